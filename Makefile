@@ -1,0 +1,42 @@
+# The few commands of the project; CI calls the same ones.
+PYTHON ?= python3
+comma := ,
+VENV := .venv
+BIN := $(VENV)/bin
+EXTRAS := $(if $(and $(filter Linux,$(shell uname -s)),$(filter x86_64,$(shell uname -m))),embedded,)
+INSTALLED := $(VENV)/.installed
+DEVELOPED := $(VENV)/.developed
+
+.PHONY: run test check bench clean
+
+run: $(INSTALLED)
+	@exec $(BIN)/modeldeck serve --demo
+
+test: $(DEVELOPED)
+	$(BIN)/pytest
+
+check: $(DEVELOPED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(DEVELOPED)
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV)
+
+$(VENV)/bin/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed; name one: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 2; }
+	@$(PYTHON) -m venv $(VENV) || \
+	  { rm -rf $(VENV); echo "Python can't make a virtual environment here. Debian, Ubuntu: apt-get install python3-venv"; exit 2; }
+
+$(INSTALLED): $(VENV)/bin/pip pyproject.toml constraints.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(EXTRAS)]'
+	@touch $@
+
+$(DEVELOPED): $(INSTALLED)
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(if $(EXTRAS),embedded$(comma))dev]'
+	@touch $@

@@ -1,0 +1,10 @@
+"""What is stored: the documents and the lookup keys derived from them."""
+
+from documents.api_key import ApiKey
+from documents.group import Group
+from documents.model import ModelRecord
+from documents.user import User
+
+__all__ = ["DOCUMENTS", "ApiKey", "Group", "ModelRecord", "User"]
+
+DOCUMENTS = (ModelRecord, User, Group, ApiKey)

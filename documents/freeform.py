@@ -1,0 +1,64 @@
+"""Free-form JSON (`params`, `meta`): what MongoDB can store and give back exactly."""
+
+import math
+from typing import Annotated, Any
+
+from pydantic import AfterValidator
+
+from documents.text import text_problem
+
+# MongoDB refuses documents nested more than 100 deep; the record itself takes a few of these.
+MAX_DEPTH = 80
+MIN_INTEGER, MAX_INTEGER = -(2**63), 2**63 - 1
+
+
+def free_form_problem(value: Any) -> str | None:
+    """Say what in a decoded JSON value can't be kept exactly, and where, or return None."""
+    pending: list[tuple[Any, tuple[str | int, ...]]] = [(value, ())]
+    while pending:
+        current, path = pending.pop()
+        if problem := _scalar_problem(current):
+            return f"{_written(path)}{problem}"
+        if len(path) > MAX_DEPTH:
+            return f"is nested more than {MAX_DEPTH} levels deep"
+        if isinstance(current, dict):
+            for key, child in current.items():
+                if not isinstance(key, str):
+                    return f"{_written(path)}has a name that is not text"
+                if problem := text_problem(key):
+                    return f"{_written(path)}has a name that {problem}"
+                pending.append((child, (*path, key)))
+        elif isinstance(current, list):
+            pending.extend((child, (*path, at)) for at, child in enumerate(current))
+    return None
+
+
+def _scalar_problem(value: Any) -> str | None:
+    # Ordered by how often each kind occurs in real records.
+    if isinstance(value, str):
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            return "must not contain lone surrogates (text that is not valid Unicode)"
+        return None
+    if value is None or isinstance(value, bool | dict | list):
+        return None
+    if isinstance(value, int):
+        return None if MIN_INTEGER <= value <= MAX_INTEGER else "is an integer beyond 64 bits"
+    if isinstance(value, float):
+        return None if math.isfinite(value) else "is not a finite number"
+    return f"is not JSON ({type(value).__name__})"
+
+
+def _written(path: tuple[str | int, ...]) -> str:
+    return f"{'.'.join(map(str, path))[:200]}: " if path else ""
+
+
+def _exact(value: dict[str, Any]) -> dict[str, Any]:
+    if problem := free_form_problem(value):
+        raise ValueError(problem)
+    return value
+
+
+FreeForm = Annotated[dict[str, Any], AfterValidator(_exact)]
+"""A JSON object that is stored and returned exactly: key order, unknown keys, any name without NUL."""

@@ -1,0 +1,34 @@
+"""What an id may look like."""
+
+import unicodedata
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+from documents.text import StoredText
+
+MAX_ID_LENGTH = 256
+
+
+def _printable(text: str) -> str:
+    if any(character.isspace() or unicodedata.category(character) == "Cc" for character in text):
+        raise ValueError("must not contain whitespace or control characters")
+    return text
+
+
+Identifier = Annotated[
+    StoredText,
+    Field(min_length=1, max_length=MAX_ID_LENGTH),
+    AfterValidator(_printable),
+]
+"""1 to 256 characters, no whitespace or control characters; `/` and `:` are normal."""
+
+
+def _not_everyone(text: str) -> str:
+    if text == "*":
+        raise ValueError("must not be *, which stands for everyone")
+    return text
+
+
+PrincipalId = Annotated[Identifier, AfterValidator(_not_everyone)]
+"""The id of a user or a group: an identifier that can't be mistaken for everyone."""

@@ -1,0 +1,101 @@
+"""The lookup keys derived from a record: pure functions, the only place that knows how."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+
+from pydantic import BaseModel, ConfigDict
+
+from documents.folding import fold
+from documents.grant import Permission, user_principal
+
+# No stored text may hold NUL and no search term may either, so a match never crosses two fields.
+FIELD_SEPARATOR = "\0"
+GRAM_LENGTH = 3
+
+
+class GrantFacts(Protocol):
+    """What the keys need to know of a grant."""
+
+    @property
+    def principal(self) -> str:
+        """To whom it is given."""
+
+    @property
+    def permission(self) -> str:
+        """What it allows."""
+
+
+class OwnerFacts(NamedTuple):
+    """What the keys of a record hold of its owner."""
+
+    name: str
+    email: str
+    username: str | None
+
+
+class RecordKeys(BaseModel):
+    """Derived from a model record and its owner; written on every write path, never by hand."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: str
+    text: str
+    tags: list[str]
+    readers: list[str]
+    writers: list[str]
+    grams: list[str]
+
+
+def grams(folded: str) -> set[str]:
+    """Return the distinct trigrams of an already folded text; empty when it is shorter than three."""
+    return {folded[at : at + GRAM_LENGTH] for at in range(len(folded) - GRAM_LENGTH + 1)}
+
+
+def tag_names(meta: Mapping[str, Any]) -> list[str]:
+    """Return the names in `meta.tags`, passing over whatever is not `{name: text}`."""
+    tags = meta.get("tags")
+    if not isinstance(tags, list):
+        return []
+    return [tag["name"] for tag in tags if isinstance(tag, Mapping) and isinstance(tag.get("name"), str)]
+
+
+def record_keys(
+    *,
+    user_id: str,
+    name: str,
+    base_model_id: str | None,
+    meta: Mapping[str, Any],
+    grants: Sequence[GrantFacts],
+    owner: OwnerFacts | None,
+) -> RecordKeys:
+    """Derive the keys of one record.
+
+    `owner` is None when the owner does not exist (any more); their name is then not searchable.
+    Lists come sorted and without repetition, so that equal inputs give equal keys.
+    """
+    searched: Iterable[str | None] = (name, base_model_id, *(owner or ()))
+    fields = [fold(field) for field in searched if field]
+    own = user_principal(user_id)
+    writers = {own} | {grant.principal for grant in grants if grant.permission == Permission.WRITE}
+    readers = {own} | {grant.principal for grant in grants}
+    return RecordKeys(
+        name=fold(name),
+        text=FIELD_SEPARATOR.join(fields),
+        tags=sorted({fold(tag) for tag in tag_names(meta)}),
+        readers=sorted(readers),
+        writers=sorted(writers),
+        grams=sorted(set().union(*map(grams, fields))),
+    )
+
+
+class UserKeys(BaseModel):
+    """Derived from a user: the form in which an email is unique."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    email: str
+
+
+def user_keys(*, email: str) -> UserKeys:
+    """Derive the keys of one user."""
+    return UserKeys(email=fold(email))

@@ -1,0 +1,89 @@
+"""The model record: one document with meta, params and access grants embedded."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from beanie import Document
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from documents.freeform import FreeForm
+from documents.grant import AccessGrant
+from documents.identifier import MAX_ID_LENGTH, Identifier
+from documents.keys import RecordKeys
+from documents.text import StoredText
+
+MAX_NAME_LENGTH = 512
+MAX_RECORD_BYTES = 500_000
+
+
+def _not_blank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("must not be blank")
+    return text
+
+
+def _whole_seconds(moment: datetime) -> datetime:
+    aware = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    return aware.replace(microsecond=0)
+
+
+def _tidy_tag(tag: Any) -> dict[str, str]:
+    name = tag.get("name") if isinstance(tag, dict) else tag
+    if not isinstance(name, str):
+        raise ValueError("tags must be a list of text or of {name: text}")
+    return {"name": _not_blank(name).strip()}
+
+
+def tidy_meta(meta: Any) -> Any:
+    """Return `meta` with its tags, given as text or `{name}`, trimmed and written as `{name}`."""
+    if not isinstance(meta, dict) or meta.get("tags") is None:
+        return meta
+    if not isinstance(meta["tags"], list):
+        raise ValueError("tags must be a list of text or of {name: text}")
+    return {**meta, "tags": [_tidy_tag(tag) for tag in meta["tags"]]}
+
+
+Name = Annotated[StoredText, Field(min_length=1, max_length=MAX_NAME_LENGTH), AfterValidator(_not_blank)]
+BaseModelId = Annotated[StoredText, Field(min_length=1, max_length=MAX_ID_LENGTH)]
+Meta = Annotated[FreeForm, BeforeValidator(tidy_meta)]
+# The API speaks in whole seconds; storing more would order records by what nobody can see.
+Moment = Annotated[datetime, AfterValidator(_whole_seconds)]
+
+
+def unique_grants(grants: list[AccessGrant]) -> list[AccessGrant]:
+    """Return the grants without repetitions of principal and permission, the first of each kept."""
+    return list({(grant.principal, grant.permission): grant for grant in reversed(grants)}.values())[::-1]
+
+
+def no_base_of_itself(values: Any) -> Any:
+    """Return a record's fields with an empty base, or one that is the record itself, made None."""
+    if isinstance(values, dict) and values.get("base_model_id") in ("", values.get("id", values.get("_id"))):
+        return {**values, "base_model_id": None}
+    return values
+
+
+class ModelRecord(Document):
+    """One model configuration, its owner and who else may use it."""
+
+    id: Identifier  # type: ignore[assignment]  # Beanie declares an ObjectId
+    user_id: Identifier
+    base_model_id: BaseModelId | None = None
+    name: Name
+    params: FreeForm
+    meta: Meta
+    access_grants: Annotated[list[AccessGrant], AfterValidator(unique_grants)]
+    is_active: bool
+    version: Annotated[int, Field(ge=1, lt=2**63)]
+    created_at: Moment
+    updated_at: Moment
+    keys: RecordKeys
+
+    class Settings:
+        """Where Beanie finds the records."""
+
+        name = "models"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _normal(cls, values: Any) -> Any:
+        return no_base_of_itself(values)

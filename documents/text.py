@@ -1,0 +1,28 @@
+"""The text that can be stored and found again: no NUL, no lone surrogates."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator
+
+NUL_REFUSED = "must not contain the NUL character"
+SURROGATE_REFUSED = "must not contain lone surrogates (text that is not valid Unicode)"
+
+
+def text_problem(text: str) -> str | None:
+    """Say what makes `text` impossible to store or to search, or return None."""
+    if "\0" in text:
+        return NUL_REFUSED
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return SURROGATE_REFUSED
+    return None
+
+
+def _storable(text: str) -> str:
+    if problem := text_problem(text):
+        raise ValueError(problem)
+    return text
+
+
+StoredText = Annotated[str, AfterValidator(_storable)]

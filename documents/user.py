@@ -1,0 +1,58 @@
+"""A person of the directory: who they are, what they may do, the groups they belong to."""
+
+from enum import StrEnum
+from typing import Annotated
+
+from beanie import Document
+from pydantic import AfterValidator, Field
+
+from documents.identifier import PrincipalId
+from documents.keys import OwnerFacts, UserKeys
+from documents.model import Moment, Name
+from documents.text import StoredText
+
+
+class Role(StrEnum):
+    """A user sees what is theirs or shared with them; an admin sees and may write all."""
+
+    USER = "user"
+    ADMIN = "admin"
+
+
+def _email(text: str) -> str:
+    local, at, domain = text.rpartition("@")
+    if not (local and at and domain) or any(character.isspace() for character in text):
+        raise ValueError("must be an email address")
+    return text
+
+
+Email = Annotated[StoredText, Field(min_length=3, max_length=320), AfterValidator(_email)]
+Username = Annotated[StoredText, Field(min_length=1, max_length=256)]
+
+
+class User(Document):
+    """One person. `group_ids` are direct memberships; ancestors follow from the groups."""
+
+    id: PrincipalId  # type: ignore[assignment]  # Beanie declares an ObjectId
+    name: Name
+    email: Email
+    username: Username | None = None
+    role: Role = Role.USER
+    is_active: bool = True
+    group_ids: list[PrincipalId] = Field(default_factory=list)
+    created_at: Moment
+    updated_at: Moment
+    keys: UserKeys
+    # Set together with a new name, email or username, and cleared once the keys of this person's records hold it
+    # too: what is interrupted in between is found and finished.
+    rekey_pending: bool = False
+
+    class Settings:
+        """Where Beanie finds the users."""
+
+        name = "users"
+
+    @property
+    def owner_facts(self) -> OwnerFacts:
+        """What the keys of this person's records hold of them."""
+        return OwnerFacts(self.name, self.email, self.username)

@@ -1,0 +1,36 @@
+"""The indexes of `models`."""
+
+from pymongo import ASCENDING, IndexModel
+
+SORT_FIELDS = ("created_at", "updated_at", "keys.name")
+
+# What a list can filter by without looking at the record itself.
+_FILTERS = ("user_id", "base_model_id", "is_active")
+
+
+def _index(name: str, *fields: str) -> IndexModel:
+    return IndexModel([(field, ASCENDING) for field in fields], name=name)
+
+
+def _sort_name(field: str) -> str:
+    return field.removeprefix("keys.").removesuffix("_at")
+
+
+INDEXES = [
+    # Count of what a caller may read. Narrow, so that a count reads few bytes, and first, since of plans
+    # that look equally good MongoDB takes the index that was made first.
+    _index("readable", "keys.readers", "user_id", "is_active"),
+    # A page for a caller with principals: one ordered scan per principal, merged (SORT_MERGE), ended by the limit.
+    # keys.text is left out: on a multikey index a regex is never answered from the index.
+    *(_index(f"readable_by_{_sort_name(field)}", "keys.readers", field, "_id", *_FILTERS) for field in SORT_FIELDS),
+    # A page for an admin, and an admin's search for what no trigram can serve: filtered on the index alone.
+    *(_index(f"all_by_{_sort_name(field)}", field, "_id", "keys.text", *_FILTERS) for field in SORT_FIELDS),
+    # A page of one tag.
+    *(_index(f"tagged_by_{_sort_name(field)}", "keys.tags", field, "_id") for field in SORT_FIELDS),
+    # Search for three or more characters: candidates by trigram, each verified on keys.text.
+    _index("grams", "keys.grams"),
+    # All records of one owner: count of one's own, and new keys after the owner's name changed.
+    _index("owner", "user_id", "_id"),
+    # All records that are based on one model.
+    _index("base", "base_model_id"),
+]

@@ -1,0 +1,35 @@
+"""The access rule, in one place: who may read and who may write a record.
+
+A caller reads what they own and what is granted, to read or to write, to one of their principals; they write what
+they own and what is granted to write; an admin does both to everything. `keys.readers` and `keys.writers` of a record
+hold exactly those principals, so the rule is one indexed `$in` that every read starts with.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from documents.grant import user_principal
+from service.identity import Caller
+
+Match = dict[str, Any]
+
+
+def readable(caller: Caller) -> Match:
+    """Return the match fragment of the records that the caller may read."""
+    return {} if caller.is_admin else {"keys.readers": {"$in": list(caller.principals)}}
+
+
+def owned(caller: Caller) -> Match:
+    """Return the match fragment of the caller's own records."""
+    # An owner is always among the readers; naming that one principal keeps to one index scan.
+    return {"keys.readers": user_principal(caller.user_id), "user_id": caller.user_id}
+
+
+def shared(caller: Caller) -> Match:
+    """Return the match fragment of others' records that the caller may read."""
+    return {**readable(caller), "user_id": {"$ne": caller.user_id}}
+
+
+def can_write(caller: Caller, record: Mapping[str, Any]) -> bool:
+    """Say whether the caller may write a record, given as stored with at least its `keys.writers`."""
+    return caller.is_admin or not caller.principals.isdisjoint(record["keys"]["writers"])

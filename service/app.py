@@ -1,0 +1,54 @@
+"""The composition root: every part of the service is made and wired here."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+
+from service import health
+from service.context import Context
+from service.database import Database
+from service.errors import ConfigurationError, install_error_handlers
+from service.identity import Identity
+from service.listing.endpoint import list_router
+from service.listing.selectivity import SelectivityMonitor
+from service.settings import Settings, load_settings
+from service.tokens import TokenVerifier
+
+API = "/api"
+COMPATIBILITY = "/api/v1"
+
+
+def connect(settings: Settings) -> Database:
+    """Return the database that the settings name; the embedded one has put its URI there by now."""
+    if settings.mongodb_uri is None:
+        raise ConfigurationError("MODELDECK_MONGODB_URI is not set; `modeldeck serve` starts an embedded MongoDB.")
+    return Database.connect(settings.mongodb_uri.get_secret_value(), settings.database, settings.request_timeout)
+
+
+def create_app(settings: Settings | None = None, open_database: Callable[[Settings], Database] = connect) -> FastAPI:
+    """Return the service. A database that comes from another `open_database` is left open for its owner."""
+    settings = settings or load_settings()
+    tokens = TokenVerifier(settings) if settings.jwt_secret or settings.jwt_jwks_file else None
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        database = open_database(settings)
+        await database.open()
+        context = Context(settings, database, Identity(database, tokens), SelectivityMonitor(database))
+        context.start(context.selectivity.run())
+        app.state.context = context
+        try:
+            yield
+        finally:
+            await context.stop()
+            if open_database is connect:
+                database.close()
+
+    app = FastAPI(title="Modeldeck", version="0.1.0", lifespan=lifespan)
+    install_error_handlers(app)
+    app.include_router(health.router)
+    app.include_router(health.router, prefix=API, include_in_schema=False)
+    app.include_router(list_router(lenient=False), prefix=API)
+    app.include_router(list_router(lenient=True), prefix=COMPATIBILITY, include_in_schema=False)
+    return app

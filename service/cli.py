@@ -1,0 +1,218 @@
+"""The command line: `modeldeck --help`."""
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Annotated, TypeVar
+
+import typer
+
+from documents.api_key import Scope
+from documents.user import Role
+from indexes.ensure import check, ensure
+from service.database import Database
+from service.errors import explain_failure
+from service.migration.options import OnConflict
+from service.people.groups import add_group, join_group
+from service.people.keys import adopt_key, create_key, expiry
+from service.people.users import add_user, find_user
+from service.session import located, mongodb_uri, opened
+from service.settings import load_settings
+
+T = TypeVar("T")
+
+EXIT_PROBLEMS, EXIT_FAILED, EXIT_INTERRUPTED = 1, 2, 130
+
+app = typer.Typer(
+    name="modeldeck",
+    help="An access-controlled directory of LLM model configurations.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+users = typer.Typer(help="The people of the directory.", no_args_is_help=True)
+groups = typer.Typer(help="Groups of people.", no_args_is_help=True)
+keys = typer.Typer(help="API keys.", no_args_is_help=True)
+indexes = typer.Typer(help="The indexes of the database.", no_args_is_help=True)
+app.add_typer(users, name="user")
+app.add_typer(groups, name="group")
+app.add_typer(keys, name="key")
+app.add_typer(indexes, name="indexes")
+
+
+def main() -> None:
+    """Run the command line; every failure that we can explain becomes one line and exit status 2."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(EXIT_INTERRUPTED)
+    except Exception as error:
+        explanation = explain_failure(error)
+        if explanation is None:
+            raise
+        print(f"modeldeck: {explanation}", file=sys.stderr)
+        sys.exit(EXIT_FAILED)
+
+
+def with_database(work: Callable[[Database], Awaitable[T]], *, with_indexes: bool = True) -> T:
+    """Run `work` on the database that the settings name."""
+
+    async def run() -> T:
+        async with opened(settings, with_indexes=with_indexes) as database:
+            return await work(database)
+
+    with located(load_settings()) as settings:
+        return asyncio.run(run())
+
+
+@app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes.")] = 1,
+    demo: Annotated[bool, typer.Option("--demo", help="Load a demo catalogue and print a key for it.")] = False,
+) -> None:
+    """Serve the HTTP API until Ctrl-C."""
+    # Only this command needs the web server; the others start faster without.
+    from service.server import ServeOptions  # noqa: PLC0415
+    from service.server import serve as run_server  # noqa: PLC0415
+
+    run_server(load_settings(), ServeOptions(host, port, workers, demo))
+
+
+@users.command("add")
+def user_add(
+    email: Annotated[str, typer.Option()],
+    name: Annotated[str, typer.Option()],
+    username: Annotated[str | None, typer.Option()] = None,
+    role: Annotated[Role, typer.Option()] = Role.USER,
+    user_id: Annotated[str | None, typer.Option("--id", help="Random when not given.")] = None,
+) -> None:
+    """Add a user and print their id."""
+    user = with_database(
+        lambda database: add_user(database, email=email, name=name, username=username, role=role, user_id=user_id)
+    )
+    print(user.id)
+
+
+@groups.command("add")
+def group_add(
+    name: Annotated[str, typer.Option()],
+    group_id: Annotated[str | None, typer.Option("--id", help="Random when not given.")] = None,
+    parent: Annotated[str | None, typer.Option(help="The group that this one belongs to.")] = None,
+) -> None:
+    """Add a group and print its id."""
+    group = with_database(lambda database: add_group(database, name=name, group_id=group_id, parent_id=parent))
+    print(group.id)
+
+
+@groups.command("join")
+def group_join(
+    group: Annotated[str, typer.Argument(help="The group's id.")],
+    members: Annotated[list[str], typer.Argument(metavar="USER...", help="Ids or emails.")],
+) -> None:
+    """Make users members of a group; print how many were not yet."""
+
+    async def work(database: Database) -> int:
+        found = [await find_user(database, member) for member in members]
+        return await join_group(database, group, [user.id for user in found])
+
+    print(with_database(work))
+
+
+@keys.command("create")
+def key_create(
+    user: Annotated[str, typer.Option(help="Id or email of the owner.")],
+    name: Annotated[str, typer.Option()] = "command line",
+    scope: Annotated[Scope, typer.Option()] = Scope.WRITE,
+    expires: Annotated[str | None, typer.Option(help="Such as 90d, 12h or 4w; never when not given.")] = None,
+    from_stdin: Annotated[
+        bool, typer.Option("--from-stdin", help="Take over a key made elsewhere, read from standard input.")
+    ] = False,
+) -> None:
+    """Make an API key and print it, this once."""
+
+    async def work(database: Database) -> str | None:
+        owner = await find_user(database, user)
+        expires_at = expiry(expires)
+        if not from_stdin:
+            return await create_key(database, owner, name=name, scope=scope, expires_at=expires_at)
+        await adopt_key(database, owner, sys.stdin.readline().strip(), name=name, scope=scope, expires_at=expires_at)
+        return None
+
+    if key := with_database(work):
+        print(key)
+
+
+@app.command("import")
+def import_(
+    source: Annotated[str, typer.Argument(help="A file, plain or gzip, or - for standard input.")],
+    format_: Annotated[str, typer.Option("--format", help="auto or modeldeck.")] = "auto",
+    owner: Annotated[str | None, typer.Option(help="Id or email of the owner of models that name none.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and write nothing.")] = False,
+    on_conflict: Annotated[
+        OnConflict, typer.Option(help="What to do with a record that exists and differs.")
+    ] = OnConflict.UPDATE,
+    report: Annotated[Path | None, typer.Option(metavar="FILE.json", help="Write a report as JSON.")] = None,
+) -> None:
+    """Import users, groups and models; run again, it changes nothing."""
+    from service.migration.command import ImportRequest, run_command  # noqa: PLC0415
+
+    request = ImportRequest(source, format_, owner, dry_run, on_conflict, report)
+    if not with_database(lambda database: run_command(database, request)):
+        sys.exit(EXIT_PROBLEMS)
+
+
+@indexes.command("ensure")
+def indexes_ensure() -> None:
+    """Create the indexes that are missing; print what still differs."""
+    drifts = with_database(ensure, with_indexes=False)
+    print("\n".join(map(str, drifts)) or "indexes are as declared")
+    if drifts:
+        sys.exit(EXIT_PROBLEMS)
+
+
+@indexes.command("check")
+def indexes_check() -> None:
+    """Compare the indexes with the declared ones; exit 1 when they differ."""
+    drifts = with_database(check, with_indexes=False)
+    print("\n".join(map(str, drifts)) or "indexes are as declared")
+    if drifts:
+        sys.exit(EXIT_PROBLEMS)
+
+
+@app.command("database-uri")
+def database_uri() -> None:
+    """Print the MongoDB URI in use, for mongosh and scripts.
+
+    An embedded MongoDB that is started for this stops when nobody has been connected for ten minutes.
+    """
+    from service.embedded import EmbeddedMongo  # noqa: PLC0415
+
+    settings = load_settings()
+    with located(settings) as whole:
+        if settings.mongodb_uri is None:
+            EmbeddedMongo(settings.data_dir).start_keeper()
+        print(mongodb_uri(whole))
+
+
+@app.command()
+def doctor(
+    repair: Annotated[bool, typer.Option("--repair", help="Mend what was found.")] = False,
+) -> None:
+    """Recompute the derived keys of every record and report those that differ."""
+    from service.doctor import examine  # noqa: PLC0415
+    from service.progress import progress  # noqa: PLC0415
+
+    with progress("examined") as report:
+        diagnosis = with_database(lambda database: examine(database, repair=repair, progress=report))
+    for example in diagnosis.examples:
+        print(example)
+    if diagnosis.problems > len(diagnosis.examples):
+        print(f"… and {diagnosis.problems - len(diagnosis.examples):,} more")
+    mended = f", {diagnosis.mended:,} mended" if repair else ""
+    print(f"{diagnosis.seen:,} documents examined, {diagnosis.problems:,} problems{mended}")
+    if diagnosis.problems > diagnosis.mended:
+        sys.exit(EXIT_PROBLEMS)

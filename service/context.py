@@ -1,0 +1,57 @@
+"""What a route can ask for: the running parts, and who is calling."""
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+
+from service.database import Database
+from service.identity import Caller, Identity
+from service.listing.selectivity import SelectivityMonitor
+from service.settings import Settings
+
+
+@dataclass
+class Context:
+    """The running parts of one service process, made by the composition root."""
+
+    settings: Settings
+    database: Database
+    identity: Identity
+    selectivity: SelectivityMonitor
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run `work` beside the requests; it is awaited or cancelled at shutdown."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def stop(self) -> None:
+        """Cancel what is still running beside the requests."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def get_context(request: Request) -> Context:
+    """Return the running parts of the service that answers `request`."""
+    context: Context = request.app.state.context
+    return context
+
+
+ContextDependency = Annotated[Context, Depends(get_context)]
+
+
+async def get_caller(request: Request, context: ContextDependency) -> Caller:
+    """Return who sends `request`; raise UnauthorizedError otherwise. The one credential path of every route."""
+    caller = await context.identity.resolve(request.headers.get("Authorization"))
+    if context.identity.use_is_news(caller):
+        context.start(context.identity.note_use(caller))
+    return caller
+
+
+CallerDependency = Annotated[Caller, Depends(get_caller)]

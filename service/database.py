@@ -1,0 +1,299 @@
+"""The only module that talks to the driver: connect, deadlines, and one helper for each kind of call."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+import bson
+import bson.errors
+import pymongo
+from beanie import Document, init_beanie
+from bson.codec_options import CodecOptions, DatetimeConversion
+from bson.raw_bson import RawBSONDocument
+from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, AsyncIOMotorDatabase
+from pymongo import IndexModel, InsertOne, MongoClient, ReplaceOne, UpdateOne, WriteConcern
+from pymongo.errors import BulkWriteError, DuplicateKeyError, OperationFailure, PyMongoError
+
+from documents import DOCUMENTS
+
+Record = dict[str, Any]
+Pipeline = Sequence[Mapping[str, Any]]
+Write = InsertOne[Record] | ReplaceOne[Record] | UpdateOne
+D = TypeVar("D", bound=Document)
+
+SERVER_SELECTION_TIMEOUT_MS = 5000
+BULK_TIMEOUT_FACTOR = 6
+_NAMESPACE_NOT_FOUND = 26
+_DUPLICATE_KEY = 11000
+_ALREADY_INITIALIZED = 23
+
+_STORED: CodecOptions[Record] = CodecOptions(tz_aware=True)
+_RAW = CodecOptions(document_class=RawBSONDocument, tz_aware=True)
+# Dates beyond the years 1 to 9999, which only others can have written, must not make a record unreadable.
+_EXACT: CodecOptions[Record] = CodecOptions(tz_aware=True, datetime_conversion=DatetimeConversion.DATETIME_AUTO)
+_EXACT_RAW = _RAW.with_options(datetime_conversion=DatetimeConversion.DATETIME_AUTO)
+
+
+def decode_exactly(document: RawBSONDocument | Record) -> Record:
+    """Decode a document so that free-form values come back as they were stored.
+
+    The driver turns any embedded `{"$ref": …, "$id": …}` into a DBRef, which loses the order of its
+    names; a document that holds both names is therefore decoded piece by piece.
+    """
+    if not isinstance(document, RawBSONDocument):
+        return document
+    raw = document.raw
+    if b"$ref\0" in raw and b"$id\0" in raw:
+        inflated = _inflated(RawBSONDocument(raw, _EXACT_RAW))
+        assert isinstance(inflated, dict)  # noqa: S101  # a document inflates to a dict
+        return inflated
+    return bson.decode(raw, _EXACT)
+
+
+def _inflated(value: Any) -> Any:
+    if isinstance(value, RawBSONDocument):
+        return {name: _inflated(child) for name, child in value.items()}
+    if isinstance(value, list):
+        return [_inflated(child) for child in value]
+    return value
+
+
+class Database:
+    """One connection pool and one database on it.
+
+    Every call is bounded by `timeout` seconds, counted from the call: waiting for a thread, for a
+    connection, for the server and on the server alike.
+    """
+
+    def __init__(self, client: AsyncIOMotorClient[Record], name: str, timeout: float) -> None:
+        self._client = client
+        self._timeout = timeout
+        self._database: AsyncIOMotorDatabase[Record] = client.get_database(
+            name, codec_options=_STORED, write_concern=WriteConcern(w="majority", j=True)
+        )
+
+    @classmethod
+    def connect(cls, uri: str, name: str, timeout: float, **options: Any) -> "Database":
+        """Make a connection pool; nothing is sent yet. `options` go to the driver's client."""
+        client: AsyncIOMotorClient[Record] = AsyncIOMotorClient(
+            uri, appname="modeldeck", serverSelectionTimeoutMS=SERVER_SELECTION_TIMEOUT_MS, **options
+        )
+        return cls(client, name, timeout)
+
+    async def open(self) -> None:
+        """Bind the documents to this database. Indexes are ours to make, see `indexes`."""
+        await init_beanie(database=self._database, document_models=list(DOCUMENTS), skip_indexes=True)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._client.close()
+
+    def _collection(self, kind: type[Document] | str) -> AsyncIOMotorCollection[Record]:
+        name = kind if isinstance(kind, str) else kind.get_settings().name
+        assert name is not None  # noqa: S101  # every document of ours names its collection
+        return self._database[name]
+
+    def _for_reading(self, kind: type[Document]) -> AsyncIOMotorCollection[Any]:
+        return self._collection(kind).with_options(codec_options=_RAW)
+
+    async def ping(self) -> None:
+        """Return when the database answers; raise a driver error otherwise."""
+        with pymongo.timeout(self._timeout):
+            await self._database.command("ping")
+
+    async def aggregate(
+        self, kind: type[Document], pipeline: Pipeline, *, seconds: float | None = None
+    ) -> list[Record]:
+        """Run one aggregation within `seconds` and return all it yields, free-form values exactly as stored."""
+        with pymongo.timeout(seconds or self._timeout):
+            cursor = self._for_reading(kind).aggregate(pipeline)
+            return [decode_exactly(document) for document in await cursor.to_list(None)]
+
+    async def find(
+        self,
+        kind: type[Document],
+        query: Mapping[str, Any],
+        *,
+        fields: Sequence[str] | None = None,
+        sort: Sequence[tuple[str, int]] | None = None,
+        limit: int = 0,
+    ) -> list[Record]:
+        """Return the documents that match, whole or only with the given fields (and `_id`)."""
+        with pymongo.timeout(self._timeout):
+            found = self._for_reading(kind).find(query, fields, limit=limit)
+            if sort:
+                found = found.sort(list(sort))
+            return [decode_exactly(document) for document in await found.to_list(None)]
+
+    async def batches(
+        self, kind: type[Document], query: Mapping[str, Any], *, fields: Sequence[str], size: int
+    ) -> AsyncIterator[list[Record]]:
+        """Yield the documents that match, in order of `_id`, in lists of at most `size`.
+
+        Each list is a query of its own, so that a long walk holds no cursor open.
+        """
+        after: Mapping[str, Any] = {}
+        while found := await self.find(kind, {"$and": [query, after]}, fields=fields, sort=[("_id", 1)], limit=size):
+            yield found
+            after = {"_id": {"$gt": found[-1]["_id"]}}
+
+    async def get(self, kind: type[D], query: Mapping[str, Any]) -> D | None:
+        """Return the one document that matches, validated, or None."""
+        found = await self.find(kind, query, limit=1)
+        return kind.model_validate(found[0]) if found else None
+
+    async def insert(self, document: Document) -> bool:
+        """Store a new document; say False when its id or another unique field is taken."""
+        with pymongo.timeout(self._timeout):
+            try:
+                await self._collection(type(document)).insert_one(stored(document))
+            except DuplicateKeyError:
+                return False
+        return True
+
+    async def update_one(self, kind: type[Document], query: Mapping[str, Any], change: Mapping[str, Any]) -> bool:
+        """Change the one document that matches in one step; say whether there was one."""
+        with pymongo.timeout(self._timeout):
+            return (await self._collection(kind).update_one(query, change)).matched_count == 1
+
+    async def update_many(self, kind: type[Document], query: Mapping[str, Any], change: Mapping[str, Any]) -> int:
+        """Change every document that matches; return how many there were."""
+        with pymongo.timeout(self._timeout):
+            return (await self._collection(kind).update_many(query, change)).matched_count
+
+    async def delete_many(self, kind: type[Document], query: Mapping[str, Any]) -> int:
+        """Delete every document that matches; return how many there were."""
+        with pymongo.timeout(self._timeout):
+            return (await self._collection(kind).delete_many(query)).deleted_count
+
+    async def write_many(self, kind: type[Document], writes: Sequence[Write]) -> tuple[int, list[int]]:
+        """Send independent writes in one go.
+
+        Returns how many documents were inserted or matched, and the positions in `writes` of those
+        refused because a unique key is taken. Any other failure is raised.
+        """
+        if not writes:
+            return 0, []
+        try:
+            with pymongo.timeout(self._timeout * BULK_TIMEOUT_FACTOR):
+                result = await self._collection(kind).bulk_write(writes, ordered=False)
+        except BulkWriteError as error:
+            refused = error.details["writeErrors"]
+            if error.details["writeConcernErrors"] or any(item["code"] != _DUPLICATE_KEY for item in refused):
+                raise
+            return error.details["nInserted"] + error.details["nMatched"], [item["index"] for item in refused]
+        return result.inserted_count + result.matched_count, []
+
+    async def create_indexes(self, collection: str, indexes: Sequence[IndexModel]) -> None:
+        """Create indexes; waits as long as the server needs to build them."""
+        await self._database[collection].create_indexes(list(indexes))
+
+    async def list_indexes(self, collection: str) -> list[Record]:
+        """Return the live indexes as the server describes them; empty for an absent collection."""
+        with pymongo.timeout(self._timeout):
+            try:
+                return [dict(index) async for index in self._database[collection].list_indexes()]
+            except OperationFailure as error:
+                if error.code == _NAMESPACE_NOT_FOUND:
+                    return []
+                raise
+
+
+def int64(number: int) -> int:
+    """Return a number that is stored as a 64-bit integer, however small."""
+    return bson.Int64(number)
+
+
+def document_size(document: Record) -> int:
+    """Return the size of a document as BSON, in bytes; raise ValueError when it can't be stored at all."""
+    try:
+        return len(bson.encode(document))
+    except (bson.errors.BSONError, OverflowError, RecursionError) as error:
+        raise ValueError(str(error)) from None
+
+
+def same_content(one: Record, other: Record) -> bool:
+    """Say whether two documents are stored alike: types and order of names count, unlike in Python's `==`."""
+    return bson.encode(one) == bson.encode(other)
+
+
+def insert_one(document: Record) -> Write:
+    """Return the write that stores a new document."""
+    return InsertOne(document)
+
+
+def replace_one(query: Mapping[str, Any], document: Record) -> Write:
+    """Return the write that stores a document in place of the one that matches, if there is one."""
+    return ReplaceOne(query, document)
+
+
+def update_one(query: Mapping[str, Any], change: Mapping[str, Any]) -> Write:
+    """Return the write that changes the one document that matches, if there is one."""
+    return UpdateOne(query, change)
+
+
+def stored(document: Document) -> Record:
+    """Return a document as it is written: `_id` first, whole numbers that count as 64-bit."""
+    whole = {"_id": document.id, **document.model_dump(exclude={"id", "revision_id"})}
+    if "version" in whole:
+        whole["version"] = int64(whole["version"])
+    return whole
+
+
+class ReplicaSetMember:
+    """Administers the one member of an embedded replica set, before and beside the service."""
+
+    _APP = "modeldeck-embedded"
+
+    def __init__(self, uri: str) -> None:
+        self._uri = uri
+
+    def _command(self, name: str, value: Any = 1, **options: Any) -> Record:
+        # A connection each time: none may stay open when a mongod is stopped, or be shared across a fork.
+        with MongoClient[Record](self._uri, appname=self._APP, serverSelectionTimeoutMS=1000, maxPoolSize=1) as client:
+            return dict(client.admin.command(name, value, **options))
+
+    def answers(self) -> bool:
+        """Say whether a server listens and answers."""
+        try:
+            self._command("ping")
+        except PyMongoError:
+            return False
+        return True
+
+    def pid(self) -> int:
+        """Return the process id of the server."""
+        return int(self._command("serverStatus")["pid"])
+
+    def is_primary(self) -> bool:
+        """Say whether the member accepts writes."""
+        return bool(self._command("hello").get("isWritablePrimary"))
+
+    def configure(self, replica_set: str, host: str) -> None:
+        """Make the server the only member of `replica_set`, under the name `host`; harmless when it is."""
+        member = {"_id": 0, "host": host}
+        try:
+            config = self._stored_config()
+            if config is None:
+                settings = {"electionTimeoutMillis": 500}
+                wanted = {"_id": replica_set, "members": [member], "settings": settings}
+                self._command("replSetInitiate", wanted)
+            elif config["members"][0]["host"] != host:
+                wanted = {**config, "members": [{**config["members"][0], "host": host}]}
+                self._command("replSetReconfig", {**wanted, "version": config["version"] + 1}, force=True)
+        except OperationFailure as error:
+            if error.code != _ALREADY_INITIALIZED:
+                raise
+
+    def _stored_config(self) -> Record | None:
+        with MongoClient[Record](self._uri, appname=self._APP, serverSelectionTimeoutMS=1000) as client:
+            return client.local["system.replset"].find_one()
+
+    def has_visitors(self) -> bool:
+        """Say whether any client but this class is connected."""
+        stages: list[Mapping[str, Any]] = [
+            {"$currentOp": {"allUsers": True, "idleConnections": True}},
+            {"$match": {"clientMetadata": {"$exists": True}}},
+        ]
+        with MongoClient[Record](self._uri, appname=self._APP, serverSelectionTimeoutMS=1000) as client:
+            connections = list(client.admin.aggregate(stages))
+        return any(connection.get("appName") != self._APP for connection in connections)

@@ -1,0 +1,181 @@
+"""Every error carries its status and is rendered in one place, as application/problem+json."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pymongo import errors as mongo
+from starlette.exceptions import HTTPException
+
+log = logging.getLogger("modeldeck")
+
+PROBLEM_JSON = "application/problem+json"
+RETRY_AFTER_SECONDS = "2"
+
+
+class ModeldeckError(Exception):
+    """A failure that we can explain. `detail` is a sentence for the one who caused it."""
+
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+    headers: Mapping[str, str] = {}
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
+
+
+class ConfigurationError(ModeldeckError):
+    """The settings, the arguments or the machine do not allow what was asked."""
+
+
+class UnauthorizedError(ModeldeckError):
+    """No credential, or one that does not count (any more)."""
+
+    status = HTTPStatus.UNAUTHORIZED
+    headers: Mapping[str, str] = {"WWW-Authenticate": "Bearer"}
+
+    def __init__(self) -> None:
+        super().__init__("A valid API key or token is required: Authorization: Bearer <key>.")
+
+
+class NotFoundError(ModeldeckError):
+    """Absent, or hidden from the caller: the same answer."""
+
+    status = HTTPStatus.NOT_FOUND
+
+
+class ConflictError(ModeldeckError):
+    """What was asked for is taken."""
+
+    status = HTTPStatus.CONFLICT
+
+
+class TooLargeError(ModeldeckError):
+    """A record or a body beyond its limit."""
+
+    status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+
+
+class InvalidInputError(ModeldeckError):
+    """Input that names the field and what is allowed: `errors` holds `{loc, msg, allowed?}`."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
+
+    def __init__(self, errors: Sequence[Mapping[str, Any]]) -> None:
+        self.errors = [dict(error) for error in errors]
+        super().__init__("; ".join(f"{'.'.join(map(str, error['loc']))}: {error['msg']}" for error in self.errors))
+
+
+# https://www.mongodb.com/docs/manual/reference/error-codes/: codes with which the server says "not now".
+_UNAVAILABLE_CODES = {6, 7, 89, 91, 189, 9001, 10058, 10107, 11600, 11602, 13435, 13436}
+_TIMEOUT_CODES = {24, 50, 64, 262}
+_DUPLICATE_KEY_CODE = 11000
+
+
+def mongo_status(error: mongo.PyMongoError) -> HTTPStatus:
+    """Return the status that tells a client best what a driver error means for them."""
+    code = error.code if isinstance(error, mongo.OperationFailure) else None
+    if isinstance(error, mongo.DuplicateKeyError) or code == _DUPLICATE_KEY_CODE:
+        return HTTPStatus.CONFLICT
+    if isinstance(error, mongo.DocumentTooLarge):
+        return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+    if isinstance(error, mongo.ServerSelectionTimeoutError):
+        return HTTPStatus.SERVICE_UNAVAILABLE
+    if error.timeout or code in _TIMEOUT_CODES:
+        return HTTPStatus.GATEWAY_TIMEOUT
+    if isinstance(error, mongo.ConnectionFailure) or code in _UNAVAILABLE_CODES:
+        return HTTPStatus.SERVICE_UNAVAILABLE
+    return HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+_MONGO_DETAILS = {
+    HTTPStatus.CONFLICT: "This id or email is taken.",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The record is too large.",
+    HTTPStatus.SERVICE_UNAVAILABLE: "The database can't be reached at the moment; try again.",
+    HTTPStatus.GATEWAY_TIMEOUT: "The database did not answer in time. Whether a change was made is not known.",
+}
+INTERNAL_DETAIL = "The service failed; the fault is ours and has been logged."
+
+
+def mongo_detail(error: mongo.PyMongoError) -> str:
+    """Return a sentence about a driver error that tells nothing of the data or the query."""
+    return _MONGO_DETAILS.get(mongo_status(error), INTERNAL_DETAIL)
+
+
+def explain_failure(error: Exception) -> str | None:
+    """Return one line for the user of a command, or None for a failure that is our own fault."""
+    if isinstance(error, ModeldeckError):
+        return error.detail
+    if isinstance(error, mongo.InvalidURI | mongo.ConfigurationError):
+        return f"MODELDECK_MONGODB_URI: {error}"
+    if isinstance(error, mongo.PyMongoError):
+        known = mongo_status(error) != HTTPStatus.INTERNAL_SERVER_ERROR
+        return mongo_detail(error) if known else f"The database refused: {type(error).__name__}: {error}"
+    return None
+
+
+def problem(
+    status: int,
+    detail: str,
+    headers: Mapping[str, str] | None = None,
+    errors: Sequence[Mapping[str, Any]] | None = None,
+) -> Response:
+    """Render one error (RFC 9457)."""
+    body: dict[str, Any] = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": int(status),
+        "detail": detail,
+    }
+    if errors is not None:
+        body["errors"] = errors
+    extra = dict(headers or {})
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        extra.setdefault("Retry-After", RETRY_AFTER_SECONDS)
+    return Response(orjson.dumps(body), status, extra, media_type=PROBLEM_JSON)
+
+
+def validation_errors(errors: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return Pydantic's errors as `{loc, msg, allowed?}`, without the input, which may hold secrets."""
+    rendered = []
+    for error in errors:
+        item: dict[str, Any] = {"loc": list(error["loc"]), "msg": str(error["msg"]).removeprefix("Value error, ")}
+        expected = error.get("ctx", {}).get("expected")
+        if isinstance(expected, str):
+            item["allowed"] = expected.replace("'", "").replace(" or ", ", ").split(", ")
+        rendered.append(item)
+    return rendered
+
+
+def install_error_handlers(app: FastAPI) -> None:
+    """Make every error of `app` an application/problem+json answer."""
+
+    @app.exception_handler(ModeldeckError)
+    async def _known(_: Request, error: ModeldeckError) -> Response:
+        errors = error.errors if isinstance(error, InvalidInputError) else None
+        return problem(error.status, error.detail, error.headers, errors)
+
+    @app.exception_handler(RequestValidationError)
+    async def _invalid(_: Request, error: RequestValidationError) -> Response:
+        rendered = validation_errors(error.errors())
+        return problem(HTTPStatus.UNPROCESSABLE_ENTITY, InvalidInputError(rendered).detail, errors=rendered)
+
+    @app.exception_handler(HTTPException)
+    async def _http(_: Request, error: HTTPException) -> Response:
+        return problem(error.status_code, str(error.detail), error.headers)
+
+    @app.exception_handler(mongo.PyMongoError)
+    async def _mongo(_: Request, error: mongo.PyMongoError) -> Response:
+        status = mongo_status(error)
+        # The message of a driver error can quote the query or a document, so only its kind is logged.
+        log.error("database error %s code=%s -> %d", type(error).__name__, getattr(error, "code", None), status)
+        return problem(status, mongo_detail(error))
+
+    @app.exception_handler(Exception)
+    async def _unforeseen(_: Request, error: Exception) -> Response:
+        log.error("unforeseen error", exc_info=error)
+        return problem(HTTPStatus.INTERNAL_SERVER_ERROR, INTERNAL_DETAIL)

@@ -1,0 +1,155 @@
+"""From a credential to a Caller: API keys and, where configured, JWTs; one round trip to the database."""
+
+import hashlib
+import re
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hmac import compare_digest
+from typing import Any
+
+from documents import ApiKey, Group, User
+from documents.api_key import Scope
+from documents.grant import PUBLIC, group_principal, user_principal
+from documents.user import Role
+from service.database import Database, Record
+from service.errors import UnauthorizedError
+from service.tokens import TokenVerifier
+
+KEY_PREFIX = "mdk"
+KEY_ID_BYTES = 8
+SECRET_BYTES = 24  # 192 random bits
+LAST_USED_PRECISION = timedelta(minutes=1)
+_OWN_KEY = re.compile(rf"^{KEY_PREFIX}_([0-9a-f]{{{2 * KEY_ID_BYTES}}})_[0-9a-f]{{{2 * SECRET_BYTES}}}$")
+_ABSENT_HASH = "0" * 64
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who is asking. `principals` are all that a grant to this caller can name, ancestor groups included."""
+
+    user_id: str
+    is_admin: bool
+    principals: frozenset[str]
+    scope: Scope = Scope.WRITE
+    key_id: str | None = None
+    key_used_at: datetime | None = None
+
+
+def new_key() -> str:
+    """Return a new API key: a public id and a secret, both random."""
+    return f"{KEY_PREFIX}_{secrets.token_hex(KEY_ID_BYTES)}_{secrets.token_hex(SECRET_BYTES)}"
+
+
+def key_hash(key: str) -> str:
+    """Return the SHA-256 of a whole key. It needs no salt or stretching, since a key is random."""
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def key_id(key: str) -> str:
+    """Return the id under which a key is stored: its public part or, for a key made elsewhere, part of its hash."""
+    own = _OWN_KEY.match(key)
+    return own[1] if own else f"x{key_hash(key)[: 2 * KEY_ID_BYTES]}"
+
+
+_WITH_GROUPS: list[dict[str, Any]] = [
+    {
+        "$graphLookup": {
+            "from": Group.Settings.name,
+            "startWith": "$user.group_ids",
+            "connectFromField": "parent_id",
+            "connectToField": "_id",
+            "as": "groups",
+        }
+    },
+    {
+        "$project": {
+            "user._id": 1,
+            "user.role": 1,
+            "user.is_active": 1,
+            "groups._id": 1,
+            "sha256": 1,
+            "scope": 1,
+            "expires_at": 1,
+            "last_used_at": 1,
+        }
+    },
+]
+
+
+def key_pipeline(identifier: str) -> list[dict[str, Any]]:
+    """Return the pipeline on `api_keys` that finds a key, its user and all their groups."""
+    return [
+        {"$match": {"_id": identifier}},
+        {"$lookup": {"from": User.Settings.name, "localField": "user_id", "foreignField": "_id", "as": "user"}},
+        {"$unwind": "$user"},
+        *_WITH_GROUPS,
+    ]
+
+
+def user_pipeline(user_id: str) -> list[dict[str, Any]]:
+    """Return the pipeline on `users` that finds a user and all their groups."""
+    return [{"$match": {"_id": user_id}}, {"$project": {"user": "$$ROOT"}}, *_WITH_GROUPS]
+
+
+class Identity:
+    """Resolves credentials against the database as it is at that moment; nothing is cached."""
+
+    def __init__(self, database: Database, tokens: TokenVerifier | None = None) -> None:
+        self._database = database
+        self._tokens = tokens
+
+    async def resolve(self, authorization: str | None) -> Caller:
+        """Return who sends this Authorization header; raise UnauthorizedError for anything that does not count."""
+        scheme, _, credential = (authorization or "").partition(" ")
+        credential = credential.strip()
+        if scheme.lower() != "bearer" or not credential or not credential.isascii():
+            raise UnauthorizedError
+        user_id = self._tokens.user_id(credential) if self._tokens else None
+        if user_id is not None:
+            return await self._by_user(user_id)
+        return await self._by_key(credential)
+
+    async def _by_user(self, user_id: str) -> Caller:
+        found = await self._database.aggregate(User, user_pipeline(user_id))
+        return _active_caller(found[0] if found else None)
+
+    async def _by_key(self, key: str) -> Caller:
+        found = await self._database.aggregate(ApiKey, key_pipeline(key_id(key)))
+        record = found[0] if found else None
+        # Compared for an absent key too, so that both take the same time.
+        matches = compare_digest(key_hash(key), record["sha256"] if record else _ABSENT_HASH)
+        if record is None or not matches:
+            raise UnauthorizedError
+        expires_at = record.get("expires_at")
+        if expires_at is not None and expires_at <= datetime.now(UTC):
+            raise UnauthorizedError
+        return _active_caller(record, key=record)
+
+    def use_is_news(self, caller: Caller) -> bool:
+        """Say whether the last use of the caller's key, as stored, is a minute old or older."""
+        if caller.key_id is None:
+            return False
+        return caller.key_used_at is None or caller.key_used_at <= datetime.now(UTC) - LAST_USED_PRECISION
+
+    async def note_use(self, caller: Caller) -> None:
+        """Store that the caller's key was used, unless another request did so in the last minute."""
+        now = datetime.now(UTC).replace(microsecond=0)
+        stale = [{"last_used_at": None}, {"last_used_at": {"$lte": now - LAST_USED_PRECISION}}]
+        await self._database.update_one(ApiKey, {"_id": caller.key_id, "$or": stale}, {"$set": {"last_used_at": now}})
+
+
+def _active_caller(found: Record | None, key: Mapping[str, Any] | None = None) -> Caller:
+    if found is None or not found["user"]["is_active"]:
+        raise UnauthorizedError
+    user = found["user"]
+    groups = {group_principal(group["_id"]) for group in found["groups"]}
+    return Caller(
+        user_id=user["_id"],
+        is_admin=user["role"] == Role.ADMIN,
+        principals=frozenset({PUBLIC, user_principal(user["_id"]), *groups}),
+        scope=Scope(key["scope"]) if key else Scope.WRITE,
+        key_id=key["_id"] if key else None,
+        key_used_at=key.get("last_used_at") if key else None,
+    )

@@ -1,0 +1,1 @@
+"""The list of models: params -> pipeline -> page, joined by endpoint."""

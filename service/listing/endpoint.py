@@ -1,0 +1,35 @@
+"""`GET /models/list`."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Response
+
+from documents import ModelRecord
+from documents.folding import fold
+from service.context import CallerDependency, ContextDependency
+from service.json_response import json_response
+from service.listing.page import PageShape, render_page
+from service.listing.params import ListParams
+from service.listing.pipeline import list_pipeline
+from service.query_string import documented, query_dependency
+
+
+def list_router(*, lenient: bool) -> APIRouter:
+    """Return the list route, for the strict front door or for the compatibility door."""
+    router = APIRouter(prefix="/models", tags=["models"])
+    documentation: dict[str, Any] = {"parameters": documented(ListParams)}
+
+    @router.get("/list", responses={200: {"model": PageShape}}, openapi_extra=documentation)
+    async def list_models(
+        caller: CallerDependency,
+        params: Annotated[ListParams, Depends(query_dependency(ListParams, lenient=lenient))],
+        context: ContextDependency,
+    ) -> Response:
+        """Search, filter, sort and page through the models that the caller may see."""
+        narrowing = context.selectivity.latest.narrowing(fold(params.query)) if params.query else ()
+        pipeline = list_pipeline(params, caller, narrowing)
+        yielded = await context.database.aggregate(ModelRecord, pipeline, seconds=context.settings.list_timeout)
+        page = render_page(yielded, caller, readers_see_params=context.settings.readers_see_params)
+        return json_response(page)
+
+    return router

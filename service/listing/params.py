@@ -1,0 +1,59 @@
+"""What a list request may ask for."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+
+from documents.text import StoredText
+
+MAX_PAGE_SIZE = 100
+DEFAULT_PAGE_SIZE = 30
+MAX_QUERY_LENGTH = 128
+
+SortField = Literal["name", "created_at", "updated_at"]
+
+
+def _blank_is_absent(value: Any) -> Any:
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+def _whole_number(value: Any) -> Any:
+    if isinstance(value, str) and not (value.isascii() and value.isdigit()):
+        raise ValueError("must be a whole number written in digits")
+    return value
+
+
+def _true_or_false(value: Any) -> Any:
+    return {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
+
+
+class ListParams(BaseModel):
+    """The parameters of `GET /api/models/list`, checked."""
+
+    model_config = ConfigDict(frozen=True)
+
+    query: Annotated[StoredText | None, Field(max_length=MAX_QUERY_LENGTH), BeforeValidator(_blank_is_absent)] = Field(
+        None,
+        description="Part of the name, the base model's id, or the owner's name, email or username; any case, "
+        "taken literally. Blank counts as absent.",
+    )
+    view_option: Literal["created", "shared"] | None = Field(
+        None, description="`created`: the caller's own; `shared`: others' that the caller can read. Absent: both."
+    )
+    tag: Annotated[StoredText | None, Field(max_length=512), BeforeValidator(_blank_is_absent)] = Field(
+        None, description="The whole name of a tag, in any case."
+    )
+    order_by: SortField = Field("created_at", description="Ties are ordered by id, in the same direction.")
+    direction: Literal["asc", "desc"] = Field("desc", description="`asc` or `desc`.")
+    page: Annotated[int, Field(ge=1), BeforeValidator(_whole_number)] = Field(
+        1, description="1 and up; past the end there are no items, and the true total."
+    )
+    page_size: Annotated[int, Field(ge=1, le=MAX_PAGE_SIZE), BeforeValidator(_whole_number)] = Field(
+        DEFAULT_PAGE_SIZE, description="Items a page."
+    )
+    kind: Literal["custom", "base"] | None = Field(
+        None, description="`custom`: has a base model; `base`: has none. Absent: both."
+    )
+    is_active: Annotated[Literal[True, False] | None, BeforeValidator(_true_or_false), AfterValidator(bool)] = Field(
+        None, description="`true` or `false`. Absent: both."
+    )

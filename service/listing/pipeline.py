@@ -1,0 +1,87 @@
+"""The one aggregation of a list request: typed inputs in, `list[dict]` out, no I/O."""
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from documents.folding import fold
+from service import access
+from service.identity import Caller
+from service.listing.params import ListParams
+
+MODELS = "models"
+USERS = "users"
+
+_SORT_FIELDS = {"name": "keys.name", "created_at": "created_at", "updated_at": "updated_at"}
+_LOWEST = {"name": "", "created_at": datetime.min.replace(tzinfo=UTC), "updated_at": datetime.min.replace(tzinfo=UTC)}
+# No collection is that large, and far beyond it the server refuses the number itself.
+_MAX_SKIP = 10**12
+
+# `keys.writers` is for `write_access`; the other keys only serve the search.
+_ITEM_FIELDS = (
+    "user_id",
+    "base_model_id",
+    "name",
+    "params",
+    "meta",
+    "access_grants",
+    "is_active",
+    "version",
+    "created_at",
+    "updated_at",
+    "keys.writers",
+    "owner._id",
+    "owner.name",
+    "owner.email",
+)
+
+
+def search_match(query: str, narrowing: Sequence[str]) -> dict[str, Any]:
+    """Return the match of a literal, case-insensitive search.
+
+    The escaped expression decides; `narrowing` are trigrams of the folded query that let an index
+    propose candidates.
+    """
+    match: dict[str, Any] = {"keys.text": {"$regex": re.escape(fold(query))}}
+    if narrowing:
+        match["keys.grams"] = {"$all": list(narrowing)}
+    return match
+
+
+def list_match(params: ListParams, caller: Caller, narrowing: Sequence[str] = ()) -> dict[str, Any]:
+    """Return the match of all that a list request selects: the access rule first, then the filters."""
+    views = {None: access.readable, "created": access.owned, "shared": access.shared}
+    match = views[params.view_option](caller)
+    if params.query is not None:
+        match |= search_match(params.query, narrowing)
+    if params.tag is not None:
+        match["keys.tags"] = fold(params.tag.strip())
+    if params.kind is not None:
+        match["base_model_id"] = None if params.kind == "base" else {"$ne": None}
+    if params.is_active is not None:
+        match["is_active"] = params.is_active
+    return match
+
+
+def list_pipeline(params: ListParams, caller: Caller, narrowing: Sequence[str] = ()) -> list[dict[str, Any]]:
+    """Return the pipeline on `models` that yields the page's records in order, then `{total}`.
+
+    The total comes by `$unionWith`, so it is there for an empty page too and the page may be larger
+    than one document, which a `$facet` could not be. It yields no total when it counts nothing.
+    """
+    match = list_match(params, caller, narrowing)
+    field = _SORT_FIELDS[params.order_by]
+    direction = 1 if params.direction == "asc" else -1
+    # An open range on the sort field changes no result. It makes the index of that order apply the other filters to its
+    # keys, instead of fetching each record to look at it. With principals to match, that is already so.
+    page_match = match if "keys.readers" in match else {field: {"$gte": _LOWEST[params.order_by]}, **match}
+    return [
+        {"$match": page_match},
+        {"$sort": {field: direction, "_id": direction}},
+        {"$skip": min((params.page - 1) * params.page_size, _MAX_SKIP)},
+        {"$limit": params.page_size},
+        {"$lookup": {"from": USERS, "localField": "user_id", "foreignField": "_id", "as": "owner"}},
+        {"$project": dict.fromkeys(_ITEM_FIELDS, 1)},
+        {"$unionWith": {"coll": MODELS, "pipeline": [{"$match": match}, {"$count": "total"}]}},
+    ]

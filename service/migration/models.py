@@ -1,0 +1,231 @@
+"""Importing models: one batch is prepared while the one before it is written."""
+
+import asyncio
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Any
+
+from documents import ModelRecord
+from documents.grant import EVERYONE, AccessGrant, PrincipalType
+from documents.keys import OwnerFacts, record_keys
+from documents.model import MAX_RECORD_BYTES
+from service.clock import now
+from service.database import (
+    Database,
+    Record,
+    Write,
+    document_size,
+    insert_one,
+    int64,
+    replace_one,
+    same_content,
+)
+from service.errors import ConflictError
+from service.migration.known import Known
+from service.migration.options import ImportOptions, OnConflict
+from service.migration.people import EXISTS
+from service.migration.records import ModelInput
+from service.migration.report import Outcome, Report
+from service.models.rekey import owners, rekey_where
+
+BATCH_RECORDS = 1000
+BATCH_BYTES = 8_000_000
+ATTEMPTS = 5
+REMEMBERED_OWNERS = 100_000
+# What makes two versions of a record the same; `version` and `keys` follow from it.
+_CONTENT = (
+    "user_id",
+    "base_model_id",
+    "name",
+    "params",
+    "meta",
+    "access_grants",
+    "is_active",
+    "created_at",
+    "updated_at",
+)
+
+
+@dataclass(slots=True)
+class _Candidate:
+    position: str
+    model: ModelInput
+    body: Record
+    outcome: Outcome | None = None
+
+
+class ModelImport:
+    """Writes the models of a source, batch by batch."""
+
+    def __init__(self, database: Database, options: ImportOptions, report: Report, users: Known, groups: Known) -> None:
+        self._database = database
+        self._options = options
+        self._report = report
+        self._known = {PrincipalType.USER: users, PrincipalType.GROUP: groups}
+        self._batch: list[_Candidate] = []
+        self._batch_bytes = 0
+        self._seen: set[bytes] = set()
+        self._owners: dict[str, OwnerFacts | None] = {}
+        self._writing: asyncio.Task[None] | None = None
+
+    async def add(self, position: str, model: ModelInput) -> bool:
+        """Take one model; return whether a batch was full and handed on."""
+        digest = blake2b(model.id.encode(), digest_size=12).digest()
+        if digest in self._seen:
+            self._report.reject(position, "model", model.id, "the id is given twice; the first one counts")
+            return False
+        self._seen.add(digest)
+        if model.user_id is None and self._options.owner_id is None:
+            self._report.reject(position, "model", model.id, "user_id: missing, and no owner was given for such models")
+            return False
+        candidate = _Candidate(position, model, _body(model, self._options.owner_id))
+        try:
+            size = document_size(candidate.body)
+        except ValueError as error:
+            self._report.reject(position, "model", model.id, f"can't be stored: {error}")
+            return False
+        if size > MAX_RECORD_BYTES:
+            reason = f"is too large: {size:,} bytes as BSON, of at most {MAX_RECORD_BYTES:,}"
+            self._report.reject(position, "model", model.id, reason)
+            return False
+        self._batch.append(candidate)
+        self._batch_bytes += size
+        if len(self._batch) < BATCH_RECORDS and self._batch_bytes < BATCH_BYTES:
+            return False
+        await self._hand_on()
+        return True
+
+    async def finish(self) -> None:
+        """Write what has been taken, and see that no owner was renamed meanwhile."""
+        await self._hand_on()
+        await self._written()
+        if not self._options.dry_run:
+            await self._follow_renamed_owners()
+
+    async def _written(self) -> None:
+        if self._writing is not None:
+            task, self._writing = self._writing, None
+            await task
+
+    async def _hand_on(self) -> None:
+        batch, self._batch, self._batch_bytes = self._batch, [], 0
+        if not batch:
+            return
+        await self._keep_known_principals(batch)
+        await self._look_up_owners(batch)
+        writes = await self._decide(batch)
+        await self._written()
+        self._writing = asyncio.create_task(self._write(batch, writes))
+
+    async def _keep_known_principals(self, batch: list[_Candidate]) -> None:
+        named: dict[str, set[str]] = {PrincipalType.USER: set(), PrincipalType.GROUP: set()}
+        for candidate in batch:
+            for grant in candidate.model.access_grants:
+                named[grant.principal_type].add(grant.principal_id)
+        existing = {kind: await self._known[PrincipalType(kind)].among(ids) for kind, ids in named.items()}
+        existing[PrincipalType.USER].add(EVERYONE)
+        for candidate in batch:
+            kept: list[AccessGrant] = []
+            for grant in candidate.model.access_grants:
+                if grant.principal_id in existing[grant.principal_type]:
+                    kept.append(grant)
+                else:
+                    reason = f"access_grants: there is no {grant.principal_type} {grant.principal_id!r}; kept out"
+                    self._report.reject(candidate.position, "model", candidate.model.id, reason, whole=False)
+            if len(kept) != len(candidate.model.access_grants):
+                candidate.body["access_grants"] = [grant.model_dump() for grant in kept]
+
+    async def _look_up_owners(self, batch: list[_Candidate]) -> None:
+        ids = {candidate.body["user_id"] for candidate in batch}
+        if len(self._owners) > REMEMBERED_OWNERS:
+            await self._follow_renamed_owners()
+            self._owners.clear()
+        missing = sorted(ids - self._owners.keys())
+        found = await owners(self._database, missing)
+        self._owners.update((user_id, found.get(user_id)) for user_id in missing)
+
+    async def _decide(self, batch: list[_Candidate]) -> list[Write]:
+        ids = [candidate.model.id for candidate in batch]
+        existing = {record["_id"]: record for record in await self._database.find(ModelRecord, {"_id": {"$in": ids}})}
+        writes: list[Write] = []
+        for candidate in batch:
+            live = existing.get(candidate.model.id)
+            outcome = self._outcome(candidate, live)
+            if candidate.outcome is None:
+                candidate.outcome = outcome
+            if outcome in (Outcome.CREATED, Outcome.UPDATED):
+                writes.append(self._write_of(candidate, live))
+        return writes
+
+    def _outcome(self, candidate: _Candidate, live: Record | None) -> Outcome:
+        if live is None:
+            return Outcome.CREATED
+        wanted = {field: candidate.body.get(field, live.get(field)) for field in _CONTENT}
+        if same_content(wanted, {field: live.get(field) for field in _CONTENT}):
+            return Outcome.UNCHANGED
+        if self._options.on_conflict is OnConflict.FAIL:
+            return Outcome.REJECTED
+        return Outcome.SKIPPED if self._options.on_conflict is OnConflict.SKIP else Outcome.UPDATED
+
+    def _write_of(self, candidate: _Candidate, live: Record | None) -> Write:
+        moment = now()
+        times = {"created_at": live["created_at"] if live else moment, "updated_at": moment}
+        body = {**times, **candidate.body}
+        keys = record_keys(
+            user_id=body["user_id"],
+            name=body["name"],
+            base_model_id=body["base_model_id"],
+            meta=body["meta"],
+            grants=[AccessGrant.model_construct(**grant) for grant in body["access_grants"]],
+            owner=self._owners.get(body["user_id"]),
+        ).model_dump()
+        version = live["version"] + 1 if live else candidate.model.version
+        whole = {
+            "_id": candidate.model.id,
+            **{field: body[field] for field in _CONTENT[:-2]},
+            "version": int64(version),
+            **{field: body[field] for field in _CONTENT[-2:]},
+            "keys": keys,
+        }
+        if live is None:
+            return insert_one(whole)
+        return replace_one({"_id": candidate.model.id, "version": live["version"]}, whole)
+
+    async def _write(self, batch: list[_Candidate], writes: list[Write]) -> None:
+        if not self._options.dry_run:
+            for _ in range(ATTEMPTS):
+                written, _refused = await self._database.write_many(ModelRecord, writes)
+                if written == len(writes):
+                    break
+                # Somebody else changed some of these records in between: look again and write what still differs.
+                writes = await self._decide(batch)
+            else:
+                raise ConflictError("The same records are being changed by others all the time; try again later.")
+        for candidate in batch:
+            if candidate.outcome is Outcome.REJECTED:
+                self._report.reject(candidate.position, "model", candidate.model.id, EXISTS)
+            elif candidate.outcome is not None:
+                self._report.count("model", candidate.outcome)
+
+    async def _follow_renamed_owners(self) -> None:
+        ids = sorted(self._owners)
+        for start in range(0, len(ids), BATCH_RECORDS):
+            part = ids[start : start + BATCH_RECORDS]
+            fresh = await owners(self._database, part)
+            for user_id in part:
+                if fresh.get(user_id) != self._owners[user_id]:
+                    await rekey_where(self._database, {"user_id": user_id})
+
+
+def _body(model: ModelInput, owner_id: str | None) -> dict[str, Any]:
+    body: dict[str, Any] = {
+        "user_id": model.user_id if model.user_id is not None else owner_id,
+        "base_model_id": model.base_model_id,
+        "name": model.name,
+        "params": model.params,
+        "meta": model.meta,
+        "access_grants": [grant.model_dump() for grant in model.access_grants],
+        "is_active": model.is_active,
+    }
+    times = {"created_at": model.created_at, "updated_at": model.updated_at}
+    return body | {field: moment for field, moment in times.items() if moment is not None}

@@ -1,0 +1,21 @@
+"""What an import may do."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class OnConflict(StrEnum):
+    """What to do with a record that exists and differs."""
+
+    UPDATE = "update"
+    SKIP = "skip"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class ImportOptions:
+    """`owner_id` owns the models that name no owner; `dry_run` writes nothing."""
+
+    on_conflict: OnConflict = OnConflict.UPDATE
+    owner_id: str | None = None
+    dry_run: bool = False

@@ -1,0 +1,95 @@
+"""The records of a bundle, checked: what a file may say of a user, a group or a model."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from documents.freeform import FreeForm
+from documents.grant import AccessGrant, grant_id
+from documents.identifier import Identifier, PrincipalId
+from documents.model import BaseModelId, Meta, Name, no_base_of_itself, unique_grants
+from documents.user import Email, Role, Username
+
+# The years 1 to 9999, which is what a date can hold.
+MIN_SECONDS, MAX_SECONDS = -62135596800, 253402300799
+
+
+def _moment(value: Any) -> Any:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("must be a number of seconds since 1970")
+    if not MIN_SECONDS <= value <= MAX_SECONDS:
+        raise ValueError("must be seconds since 1970 within the years 1 to 9999")
+    return datetime.fromtimestamp(int(value), UTC)
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError("must be a whole number")
+    return value
+
+
+EpochSeconds = Annotated[datetime | None, BeforeValidator(_moment)]
+
+
+class UserInput(BaseModel):
+    """A user of a bundle."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: PrincipalId
+    name: Name
+    email: Email
+    username: Username | None = None
+    role: Role = Role.USER
+    is_active: bool = True
+
+
+class GroupInput(BaseModel):
+    """A group of a bundle; `member_ids`, when given, are all of its members."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: PrincipalId
+    name: Name
+    parent_id: PrincipalId | None = None
+    member_ids: list[Any] | None = None
+
+
+class ModelInput(BaseModel):
+    """A model of a bundle, in the API's shape; what only an answer has is accepted and not looked at."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: Identifier
+    user_id: Identifier | None = None
+    base_model_id: BaseModelId | None = None
+    name: Name
+    params: FreeForm = Field(default_factory=dict)
+    meta: Meta = Field(default_factory=dict)
+    access_grants: Annotated[list[AccessGrant], AfterValidator(unique_grants)] = Field(default_factory=list)
+    is_active: bool = True
+    version: Annotated[int, Field(ge=1, lt=2**63), BeforeValidator(_whole)] = 1
+    created_at: EpochSeconds = None
+    updated_at: EpochSeconds = None
+    write_access: Any = Field(None, exclude=True)
+    user: Any = Field(None, exclude=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _complete(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        grants = values.get("access_grants")
+        if isinstance(grants, list):
+            values = {**values, "access_grants": [_identified(values.get("id"), grant) for grant in grants]}
+        return no_base_of_itself(values)
+
+
+def _identified(model_id: Any, grant: Any) -> Any:
+    if not isinstance(grant, dict) or grant.get("id") is not None:
+        return grant
+    named = [grant.get(field) for field in ("principal_type", "principal_id", "permission")]
+    return {**grant, "id": grant_id(*map(str, (model_id, *named)))}

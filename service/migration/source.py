@@ -1,0 +1,168 @@
+"""Reading a file of any size: plain or gzip, from a path or standard input, twice if need be."""
+
+import gzip
+import io
+import json
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, cast
+
+from service.errors import ModeldeckError
+
+GZIP_MAGIC = b"\x1f\x8b"
+CHUNK_CHARACTERS = 1 << 18
+# A single value larger than this is no model record; reading on would only fill the memory.
+MAX_VALUE_CHARACTERS = 1 << 25
+
+# NaN and the infinities are not JSON; as numbers they are refused where the record is checked, which names the field.
+_DECODER = json.JSONDecoder()
+_WHITESPACE = " \t\r\n"
+
+
+class SourceError(ModeldeckError):
+    """The file can't be read any further; the message says where."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One record of a source: what kind, its decoded JSON (or why there is none), and where it stands."""
+
+    kind: str
+    position: str
+    value: Any = None
+    problem: str | None = None
+
+
+class Source:
+    """A file that can be read more than once, with the share of it that has been read."""
+
+    def __init__(self, file: IO[bytes], size: int) -> None:
+        self._file = file
+        self.size = size
+
+    def tell(self) -> int:
+        """Return how many bytes of the file, as it is on disk, have been read."""
+        return self._file.tell()
+
+    def text(self) -> IO[str]:
+        """Return the text of the file from its beginning, unpacked."""
+        self._file.seek(0)
+        packed = self._file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+        self._file.seek(0)
+        raw = cast(IO[bytes], gzip.GzipFile(fileobj=self._file)) if packed else _Unclosed(self._file)
+        return io.TextIOWrapper(raw, encoding="utf-8-sig", errors="strict", newline="")
+
+
+class _Unclosed(io.BufferedReader):
+    """Leaves the file open when the text read from it is thrown away."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        super().__init__(cast(io.RawIOBase, file))
+
+    def close(self) -> None:
+        self.detach()
+
+
+@contextmanager
+def open_source(path: str) -> Iterator[Source]:
+    """Open a file by path, or standard input as `-`, which is copied to a temporary file first."""
+    if path == "-":
+        with tempfile.TemporaryFile() as copy:
+            shutil.copyfileobj(sys.stdin.buffer, copy)
+            yield Source(copy, copy.tell())
+        return
+    try:
+        file = Path(path).open("rb")  # noqa: SIM115  # closed below
+    except OSError as error:
+        raise SourceError(f"{path}: {error.strerror}") from None
+    with file:
+        yield Source(file, Path(path).stat().st_size)
+
+
+class JsonScanner:
+    """Walks through JSON text, decoding one value at a time, in memory that the largest value bounds.
+
+    Unlike event parsers it keeps what Python's decoder keeps: integers of any size and lone
+    surrogates, so that a record that can't be stored is refused instead of being changed in silence.
+    """
+
+    def __init__(self, text: IO[str]) -> None:
+        self._text = text
+        self._buffer = ""
+        self._at = 0
+        self._passed = 0
+        self._ended = False
+        self.took = ""
+
+    def _more(self) -> bool:
+        self._passed += self._at
+        try:
+            read = self._text.read(max(CHUNK_CHARACTERS, len(self._buffer) - self._at))
+        except (UnicodeDecodeError, EOFError, gzip.BadGzipFile, OSError) as error:
+            raise self.error(f"can't be read: {error}") from None
+        self._buffer = self._buffer[self._at :] + read
+        self._at = 0
+        self._ended = not read
+        return bool(read)
+
+    def error(self, problem: str) -> SourceError:
+        """Return an error that says where in the text the scanner stands."""
+        return SourceError(f"after {self._passed + self._at:,} characters: {problem}")
+
+    def peek(self) -> str:
+        """Return the next character that is not whitespace, or nothing at the end."""
+        while True:
+            while self._at < len(self._buffer):
+                if self._buffer[self._at] not in _WHITESPACE:
+                    return self._buffer[self._at]
+                self._at += 1
+            if self._ended or not self._more():
+                return ""
+
+    def take(self, expected: str) -> None:
+        """Pass over one of the expected characters."""
+        found = self.peek()
+        if not found or found not in expected:
+            raise self.error(f"expected {' or '.join(expected)}, found {found or 'the end'}")
+        self._at += 1
+        self.took = found
+
+    def value(self) -> Any:
+        """Decode the value that comes next."""
+        self.peek()
+        while True:
+            problem = "the file ends within a value"
+            try:
+                value, end = _DECODER.raw_decode(self._buffer, self._at)
+            except json.JSONDecodeError as error:
+                problem = error.msg
+            except RecursionError:
+                raise self.error("nested too deeply") from None
+            else:
+                # A number that touches the end of the buffer may go on behind it.
+                if end < len(self._buffer) or self._ended:
+                    self._at = end
+                    return value
+            if len(self._buffer) - self._at > MAX_VALUE_CHARACTERS:
+                raise self.error(f"{problem}, or a value of more than {MAX_VALUE_CHARACTERS:,} characters")
+            if self._ended or not self._more():
+                if problem == "the file ends within a value":
+                    continue
+                raise self.error(f"not valid JSON: {problem}")
+
+    def elements(self) -> Iterator[Any]:
+        """Decode the elements of the array that comes next, one by one."""
+        self.take("[")
+        if self.peek() == "]":
+            self.take("]")
+            return
+        while True:
+            yield self.value()
+            self.take(",]")
+            if self.took == "]":
+                return

@@ -1,0 +1,74 @@
+"""A model record as the API shows it to one caller."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from service import access
+from service.identity import Caller
+
+# What `meta` always has in an answer, for records that were stored without.
+META_DEFAULTS: dict[str, Any] = {"profile_image_url": "/static/favicon.png", "description": "", "capabilities": {}}
+
+
+class GrantShape(BaseModel):
+    """One access grant."""
+
+    id: str
+    principal_type: str
+    principal_id: str
+    permission: str
+
+
+class OwnerShape(BaseModel):
+    """The owner of a model, as it is now."""
+
+    id: str
+    name: str
+    email: str
+
+
+class ItemShape(BaseModel):
+    """One model; documents the answer, which is not validated again on its way out."""
+
+    id: str = Field(examples=["openai/gpt-4o"])
+    user_id: str
+    base_model_id: str | None
+    name: str
+    params: dict[str, Any] = Field(description="`{}` without write access, since it holds system prompts.")
+    meta: dict[str, Any] = Field(description="Always has `profile_image_url`, `description` and `capabilities`.")
+    access_grants: list[GrantShape]
+    is_active: bool
+    write_access: bool
+    user: OwnerShape | None = Field(description="null when the owner does not exist any more.")
+    version: int
+    created_at: int = Field(description="Seconds since 1970, UTC.")
+    updated_at: int = Field(description="Seconds since 1970, UTC.")
+
+
+def epoch_seconds(moment: datetime) -> int:
+    """Return a stored date as the API writes it: whole seconds since 1970, UTC."""
+    return int(moment.timestamp())
+
+
+def render_item(record: Mapping[str, Any], caller: Caller, *, readers_see_params: bool) -> dict[str, Any]:
+    """Return one record, with its `owner` looked up, as the API shows it to `caller`."""
+    write_access = access.can_write(caller, record)
+    owner = next(iter(record.get("owner", ())), None)
+    return {
+        "id": record["_id"],
+        "user_id": record["user_id"],
+        "base_model_id": record["base_model_id"],
+        "name": record["name"],
+        "params": record["params"] if write_access or readers_see_params else {},
+        "meta": record["meta"] | {key: META_DEFAULTS[key] for key in META_DEFAULTS if key not in record["meta"]},
+        "access_grants": record["access_grants"],
+        "is_active": record["is_active"],
+        "write_access": write_access,
+        "user": {"id": owner["_id"], "name": owner["name"], "email": owner["email"]} if owner else None,
+        "version": record["version"],
+        "created_at": epoch_seconds(record["created_at"]),
+        "updated_at": epoch_seconds(record["updated_at"]),
+    }

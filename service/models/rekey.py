@@ -1,0 +1,96 @@
+"""Derived keys of stored records: compute them anew, and mend those that differ."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from documents import ModelRecord, User
+from documents.grant import AccessGrant
+from documents.keys import OwnerFacts, RecordKeys, record_keys
+from service.database import Database, Record, update_one
+
+BATCH = 500
+# All that the keys are derived from, and the keys.
+_FIELDS = ["user_id", "name", "base_model_id", "meta.tags", "access_grants", "version", "keys"]
+
+
+@dataclass(frozen=True, slots=True)
+class Stale:
+    """A record whose stored keys are not what they should be; `keys` is None when none can be derived."""
+
+    record: Record
+    keys: RecordKeys | None
+
+    @property
+    def problem(self) -> str:
+        """What is wrong, in a few words."""
+        if self.keys is None:
+            return "is malformed: keys can't be derived"
+        live = self.record.get("keys")
+        if not isinstance(live, dict):
+            return "has no keys"
+        derived = self.keys.model_dump()
+        differing = [name for name, value in derived.items() if live.get(name) != value]
+        return f"has stale keys: {', '.join(differing or sorted(live.keys() - derived.keys()))}"
+
+
+async def owners(database: Database, user_ids: Sequence[str]) -> dict[str, OwnerFacts]:
+    """Return what keys hold of each of these users who exists."""
+    found = await database.find(User, {"_id": {"$in": sorted(set(user_ids))}}, fields=["name", "email", "username"])
+    return {user["_id"]: OwnerFacts(user["name"], user["email"], user.get("username")) for user in found}
+
+
+def keys_of(record: Mapping[str, Any], owner: OwnerFacts | None) -> RecordKeys | None:
+    """Derive the keys of a record given as stored; None when what they derive from is malformed."""
+    try:
+        return _derive(record, owner)
+    except (AttributeError, KeyError, TypeError, ValidationError):
+        return None
+
+
+def _derive(record: Mapping[str, Any], owner: OwnerFacts | None) -> RecordKeys:
+    return record_keys(
+        user_id=record["user_id"],
+        name=record["name"],
+        base_model_id=record.get("base_model_id"),
+        meta=record.get("meta") or {},
+        grants=[AccessGrant.model_validate(grant) for grant in record.get("access_grants") or ()],
+        owner=owner,
+    )
+
+
+async def stale_records(database: Database, query: Mapping[str, Any]) -> AsyncIterator[tuple[int, list[Stale]]]:
+    """Look through the records that match; yield, batch by batch, how many were read and which are stale."""
+    async for batch in database.batches(ModelRecord, query, fields=_FIELDS, size=BATCH):
+        known = await owners(
+            database, [record["user_id"] for record in batch if isinstance(record.get("user_id"), str)]
+        )
+        derived = [Stale(record, keys_of(record, known.get(record.get("user_id", "")))) for record in batch]
+        yield (
+            len(batch),
+            [item for item in derived if item.keys is None or item.record.get("keys") != item.keys.model_dump()],
+        )
+
+
+async def mend(database: Database, stale: Sequence[Stale]) -> int:
+    """Store the right keys of records that have not changed since they were read; return of how many."""
+    writes = [
+        update_one(
+            {"_id": item.record["_id"], "version": item.record.get("version")},
+            {"$set": {"keys": item.keys.model_dump()}},
+        )
+        for item in stale
+        if item.keys is not None
+    ]
+    written, _ = await database.write_many(ModelRecord, writes)
+    return written
+
+
+async def rekey_where(database: Database, query: Mapping[str, Any]) -> int:
+    """Mend the keys of all records that match; return how many were stale."""
+    mended = 0
+    async for _, stale in stale_records(database, query):
+        mended += await mend(database, stale)
+    return mended

@@ -1,0 +1,78 @@
+"""API keys: making one, and taking over one that was made elsewhere."""
+
+import re
+from datetime import datetime, timedelta
+
+from pydantic import ValidationError
+
+from documents import ApiKey, User
+from documents.api_key import Scope
+from service.clock import now
+from service.database import Database
+from service.errors import ConflictError, InvalidInputError, validation_errors
+from service.identity import key_hash, key_id, new_key
+
+MIN_FOREIGN_LENGTH, MAX_FOREIGN_LENGTH = 20, 512
+_DURATION = re.compile(r"^([1-9][0-9]{0,5})([smhdw])$", re.ASCII)
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+
+
+def expiry(duration: str | None) -> datetime | None:
+    """Return the time that lies a duration such as `90d` or `12h` ahead; raise InvalidInputError."""
+    if duration is None:
+        return None
+    parts = _DURATION.match(duration)
+    if parts is None:
+        msg = "must be a number and a unit: s, m, h, d or w, such as 90d"
+        raise InvalidInputError([{"loc": ["expires"], "msg": msg, "allowed": list(_UNITS)}])
+    try:
+        return now() + timedelta(**{_UNITS[parts[2]]: int(parts[1])})
+    except OverflowError:
+        raise InvalidInputError([{"loc": ["expires"], "msg": "is too far ahead"}]) from None
+
+
+def _stored_form(key: str, user: User, name: str, scope: Scope, expires_at: datetime | None) -> ApiKey:
+    try:
+        return ApiKey(
+            id=key_id(key),
+            user_id=user.id,
+            name=name,
+            scope=scope,
+            sha256=key_hash(key),
+            created_at=now(),
+            expires_at=expires_at,
+        )
+    except ValidationError as error:
+        raise InvalidInputError(validation_errors(error.errors(include_input=False, include_url=False))) from None
+
+
+async def create_key(
+    database: Database, user: User, *, name: str, scope: Scope = Scope.WRITE, expires_at: datetime | None = None
+) -> str:
+    """Store a new key and return it: the only time that it can be seen."""
+    key = new_key()
+    if not await database.insert(_stored_form(key, user, name, scope, expires_at)):
+        raise ConflictError("The new key's id is taken; try again.")
+    return key
+
+
+async def adopt_key(
+    database: Database,
+    user: User,
+    key: str,
+    *,
+    name: str,
+    scope: Scope = Scope.WRITE,
+    expires_at: datetime | None = None,
+) -> None:
+    """Store the hash of a key that was made elsewhere, so that its clients go on with it.
+
+    Raises InvalidInputError for a key too short to be a secret or that no header could carry, and
+    ConflictError for one that is stored already.
+    """
+    printable = key.isascii() and key.isprintable() and " " not in key
+    if not printable or not MIN_FOREIGN_LENGTH <= len(key) <= MAX_FOREIGN_LENGTH:
+        msg = f"must be {MIN_FOREIGN_LENGTH} to {MAX_FOREIGN_LENGTH} printable ASCII characters without spaces"
+        raise InvalidInputError([{"loc": ["key"], "msg": msg}])
+    if not await database.insert(_stored_form(key, user, name, scope, expires_at)):
+        raise ConflictError("This key is stored already.")

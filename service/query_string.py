@@ -1,0 +1,75 @@
+"""Query strings into typed parameters: strict at the front door, lenient about unknown names at the other."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+from urllib.parse import parse_qsl
+
+from fastapi import Request
+from pydantic import BaseModel, ValidationError
+
+from service.errors import InvalidInputError, validation_errors
+
+P = TypeVar("P", bound=BaseModel)
+
+
+def _pairs(request: Request) -> list[tuple[str, str]]:
+    raw: bytes = request.scope["query_string"]
+    try:
+        text = raw.decode("ascii")
+        return parse_qsl(text, keep_blank_values=True, errors="strict")
+    except ValueError:
+        raise InvalidInputError([{"loc": ["query"], "msg": "must be percent-encoded UTF-8"}]) from None
+
+
+def read_query(request: Request, model: type[P], *, lenient: bool) -> P:
+    """Parse the query string of a request into `model`.
+
+    Raises InvalidInputError for a bad value, a repeated parameter and, unless `lenient`, an unknown
+    one; each error names the parameter and what is allowed.
+    """
+    known = list(model.model_fields)
+    values: dict[str, str] = {}
+    errors: list[dict[str, Any]] = []
+    for name, value in _pairs(request):
+        loc = ["query", name]
+        if name not in known:
+            if not lenient:
+                errors.append({"loc": loc, "msg": "unknown query parameter", "allowed": known})
+        elif name in values:
+            errors.append({"loc": loc, "msg": "must be given only once"})
+        else:
+            values[name] = value
+    parsed: P | None = None
+    try:
+        parsed = model.model_validate(values)
+    except ValidationError as error:
+        rendered = validation_errors(error.errors(include_input=False, include_url=False))
+        errors.extend({**item, "loc": ["query", *item["loc"]]} for item in rendered)
+    if errors or parsed is None:
+        raise InvalidInputError(errors)
+    return parsed
+
+
+def query_dependency(model: type[P], *, lenient: bool) -> Callable[[Request], P]:
+    """Return a dependency that gives a route its query parameters as `model`."""
+
+    def dependency(request: Request) -> P:
+        return read_query(request, model, lenient=lenient)
+
+    return dependency
+
+
+def documented(model: type[BaseModel]) -> list[dict[str, Any]]:
+    """Return the parameters of `model` as an OpenAPI parameter list."""
+    schema = model.model_json_schema()
+    return [
+        {
+            "name": name,
+            "in": "query",
+            "required": name in schema.get("required", []),
+            "description": rest.pop("description", ""),
+            "schema": rest,
+        }
+        for name, definition in schema["properties"].items()
+        for rest in [{key: value for key, value in definition.items() if key != "title"}]
+    ]

@@ -1,0 +1,41 @@
+"""From settings to an open database, for every command; the embedded MongoDB is started when none is named."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+from pydantic import SecretStr
+
+from indexes.ensure import ensure
+from service.database import Database
+from service.embedded import EmbeddedMongo
+from service.settings import Settings
+
+
+@contextmanager
+def located(settings: Settings) -> Iterator[Settings]:
+    """Yield the settings with a MongoDB URI in them; without one, the embedded MongoDB runs while the block does."""
+    if settings.mongodb_uri is not None:
+        yield settings
+        return
+    embedded = EmbeddedMongo(settings.data_dir)
+    with embedded.lease():
+        yield settings.model_copy(update={"mongodb_uri": SecretStr(embedded.uri(settings.database))})
+
+
+def mongodb_uri(settings: Settings) -> str:
+    """Return the URI of located settings."""
+    assert settings.mongodb_uri is not None  # noqa: S101  # see `located`
+    return settings.mongodb_uri.get_secret_value()
+
+
+@asynccontextmanager
+async def opened(settings: Settings, *, with_indexes: bool = True) -> AsyncIterator[Database]:
+    """Yield the open database of located settings, its missing indexes made first: emails are unique by one."""
+    database = Database.connect(mongodb_uri(settings), settings.database, settings.request_timeout)
+    try:
+        await database.open()
+        if with_indexes:
+            await ensure(database)
+        yield database
+    finally:
+        database.close()

@@ -1,0 +1,45 @@
+"""What mongomock lacks and the list needs, so that the same tests run on both backends."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from beanie import Document
+from mongomock import aggregate
+from motor.motor_asyncio import AsyncIOMotorCollection
+from pymongo import InsertOne, ReplaceOne
+from pymongo.errors import DuplicateKeyError
+
+from service.database import Database, Write
+
+
+class MockedDatabase(Database):
+    """On mongomock, which has no BSON to read exactly: it keeps the Python objects."""
+
+    def _for_reading(self, kind: type[Document]) -> AsyncIOMotorCollection[Any]:
+        return self._collection(kind)
+
+    async def write_many(self, kind: type[Document], writes: Sequence[Write]) -> tuple[int, list[int]]:
+        # Its bulk_write does not know the current driver's write objects.
+        collection, written, taken = self._collection(kind), 0, []
+        for position, write in enumerate(writes):
+            try:
+                if isinstance(write, InsertOne):
+                    await collection.insert_one(write._doc)
+                    written += 1
+                elif isinstance(write, ReplaceOne):
+                    written += (await collection.replace_one(write._filter, write._doc)).matched_count
+                else:
+                    written += (await collection.update_one(write._filter, write._doc)).matched_count
+            except DuplicateKeyError:
+                taken.append(position)
+        return written, taken
+
+
+def _union_with(collection: list[dict[str, Any]], database: Any, options: dict[str, Any]) -> list[dict[str, Any]]:
+    others = list(database[options["coll"]].aggregate(options["pipeline"]))
+    return [*collection, *others]
+
+
+def teach_union_with() -> None:
+    """Give mongomock the stage `$unionWith`."""
+    aggregate._PIPELINE_HANDLERS["$unionWith"] = _union_with

@@ -1,0 +1,132 @@
+"""Shared fixtures: one embedded mongod for the whole run, a clean database and a client for each test."""
+
+import os
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mongomock_motor import AsyncMongoMockClient
+from pydantic import SecretStr
+from pymongo import MongoClient
+from pymongo.database import Database as SyncDatabase
+from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
+
+from documents import DOCUMENTS
+from indexes.ensure import ensure
+from service.database import Database
+from service.embedded import EmbeddedMongo
+from service.settings import Settings
+from tests.backends import MockedDatabase, teach_union_with
+from tests.directory import Directory
+
+DATABASE = "modeldeck_test"
+TIMEOUT_SECONDS = 30.0
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_settings_from_outside() -> None:
+    """Keep the tests independent of the MODELDECK_* variables and the `.env` of whoever runs them."""
+    for name in [name for name in os.environ if name.startswith("MODELDECK_")]:
+        del os.environ[name]
+
+
+@pytest.fixture(scope="session")
+def mongo_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URI of a real mongod that runs as long as the tests do."""
+    embedded = EmbeddedMongo(tmp_path_factory.mktemp("mongo"))
+    with embedded.lease():
+        yield embedded.uri(DATABASE)
+
+
+class Commands(CommandListener):
+    """Records the commands that reach the server."""
+
+    def __init__(self) -> None:
+        self.started_events: list[CommandStartedEvent] = []
+
+    def started(self, event: CommandStartedEvent) -> None:
+        self.started_events.append(event)
+
+    def succeeded(self, event: CommandSucceededEvent) -> None:
+        pass
+
+    def failed(self, event: CommandFailedEvent) -> None:
+        pass
+
+    def clear(self) -> None:
+        self.started_events.clear()
+
+    def on(self, collection: str) -> list[tuple[str, dict[str, Any]]]:
+        """Return name and body of every command on a collection."""
+        found = [(event.command_name, dict(event.command)) for event in self.started_events]
+        return [(name, command) for name, command in found if command.get(name) == collection]
+
+
+@pytest.fixture(scope="session")
+def commands() -> Commands:
+    """What the service under test sent to the real mongod; cleared by the tests that look at it."""
+    return Commands()
+
+
+@pytest.fixture(scope="session")
+async def real_database(mongo_uri: str, commands: Commands) -> AsyncIterator[Database]:
+    """One database on the real mongod, with all its indexes."""
+    database = Database.connect(mongo_uri, DATABASE, TIMEOUT_SECONDS, event_listeners=[commands])
+    await database.open()
+    assert await ensure(database) == []
+    yield database
+    database.close()
+
+
+@pytest.fixture(scope="session")
+def raw(mongo_uri: str) -> Iterator[SyncDatabase[dict[str, Any]]]:
+    """The same database through a plain driver, as a data team sees it."""
+    with MongoClient[dict[str, Any]](mongo_uri, tz_aware=True) as client:
+        yield client[DATABASE]
+
+
+async def _empty(database: Database) -> None:
+    for document in DOCUMENTS:
+        await database.delete_many(document, {})
+
+
+@pytest.fixture
+async def mongod(real_database: Database) -> Database:
+    """The real database, empty."""
+    await real_database.open()
+    await _empty(real_database)
+    return real_database
+
+
+@pytest.fixture(params=["mongod", "mongomock"])
+async def database(request: pytest.FixtureRequest, real_database: Database) -> Database:
+    """An empty database on each backend that can run the test."""
+    if request.param == "mongod":
+        await real_database.open()
+        await _empty(real_database)
+        return real_database
+    teach_union_with()
+    mocked = MockedDatabase(AsyncMongoMockClient(tz_aware=True), DATABASE, TIMEOUT_SECONDS)
+    await mocked.open()
+    return mocked
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings that name no machine of the developer's."""
+    return Settings(_env_file=None, mongodb_uri=SecretStr("mongodb://unused.invalid"), data_dir=tmp_path)
+
+
+@pytest.fixture
+async def directory(database: Database, settings: Settings) -> AsyncIterator[Directory]:
+    """The service over HTTP, on each backend, with helpers to fill it."""
+    async with Directory.on(database, settings) as directory:
+        yield directory
+
+
+@pytest.fixture
+async def real_directory(mongod: Database, settings: Settings) -> AsyncIterator[Directory]:
+    """The service over HTTP, on the real mongod only."""
+    async with Directory.on(mongod, settings) as directory:
+        yield directory
