@@ -1,6 +1,7 @@
 """The command line: `modeldeck --help`."""
 
 import asyncio
+import signal
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -44,6 +45,8 @@ app.add_typer(indexes, name="indexes")
 
 def main() -> None:
     """Run the command line; every failure that we can explain becomes one line and exit status 2."""
+    # A terminated command leaves the embedded MongoDB as an interrupted one does: released, and stopped by the last.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         app()
     except KeyboardInterrupt:

@@ -1,5 +1,6 @@
 """The only module that talks to the driver: connect, deadlines, and one helper for each kind of call."""
 
+import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -15,6 +16,8 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError, OperationFailure, 
 
 from documents import DOCUMENTS
 
+log = logging.getLogger("modeldeck")
+
 Record = dict[str, Any]
 Pipeline = Sequence[Mapping[str, Any]]
 Write = InsertOne[Record] | ReplaceOne[Record] | UpdateOne
@@ -24,6 +27,7 @@ SERVER_SELECTION_TIMEOUT_MS = 5000
 BULK_TIMEOUT_FACTOR = 6
 _NAMESPACE_NOT_FOUND = 26
 _DUPLICATE_KEY = 11000
+_BAD_VALUE = 2
 _ALREADY_INITIALIZED = 23
 
 _STORED: CodecOptions[Record] = CodecOptions(tz_aware=True)
@@ -101,12 +105,24 @@ class Database:
             await self._database.command("ping")
 
     async def aggregate(
-        self, kind: type[Document], pipeline: Pipeline, *, seconds: float | None = None
+        self, kind: type[Document], pipeline: Pipeline, *, hint: str | None = None, seconds: float | None = None
     ) -> list[Record]:
-        """Run one aggregation within `seconds` and return all it yields, free-form values exactly as stored."""
+        """Run one aggregation within `seconds` and return all it yields, free-form values exactly as stored.
+
+        `hint` names the index to use; while that index does not exist, the server chooses.
+        """
         with pymongo.timeout(seconds or self._timeout):
-            cursor = self._for_reading(kind).aggregate(pipeline)
-            return [decode_exactly(document) for document in await cursor.to_list(None)]
+            try:
+                return await self._aggregate(kind, pipeline, {"hint": hint} if hint else {})
+            except OperationFailure as error:
+                if not hint or error.code != _BAD_VALUE or "hint" not in str(error):
+                    raise
+                log.warning("the index %s is missing; run: modeldeck indexes check", hint)
+                return await self._aggregate(kind, pipeline, {})
+
+    async def _aggregate(self, kind: type[Document], pipeline: Pipeline, options: Record) -> list[Record]:
+        cursor = self._for_reading(kind).aggregate(pipeline, **options)
+        return [decode_exactly(document) for document in await cursor.to_list(None)]
 
     async def find(
         self,

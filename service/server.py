@@ -3,7 +3,7 @@
 import asyncio
 import os
 import socket
-import sys
+from contextlib import suppress
 from dataclasses import dataclass
 
 import uvicorn
@@ -47,7 +47,9 @@ def serve(settings: Settings, options: ServeOptions) -> None:
     with located(settings) as whole:
         try:
             announcement = asyncio.run(_prepare(whole, options))
-            _run(whole, options, announcement)
+            # The web server stops in order and then repeats the signal that made it stop.
+            with suppress(KeyboardInterrupt):
+                _run(whole, options, announcement)
         finally:
             if settings.mongodb_uri is None:
                 EmbeddedMongo(settings.data_dir).stop_keeper()
@@ -97,4 +99,3 @@ def _run(settings: Settings, options: ServeOptions, announcement: str) -> None:
     os.environ[f"{PREFIX}MONGODB_URI"] = mongodb_uri(settings)
     print(announcement, flush=True)
     uvicorn.run("service.app:create_app", factory=True, workers=options.workers, **common)  # type: ignore[arg-type]
-    sys.stdout.flush()

@@ -9,7 +9,7 @@ from motor.motor_asyncio import AsyncIOMotorCollection
 from pymongo import InsertOne, ReplaceOne
 from pymongo.errors import DuplicateKeyError
 
-from service.database import Database, Write
+from service.database import Database, Pipeline, Record, Write
 
 
 class MockedDatabase(Database):
@@ -17,6 +17,10 @@ class MockedDatabase(Database):
 
     def _for_reading(self, kind: type[Document]) -> AsyncIOMotorCollection[Any]:
         return self._collection(kind)
+
+    async def _aggregate(self, kind: type[Document], pipeline: Pipeline, options: Record) -> list[Record]:
+        # It takes a hint for an index that it does not have.
+        return await super()._aggregate(kind, pipeline, {**options, "hint": None})
 
     async def write_many(self, kind: type[Document], writes: Sequence[Write]) -> tuple[int, list[int]]:
         # Its bulk_write does not know the current driver's write objects.

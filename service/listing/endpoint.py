@@ -10,7 +10,7 @@ from service.context import CallerDependency, ContextDependency
 from service.json_response import json_response
 from service.listing.page import PageShape, render_page
 from service.listing.params import ListParams
-from service.listing.pipeline import list_pipeline
+from service.listing.pipeline import list_hint, list_pipeline
 from service.query_string import documented, query_dependency
 
 
@@ -28,7 +28,9 @@ def list_router(*, lenient: bool) -> APIRouter:
         """Search, filter, sort and page through the models that the caller may see."""
         narrowing = context.selectivity.latest.narrowing(fold(params.query)) if params.query else ()
         pipeline = list_pipeline(params, caller, narrowing)
-        yielded = await context.database.aggregate(ModelRecord, pipeline, seconds=context.settings.list_timeout)
+        yielded = await context.database.aggregate(
+            ModelRecord, pipeline, hint=list_hint(params, caller), seconds=context.settings.list_timeout
+        )
         page = render_page(yielded, caller, readers_see_params=context.settings.readers_see_params)
         return json_response(page)
 

@@ -2,13 +2,16 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from documents.text import StoredText
 
 MAX_PAGE_SIZE = 100
 DEFAULT_PAGE_SIZE = 30
 MAX_QUERY_LENGTH = 128
+
+_BOOLEANS = {"true": True, "false": False}
 
 SortField = Literal["name", "created_at", "updated_at"]
 
@@ -24,7 +27,9 @@ def _whole_number(value: Any) -> Any:
 
 
 def _true_or_false(value: Any) -> Any:
-    return {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
+    if isinstance(value, str) and value not in _BOOLEANS:
+        raise PydanticCustomError("boolean", "must be true or false", {"expected": "true, false"})
+    return _BOOLEANS.get(value, value)
 
 
 class ListParams(BaseModel):
@@ -54,6 +59,6 @@ class ListParams(BaseModel):
     kind: Literal["custom", "base"] | None = Field(
         None, description="`custom`: has a base model; `base`: has none. Absent: both."
     )
-    is_active: Annotated[Literal[True, False] | None, BeforeValidator(_true_or_false), AfterValidator(bool)] = Field(
+    is_active: Annotated[bool | None, BeforeValidator(_true_or_false)] = Field(
         None, description="`true` or `false`. Absent: both."
     )

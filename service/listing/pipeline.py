@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from documents.folding import fold
+from indexes.model import all_by, readable_by
 from service import access
 from service.identity import Caller
 from service.listing.params import ListParams
@@ -62,6 +63,18 @@ def list_match(params: ListParams, caller: Caller, narrowing: Sequence[str] = ()
     if params.is_active is not None:
         match["is_active"] = params.is_active
     return match
+
+
+def list_hint(params: ListParams, caller: Caller) -> str | None:
+    """Return the name of the index that the page must use, or None to leave the choice to the server.
+
+    Without a search or a tag, the index of the requested order ends every page after its last record,
+    but the server prefers another index and a sort when a filter looks selective.
+    """
+    if params.query is not None or params.tag is not None:
+        return None
+    field = _SORT_FIELDS[params.order_by]
+    return readable_by(field) if "keys.readers" in list_match(params, caller) else all_by(field)
 
 
 def list_pipeline(params: ListParams, caller: Caller, narrowing: Sequence[str] = ()) -> list[dict[str, Any]]:
