@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
+from fastapi.security import HTTPBearer
 
 from service.database import Database
 from service.identity import Caller, Identity
@@ -46,7 +47,11 @@ def get_context(request: Request) -> Context:
 ContextDependency = Annotated[Context, Depends(get_context)]
 
 
-async def get_caller(request: Request, context: ContextDependency) -> Caller:
+# Only describes the credential; `Identity` reads it.
+_bearer = HTTPBearer(auto_error=False, description="An API key, or a JWT where the service is configured for it.")
+
+
+async def get_caller(request: Request, context: ContextDependency, _: Annotated[Any, Depends(_bearer)]) -> Caller:
     """Return who sends `request`; raise UnauthorizedError otherwise. The one credential path of every route."""
     caller = await context.identity.resolve(request.headers.get("Authorization"))
     if context.identity.use_is_news(caller):

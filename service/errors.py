@@ -8,11 +8,19 @@ from typing import Any
 import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
 from pymongo import errors as mongo
 from starlette.exceptions import HTTPException
 
 log = logging.getLogger("modeldeck")
 
+# What any route that asks the database for a caller can answer.
+COMMON_FAILURES = (
+    HTTPStatus.UNAUTHORIZED,
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    HTTPStatus.GATEWAY_TIMEOUT,
+)
 PROBLEM_JSON = "application/problem+json"
 RETRY_AFTER_SECONDS = "2"
 
@@ -116,6 +124,22 @@ def explain_failure(error: Exception) -> str | None:
         known = mongo_status(error) != HTTPStatus.INTERNAL_SERVER_ERROR
         return mongo_detail(error) if known else f"The database refused: {type(error).__name__}: {error}"
     return None
+
+
+class ProblemShape(BaseModel):
+    """An error; documents the answers that `problem` renders."""
+
+    type: str = Field("about:blank")
+    title: str
+    status: int
+    detail: str = Field(description="A sentence for whoever reads it.")
+    errors: list[dict[str, Any]] | None = Field(None, description="With 422: `{loc, msg, allowed?}` for each fault.")
+
+
+def documented_problems(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
+    """Return the OpenAPI responses of a route that can fail with these statuses."""
+    content = {PROBLEM_JSON: {"schema": ProblemShape.model_json_schema()}}
+    return {int(status): {"description": status.phrase, "content": content} for status in statuses}
 
 
 def problem(

@@ -7,6 +7,7 @@ from fastapi import APIRouter, Depends, Response
 from documents import ModelRecord
 from documents.folding import fold
 from service.context import CallerDependency, ContextDependency
+from service.errors import COMMON_FAILURES, documented_problems
 from service.json_response import json_response
 from service.listing.page import PageShape, render_page
 from service.listing.params import ListParams
@@ -19,7 +20,9 @@ def list_router(*, lenient: bool) -> APIRouter:
     router = APIRouter(prefix="/models", tags=["models"])
     documentation: dict[str, Any] = {"parameters": documented(ListParams)}
 
-    @router.get("/list", responses={200: {"model": PageShape}}, openapi_extra=documentation)
+    responses = {200: {"model": PageShape}, **documented_problems(*COMMON_FAILURES)}
+
+    @router.get("/list", responses=responses, openapi_extra=documentation)
     async def list_models(
         caller: CallerDependency,
         params: Annotated[ListParams, Depends(query_dependency(ListParams, lenient=lenient))],

@@ -1,0 +1,54 @@
+"""Drift between declared and live indexes."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from pymongo import IndexModel
+
+from indexes.ensure import DECLARED, DriftKind, check, ensure
+
+
+class Server:
+    """A server that remembers its indexes."""
+
+    def __init__(self) -> None:
+        self.live: dict[str, list[dict[str, Any]]] = {
+            name: [{"name": "_id_", "key": {"_id": 1}, "v": 2}] for name in DECLARED
+        }
+
+    async def create_indexes(self, collection: str, indexes: Sequence[IndexModel]) -> None:
+        self.live[collection].extend({**index.document, "v": 2} for index in indexes)
+
+    async def list_indexes(self, collection: str) -> list[dict[str, Any]]:
+        return self.live[collection]
+
+
+async def test_an_empty_database_gets_every_declared_index() -> None:
+    server = Server()
+    assert {drift.kind for drift in await check(server)} == {DriftKind.MISSING}
+    assert await ensure(server) == []
+    assert await check(server) == []
+
+
+async def test_extra_and_different_indexes_are_reported_and_left_alone() -> None:
+    server = Server()
+    await ensure(server)
+    email = next(index for index in server.live["users"] if index["name"] == "email")
+    email["unique"] = False
+    server.live["models"].append({"name": "theirs", "key": {"x": -1}, "v": 2, "sparse": True})
+    before = {name: list(indexes) for name, indexes in server.live.items()}
+
+    drifts = await ensure(server)
+
+    assert [str(drift) for drift in drifts] == [
+        "extra: models.theirs ({x: -1} {'sparse': True})",
+        "different: users.email (declared {keys.email: 1} {'unique': True}, live {keys.email: 1})",
+    ]
+    assert server.live == before
+
+
+def test_every_index_has_a_name_of_its_own() -> None:
+    for indexes in DECLARED.values():
+        names = [index.document["name"] for index in indexes]
+        assert len(names) == len(set(names))
+        assert not any("_1" in name for name in names)

@@ -1,0 +1,58 @@
+"""Settings from variables and files."""
+
+from pathlib import Path
+
+import pytest
+
+from service.errors import ConfigurationError
+from service.settings import load_settings
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_variables_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODELDECK_DATABASE", "other")
+    monkeypatch.setenv("MODELDECK_READERS_SEE_PARAMS", "true")
+    settings = load_settings()
+    assert (settings.database, settings.readers_see_params) == ("other", True)
+
+
+def test_a_dotenv_file_is_read(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("MODELDECK_DATABASE=from_file\nOTHER=1\n")
+    assert load_settings().database == "from_file"
+
+
+def test_a_secret_can_come_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "modeldeck_mongodb_uri").write_text("mongodb://somewhere/")
+    monkeypatch.setenv("MODELDECK_SECRETS_DIR", str(tmp_path))
+    uri = load_settings().mongodb_uri
+    assert uri is not None
+    assert uri.get_secret_value() == "mongodb://somewhere/"
+    assert "somewhere" not in repr(load_settings())
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MODELDECK_DATABASE", "a.b"),
+        ("MODELDECK_REQUEST_TIMEOUT", "0"),
+        ("MODELDECK_JWT_SECRET", "short"),
+        ("MODELDECK_READERS_SEE_PARAMS", "perhaps"),
+    ],
+)
+def test_a_bad_value_is_named_and_not_repeated(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(ConfigurationError, match=name) as raised:
+        load_settings()
+    if name == "MODELDECK_JWT_SECRET":
+        assert value not in raised.value.detail
+
+
+def test_only_one_kind_of_token_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODELDECK_JWT_SECRET", "s" * 32)
+    monkeypatch.setenv("MODELDECK_JWT_JWKS_FILE", "keys.json")
+    with pytest.raises(ConfigurationError, match="exclude each other"):
+        load_settings()

@@ -1,0 +1,88 @@
+"""The documentation is tested against the code."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from typer.main import get_command
+
+from service.cli import app
+from service.listing.params import ListParams
+from service.migration.records import ModelInput
+from service.settings import PREFIX, Settings
+
+ROOT = Path(__file__).parents[2]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+def _blocks(path: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+
+
+def test_every_setting_is_documented_with_its_default_and_meaning() -> None:
+    rows = re.findall(r"^\| `(\w+)` \| (.+?) \| (.+) \|$", (ROOT / "docs/settings.md").read_text(), re.MULTILINE)
+    documented = {name: (default.strip("`"), meaning) for name, default, meaning in rows}
+    expected = {}
+    for name, field in Settings.model_fields.items():
+        default = "–" if field.default is None else str(field.default)
+        default = default.lower() if isinstance(field.default, bool) else default
+        expected[f"{PREFIX}{name.upper()}"] = (default, field.description)
+    assert documented == expected
+
+
+def test_variables_named_anywhere_exist() -> None:
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} | {f"{PREFIX}SECRETS_DIR"}
+    files = [*DOCUMENTS, ROOT / "docker-compose.yml", ROOT / "Dockerfile"]
+    named = {name for path in files for name in re.findall(rf"{PREFIX}[A-Z_]+[A-Z]", path.read_text(encoding="utf-8"))}
+    assert named <= known
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_links_lead_somewhere(path: Path) -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", path.read_text(encoding="utf-8")):
+        if "://" not in target:
+            assert (path.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_commands_exist(path: Path) -> None:
+    cli = get_command(app)
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for block in _blocks(path, "sh"):
+        for line in block.splitlines():
+            words = line.partition("#")[0].split()
+            if words[:1] == ["make"]:
+                assert words[1] in targets
+            elif words and words[0].endswith("modeldeck"):
+                command = cli
+                for word in words[1:]:
+                    if word.startswith("--"):
+                        assert word in {option for parameter in command.params for option in parameter.opts}, line
+                    elif word in getattr(command, "commands", {}):
+                        command = command.commands[word]  # type: ignore[attr-defined]
+
+
+def test_files_named_in_decisions_exist() -> None:
+    for path in (ROOT / "docs/decisions").glob("*.md"):
+        for name in re.findall(r"`((?:tests|service|documents|indexes)/[\w/*.]+)`", path.read_text(encoding="utf-8")):
+            assert list(ROOT.glob(name)), f"{path.name}: {name}"
+
+
+def test_the_answer_in_the_readme_has_the_shape_of_an_answer() -> None:
+    [answer] = _blocks(ROOT / "README.md", "json")
+    page = json.loads(answer)
+    assert page.keys() == {"items", "total"}
+    shown = page["items"][0].keys()
+    assert shown == (ModelInput.model_fields.keys() | {"write_access", "user"})
+
+
+def test_the_parameters_of_the_list_are_named_in_the_readme() -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert all(f"`{name}`" in text for name in ListParams.model_fields)
+
+
+def test_the_bundle_of_the_documentation_is_a_bundle() -> None:
+    bundle, lines = _blocks(ROOT / "docs/importing.md", "json")
+    assert json.loads(bundle).keys() == {"users", "groups", "models"}
+    assert {json.loads(line)["kind"] for line in lines.splitlines()} == {"user", "model"}
