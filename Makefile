@@ -20,6 +20,7 @@ check: $(DEVELOPED)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/pytest tests/unit/test_docs.py
 
 bench: $(DEVELOPED)
 	$(BIN)/python -m benchmarks

@@ -1,6 +1,6 @@
 """What an id may look like."""
 
-import unicodedata
+import re
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -8,10 +8,12 @@ from pydantic import AfterValidator, Field
 from documents.text import StoredText
 
 MAX_ID_LENGTH = 256
+# Whitespace, and the control characters (Unicode category Cc).
+_UNPRINTABLE = re.compile(r"[\s\x00-\x1f\x7f-\x9f]")
 
 
 def _printable(text: str) -> str:
-    if any(character.isspace() or unicodedata.category(character) == "Cc" for character in text):
+    if _UNPRINTABLE.search(text):
         raise ValueError("must not contain whitespace or control characters")
     return text
 

@@ -1,6 +1,7 @@
 """The lookup keys derived from a record: pure functions, the only place that knows how."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
 from pydantic import BaseModel, ConfigDict
@@ -51,6 +52,13 @@ def grams(folded: str) -> set[str]:
     return {folded[at : at + GRAM_LENGTH] for at in range(len(folded) - GRAM_LENGTH + 1)}
 
 
+# Base models and owners recur from record to record.
+@lru_cache(maxsize=8192)
+def _searchable(field: str) -> tuple[str, frozenset[str]]:
+    folded = fold(field)
+    return folded, frozenset(grams(folded))
+
+
 def tag_names(meta: Mapping[str, Any]) -> list[str]:
     """Return the names in `meta.tags`, passing over whatever is not `{name: text}`."""
     tags = meta.get("tags")
@@ -74,17 +82,17 @@ def record_keys(
     Lists come sorted and without repetition, so that equal inputs give equal keys.
     """
     searched: Iterable[str | None] = (name, base_model_id, *(owner or ()))
-    fields = [fold(field) for field in searched if field]
+    fields = [_searchable(field) for field in searched if field]
     own = user_principal(user_id)
     writers = {own} | {grant.principal for grant in grants if grant.permission == Permission.WRITE}
     readers = {own} | {grant.principal for grant in grants}
     return RecordKeys(
         name=fold(name),
-        text=FIELD_SEPARATOR.join(fields),
+        text=FIELD_SEPARATOR.join(folded for folded, _ in fields),
         tags=sorted({fold(tag) for tag in tag_names(meta)}),
         readers=sorted(readers),
         writers=sorted(writers),
-        grams=sorted(set().union(*map(grams, fields))),
+        grams=sorted(frozenset().union(*(found for _, found in fields))),
     )
 
 

@@ -12,6 +12,8 @@ def text_problem(text: str) -> str | None:
     """Say what makes `text` impossible to store or to search, or return None."""
     if "\0" in text:
         return NUL_REFUSED
+    if text.isascii():
+        return None
     try:
         text.encode()
     except UnicodeEncodeError:

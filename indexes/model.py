@@ -1,5 +1,7 @@
 """The indexes of `models`."""
 
+from typing import Any
+
 from pymongo import ASCENDING, IndexModel
 
 SORT_FIELDS = ("created_at", "updated_at", "keys.name")
@@ -8,8 +10,8 @@ SORT_FIELDS = ("created_at", "updated_at", "keys.name")
 _FILTERS = ("user_id", "base_model_id", "is_active")
 
 
-def _index(name: str, *fields: str) -> IndexModel:
-    return IndexModel([(field, ASCENDING) for field in fields], name=name)
+def _index(name: str, *fields: str, **options: Any) -> IndexModel:
+    return IndexModel([(field, ASCENDING) for field in fields], name=name, **options)
 
 
 def _sort_name(field: str) -> str:
@@ -29,7 +31,7 @@ def all_by(field: str) -> str:
 INDEXES = [
     # Count of what a caller may read. Narrow, so that a count reads few bytes, and first, since of plans
     # that look equally good MongoDB takes the index that was made first.
-    _index("readable", "keys.readers", "user_id", "is_active"),
+    _index("readable", "keys.readers"),
     # A page for a caller with principals: one ordered scan per principal, merged (SORT_MERGE), ended by the limit.
     # keys.text is left out: on a multikey index a regex is never answered from the index.
     *(_index(readable_by(field), "keys.readers", field, "_id", *_FILTERS) for field in SORT_FIELDS),
@@ -41,6 +43,8 @@ INDEXES = [
     _index("grams", "keys.grams"),
     # All records of one owner: count of one's own, and new keys after the owner's name changed.
     _index("owner", "user_id", "_id"),
-    # All records that are based on one model.
-    _index("base", "base_model_id"),
+    # All records based on one model, or on none; and the count of those that a caller may read.
+    _index("base", "base_model_id", "keys.readers"),
+    # Count of inactive records, of all or of those that a caller may read. They are few, and so is what it holds.
+    _index("inactive", "is_active", "keys.readers", partialFilterExpression={"is_active": False}),
 ]

@@ -1,5 +1,6 @@
 """The composition root: every part of the service is made and wired here."""
 
+import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -38,6 +39,9 @@ def create_app(settings: Settings | None = None, open_database: Callable[[Settin
         context = Context(settings, database, Identity(database, tokens), SelectivityMonitor(database))
         context.start(context.selectivity.run())
         app.state.context = context
+        # What lives as long as the process need not be looked through by the garbage collector in the midst of requests.
+        gc.collect()
+        gc.freeze()
         try:
             yield
         finally:

@@ -1,6 +1,7 @@
 """What a route can ask for: the running parts, and who is calling."""
 
 import asyncio
+import logging
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
 from typing import Annotated, Any
@@ -12,6 +13,8 @@ from service.database import Database
 from service.identity import Caller, Identity
 from service.listing.selectivity import SelectivityMonitor
 from service.settings import Settings
+
+log = logging.getLogger("modeldeck")
 
 
 @dataclass
@@ -28,7 +31,12 @@ class Context:
         """Run `work` beside the requests; it is awaited or cancelled at shutdown."""
         task = asyncio.create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.warning("work beside the requests failed: %s", type(error).__name__)
 
     async def stop(self) -> None:
         """Cancel what is still running beside the requests."""
@@ -38,7 +46,7 @@ class Context:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
-def get_context(request: Request) -> Context:
+async def get_context(request: Request) -> Context:
     """Return the running parts of the service that answers `request`."""
     context: Context = request.app.state.context
     return context

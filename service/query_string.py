@@ -1,6 +1,6 @@
 """Query strings into typed parameters: strict at the front door, lenient about unknown names at the other."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 from urllib.parse import parse_qsl
 
@@ -50,10 +50,11 @@ def read_query(request: Request, model: type[P], *, lenient: bool) -> P:
     return parsed
 
 
-def query_dependency(model: type[P], *, lenient: bool) -> Callable[[Request], P]:
+def query_dependency(model: type[P], *, lenient: bool) -> Callable[[Request], Awaitable[P]]:
     """Return a dependency that gives a route its query parameters as `model`."""
 
-    def dependency(request: Request) -> P:
+    # Asynchronous, though it awaits nothing: the framework would run it in a thread otherwise.
+    async def dependency(request: Request) -> P:
         return read_query(request, model, lenient=lenient)
 
     return dependency

@@ -66,7 +66,8 @@ def _require_free(options: ServeOptions) -> None:
 
 
 async def _prepare(settings: Settings, options: ServeOptions) -> str:
-    address = f"http://{options.host}:{options.port}"
+    host = f"[{options.host}]" if ":" in options.host else options.host
+    address = f"http://{host}:{options.port}"
     async with opened(settings) as database:
         if not options.demo:
             return f"Modeldeck is at {address}; its API is described at {address}/docs"
@@ -90,6 +91,7 @@ def _run(settings: Settings, options: ServeOptions, announcement: str) -> None:
         "log_level": "warning",
         "timeout_graceful_shutdown": GRACE_SECONDS,
         "server_header": False,
+        "access_log": False,
     }
     if options.workers == 1:
         config = uvicorn.Config(create_app(settings), **common)  # type: ignore[arg-type]

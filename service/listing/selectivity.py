@@ -12,7 +12,7 @@ from service.database import Database
 
 log = logging.getLogger("modeldeck")
 
-SAMPLE_SIZE = 500
+SAMPLE_SIZE = 2000
 # Fetching and checking a candidate costs several times what one record costs in a scan of index keys, so a trigram
 # that more than this share of all records hold does not pay.
 COMMON_SHARE = 0.2

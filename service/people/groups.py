@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from pydantic import ValidationError
 
 from documents import Group, User
+from documents.text import text_problem
 from service.clock import now
 from service.database import Database
 from service.errors import ConflictError, InvalidInputError, NotFoundError, validation_errors
@@ -38,7 +39,7 @@ async def add_group(
 
 async def find_group(database: Database, group_id: str) -> Group:
     """Return the group with this id; raise NotFoundError."""
-    if group := await database.get(Group, {"_id": group_id}):
+    if text_problem(group_id) is None and (group := await database.get(Group, {"_id": group_id})):
         return group
     raise NotFoundError(f"There is no group with the id {group_id!r}.")
 

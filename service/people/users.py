@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from documents import User
 from documents.folding import fold
 from documents.keys import user_keys
+from documents.text import text_problem
 from documents.user import Role
 from service.clock import now
 from service.database import Database, update_one
@@ -69,7 +70,8 @@ async def finish_rekeying(database: Database, user_ids: Sequence[str]) -> int:
 
 async def find_user(database: Database, id_or_email: str) -> User:
     """Return the user with this id or, failing that, this email; raise NotFoundError."""
-    for query in ({"_id": id_or_email}, {"keys.email": fold(id_or_email)}):
+    queries = [{"_id": id_or_email}, {"keys.email": fold(id_or_email)}]
+    for query in queries if text_problem(id_or_email) is None else ():
         if user := await database.get(User, query):
             return user
     raise NotFoundError(f"There is no user with the id or email {id_or_email!r}.")

@@ -1,0 +1,174 @@
+"""One case for one caller: requests, the floor and the literal pipeline in turns, and the plans."""
+
+import http.client
+import json
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+from pymongo.database import Database
+
+from benchmarks.callers import Asking
+from benchmarks.cases import Case
+from benchmarks.load import BenchmarkError
+from benchmarks.plans import Plan, explain
+from documents.folding import fold
+from service.listing.pipeline import USERS, list_hint, list_match, list_pipeline
+from service.listing.selectivity import SAMPLE_PIPELINE, Selectivity
+
+Stages = list[dict[str, Any]]
+Step = Callable[[], Any]
+
+# A literal pipeline that takes long is repeated as often as this allows, but at least so many times.
+LITERAL_SECONDS, LITERAL_REPETITIONS = 3.0, 5
+
+
+class Api:
+    """One keep-alive connection to the service, with one key."""
+
+    def __init__(self, port: int, key: str) -> None:
+        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+        self._headers = {"Authorization": f"Bearer {key}"}
+
+    def get(self, path: str) -> bytes:
+        """Return the body of an answer; raise BenchmarkError for any status but 200."""
+        self._connection.request("GET", path, headers=self._headers)
+        answer = self._connection.getresponse()
+        body = answer.read()
+        if answer.status != 200:
+            raise BenchmarkError(f"GET {path}: {answer.status} {body[:500]!r}")
+        return body
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The figures of one case for one caller; times in ms."""
+
+    case: str
+    caller: str
+    principals: int
+    page_size: int
+    plain: bool
+    total: int
+    http_p50: float
+    http_p99: float
+    pipeline_p50: float
+    floor_p50: float
+    literal_p50: float
+    literal_repetitions: int
+    page: Plan
+    count: Plan
+    narrowing: tuple[str, ...]
+
+
+class Bench:
+    """Measures cases on one database and the service that runs on it."""
+
+    def __init__(self, database: Database[dict[str, Any]], repetitions: int, warm_up: int) -> None:
+        self._database = database
+        self._models = database.models
+        self._repetitions = repetitions
+        self._warm_up = warm_up
+        sample = self._models.aggregate(SAMPLE_PIPELINE)
+        self._selectivity = Selectivity.of(record["keys"]["grams"] for record in sample)
+
+    def run(self, case: Case, asking: Asking, api: Api) -> Result:
+        """Measure one case for one caller."""
+        params = case.params
+        narrowing = self._selectivity.narrowing(fold(params.query)) if params.query else []
+        pipeline = list_pipeline(params, asking.caller, narrowing)
+        match = list_match(params, asking.caller, narrowing)
+        hint = list_hint(params, asking.caller)
+        page = pipeline[: next(at for at, stage in enumerate(pipeline) if "$lookup" in stage)]
+        literal = _literal(match, page)
+        floor = self._floor(match, page)
+        total = self._agree(api.get(case.path), floor(), case)
+        times = self._in_turns(
+            [
+                lambda: api.get(case.path),
+                floor,
+                lambda: list(self._models.aggregate(pipeline, **({"hint": hint} if hint else {}))),
+                lambda: list(self._models.aggregate(literal)),
+            ]
+        )
+        http_times, floor_times, pipeline_times, literal_times = times
+        return Result(
+            case=case.name,
+            caller=asking.label,
+            principals=len(asking.caller.principals),
+            page_size=params.page_size,
+            plain=case.plain,
+            total=total,
+            http_p50=median(http_times),
+            http_p99=_percentile(http_times, 0.99),
+            pipeline_p50=median(pipeline_times),
+            floor_p50=median(floor_times),
+            literal_p50=median(literal_times),
+            literal_repetitions=len(literal_times),
+            page=explain(self._database, page, hint),
+            count=explain(self._database, [{"$match": match}, {"$count": "total"}]),
+            narrowing=tuple(narrowing),
+        )
+
+    def _floor(self, match: dict[str, Any], page: Stages) -> Callable[[], tuple[list[dict[str, Any]], int]]:
+        stages = {name: value for stage in page for name, value in stage.items()}
+        sort = list(stages["$sort"].items())
+
+        def floor() -> tuple[list[dict[str, Any]], int]:
+            found = self._models.find(stages["$match"], sort=sort, skip=stages["$skip"], limit=stages["$limit"])
+            return list(found), self._models.count_documents(match)
+
+        return floor
+
+    def _agree(self, body: bytes, floor: tuple[list[dict[str, Any]], int], case: Case) -> int:
+        # What is fast but differs would not be worth a figure.
+        answer, (records, total) = json.loads(body), floor
+        ids = [item["id"] for item in answer["items"]]
+        if ids != [record["_id"] for record in records] or answer["total"] != total:
+            raise BenchmarkError(f"{case.name}: the answer is not what the database holds")
+        return total
+
+    def _in_turns(self, steps: Sequence[Step]) -> list[list[float]]:
+        # In turns, and in another order each time, so that drift and warm caches favour none of them.
+        for step in steps[:-1]:
+            for _ in range(self._warm_up):
+                step()
+        literal_seconds = min(_timed(steps[-1]) for _ in range(2)) / 1000
+        affordable = int(LITERAL_SECONDS / literal_seconds)
+        literals = min(self._repetitions, max(LITERAL_REPETITIONS, affordable))
+        every = max(1, self._repetitions // literals)
+        times: list[list[float]] = [[] for _ in steps]
+        for turn in range(self._repetitions):
+            order = [(turn + at) % len(steps) for at in range(len(steps))]
+            for at in order:
+                if at < len(steps) - 1 or turn % every == 0:
+                    times[at].append(_timed(steps[at]))
+        return times
+
+
+def _literal(match: dict[str, Any], page: Stages) -> Stages:
+    stages = {name: value for stage in page for name, value in stage.items()}
+    lookup = {"from": USERS, "localField": "user_id", "foreignField": "_id", "as": "owner"}
+    items = [{"$skip": stages["$skip"]}, {"$limit": stages["$limit"]}, {"$lookup": lookup}]
+    return [
+        {"$match": match},
+        {"$sort": stages["$sort"]},
+        {"$facet": {"items": items, "total": [{"$count": "total"}]}},
+    ]
+
+
+def _timed(step: Step) -> float:
+    started = time.perf_counter()
+    step()
+    return (time.perf_counter() - started) * 1000
+
+
+def _percentile(times: Sequence[float], share: float) -> float:
+    return sorted(times)[math.ceil(share * len(times)) - 1]

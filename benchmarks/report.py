@@ -1,0 +1,77 @@
+"""The figures as tables for people and as JSON for programs."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from benchmarks.checks import Check
+from benchmarks.load import ImportFigures
+from benchmarks.measure import Result
+from benchmarks.suite import SizeFigures
+
+_HEAD = (
+    f"{'caller':6} {'case':16} {'total':>7} {'http p50':>9} {'p99':>7} {'pipeline':>9} {'floor':>7} {'literal':>8}  "
+    f"{'page keys':>9} {'docs':>6}  {'count keys':>10} {'docs':>6}  page plan"
+)
+
+
+def print_size(figures: SizeFigures) -> None:
+    """Print the import, the memory and the table of one size."""
+    print(f"\n{figures.size:,} models ({figures.bundle_mb:,.0f} MB of JSON lines)")
+    print(f"  {_import_line('first import', figures.first_import)}")
+    print(f"  {_import_line('again', figures.second_import)}")
+    print(f"  service: {figures.idle_mb:.0f} MB resident when idle, {figures.after_mb:.0f} MB after the run")
+    print(f"  records {figures.data_mb:,.0f} MB, indexes {figures.index_mb:,.0f} MB")
+    for asking in figures.callers:
+        share = asking.visible / figures.size
+        principals = len(asking.caller.principals)
+        print(f"  {asking.label}: {principals} principals, {asking.visible:,} visible ({share:.1%})")
+    print("  times in ms; floor: page query and count alone; pipeline: the service's, without HTTP\n")
+    print(_HEAD)
+    # At once, even into a file: the next size takes minutes.
+    print("\n".join(map(_row, figures.results)), flush=True)
+
+
+def _import_line(label: str, figures: ImportFigures) -> str:
+    return (
+        f"{label}: {figures.changes:,} changes, {figures.seconds:.1f} s, peak {figures.peak_mb:.0f} MB; "
+        f"processor: ours {figures.cpu_seconds:.1f} s, mongod {figures.mongod_cpu_seconds:.1f} s"
+    )
+
+
+def _row(result: Result) -> str:
+    return (
+        f"{result.caller:6} {result.case:16} {result.total:7,} {result.http_p50:9.1f} {result.http_p99:7.1f} "
+        f"{result.pipeline_p50:9.1f} {result.floor_p50:7.1f} {result.literal_p50:8.1f}  "
+        f"{result.page.keys:9,} {result.page.documents:6,}  {result.count.keys:10,} {result.count.documents:6,}  "
+        f"{result.page.steps}"
+    )
+
+
+def print_checks(checks: Sequence[Check]) -> None:
+    """Print one line per check."""
+    print()
+    for check in checks:
+        print(check)
+
+
+def write_json(path: Path, sizes: Sequence[SizeFigures], checks: Sequence[Check]) -> None:
+    """Write every figure and every check."""
+    content = {"sizes": [_plain(figures) for figures in sizes], "checks": [asdict(check) for check in checks]}
+    path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def _plain(figures: SizeFigures) -> dict[str, Any]:
+    whole = asdict(figures)
+    whole["callers"] = [
+        {
+            "label": asking.label,
+            "user_id": asking.caller.user_id,
+            "principals": len(asking.caller.principals),
+            "visible": asking.visible,
+        }
+        for asking in figures.callers
+    ]
+    return whole
