@@ -58,7 +58,7 @@ def _faster_than_literal(figures: SizeFigures) -> Check:
     result = _result(figures, FIRST_PAGE, "user")
     factor = result.literal_p50 / result.pipeline_p50
     return Check(
-        f"{figures.size:,}: a user's first page {LITERAL_FACTOR:g} x faster than the literal pipeline, both without HTTP",
+        f"{figures.size:,}: a user's first page {LITERAL_FACTOR:g} x faster than literally, both without HTTP",
         factor >= LITERAL_FACTOR if figures.size >= LITERAL_FROM_SIZE else None,
         f"{factor:.1f} x (with ours over HTTP and the other without: {result.literal_p50 / result.http_p50:.1f} x)",
     )

@@ -86,6 +86,7 @@ class Bench:
         pipeline = list_pipeline(params, asking.caller, narrowing)
         match = list_match(params, asking.caller, narrowing)
         hint = list_hint(params, asking.caller)
+        options: dict[str, Any] = {"hint": hint} if hint else {}
         page = pipeline[: next(at for at, stage in enumerate(pipeline) if "$lookup" in stage)]
         literal = _literal(match, page)
         floor = self._floor(match, page)
@@ -94,7 +95,7 @@ class Bench:
             [
                 lambda: api.get(case.path),
                 floor,
-                lambda: list(self._models.aggregate(pipeline, **({"hint": hint} if hint else {}))),
+                lambda: list(self._models.aggregate(pipeline, **options)),
                 lambda: list(self._models.aggregate(literal)),
             ]
         )

@@ -39,7 +39,7 @@ def create_app(settings: Settings | None = None, open_database: Callable[[Settin
         context = Context(settings, database, Identity(database, tokens), SelectivityMonitor(database))
         context.start(context.selectivity.run())
         app.state.context = context
-        # What lives as long as the process need not be looked through by the garbage collector in the midst of requests.
+        # The garbage collector need not look through what lives as long as the process, in the midst of requests.
         gc.collect()
         gc.freeze()
         try:

@@ -46,7 +46,10 @@ app.add_typer(indexes, name="indexes")
 def main() -> None:
     """Run the command line; every failure that we can explain becomes one line and exit status 2."""
     # A terminated command leaves the embedded MongoDB as an interrupted one does: released, and stopped by the last.
+    # So does one whose terminal is closed, unless it was told (nohup) not to mind.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, signal.default_int_handler)
     try:
         app()
     except KeyboardInterrupt:

@@ -11,13 +11,12 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
-from urllib.parse import quote_plus
+from urllib.parse import quote
 
 from service.database import ReplicaSetMember
 from service.errors import ConfigurationError
@@ -27,10 +26,22 @@ REPLICA_SET = "modeldeck"
 SOCKET_NAME = "mongodb-27017.sock"
 # sun_path of a Unix socket, unix(7), less the final NUL.
 MAX_SOCKET_PATH = 107
+# Not $TMPDIR: commands started from different environments must agree on the place.
+SHORT_DIR = Path("/tmp")  # noqa: S108  # the folder inside it is private
 START_SECONDS = 60.0
 STOP_SECONDS = 60.0
 POLL_SECONDS = 0.02
 MAX_CACHE_GB = 2.0
+# The server starts writing changed pages out when 5 % of the cache is changed. A large import changes the same
+# index pages again and again, and they would be written and read back each time, for 2.5 times the processor time.
+CACHE_POLICY = ",".join(
+    (
+        "eviction_dirty_target=40",
+        "eviction_dirty_trigger=70",
+        "eviction_updates_target=30",
+        "eviction_updates_trigger=60",
+    )
+)
 LOG_BYTES = 20_000_000
 
 
@@ -50,14 +61,14 @@ class EmbeddedMongo:
     def socket_path(self) -> Path:
         """The Unix socket on which it listens, readable for the owner of the data directory alone."""
         inside = self._dir / "run" / SOCKET_NAME
-        if len(os.fsencode(inside)) <= MAX_SOCKET_PATH:
+        if _can_be_socket(inside):
             return inside
         digest = hashlib.sha256(os.fsencode(self._dir)).hexdigest()[:16]
-        return Path(tempfile.gettempdir()) / f"modeldeck-{os.getuid()}-{digest}" / SOCKET_NAME
+        return SHORT_DIR / f"modeldeck-{os.getuid()}-{digest}" / SOCKET_NAME
 
     def uri(self, database: str) -> str:
         """Return the MongoDB URI for the driver and for mongosh."""
-        return f"mongodb://{quote_plus(str(self.socket_path))}/{database}?directConnection=true"
+        return f"mongodb://{quote(str(self.socket_path), safe='')}/{database}?directConnection=true"
 
     @property
     def keeper_file(self) -> Path:
@@ -72,8 +83,7 @@ class EmbeddedMongo:
         try:
             with self._open_lock("start.lock") as starting:
                 fcntl.flock(starting, fcntl.LOCK_EX)
-                if not self._answers():
-                    self._start()
+                self._bring_up()
                 self._make_primary()
         except BaseException:
             self.release()
@@ -110,11 +120,43 @@ class EmbeddedMongo:
             raise ConfigurationError(f"The data directory can't be used: {error}") from None
 
     def _open_lock(self, name: str) -> IO[str]:
-        return (self._dir / name).open("a")
+        try:
+            return (self._dir / name).open("a")
+        except OSError as error:
+            raise ConfigurationError(f"The data directory can't be used: {error}") from None
+
+    @property
+    def _log(self) -> Path:
+        return self._dir / "mongod.log"
+
+    @property
+    def _mongod_lock(self) -> Path:
+        return self._dir / "db" / "mongod.lock"
+
+    def _runs(self) -> bool:
+        # Asked of the kernel: a mongod that starts, stops or hangs does not answer, and a process id may be a zombie's.
+        try:
+            with self._mongod_lock.open() as lock:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
+        except BlockingIOError:
+            return True
+        return False
+
+    def _bring_up(self) -> None:
+        # What a killed command left behind may still be starting or stopping.
+        deadline = time.monotonic() + START_SECONDS
+        while not self._answers():
+            if time.monotonic() > deadline:
+                raise ConfigurationError(f"A mongod has {self._dir} but does not answer; see the end of {self._log}.")
+            if not self._runs():
+                self._start()
+            time.sleep(POLL_SECONDS)
 
     def _start(self) -> None:
         mongod = find_mongod(self._dir / "lib")
-        database, log = self._dir / "db", self._dir / "mongod.log"
+        database, log = self._dir / "db", self._log
         for folder in (database, self.socket_path.parent):
             self._make_private(folder)
         if log.exists() and log.stat().st_size > LOG_BYTES:
@@ -131,23 +173,32 @@ class EmbeddedMongo:
             "--oplogSize": 990,
             "--networkMessageCompressors": "disabled",
             "--wiredTigerCacheSizeGB": round(max(0.25, min(MAX_CACHE_GB, (memory_gb - 1) / 2)), 2),
+            "--wiredTigerEngineConfigString": CACHE_POLICY,
             "--setParameter": "diagnosticDataCollectionEnabled=false",
         }
         # With --fork it is nobody's child and outside the terminal's reach: Ctrl-C is for us to handle. The command
         # returns when the server listens.
         command = [str(mongod.path), "--fork", "--logappend"]
         command += [str(part) for pair in arguments.items() for part in pair]
+        launcher = subprocess.Popen(
+            command,
+            env=mongod.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
         try:
-            subprocess.run(
-                command,
-                env=mongod.environment,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=START_SECONDS,
-                check=True,
-            )
-        except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
-            raise ConfigurationError(f"mongod did not start; see the end of {log}.") from error
+            status = launcher.wait(START_SECONDS)
+        except subprocess.TimeoutExpired:
+            launcher.kill()
+            status = launcher.wait()
+        except KeyboardInterrupt:
+            # Half started it could be neither found nor stopped.
+            launcher.wait(START_SECONDS)
+            raise
+        if status != 0 and not self._runs():
+            raise ConfigurationError(f"mongod did not start; see the end of {log}.")
 
     def _make_primary(self) -> None:
         # The member's name in the replica set is its socket, so a data directory that was moved is renamed here.
@@ -155,7 +206,7 @@ class EmbeddedMongo:
         self.member.configure(REPLICA_SET, str(self.socket_path))
         while not self.member.is_primary():
             if time.monotonic() > deadline:
-                raise ConfigurationError(f"mongod did not become primary; see the end of {self._dir / 'mongod.log'}.")
+                raise ConfigurationError(f"mongod did not become primary; see the end of {self._log}.")
             time.sleep(POLL_SECONDS)
 
     def _answers(self) -> bool:
@@ -166,26 +217,32 @@ class EmbeddedMongo:
         return self.member.answers()
 
     def _stop(self) -> None:
-        if not self._answers():
+        if not self._runs():
             return
-        pid = self.member.pid()
-        os.kill(pid, signal.SIGTERM)
+        with suppress(ProcessLookupError, ValueError):
+            os.kill(int(self._mongod_lock.read_text()), signal.SIGTERM)
+        # Nobody may take it for a running one any more.
+        self.socket_path.unlink(missing_ok=True)
         deadline = time.monotonic() + STOP_SECONDS
-        while _runs(pid) and time.monotonic() < deadline:
+        while self._runs() and time.monotonic() < deadline:
             time.sleep(POLL_SECONDS)
 
     def start_keeper(self) -> None:
         """Start a process that holds a lease of its own until nobody has been connected for a while.
 
-        It makes a URI outlive the command that printed it.
+        It makes a URI outlive the command that printed it; returns when it does.
         """
-        subprocess.Popen(
+        keeper = subprocess.Popen(
             [sys.executable, "-m", "service.keeper", str(self._dir)],
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
+        # The keeper closes its end once it has its lease.
+        assert keeper.stdout is not None  # noqa: S101  # a pipe, see above
+        with keeper.stdout as told:
+            told.read()
 
     def stop_keeper(self) -> None:
         """Ask the keeper, if one runs, to give its lease back."""
@@ -209,9 +266,8 @@ class EmbeddedMongo:
             yield True
 
 
-def _runs(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
+def _can_be_socket(path: Path) -> bool:
+    # mongod splits addresses at commas, and the driver splits host from port at a colon.
+    written = str(path)
+    fits = len(os.fsencode(path)) <= MAX_SOCKET_PATH
+    return fits and written.isprintable() and not {",", ":"} & set(written)

@@ -1,5 +1,6 @@
 """Keeps the embedded MongoDB up for as long as somebody is connected: `python -m service.keeper DATA_DIR`."""
 
+import os
 import signal
 import sys
 import time
@@ -17,13 +18,22 @@ def keep(data_dir: Path, idle_seconds: float = IDLE_SECONDS) -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with embedded.keeping() as alone:
         if not alone:
+            embedded.keeper_file.touch()  # who keeps it begins to count anew
             return
         with embedded.lease():
-            last_seen = time.monotonic()
+            _tell_that_it_is_kept()
+            last_seen, asked = time.monotonic(), embedded.keeper_file.stat().st_mtime_ns
             while time.monotonic() - last_seen < idle_seconds and embedded.member.answers():
-                if embedded.member.has_visitors():
+                asked_before, asked = asked, embedded.keeper_file.stat().st_mtime_ns
+                if asked != asked_before or embedded.member.has_visitors():
                     last_seen = time.monotonic()
-                time.sleep(LOOK_SECONDS)
+                time.sleep(min(LOOK_SECONDS, idle_seconds))
+
+
+def _tell_that_it_is_kept() -> None:
+    """Close standard output, for whose end the one who started this process waits."""
+    with Path(os.devnull).open("w") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

@@ -1,13 +1,14 @@
 """Reader of the format `modeldeck`: a bundle as one JSON object, or as JSON lines with `"kind"`."""
 
-import json
 from collections.abc import Iterator
 from typing import IO, Any
 
-from service.migration.source import MAX_VALUE_CHARACTERS, Item, JsonScanner, Source, SourceError
+from service.migration.source import DECODER, MAX_VALUE_CHARACTERS, UNREADABLE, Item, JsonScanner, Source, SourceError
 
 PARTS = {"users": "user", "groups": "group", "models": "model"}
 UNKNOWN = "unknown"
+# A first line longer than any record that can be stored is a whole bundle, not to be decoded at once.
+MAX_LINE_OF_RECORD = 1 << 22
 
 
 def read_bundle(source: Source) -> Iterator[Item]:
@@ -28,17 +29,17 @@ def read_bundle(source: Source) -> Iterator[Item]:
 
 def _first_line(text: IO[str]) -> str | None:
     try:
-        while line := text.readline(MAX_VALUE_CHARACTERS):
+        while line := text.readline(MAX_LINE_OF_RECORD):
             if line.strip():
                 return line
-    except (UnicodeDecodeError, OSError, EOFError) as error:
+    except UNREADABLE as error:
         raise SourceError(f"can't be read: {error}") from None
     return None
 
 
 def _is_line_of_a_bundle(line: str) -> bool:
     try:
-        value = json.loads(line)
+        value = DECODER.decode(line)
     except (ValueError, RecursionError):
         return False
     return isinstance(value, dict) and "kind" in value
@@ -50,7 +51,7 @@ def _lines(text: IO[str]) -> Iterator[Item]:
         number += 1
         try:
             line = text.readline(MAX_VALUE_CHARACTERS)
-        except (UnicodeDecodeError, OSError, EOFError) as error:
+        except UNREADABLE as error:
             raise SourceError(f"line {number}: can't be read: {error}") from None
         if not line:
             return
@@ -62,7 +63,7 @@ def _lines(text: IO[str]) -> Iterator[Item]:
 
 def _line_item(line: str, position: str) -> Item:
     try:
-        value = json.loads(line)
+        value = DECODER.decode(line)
     except RecursionError:
         return Item(UNKNOWN, position, problem="nested too deeply")
     except ValueError as error:

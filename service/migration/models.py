@@ -23,14 +23,13 @@ from service.database import (
 from service.errors import ConflictError
 from service.migration.known import Known
 from service.migration.options import ImportOptions, OnConflict
-from service.migration.people import EXISTS
+from service.migration.people import ATTEMPTS, CONTENDED, EXISTS
 from service.migration.records import ModelInput
 from service.migration.report import Outcome, Report
 from service.models.rekey import owners, rekey_where
 
 BATCH_RECORDS = 1000
 BATCH_BYTES = 8_000_000
-ATTEMPTS = 5
 REMEMBERED_OWNERS = 100_000
 # What makes two versions of a record the same; `version` and `keys` follow from it.
 _CONTENT = (
@@ -200,7 +199,7 @@ class ModelImport:
                 # Somebody else changed some of these records in between: look again and write what still differs.
                 writes = await self._decide(batch)
             else:
-                raise ConflictError("The same records are being changed by others all the time; try again later.")
+                raise ConflictError(CONTENDED)
         for candidate in batch:
             if candidate.outcome is Outcome.REJECTED:
                 self._report.reject(candidate.position, "model", candidate.model.id, EXISTS)

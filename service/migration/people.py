@@ -7,6 +7,7 @@ from documents.folding import fold
 from documents.keys import user_keys
 from service.clock import now
 from service.database import Database, insert_one, stored, update_one
+from service.errors import ConflictError
 from service.migration.known import Known
 from service.migration.options import ImportOptions, OnConflict
 from service.migration.records import GroupInput, UserInput
@@ -16,6 +17,8 @@ from service.people.users import finish_rekeying
 
 BATCH = 1000
 EXISTS = "exists and differs"
+ATTEMPTS = 5
+CONTENDED = "The same records are being changed by others all the time; try again later."
 
 
 class UserImport:
@@ -43,31 +46,45 @@ class UserImport:
     async def finish(self) -> None:
         """Write what has been taken."""
         batch, self._batch = self._batch, []
-        if not batch:
-            return
+        for _ in range(ATTEMPTS):
+            batch = await self._write(batch) if batch else []
+        if batch:
+            raise ConflictError(CONTENDED)
+
+    async def _write(self, batch: list[tuple[str, UserInput]]) -> list[tuple[str, UserInput]]:
+        """Write a batch; return those refused, since somebody else took the id or the email in between."""
         ids = [user.id for _, user in batch]
         existing = {found["_id"]: found for found in await self._database.find(User, {"_id": {"$in": ids}})}
         emails = await self._email_owners([user for _, user in batch])
-        writes, rekey = [], []
+        writes, written, rekey = [], [], []
         for position, user in batch:
-            email = fold(user.email)
-            if emails.setdefault(email, user.id) != user.id:
+            if emails.setdefault(fold(user.email), user.id) != user.id:
                 self._report.reject(position, "user", user.id, "email: is taken by another user")
                 continue
-            self._brought_emails[email] = user.id
             live = existing.get(user.id)
             outcome = self._outcome(position, user, live)
             if outcome in (Outcome.CREATED, Outcome.UPDATED):
                 writes.append(_user_write(user, live))
+                written.append((position, user, outcome))
+                continue
+            if outcome is Outcome.UNCHANGED and live is not None and live.get("rekey_pending"):
                 rekey.append(user.id)
-            elif outcome is Outcome.UNCHANGED and live is not None and live.get("rekey_pending"):
-                rekey.append(user.id)
-            if outcome is not Outcome.REJECTED:
-                self._report.count("user", outcome)
-                self.known.bring(user.id)
+            self._settle(user, outcome)
+        refused: list[int] = []
         if not self._options.dry_run:
-            await self._database.write_many(User, writes)
-            await finish_rekeying(self._database, rekey)
+            _, refused = await self._database.write_many(User, writes)
+            taken_over = [user.id for at, (_, user, _) in enumerate(written) if at not in refused]
+            await finish_rekeying(self._database, rekey + taken_over)
+        for at, (_, user, outcome) in enumerate(written):
+            if at not in refused:
+                self._settle(user, outcome)
+        return [written[at][:2] for at in refused]
+
+    def _settle(self, user: UserInput, outcome: Outcome) -> None:
+        self._brought_emails[fold(user.email)] = user.id
+        if outcome is not Outcome.REJECTED:
+            self._report.count("user", outcome)
+            self.known.bring(user.id)
 
     async def _email_owners(self, users: list[UserInput]) -> dict[str, str]:
         emails = [fold(user.email) for user in users]
@@ -120,17 +137,12 @@ class GroupImport:
         """Write what has been taken; `users` are those who can be members."""
         if not self._groups:
             return
-        live = {group["_id"]: group for group in await self._database.find(Group, {})}
-        self._reject_misplaced({group_id: group.get("parent_id") for group_id, group in live.items()})
-        writes, outcomes = [], {}
-        for position, group in self._groups.values():
-            current = live.get(group.id)
-            outcomes[group.id] = outcome = self._outcome(position, group, current)
-            if outcome in (Outcome.CREATED, Outcome.UPDATED) and not _same(group, current):
-                writes.append(_group_write(group, current))
-            self.known.bring(group.id)
-        if not self._options.dry_run:
-            await self._database.write_many(Group, writes)
+        outcomes: dict[str, Outcome] = {}
+        for _ in range(ATTEMPTS):
+            if not await self._write(outcomes):
+                break
+        else:
+            raise ConflictError(CONTENDED)
         for position, group in self._groups.values():
             outcome = outcomes[group.id]
             if outcome in (Outcome.CREATED, Outcome.UPDATED, Outcome.UNCHANGED) and group.member_ids is not None:
@@ -138,6 +150,27 @@ class GroupImport:
                 outcome = Outcome.UPDATED if changed and outcome is Outcome.UNCHANGED else outcome
             if outcome is not Outcome.REJECTED:
                 self._report.count("group", outcome)
+
+    async def _write(self, outcomes: dict[str, Outcome]) -> bool:
+        """Write the groups without an outcome; say whether any was refused, its id taken in between."""
+        live = {group["_id"]: group for group in await self._database.find(Group, {})}
+        self._reject_misplaced({group_id: group.get("parent_id") for group_id, group in live.items()})
+        writes, written = [], []
+        for position, group in self._groups.values():
+            if group.id in outcomes:
+                continue
+            current = live.get(group.id)
+            outcomes[group.id] = outcome = self._outcome(position, group, current)
+            if outcome in (Outcome.CREATED, Outcome.UPDATED):
+                writes.append(_group_write(group, current))
+                written.append(group.id)
+            self.known.bring(group.id)
+        if self._options.dry_run:
+            return False
+        _, refused = await self._database.write_many(Group, writes)
+        for at in refused:
+            del outcomes[written[at]]
+        return bool(refused)
 
     def _reject_misplaced(self, live_parents: dict[str, str | None]) -> None:
         while True:

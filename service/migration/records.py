@@ -64,7 +64,7 @@ class ModelInput(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     id: Identifier
-    user_id: Identifier | None = None
+    user_id: PrincipalId | None = None
     base_model_id: BaseModelId | None = None
     name: Name
     params: FreeForm = Field(default_factory=dict)

@@ -37,7 +37,9 @@ class Rejection:
     def __str__(self) -> str:
         """Write the rejection as one line."""
         named = f" {self.id!r}" if self.id is not None else ""
-        return f"rejected {self.position} {self.kind}{named}: {self.reason}"
+        line = f"rejected {self.position} {self.kind}{named}: {self.reason}"
+        # What a file holds must neither break the line nor be beyond what can be written.
+        return "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
 
 
 class Report:

@@ -3,9 +3,11 @@
 import gzip
 import io
 import json
+import os
 import shutil
 import sys
 import tempfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,8 +21,18 @@ CHUNK_CHARACTERS = 1 << 18
 # A single value larger than this is no model record; reading on would only fill the memory.
 MAX_VALUE_CHARACTERS = 1 << 25
 
-# NaN and the infinities are not JSON; as numbers they are refused where the record is checked, which names the field.
-_DECODER = json.JSONDecoder()
+# Far more digits than 64 bits hold, far fewer than Python refuses to read.
+MAX_DIGITS = 30
+
+
+def _integer(digits: str) -> int:
+    return int(digits[:MAX_DIGITS])
+
+
+# NaN and the infinities are not JSON, and integers of any length can't be stored; as numbers they are refused where
+# the record is checked, which names the field.
+DECODER = json.JSONDecoder(parse_int=_integer)
+UNREADABLE = (UnicodeDecodeError, EOFError, OSError, zlib.error)
 _WHITESPACE = " \t\r\n"
 
 
@@ -70,18 +82,28 @@ class _Unclosed(io.BufferedReader):
 
 @contextmanager
 def open_source(path: str) -> Iterator[Source]:
-    """Open a file by path, or standard input as `-`, which is copied to a temporary file first."""
+    """Open a file by path, or standard input as `-`; a stream is copied to a temporary file first."""
     if path == "-":
-        with tempfile.TemporaryFile() as copy:
-            shutil.copyfileobj(sys.stdin.buffer, copy)
-            yield Source(copy, copy.tell())
+        with _copied(sys.stdin.buffer) as source:
+            yield source
         return
     try:
         file = Path(path).open("rb")  # noqa: SIM115  # closed below
     except OSError as error:
         raise SourceError(f"{path}: {error.strerror}") from None
     with file:
-        yield Source(file, Path(path).stat().st_size)
+        if file.seekable():
+            yield Source(file, os.fstat(file.fileno()).st_size)
+            return
+        with _copied(file) as source:
+            yield source
+
+
+@contextmanager
+def _copied(stream: IO[bytes]) -> Iterator[Source]:
+    with tempfile.TemporaryFile() as copy:
+        shutil.copyfileobj(stream, copy)
+        yield Source(copy, copy.tell())
 
 
 class JsonScanner:
@@ -103,7 +125,7 @@ class JsonScanner:
         self._passed += self._at
         try:
             read = self._text.read(max(CHUNK_CHARACTERS, len(self._buffer) - self._at))
-        except (UnicodeDecodeError, EOFError, gzip.BadGzipFile, OSError) as error:
+        except UNREADABLE as error:
             raise self.error(f"can't be read: {error}") from None
         self._buffer = self._buffer[self._at :] + read
         self._at = 0
@@ -138,7 +160,7 @@ class JsonScanner:
         while True:
             problem = "the file ends within a value"
             try:
-                value, end = _DECODER.raw_decode(self._buffer, self._at)
+                value, end = DECODER.raw_decode(self._buffer, self._at)
             except json.JSONDecodeError as error:
                 problem = error.msg
             except RecursionError:

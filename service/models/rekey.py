@@ -39,7 +39,17 @@ class Stale:
 async def owners(database: Database, user_ids: Sequence[str]) -> dict[str, OwnerFacts]:
     """Return what keys hold of each of these users who exists."""
     found = await database.find(User, {"_id": {"$in": sorted(set(user_ids))}}, fields=["name", "email", "username"])
-    return {user["_id"]: OwnerFacts(user["name"], user["email"], user.get("username")) for user in found}
+    return {
+        user["_id"]: OwnerFacts(
+            _text(user.get("name")) or "", _text(user.get("email")) or "", _text(user.get("username"))
+        )
+        for user in found
+    }
+
+
+def _text(value: Any) -> str | None:
+    # A user written past the service can lack a field or hold anything in it.
+    return value if isinstance(value, str) else None
 
 
 def keys_of(record: Mapping[str, Any], owner: OwnerFacts | None) -> RecordKeys | None:
@@ -64,10 +74,12 @@ def _derive(record: Mapping[str, Any], owner: OwnerFacts | None) -> RecordKeys:
 async def stale_records(database: Database, query: Mapping[str, Any]) -> AsyncIterator[tuple[int, list[Stale]]]:
     """Look through the records that match; yield, batch by batch, how many were read and which are stale."""
     async for batch in database.batches(ModelRecord, query, fields=_FIELDS, size=BATCH):
-        known = await owners(
-            database, [record["user_id"] for record in batch if isinstance(record.get("user_id"), str)]
-        )
-        derived = [Stale(record, keys_of(record, known.get(record.get("user_id", "")))) for record in batch]
+        owner_ids = [_text(record.get("user_id")) or "" for record in batch]
+        known = await owners(database, owner_ids)
+        derived = [
+            Stale(record, keys_of(record, known.get(owner_id)))
+            for record, owner_id in zip(batch, owner_ids, strict=True)
+        ]
         yield (
             len(batch),
             [item for item in derived if item.keys is None or item.record.get("keys") != item.keys.model_dump()],
