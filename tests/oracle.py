@@ -1,0 +1,123 @@
+"""A second, naive implementation of the list's written contract, over the records of a bundle.
+
+It shares no code with the service, so that the two are wrong alike only where the contract is.
+"""
+
+import json
+import unicodedata
+from collections.abc import Iterable, Mapping
+from functools import cache
+from typing import Any
+
+Record = Mapping[str, Any]
+Parameters = Mapping[str, str | int]
+
+EVERYONE = ("user", "*")
+PAGE_SIZE = 30
+# What an item shows of its record as it is; the other fields that are compared depend on who asks.
+PLAIN_FIELDS = ("id", "user_id", "base_model_id", "name", "is_active", "created_at", "updated_at")
+COMPARED_FIELDS = (*PLAIN_FIELDS, "params", "write_access", "user")
+
+
+@cache
+def fold(text: str) -> str:
+    """Return `text` as it is compared wherever case does not matter."""
+    return unicodedata.normalize("NFKC", text).casefold()
+
+
+class Oracle:
+    """Knows what every user must be answered; `users` are those who exist now."""
+
+    def __init__(self, users: Iterable[Record], groups: Iterable[Record], models: Iterable[Record]) -> None:
+        self._users = {user["id"]: user for user in users}
+        self._groups = {group["id"]: group for group in groups}
+        self._models = {model["id"]: model for model in models}
+        self._principals = {user_id: self._principals_of(user_id) for user_id in self._users}
+
+    def answer(self, user_id: str, parameters: Parameters) -> dict[str, Any]:
+        """Return the answer, with the compared fields of its items."""
+        ordered = self.ordered(user_id, parameters)
+        size = int(parameters.get("page_size", PAGE_SIZE))
+        start = (int(parameters.get("page", 1)) - 1) * size
+        page = ordered[start : start + size]
+        return {"items": [self._item(user_id, self._models[model_id]) for model_id in page], "total": len(ordered)}
+
+    def ordered(self, user_id: str, parameters: Parameters) -> list[str]:
+        """Return the ids of all that match, in order, whatever the page."""
+        field = str(parameters.get("order_by", "created_at"))
+        keys = []
+        for model in self._models.values():
+            if self._can(user_id, model, writing=False) and self._matches(user_id, model, parameters):
+                value = fold(model["name"]) if field == "name" else model[field]
+                keys.append((value, model["id"]))
+        keys.sort(reverse=parameters.get("direction", "desc") == "desc")
+        return [model_id for _, model_id in keys]
+
+    def texts(self, model: Record) -> list[str]:
+        """Return the texts of which a search has to find a part, each by itself."""
+        owner = self._users.get(model["user_id"], {})
+        texts = [model["name"], model["base_model_id"], *(owner.get(field) for field in ("name", "email", "username"))]
+        return [text for text in texts if text is not None]
+
+    def _item(self, user_id: str, model: Record) -> dict[str, Any]:
+        may_write = self._can(user_id, model, writing=True)
+        owner = self._users.get(model["user_id"])
+        return {
+            **{field: model[field] for field in PLAIN_FIELDS},
+            "params": model["params"] if may_write else {},
+            "write_access": may_write,
+            "user": {field: owner[field] for field in ("id", "name", "email")} if owner else None,
+        }
+
+    def _can(self, user_id: str, model: Record, *, writing: bool) -> bool:
+        if self._users[user_id]["role"] == "admin" or model["user_id"] == user_id:
+            return True
+        for grant in model["access_grants"]:
+            granted = (grant["principal_type"], grant["principal_id"])
+            if granted in self._principals[user_id] and (grant["permission"] == "write" or not writing):
+                return True
+        return False
+
+    def _principals_of(self, user_id: str) -> set[tuple[str, str]]:
+        principals = {EVERYONE, ("user", user_id)}
+        for group in self._groups.values():
+            if user_id in group["member_ids"]:
+                current: str | None = group["id"]
+                while current is not None:
+                    principals.add(("group", current))
+                    current = self._groups[current]["parent_id"]
+        return principals
+
+    def _matches(self, user_id: str, model: Record, parameters: Parameters) -> bool:
+        own, custom, active = model["user_id"] == user_id, model["base_model_id"] is not None, model["is_active"]
+        return (
+            _holds(parameters, "view_option", {"created": own, "shared": not own})
+            and _holds(parameters, "kind", {"custom": custom, "base": not custom})
+            and _holds(parameters, "is_active", {"true": active, "false": not active})
+            and ("tag" not in parameters or _has_tag(model, str(parameters["tag"])))
+            and self._found_by(str(parameters.get("query", "")), model)
+        )
+
+    def _found_by(self, query: str, model: Record) -> bool:
+        return not query.strip() or any(fold(query) in fold(text) for text in self.texts(model))
+
+
+def _holds(parameters: Parameters, name: str, meanings: Mapping[str, bool]) -> bool:
+    return name not in parameters or meanings[str(parameters[name])]
+
+
+def _has_tag(model: Record, tag: str) -> bool:
+    return any(fold(own["name"].strip()) == fold(tag.strip()) for own in model["meta"].get("tags", ()))
+
+
+def difference(user_id: str, parameters: Parameters, expected: Record, actual: Record) -> str:
+    """Write down a difference so that it can be understood without running anything again."""
+    lines = [f"user {user_id!r} with {json.dumps(parameters)}"]
+    for title, answer in (("expected", expected), ("actual", actual)):
+        ids = [item["id"] for item in answer.get("items", ())]
+        lines.append(f"  {title}: total {answer.get('total')}, ids {ids}, {answer.get('text', '')}")
+    for wanted, found in zip(expected["items"], actual.get("items", ()), strict=False):
+        if wanted != found:
+            lines += ["  the first items that differ:", f"    expected {wanted}", f"    actual   {found}"]
+            break
+    return "\n".join(lines)
