@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, Protocol
 from pydantic import BaseModel, ConfigDict
 
 from documents.folding import fold
-from documents.grant import Permission, user_principal
+from documents.grant import PUBLIC, Permission, user_principal
 
 # No stored text may hold NUL and no search term may either, so a match never crosses two fields.
 FIELD_SEPARATOR = "\0"
@@ -83,9 +83,10 @@ def record_keys(
     """
     searched: Iterable[str | None] = (name, base_model_id, *(owner or ()))
     fields = [_searchable(field) for field in searched if field]
-    own = user_principal(user_id)
-    writers = {own} | {grant.principal for grant in grants if grant.permission == Permission.WRITE}
-    readers = {own} | {grant.principal for grant in grants}
+    # A record written past the service could name everyone as its owner, who would be no owner at all.
+    own = {user_principal(user_id)} - {PUBLIC}
+    writers = own | {grant.principal for grant in grants if grant.permission == Permission.WRITE}
+    readers = own | {grant.principal for grant in grants}
     return RecordKeys(
         name=fold(name),
         text=FIELD_SEPARATOR.join(folded for folded, _ in fields),

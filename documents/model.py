@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from documents.freeform import FreeForm
 from documents.grant import AccessGrant
-from documents.identifier import MAX_ID_LENGTH, Identifier
+from documents.identifier import MAX_ID_LENGTH, Identifier, PrincipalId
 from documents.keys import RecordKeys
 from documents.text import StoredText
 
@@ -66,7 +66,7 @@ class ModelRecord(Document):
     """One model configuration, its owner and who else may use it."""
 
     id: Identifier  # type: ignore[assignment]  # Beanie declares an ObjectId
-    user_id: Identifier
+    user_id: PrincipalId
     base_model_id: BaseModelId | None = None
     name: Name
     params: FreeForm

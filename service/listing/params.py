@@ -10,10 +10,15 @@ from documents.text import StoredText
 MAX_PAGE_SIZE = 100
 DEFAULT_PAGE_SIZE = 30
 MAX_QUERY_LENGTH = 128
+MAX_TAG_LENGTH = 512
 
 _BOOLEANS = {"true": True, "false": False}
 
 SortField = Literal["name", "created_at", "updated_at"]
+
+
+_Query = Annotated[StoredText, Field(max_length=MAX_QUERY_LENGTH)]
+_Tag = Annotated[StoredText, Field(max_length=MAX_TAG_LENGTH)]
 
 
 def _blank_is_absent(value: Any) -> Any:
@@ -37,7 +42,7 @@ class ListParams(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    query: Annotated[StoredText | None, Field(max_length=MAX_QUERY_LENGTH), BeforeValidator(_blank_is_absent)] = Field(
+    query: Annotated[_Query | None, BeforeValidator(_blank_is_absent)] = Field(
         None,
         description="Part of the name, the base model's id, or the owner's name, email or username; any case, "
         "taken literally. Blank counts as absent.",
@@ -45,7 +50,7 @@ class ListParams(BaseModel):
     view_option: Literal["created", "shared"] | None = Field(
         None, description="`created`: the caller's own; `shared`: others' that the caller can read. Absent: both."
     )
-    tag: Annotated[StoredText | None, Field(max_length=512), BeforeValidator(_blank_is_absent)] = Field(
+    tag: Annotated[_Tag | None, BeforeValidator(_blank_is_absent)] = Field(
         None, description="The whole name of a tag, in any case."
     )
     order_by: SortField = Field("created_at", description="Ties are ordered by id, in the same direction.")

@@ -102,3 +102,9 @@ async def test_an_unauthenticated_caller_learns_nothing_of_the_parameters(real_d
         answer = await real_directory.client.get(LIST + query)
         assert answer.status_code == 401
         assert answer.headers["www-authenticate"] == "Bearer"
+
+
+async def test_a_term_that_is_too_long_is_told_in_characters(real_directory: Directory) -> None:
+    await real_directory.user("ann")
+    answer = await real_directory.get(LIST, "ann", query="a" * 129)
+    assert answer.json()["errors"][0]["msg"] == "String should have at most 128 characters"

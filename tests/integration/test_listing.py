@@ -202,3 +202,10 @@ async def test_the_compatibility_door_ignores_parameters_it_does_not_know(direct
     assert (strict.status_code, lenient.status_code) == (422, 200)
     assert strict.json()["errors"][0]["loc"] == ["query", "limit"]
     assert "page_size" in strict.json()["errors"][0]["allowed"]
+
+
+async def test_nobody_owns_a_model_in_the_name_of_everyone(directory: Directory, tmp_path: Path) -> None:
+    await directory.user("bob")
+    report = await directory.load({"models": [model("m", "*")]}, tmp_path)
+    assert [rejection.id for rejection in report.rejections()] == ["m"]
+    assert (await directory.page("bob"))["total"] == 0

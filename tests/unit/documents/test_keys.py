@@ -40,6 +40,11 @@ def test_a_record_without_owner_is_not_found_by_one() -> None:
     assert keys.readers == keys.writers == ["user:gone"]
 
 
+def test_an_owner_who_stands_for_everyone_makes_nothing_public() -> None:
+    keys = record_keys(user_id="*", name="A", base_model_id=None, meta={}, grants=[], owner=None)
+    assert keys.readers == keys.writers == []
+
+
 @given(storable, storable)
 def test_trigrams_find_every_part_of_three_or_more_characters(field: str, term: str) -> None:
     folded, folded_term = fold(field), fold(term)
