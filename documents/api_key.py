@@ -8,7 +8,7 @@ from pydantic import Field
 
 from documents.identifier import Identifier
 from documents.model import Moment
-from documents.text import StoredText
+from documents.text import STORABLE
 
 
 class Scope(StrEnum):
@@ -23,7 +23,7 @@ class ApiKey(Document):
 
     id: Identifier  # type: ignore[assignment]  # Beanie declares an ObjectId
     user_id: Identifier
-    name: Annotated[StoredText, Field(min_length=1, max_length=256)]
+    name: Annotated[str, Field(min_length=1, max_length=256), STORABLE]
     scope: Scope
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     created_at: Moment

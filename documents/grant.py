@@ -6,7 +6,7 @@ from uuid import UUID, uuid5
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from documents.text import StoredText
+from documents.text import STORABLE
 
 _GRANT_NAMESPACE = UUID("8a1f6f0c-5f5b-4b58-9f5e-3a1c2d6e7b90")
 
@@ -44,9 +44,9 @@ class AccessGrant(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_enum_values=True)
 
-    id: Annotated[StoredText, Field(min_length=1, max_length=256)]
+    id: Annotated[str, Field(min_length=1, max_length=256), STORABLE]
     principal_type: PrincipalType
-    principal_id: Annotated[StoredText, Field(min_length=1, max_length=256)]
+    principal_id: Annotated[str, Field(min_length=1, max_length=256), STORABLE]
     permission: Permission
 
     @property

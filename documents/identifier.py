@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from documents.text import StoredText
+from documents.text import STORABLE
 
 MAX_ID_LENGTH = 256
 # Whitespace, and the control characters (Unicode category Cc).
@@ -19,8 +19,9 @@ def _printable(text: str) -> str:
 
 
 Identifier = Annotated[
-    StoredText,
+    str,
     Field(min_length=1, max_length=MAX_ID_LENGTH),
+    STORABLE,
     AfterValidator(_printable),
 ]
 """1 to 256 characters, no whitespace or control characters; `/` and `:` are normal."""

@@ -10,7 +10,7 @@ from documents.freeform import FreeForm
 from documents.grant import AccessGrant
 from documents.identifier import MAX_ID_LENGTH, Identifier, PrincipalId
 from documents.keys import RecordKeys
-from documents.text import StoredText
+from documents.text import STORABLE
 
 MAX_NAME_LENGTH = 512
 MAX_RECORD_BYTES = 500_000
@@ -43,8 +43,8 @@ def tidy_meta(meta: Any) -> Any:
     return {**meta, "tags": [_tidy_tag(tag) for tag in meta["tags"]]}
 
 
-Name = Annotated[StoredText, Field(min_length=1, max_length=MAX_NAME_LENGTH), AfterValidator(_not_blank)]
-BaseModelId = Annotated[StoredText, Field(min_length=1, max_length=MAX_ID_LENGTH)]
+Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME_LENGTH), STORABLE, AfterValidator(_not_blank)]
+BaseModelId = Annotated[str, Field(min_length=1, max_length=MAX_ID_LENGTH), STORABLE]
 Meta = Annotated[FreeForm, BeforeValidator(tidy_meta)]
 # The API speaks in whole seconds; storing more would order records by what nobody can see.
 Moment = Annotated[datetime, AfterValidator(_whole_seconds)]

@@ -1,7 +1,5 @@
 """The text that can be stored and found again: no NUL, no lone surrogates."""
 
-from typing import Annotated
-
 from pydantic import AfterValidator
 
 NUL_REFUSED = "must not contain the NUL character"
@@ -27,4 +25,5 @@ def _storable(text: str) -> str:
     return text
 
 
-StoredText = Annotated[str, AfterValidator(_storable)]
+STORABLE = AfterValidator(_storable)
+"""Refuses text that can't be stored or searched; stands after the length, whose error then speaks of characters."""

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field
 from documents.identifier import PrincipalId
 from documents.keys import OwnerFacts, UserKeys
 from documents.model import Moment, Name
-from documents.text import StoredText
+from documents.text import STORABLE
 
 
 class Role(StrEnum):
@@ -26,8 +26,8 @@ def _email(text: str) -> str:
     return text
 
 
-Email = Annotated[StoredText, Field(min_length=3, max_length=320), AfterValidator(_email)]
-Username = Annotated[StoredText, Field(min_length=1, max_length=256)]
+Email = Annotated[str, Field(min_length=3, max_length=320), STORABLE, AfterValidator(_email)]
+Username = Annotated[str, Field(min_length=1, max_length=256), STORABLE]
 
 
 class User(Document):

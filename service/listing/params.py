@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from documents.text import StoredText
+from documents.text import STORABLE
 
 MAX_PAGE_SIZE = 100
 DEFAULT_PAGE_SIZE = 30
@@ -17,8 +17,8 @@ _BOOLEANS = {"true": True, "false": False}
 SortField = Literal["name", "created_at", "updated_at"]
 
 
-_Query = Annotated[StoredText, Field(max_length=MAX_QUERY_LENGTH)]
-_Tag = Annotated[StoredText, Field(max_length=MAX_TAG_LENGTH)]
+_Query = Annotated[str, Field(max_length=MAX_QUERY_LENGTH), STORABLE]
+_Tag = Annotated[str, Field(max_length=MAX_TAG_LENGTH), STORABLE]
 
 
 def _blank_is_absent(value: Any) -> Any:
