@@ -11,8 +11,8 @@ from beanie import Document, init_beanie
 from bson.codec_options import CodecOptions, DatetimeConversion
 from bson.raw_bson import RawBSONDocument
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, AsyncIOMotorDatabase
-from pymongo import IndexModel, InsertOne, MongoClient, ReplaceOne, UpdateOne, WriteConcern
-from pymongo.errors import BulkWriteError, DuplicateKeyError, OperationFailure, PyMongoError
+from pymongo import IndexModel, InsertOne, ReplaceOne, UpdateOne, WriteConcern
+from pymongo.errors import BulkWriteError, DuplicateKeyError, OperationFailure
 
 from documents import DOCUMENTS
 
@@ -28,7 +28,6 @@ BULK_TIMEOUT_FACTOR = 6
 _NAMESPACE_NOT_FOUND = 26
 _DUPLICATE_KEY = 11000
 _BAD_VALUE = 2
-_ALREADY_INITIALIZED = 23
 
 _STORED: CodecOptions[Record] = CodecOptions(tz_aware=True)
 _RAW = CodecOptions(document_class=RawBSONDocument, tz_aware=True)
@@ -253,63 +252,3 @@ def stored(document: Document) -> Record:
     if "version" in whole:
         whole["version"] = int64(whole["version"])
     return whole
-
-
-class ReplicaSetMember:
-    """Administers the one member of an embedded replica set, before and beside the service."""
-
-    _APP = "modeldeck-embedded"
-
-    def __init__(self, uri: str) -> None:
-        self._uri = uri
-
-    def _command(self, name: str, value: Any = 1, **options: Any) -> Record:
-        # A connection each time: none may stay open when a mongod is stopped, or be shared across a fork.
-        with MongoClient[Record](self._uri, appname=self._APP, serverSelectionTimeoutMS=1000, maxPoolSize=1) as client:
-            return dict(client.admin.command(name, value, **options))
-
-    def answers(self) -> bool:
-        """Say whether a server listens and answers."""
-        try:
-            self._command("ping")
-        except PyMongoError:
-            return False
-        return True
-
-    def pid(self) -> int:
-        """Return the process id of the server."""
-        return int(self._command("serverStatus")["pid"])
-
-    def is_primary(self) -> bool:
-        """Say whether the member accepts writes."""
-        return bool(self._command("hello").get("isWritablePrimary"))
-
-    def configure(self, replica_set: str, host: str) -> None:
-        """Make the server the only member of `replica_set`, under the name `host`; harmless when it is."""
-        member = {"_id": 0, "host": host}
-        try:
-            config = self._stored_config()
-            if config is None:
-                settings = {"electionTimeoutMillis": 500}
-                wanted = {"_id": replica_set, "members": [member], "settings": settings}
-                self._command("replSetInitiate", wanted)
-            elif config["members"][0]["host"] != host:
-                wanted = {**config, "members": [{**config["members"][0], "host": host}]}
-                self._command("replSetReconfig", {**wanted, "version": config["version"] + 1}, force=True)
-        except OperationFailure as error:
-            if error.code != _ALREADY_INITIALIZED:
-                raise
-
-    def _stored_config(self) -> Record | None:
-        with MongoClient[Record](self._uri, appname=self._APP, serverSelectionTimeoutMS=1000) as client:
-            return client.local["system.replset"].find_one()
-
-    def has_visitors(self) -> bool:
-        """Say whether any client but this class is connected."""
-        stages: list[Mapping[str, Any]] = [
-            {"$currentOp": {"allUsers": True, "idleConnections": True}},
-            {"$match": {"clientMetadata": {"$exists": True}}},
-        ]
-        with MongoClient[Record](self._uri, appname=self._APP, serverSelectionTimeoutMS=1000) as client:
-            connections = list(client.admin.aggregate(stages))
-        return any(connection.get("appName") != self._APP for connection in connections)

@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import IO
 from urllib.parse import quote
 
-from service.database import ReplicaSetMember
 from service.errors import ConfigurationError
 from service.mongod import find_mongod
+from service.replica_set import ReplicaSetMember
 
 REPLICA_SET = "modeldeck"
 SOCKET_NAME = "mongodb-27017.sock"
