@@ -15,8 +15,9 @@ from benchmarks.callers import Asking
 from benchmarks.cases import Case
 from benchmarks.load import BenchmarkError
 from benchmarks.plans import Plan, explain
+from documents import User
 from documents.folding import fold
-from service.listing.pipeline import USERS, list_hint, list_match, list_pipeline
+from service.listing.pipeline import list_hint, list_match, list_pipeline
 from service.listing.selectivity import SAMPLE_PIPELINE, Selectivity
 
 Stages = list[dict[str, Any]]
@@ -156,7 +157,7 @@ class Bench:
 
 def _literal(match: dict[str, Any], page: Stages) -> Stages:
     stages = {name: value for stage in page for name, value in stage.items()}
-    lookup = {"from": USERS, "localField": "user_id", "foreignField": "_id", "as": "owner"}
+    lookup = {"from": User.Settings.name, "localField": "user_id", "foreignField": "_id", "as": "owner"}
     items = [{"$skip": stages["$skip"]}, {"$limit": stages["$limit"]}, {"$lookup": lookup}]
     return [
         {"$match": match},

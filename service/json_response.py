@@ -1,5 +1,6 @@
 """JSON answers, exact for every value that free-form fields can hold."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import orjson
@@ -11,6 +12,6 @@ def _foreign(value: Any) -> str:
     return str(value)
 
 
-def json_response(content: Any) -> Response:
+def json_response(content: Any, headers: Mapping[str, str] | None = None) -> Response:
     """Render `content` as an application/json answer."""
-    return Response(orjson.dumps(content, default=_foreign), media_type="application/json")
+    return Response(orjson.dumps(content, default=_foreign), headers=headers, media_type="application/json")

@@ -27,7 +27,7 @@ def keep(data_dir: Path, idle_seconds: float = IDLE_SECONDS) -> None:
                 asked_before, asked = asked, embedded.keeper_file.stat().st_mtime_ns
                 if asked != asked_before or embedded.member.has_visitors():
                     last_seen = time.monotonic()
-                time.sleep(min(LOOK_SECONDS, idle_seconds))
+                time.sleep(min(LOOK_SECONDS, idle_seconds / 4))
 
 
 def _tell_that_it_is_kept() -> None:

@@ -5,37 +5,18 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from documents import ModelRecord
 from documents.folding import fold
 from indexes.model import all_by, readable_by
 from service import access
 from service.identity import Caller
 from service.listing.params import ListParams
-
-MODELS = "models"
-USERS = "users"
+from service.models.item import ITEM_STAGES
 
 _SORT_FIELDS = {"name": "keys.name", "created_at": "created_at", "updated_at": "updated_at"}
 _LOWEST = {"name": "", "created_at": datetime.min.replace(tzinfo=UTC), "updated_at": datetime.min.replace(tzinfo=UTC)}
 # No collection is that large, and far beyond it the server refuses the number itself.
 _MAX_SKIP = 10**12
-
-# `keys.writers` is for `write_access`; the other keys only serve the search.
-_ITEM_FIELDS = (
-    "user_id",
-    "base_model_id",
-    "name",
-    "params",
-    "meta",
-    "access_grants",
-    "is_active",
-    "version",
-    "created_at",
-    "updated_at",
-    "keys.writers",
-    "owner._id",
-    "owner.name",
-    "owner.email",
-)
 
 
 def search_match(query: str, narrowing: Sequence[str]) -> dict[str, Any]:
@@ -94,7 +75,6 @@ def list_pipeline(params: ListParams, caller: Caller, narrowing: Sequence[str] =
         {"$sort": {field: direction, "_id": direction}},
         {"$skip": min((params.page - 1) * params.page_size, _MAX_SKIP)},
         {"$limit": params.page_size},
-        {"$lookup": {"from": USERS, "localField": "user_id", "foreignField": "_id", "as": "owner"}},
-        {"$project": dict.fromkeys(_ITEM_FIELDS, 1)},
-        {"$unionWith": {"coll": MODELS, "pipeline": [{"$match": match}, {"$count": "total"}]}},
+        *ITEM_STAGES,
+        {"$unionWith": {"coll": ModelRecord.Settings.name, "pipeline": [{"$match": match}, {"$count": "total"}]}},
     ]

@@ -6,11 +6,39 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from documents import User
 from service import access
 from service.identity import Caller
 
 # What `meta` always has in an answer, for records that were stored without.
 META_DEFAULTS: dict[str, Any] = {"profile_image_url": "/static/favicon.png", "description": "", "capabilities": {}}
+
+
+# What a record needs to be shown. Of its keys, `writers` tells `write_access`; the others only serve the search.
+ITEM_STAGES: list[dict[str, Any]] = [
+    {"$lookup": {"from": User.Settings.name, "localField": "user_id", "foreignField": "_id", "as": "owner"}},
+    {
+        "$project": dict.fromkeys(
+            (
+                "user_id",
+                "base_model_id",
+                "name",
+                "params",
+                "meta",
+                "access_grants",
+                "is_active",
+                "version",
+                "created_at",
+                "updated_at",
+                "keys.writers",
+                "owner._id",
+                "owner.name",
+                "owner.email",
+            ),
+            1,
+        )
+    },
+]
 
 
 class GrantShape(BaseModel):

@@ -61,6 +61,8 @@ def keys_of(record: Mapping[str, Any], owner: OwnerFacts | None) -> RecordKeys |
 
 
 def _derive(record: Mapping[str, Any], owner: OwnerFacts | None) -> RecordKeys:
+    if not isinstance(record["user_id"], str):
+        raise TypeError("user_id must be text")
     return record_keys(
         user_id=record["user_id"],
         name=record["name"],
