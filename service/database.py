@@ -1,7 +1,8 @@
 """The only module that talks to the driver: connect, deadlines, and one helper for each kind of call."""
 
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 import bson
@@ -10,7 +11,12 @@ import pymongo
 from beanie import Document, init_beanie
 from bson.codec_options import CodecOptions, DatetimeConversion
 from bson.raw_bson import RawBSONDocument
-from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, AsyncIOMotorDatabase
+from motor.motor_asyncio import (
+    AsyncIOMotorClient,
+    AsyncIOMotorClientSession,
+    AsyncIOMotorCollection,
+    AsyncIOMotorDatabase,
+)
 from pymongo import IndexModel, InsertOne, ReplaceOne, UpdateOne, WriteConcern
 from pymongo.errors import BulkWriteError, DuplicateKeyError, OperationFailure
 
@@ -22,6 +28,10 @@ Record = dict[str, Any]
 Pipeline = Sequence[Mapping[str, Any]]
 Write = InsertOne[Record] | ReplaceOne[Record] | UpdateOne
 D = TypeVar("D", bound=Document)
+T = TypeVar("T")
+
+# The transaction in which the calls of this task take part, if any.
+_session: ContextVar[AsyncIOMotorClientSession | None] = ContextVar("session", default=None)
 
 SERVER_SELECTION_TIMEOUT_MS = 5000
 BULK_TIMEOUT_FACTOR = 6
@@ -98,6 +108,23 @@ class Database:
     def _for_reading(self, kind: type[Document]) -> AsyncIOMotorCollection[Any]:
         return self._collection(kind).with_options(codec_options=_RAW)
 
+    async def in_transaction(self, work: Callable[[], Awaitable[T]]) -> T:
+        """Run `work` so that all its calls on this database take effect, or none; return what it returns.
+
+        It is run again when others got in its way, and must raise to give up.
+        """
+
+        async def attempt(session: AsyncIOMotorClientSession) -> T:
+            token = _session.set(session)
+            try:
+                return await work()
+            finally:
+                _session.reset(token)
+
+        with pymongo.timeout(self._timeout):
+            async with await self._client.start_session() as session:
+                return await session.with_transaction(attempt)
+
     async def ping(self) -> None:
         """Return when the database answers; raise a driver error otherwise."""
         with pymongo.timeout(self._timeout):
@@ -120,7 +147,7 @@ class Database:
                 return await self._aggregate(kind, pipeline, {})
 
     async def _aggregate(self, kind: type[Document], pipeline: Pipeline, options: Record) -> list[Record]:
-        cursor = self._for_reading(kind).aggregate(pipeline, **options)
+        cursor = self._for_reading(kind).aggregate(pipeline, session=_session.get(), **options)
         return [decode_exactly(document) for document in await cursor.to_list(None)]
 
     async def find(
@@ -134,7 +161,7 @@ class Database:
     ) -> list[Record]:
         """Return the documents that match, whole or only with the given fields (and `_id`)."""
         with pymongo.timeout(self._timeout):
-            found = self._for_reading(kind).find(query, fields, limit=limit)
+            found = self._for_reading(kind).find(query, fields, limit=limit, session=_session.get())
             if sort:
                 found = found.sort(list(sort))
             return [decode_exactly(document) for document in await found.to_list(None)]
@@ -160,7 +187,7 @@ class Database:
         """Store a new document; say False when its id or another unique field is taken."""
         with pymongo.timeout(self._timeout):
             try:
-                await self._collection(type(document)).insert_one(stored(document))
+                await self._collection(type(document)).insert_one(stored(document), session=_session.get())
             except DuplicateKeyError:
                 return False
         return True
@@ -168,17 +195,17 @@ class Database:
     async def update_one(self, kind: type[Document], query: Mapping[str, Any], change: Mapping[str, Any]) -> bool:
         """Change the one document that matches in one step; say whether there was one."""
         with pymongo.timeout(self._timeout):
-            return (await self._collection(kind).update_one(query, change)).matched_count == 1
+            return (await self._collection(kind).update_one(query, change, session=_session.get())).matched_count == 1
 
     async def update_many(self, kind: type[Document], query: Mapping[str, Any], change: Mapping[str, Any]) -> int:
         """Change every document that matches; return how many there were."""
         with pymongo.timeout(self._timeout):
-            return (await self._collection(kind).update_many(query, change)).matched_count
+            return (await self._collection(kind).update_many(query, change, session=_session.get())).matched_count
 
     async def delete_many(self, kind: type[Document], query: Mapping[str, Any]) -> int:
         """Delete every document that matches; return how many there were."""
         with pymongo.timeout(self._timeout):
-            return (await self._collection(kind).delete_many(query)).deleted_count
+            return (await self._collection(kind).delete_many(query, session=_session.get())).deleted_count
 
     async def write_many(self, kind: type[Document], writes: Sequence[Write]) -> tuple[int, list[int]]:
         """Send independent writes in one go.
@@ -190,7 +217,7 @@ class Database:
             return 0, []
         try:
             with pymongo.timeout(self._timeout * BULK_TIMEOUT_FACTOR):
-                result = await self._collection(kind).bulk_write(writes, ordered=False)
+                result = await self._collection(kind).bulk_write(writes, ordered=False, session=_session.get())
         except BulkWriteError as error:
             refused = error.details["writeErrors"]
             if error.details["writeConcernErrors"] or any(item["code"] != _DUPLICATE_KEY for item in refused):

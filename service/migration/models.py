@@ -7,42 +7,30 @@ from typing import Any
 
 from documents import ModelRecord
 from documents.grant import EVERYONE, AccessGrant, PrincipalType
-from documents.keys import OwnerFacts, record_keys
-from documents.model import MAX_RECORD_BYTES
+from documents.keys import OwnerFacts
 from service.clock import now
 from service.database import (
     Database,
     Record,
     Write,
-    document_size,
     insert_one,
-    int64,
     replace_one,
     same_content,
 )
-from service.errors import ConflictError
+from service.errors import ConflictError, TooLargeError
 from service.migration.known import Known
 from service.migration.options import ImportOptions, OnConflict
 from service.migration.people import ATTEMPTS, CONTENDED, EXISTS
 from service.migration.records import ModelInput
 from service.migration.report import Outcome, Report
+from service.models.compose import SAID, compose, require_storable
 from service.models.rekey import owners, rekey_where
 
 BATCH_RECORDS = 1000
 BATCH_BYTES = 8_000_000
 REMEMBERED_OWNERS = 100_000
 # What makes two versions of a record the same; `version` and `keys` follow from it.
-_CONTENT = (
-    "user_id",
-    "base_model_id",
-    "name",
-    "params",
-    "meta",
-    "access_grants",
-    "is_active",
-    "created_at",
-    "updated_at",
-)
+_CONTENT = (*SAID, "created_at", "updated_at")
 
 
 @dataclass(slots=True)
@@ -79,13 +67,9 @@ class ModelImport:
             return False
         candidate = _Candidate(position, model, _body(model, self._options.owner_id))
         try:
-            size = document_size(candidate.body)
-        except ValueError as error:
+            size = require_storable(candidate.body)
+        except (ValueError, TooLargeError) as error:
             self._report.reject(position, "model", model.id, f"can't be stored: {error}")
-            return False
-        if size > MAX_RECORD_BYTES:
-            reason = f"is too large: {size:,} bytes as BSON, of at most {MAX_RECORD_BYTES:,}"
-            self._report.reject(position, "model", model.id, reason)
             return False
         self._batch.append(candidate)
         self._batch_bytes += size
@@ -168,24 +152,15 @@ class ModelImport:
 
     def _write_of(self, candidate: _Candidate, live: Record | None) -> Write:
         moment = now()
-        times = {"created_at": live["created_at"] if live else moment, "updated_at": moment}
-        body = {**times, **candidate.body}
-        keys = record_keys(
-            user_id=body["user_id"],
-            name=body["name"],
-            base_model_id=body["base_model_id"],
-            meta=body["meta"],
-            grants=[AccessGrant.model_construct(**grant) for grant in body["access_grants"]],
+        body = candidate.body
+        whole = compose(
+            candidate.model.id,
+            body,
+            version=live["version"] + 1 if live else candidate.model.version,
+            created_at=body.get("created_at") or (live["created_at"] if live else moment),
+            updated_at=body.get("updated_at") or moment,
             owner=self._owners.get(body["user_id"]),
-        ).model_dump()
-        version = live["version"] + 1 if live else candidate.model.version
-        whole = {
-            "_id": candidate.model.id,
-            **{field: body[field] for field in _CONTENT[:-2]},
-            "version": int64(version),
-            **{field: body[field] for field in _CONTENT[-2:]},
-            "keys": keys,
-        }
+        )
         if live is None:
             return insert_one(whole)
         return replace_one({"_id": candidate.model.id, "version": live["version"]}, whole)

@@ -1,0 +1,53 @@
+"""A whole model record from what people say of it: the one place where stored records are put together."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from documents.grant import AccessGrant
+from documents.keys import OwnerFacts, record_keys
+from documents.model import MAX_RECORD_BYTES
+from service.database import Record, document_size, int64
+from service.errors import TooLargeError
+
+# All that people can say of a record, in the order in which it is stored.
+SAID = ("user_id", "base_model_id", "name", "params", "meta", "access_grants", "is_active")
+
+
+def compose(
+    model_id: str,
+    said: Mapping[str, Any],
+    *,
+    version: int,
+    created_at: datetime,
+    updated_at: datetime,
+    owner: OwnerFacts | None,
+) -> Record:
+    """Return a record as it is stored, keys included; `said` holds plain values for all of `SAID`."""
+    keys = record_keys(
+        user_id=said["user_id"],
+        name=said["name"],
+        base_model_id=said["base_model_id"],
+        meta=said["meta"],
+        grants=[AccessGrant.model_construct(**grant) for grant in said["access_grants"]],
+        owner=owner,
+    )
+    return {
+        "_id": model_id,
+        **{field: said[field] for field in SAID},
+        "version": int64(version),
+        "created_at": created_at,
+        "updated_at": updated_at,
+        "keys": keys.model_dump(),
+    }
+
+
+def require_storable(said: Mapping[str, Any]) -> int:
+    """Return the size in bytes of what is said of a record; raise TooLargeError beyond the limit.
+
+    Raises ValueError for what can't be stored at all.
+    """
+    size = document_size(dict(said))
+    if size > MAX_RECORD_BYTES:
+        raise TooLargeError(f"The record has {size:,} bytes as BSON; at most {MAX_RECORD_BYTES:,} are allowed.")
+    return size
