@@ -3,8 +3,9 @@
 from documents.api_key import ApiKey
 from documents.group import Group
 from documents.model import ModelRecord
+from documents.revision import Revision
 from documents.user import User
 
-__all__ = ["DOCUMENTS", "ApiKey", "Group", "ModelRecord", "User"]
+__all__ = ["DOCUMENTS", "ApiKey", "Group", "ModelRecord", "Revision", "User"]
 
-DOCUMENTS = (ModelRecord, User, Group, ApiKey)
+DOCUMENTS = (ModelRecord, User, Group, ApiKey, Revision)

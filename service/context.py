@@ -9,7 +9,9 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 
+from documents.api_key import Scope
 from service.database import Database
+from service.errors import ForbiddenError
 from service.identity import Caller, Identity
 from service.listing.selectivity import SelectivityMonitor
 from service.settings import Settings
@@ -68,3 +70,13 @@ async def get_caller(request: Request, context: ContextDependency, _: Annotated[
 
 
 CallerDependency = Annotated[Caller, Depends(get_caller)]
+
+
+async def get_writer(caller: CallerDependency) -> Caller:
+    """Return who sends a request that changes something; raise ForbiddenError for a key that may only read."""
+    if caller.scope is not Scope.WRITE:
+        raise ForbiddenError("This key is for reading only.")
+    return caller
+
+
+WriterDependency = Annotated[Caller, Depends(get_writer)]

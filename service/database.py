@@ -185,9 +185,13 @@ class Database:
 
     async def insert(self, document: Document) -> bool:
         """Store a new document; say False when its id or another unique field is taken."""
+        return await self.insert_record(type(document), stored(document))
+
+    async def insert_record(self, kind: type[Document], record: Record) -> bool:
+        """Store a new document that is already in its stored form; say False when its id is taken."""
         with pymongo.timeout(self._timeout):
             try:
-                await self._collection(type(document)).insert_one(stored(document), session=_session.get())
+                await self._collection(kind).insert_one(record, session=_session.get())
             except DuplicateKeyError:
                 return False
         return True

@@ -50,6 +50,12 @@ class UnauthorizedError(ModeldeckError):
         super().__init__("A valid API key or token is required: Authorization: Bearer <key>.")
 
 
+class ForbiddenError(ModeldeckError):
+    """Refused to a caller who may know that the thing exists."""
+
+    status = HTTPStatus.FORBIDDEN
+
+
 class NotFoundError(ModeldeckError):
     """Absent, or hidden from the caller: the same answer."""
 
@@ -60,6 +66,16 @@ class ConflictError(ModeldeckError):
     """What was asked for is taken."""
 
     status = HTTPStatus.CONFLICT
+
+
+class StaleVersionError(ModeldeckError):
+    """The caller insists on a version that is not the current one."""
+
+    status = HTTPStatus.PRECONDITION_FAILED
+
+    def __init__(self, version: int) -> None:
+        super().__init__(f"The current version is {version}.")
+        self.headers = {"ETag": f'"{version}"'}
 
 
 class TooLargeError(ModeldeckError):

@@ -94,6 +94,15 @@ class Directory:
         headers = {"Authorization": f"Bearer {await self.key(as_user)}"} if as_user else {}
         return await self.client.get(path, params=parameters, headers=headers)
 
+    async def post(
+        self, path: str, as_user: str, body: Any = None, *, if_match: str | None = None, **parameters: Any
+    ) -> httpx.Response:
+        """Send a POST request with a JSON body, with a user's key."""
+        headers = {"Authorization": f"Bearer {await self.key(as_user)}"}
+        if if_match is not None:
+            headers["If-Match"] = if_match
+        return await self.client.post(path, json=body, params=parameters, headers=headers)
+
     async def page(self, as_user: str, **parameters: Any) -> dict[str, Any]:
         """Return the page that a user gets from the list."""
         answer = await self.get(LIST, as_user, **parameters)

@@ -1,19 +1,27 @@
-"""`GET /models/model`: one record."""
+"""The routes of a model's life: read, create, update, toggle, share, delete."""
 
+import re
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Depends, Header, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from documents import ModelRecord
 from documents.identifier import Identifier
+from documents.revision import Change
 from service import access
-from service.context import CallerDependency, ContextDependency
-from service.errors import COMMON_FAILURES, NotFoundError, documented_problems
+from service.context import CallerDependency, Context, ContextDependency, WriterDependency
+from service.errors import COMMON_FAILURES, InvalidInputError, NotFoundError, documented_problems
+from service.identity import Caller
 from service.json_response import json_response
+from service.models import changes
+from service.models.forms import AccessForm, CreateForm, DeleteForm, UpdateForm, grants_of
 from service.models.item import ITEM_STAGES, ItemShape, render_item
 from service.query_string import documented, query_dependency
+from service.request_body import documented_body, read_body
+
+_ETAG = re.compile(r'^(?:W/)?"?([1-9][0-9]{0,18})"?$', re.ASCII)
 
 
 class ModelParams(BaseModel):
@@ -24,28 +32,112 @@ class ModelParams(BaseModel):
     id: Identifier = Field(description="The model's id; it may contain `/` and `:`.")
 
 
+async def expected_version(
+    if_match: Annotated[str | None, Header(description="The version that must be current, such as `3`.")] = None,
+) -> int | None:
+    """Return the version that a request insists on, or None when any will do."""
+    if if_match is None or if_match.strip() == "*":
+        return None
+    etag = _ETAG.match(if_match.strip())
+    if etag is None:
+        msg = "must be the ETag of the model, its version in quotes"
+        raise InvalidInputError([{"loc": ["header", "If-Match"], "msg": msg}])
+    return int(etag[1])
+
+
+VersionDependency = Annotated[int | None, Depends(expected_version)]
+
+_ANSWER: dict[int | str, dict[str, Any]] = {
+    200: {
+        "model": ItemShape,
+        "headers": {"ETag": {"description": "The version, in quotes.", "schema": {"type": "string", "example": '"3"'}}},
+    }
+}
+_READ = {**_ANSWER, **documented_problems(HTTPStatus.NOT_FOUND, *COMMON_FAILURES)}
+_CREATED = {
+    **_ANSWER,
+    **documented_problems(
+        HTTPStatus.FORBIDDEN, HTTPStatus.CONFLICT, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, *COMMON_FAILURES
+    ),
+}
+_CHANGED = {**_READ, **_CREATED, **documented_problems(HTTPStatus.PRECONDITION_FAILED)}
+
+
+async def _answer(context: Context, caller: Caller, model_id: str) -> Response:
+    pipeline = [{"$match": {"_id": model_id, **access.readable(caller)}}, *ITEM_STAGES]
+    found = await context.database.aggregate(ModelRecord, pipeline)
+    if not found:
+        raise NotFoundError(changes.HIDDEN)
+    item = render_item(found[0], caller, readers_see_params=context.settings.readers_see_params)
+    return json_response(item, {"ETag": f'"{item["version"]}"'})
+
+
 def models_router(*, lenient: bool) -> APIRouter:
     """Return the routes of single models, for the strict front door or for the compatibility door."""
     router = APIRouter(prefix="/models", tags=["models"])
-    documentation: dict[str, Any] = {"parameters": documented(ModelParams)}
-    etag = {"ETag": {"description": "The version, in quotes.", "schema": {"type": "string", "example": '"3"'}}}
-    responses = {
-        200: {"model": ItemShape, "headers": etag},
-        **documented_problems(HTTPStatus.NOT_FOUND, *COMMON_FAILURES),
-    }
+    by_id: dict[str, Any] = {"parameters": documented(ModelParams)}
+    params_dependency = query_dependency(ModelParams, lenient=lenient)
 
-    @router.get("/model", responses=responses, openapi_extra=documentation)
+    @router.get("/model", responses=_READ, openapi_extra=by_id)
     async def get_model(
-        caller: CallerDependency,
-        params: Annotated[ModelParams, Depends(query_dependency(ModelParams, lenient=lenient))],
-        context: ContextDependency,
+        caller: CallerDependency, params: Annotated[ModelParams, Depends(params_dependency)], context: ContextDependency
     ) -> Response:
         """Return one model. A model that is hidden from the caller is answered like one that does not exist."""
-        pipeline = [{"$match": {"_id": params.id, **access.readable(caller)}}, *ITEM_STAGES]
-        found = await context.database.aggregate(ModelRecord, pipeline)
-        if not found:
-            raise NotFoundError("There is no such model, or it is not shared with you.")
-        item = render_item(found[0], caller, readers_see_params=context.settings.readers_see_params)
-        return json_response(item, {"ETag": f'"{item["version"]}"'})
+        return await _answer(context, caller, params.id)
+
+    @router.post("/create", responses=_CREATED, openapi_extra={"requestBody": documented_body(CreateForm)})
+    async def create_model(caller: WriterDependency, request: Request, context: ContextDependency) -> Response:
+        """Create a model that the caller owns. A taken id is told, also of a model that is hidden from the caller."""
+        form = await read_body(request, CreateForm, lenient=lenient)
+        grants = changes.plain_grants(grants_of(form.id, form.access_grants))
+        said = {**form.model_dump(exclude={"id", "access_grants"}), "access_grants": grants}
+        await changes.create(context.database, caller, form.id, said)
+        return await _answer(context, caller, form.id)
+
+    @router.post("/model/update", responses=_CHANGED, openapi_extra={"requestBody": documented_body(UpdateForm)})
+    async def update_model(
+        caller: WriterDependency, version: VersionDependency, request: Request, context: ContextDependency
+    ) -> Response:
+        """Change what is given of a model; the rest stays. For the owner, write grantees and admins."""
+        form = await read_body(request, UpdateForm, lenient=lenient)
+        asked = changes.ChangeRequest(caller, form.id, Change.UPDATE, version)
+        await changes.change(context.database, asked, lambda _: form.said)
+        return await _answer(context, caller, form.id)
+
+    @router.post("/model/toggle", responses=_CHANGED, openapi_extra=by_id)
+    async def toggle_model(
+        caller: WriterDependency,
+        version: VersionDependency,
+        params: Annotated[ModelParams, Depends(params_dependency)],
+        context: ContextDependency,
+    ) -> Response:
+        """Make an active model inactive, and the other way round. For the owner, write grantees and admins."""
+        asked = changes.ChangeRequest(caller, params.id, Change.TOGGLE, version)
+        await changes.change(context.database, asked, lambda record: {"is_active": not record["is_active"]})
+        return await _answer(context, caller, params.id)
+
+    @router.post("/model/access/update", responses=_CHANGED, openapi_extra={"requestBody": documented_body(AccessForm)})
+    async def update_access(
+        caller: WriterDependency, version: VersionDependency, request: Request, context: ContextDependency
+    ) -> Response:
+        """Replace all grants of a model. For the owner and admins."""
+        form = await read_body(request, AccessForm, lenient=lenient)
+        grants = changes.plain_grants(grants_of(form.id, form.access_grants))
+        asked = changes.ChangeRequest(caller, form.id, Change.ACCESS, version, manages=True)
+        await changes.change(context.database, asked, lambda _: {"access_grants": grants})
+        return await _answer(context, caller, form.id)
+
+    @router.post(
+        "/model/delete",
+        responses={**_CHANGED, 200: {"description": "`true`", "model": bool}},
+        openapi_extra={"requestBody": documented_body(DeleteForm)},
+    )
+    async def delete_model(
+        caller: WriterDependency, version: VersionDependency, request: Request, context: ContextDependency
+    ) -> Response:
+        """Delete a model; its history stays. For the owner, write grantees and admins."""
+        form = await read_body(request, DeleteForm, lenient=lenient)
+        await changes.delete(context.database, changes.ChangeRequest(caller, form.id, Change.DELETE, version))
+        return json_response(content=True)
 
     return router

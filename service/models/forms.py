@@ -1,0 +1,102 @@
+"""What clients may say of a model, route by route."""
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+
+from documents.freeform import FreeForm
+from documents.grant import AccessGrant, Permission, PrincipalType, grant_id
+from documents.identifier import Identifier
+from documents.model import BaseModelId, Meta, Name, no_base_of_itself, unique_grants
+from documents.text import STORABLE
+
+# What existing clients send back inside a grant, as they got it; it has no effect.
+_ECHOED_IN_GRANTS = {"id", "resource_type", "resource_id", "created_at"}
+
+
+def _without_echo(grant: Any) -> Any:
+    if not isinstance(grant, dict):
+        return grant
+    return {name: value for name, value in grant.items() if name not in _ECHOED_IN_GRANTS}
+
+
+class GrantForm(BaseModel):
+    """One grant, as it is asked for; `id` may be sent back and has no effect."""
+
+    model_config = ConfigDict(extra="forbid", use_enum_values=True)
+
+    principal_type: PrincipalType
+    principal_id: Annotated[str, Field(min_length=1, max_length=256), STORABLE] = Field(
+        description="The id of a user or group; `*` with `user` is everyone."
+    )
+    permission: Permission
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_echo(cls, values: Any) -> Any:
+        return _without_echo(values)
+
+
+def grants_of(model_id: str, forms: list[GrantForm]) -> list[AccessGrant]:
+    """Return the grants that are asked for, without repetitions, each with its id."""
+    named = [(form.principal_type, form.principal_id, form.permission) for form in forms]
+    grants = [
+        AccessGrant(id=grant_id(model_id, *name), principal_type=name[0], principal_id=name[1], permission=name[2])
+        for name in named
+    ]
+    return unique_grants(grants)
+
+
+class _Form(BaseModel):
+    model_config = ConfigDict(extra="forbid", validate_default=False)
+
+    id: Identifier
+
+    @model_validator(mode="before")
+    @classmethod
+    def _normal(cls, values: Any) -> Any:
+        return no_base_of_itself(values)
+
+
+class CreateForm(_Form):
+    """A new model."""
+
+    base_model_id: BaseModelId | None = None
+    name: Name
+    params: FreeForm = Field(default_factory=dict)
+    meta: Meta = Field(default_factory=dict)
+    access_grants: Annotated[list[GrantForm], BeforeValidator(lambda grants: grants or [])] = Field(
+        default_factory=list
+    )
+    is_active: bool = True
+
+
+def _given(value: Any) -> Any:
+    if value is None:
+        raise ValueError("must not be null; leave it out to keep what is there")
+    return value
+
+
+class UpdateForm(_Form):
+    """New values for a model; what is left out stays as it is. Grants have a route of their own."""
+
+    base_model_id: BaseModelId | None = None
+    name: Annotated[Name | None, AfterValidator(_given)] = None
+    params: Annotated[FreeForm | None, AfterValidator(_given)] = None
+    meta: Annotated[Meta | None, AfterValidator(_given)] = None
+    is_active: Annotated[bool | None, AfterValidator(_given)] = None
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """The values that were given."""
+        return self.model_dump(include=self.model_fields_set - {"id"})
+
+
+class AccessForm(_Form):
+    """All grants that a model shall have."""
+
+    access_grants: list[GrantForm]
+
+
+class DeleteForm(_Form):
+    """The model to delete."""

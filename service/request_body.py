@@ -1,0 +1,69 @@
+"""JSON request bodies into typed forms: bounded, exact, and strict or lenient about unknown fields."""
+
+import json
+from typing import Any, TypeVar
+
+from fastapi import Request
+from pydantic import BaseModel, ValidationError
+
+from service.errors import InvalidInputError, TooLargeError, validation_errors
+
+MAX_BODY_BYTES = 1_000_000
+
+F = TypeVar("F", bound=BaseModel)
+
+
+async def read_body(request: Request, form: type[F], *, lenient: bool) -> F:
+    """Parse the body of a request into `form`; unknown top-level fields are refused, or ignored if `lenient`.
+
+    Raises TooLargeError as soon as the body exceeds its limit, and InvalidInputError that names the
+    field for anything else that is wrong.
+    """
+    value = _decode(await _bounded(request))
+    if lenient:
+        value = {name: value[name] for name in value.keys() & form.model_fields.keys()}
+    try:
+        return form.model_validate(value)
+    except ValidationError as error:
+        rendered = validation_errors(error.errors(include_input=False, include_url=False))
+        raise InvalidInputError([{**item, "loc": ["body", *item["loc"]]} for item in rendered]) from None
+
+
+async def _bounded(request: Request) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            raise TooLargeError(f"The body exceeds {MAX_BODY_BYTES:,} bytes.")
+    return bytes(body)
+
+
+def _decode(body: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(body.decode("utf-8"))
+    except UnicodeDecodeError:
+        raise InvalidInputError([{"loc": ["body"], "msg": "must be UTF-8"}]) from None
+    except RecursionError:
+        raise InvalidInputError([{"loc": ["body"], "msg": "is nested too deeply"}]) from None
+    except ValueError as error:
+        raise InvalidInputError([{"loc": ["body"], "msg": f"must be JSON: {error}"}]) from None
+    if not isinstance(value, dict):
+        raise InvalidInputError([{"loc": ["body"], "msg": "must be a JSON object"}])
+    return value
+
+
+def documented_body(form: type[BaseModel]) -> dict[str, Any]:
+    """Return the OpenAPI request body of a route that reads `form`."""
+    schema = form.model_json_schema(ref_template="#/components/schemas/{model}")
+    definitions = schema.pop("$defs", {})
+    return {"required": True, "content": {"application/json": {"schema": _inlined(schema, definitions)}}}
+
+
+def _inlined(schema: Any, definitions: dict[str, Any]) -> Any:
+    if isinstance(schema, list):
+        return [_inlined(item, definitions) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    if "$ref" in schema:
+        return _inlined(definitions[schema["$ref"].rpartition("/")[2]], definitions)
+    return {name: _inlined(value, definitions) for name, value in schema.items()}
