@@ -17,6 +17,7 @@ class Change(StrEnum):
     UPDATE = "update"
     TOGGLE = "toggle"
     ACCESS = "access"
+    RESTORE = "restore"
     DELETE = "delete"
 
 

@@ -157,14 +157,20 @@ class Database:
         *,
         fields: Sequence[str] | None = None,
         sort: Sequence[tuple[str, int]] | None = None,
+        skip: int = 0,
         limit: int = 0,
     ) -> list[Record]:
         """Return the documents that match, whole or only with the given fields (and `_id`)."""
         with pymongo.timeout(self._timeout):
-            found = self._for_reading(kind).find(query, fields, limit=limit, session=_session.get())
+            found = self._for_reading(kind).find(query, fields, skip=skip, limit=limit, session=_session.get())
             if sort:
                 found = found.sort(list(sort))
             return [decode_exactly(document) for document in await found.to_list(None)]
+
+    async def count(self, kind: type[Document], query: Mapping[str, Any]) -> int:
+        """Return how many documents match."""
+        with pymongo.timeout(self._timeout):
+            return await self._collection(kind).count_documents(query, session=_session.get())
 
     async def batches(
         self, kind: type[Document], query: Mapping[str, Any], *, fields: Sequence[str], size: int

@@ -25,7 +25,8 @@ def _blank_is_absent(value: Any) -> Any:
     return None if isinstance(value, str) and not value.strip() else value
 
 
-def _whole_number(value: Any) -> Any:
+def whole_number(value: Any) -> Any:
+    """Let pass what is written in ASCII digits; Pydantic alone takes `1.0`, `1_0` and full-width digits too."""
     if isinstance(value, str) and not (value.isascii() and value.isdigit()):
         raise ValueError("must be a whole number written in digits")
     return value
@@ -55,10 +56,10 @@ class ListParams(BaseModel):
     )
     order_by: SortField = Field("created_at", description="Ties are ordered by id, in the same direction.")
     direction: Literal["asc", "desc"] = Field("desc", description="`asc` or `desc`.")
-    page: Annotated[int, Field(ge=1), BeforeValidator(_whole_number)] = Field(
+    page: Annotated[int, Field(ge=1), BeforeValidator(whole_number)] = Field(
         1, description="1 and up; past the end there are no items, and the true total."
     )
-    page_size: Annotated[int, Field(ge=1, le=MAX_PAGE_SIZE), BeforeValidator(_whole_number)] = Field(
+    page_size: Annotated[int, Field(ge=1, le=MAX_PAGE_SIZE), BeforeValidator(whole_number)] = Field(
         DEFAULT_PAGE_SIZE, description="Items a page."
     )
     kind: Literal["custom", "base"] | None = Field(

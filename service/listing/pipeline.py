@@ -16,7 +16,7 @@ from service.models.item import ITEM_STAGES
 _SORT_FIELDS = {"name": "keys.name", "created_at": "created_at", "updated_at": "updated_at"}
 _LOWEST = {"name": "", "created_at": datetime.min.replace(tzinfo=UTC), "updated_at": datetime.min.replace(tzinfo=UTC)}
 # No collection is that large, and far beyond it the server refuses the number itself.
-_MAX_SKIP = 10**12
+MAX_SKIP = 10**12
 
 
 def search_match(query: str, narrowing: Sequence[str]) -> dict[str, Any]:
@@ -73,7 +73,7 @@ def list_pipeline(params: ListParams, caller: Caller, narrowing: Sequence[str] =
     return [
         {"$match": page_match},
         {"$sort": {field: direction, "_id": direction}},
-        {"$skip": min((params.page - 1) * params.page_size, _MAX_SKIP)},
+        {"$skip": min((params.page - 1) * params.page_size, MAX_SKIP)},
         {"$limit": params.page_size},
         *ITEM_STAGES,
         {"$unionWith": {"coll": ModelRecord.Settings.name, "pipeline": [{"$match": match}, {"$count": "total"}]}},

@@ -23,6 +23,7 @@ from service.migration.options import ImportOptions, OnConflict
 from service.migration.people import ATTEMPTS, CONTENDED, EXISTS
 from service.migration.records import ModelInput
 from service.migration.report import Outcome, Report
+from service.models.changes import last_versions
 from service.models.compose import SAID, compose, require_storable
 from service.models.rekey import owners, rekey_where
 
@@ -130,6 +131,7 @@ class ModelImport:
     async def _decide(self, batch: list[_Candidate]) -> list[Write]:
         ids = [candidate.model.id for candidate in batch]
         existing = {record["_id"]: record for record in await self._database.find(ModelRecord, {"_id": {"$in": ids}})}
+        ended = await last_versions(self._database, [model_id for model_id in ids if model_id not in existing])
         writes: list[Write] = []
         for candidate in batch:
             live = existing.get(candidate.model.id)
@@ -137,7 +139,7 @@ class ModelImport:
             if candidate.outcome is None:
                 candidate.outcome = outcome
             if outcome in (Outcome.CREATED, Outcome.UPDATED):
-                writes.append(self._write_of(candidate, live))
+                writes.append(self._write_of(candidate, live, ended.get(candidate.model.id, 0)))
         return writes
 
     def _outcome(self, candidate: _Candidate, live: Record | None) -> Outcome:
@@ -150,13 +152,13 @@ class ModelImport:
             return Outcome.REJECTED
         return Outcome.SKIPPED if self._options.on_conflict is OnConflict.SKIP else Outcome.UPDATED
 
-    def _write_of(self, candidate: _Candidate, live: Record | None) -> Write:
+    def _write_of(self, candidate: _Candidate, live: Record | None, ended: int) -> Write:
         moment = now()
         body = candidate.body
         whole = compose(
             candidate.model.id,
             body,
-            version=live["version"] + 1 if live else candidate.model.version,
+            version=live["version"] + 1 if live else max(candidate.model.version, ended + 1),
             created_at=body.get("created_at") or (live["created_at"] if live else moment),
             updated_at=body.get("updated_at") or moment,
             owner=self._owners.get(body["user_id"]),

@@ -55,11 +55,7 @@ async def create(database: Database, caller: Caller, model_id: str, said: Said) 
     owner = (await owners(database, [caller.user_id])).get(caller.user_id)
 
     async def work() -> None:
-        # Versions go on where an earlier record of this id ended, so that no version ever means two things.
-        last = await database.find(
-            Revision, {"model_id": model_id}, fields=["version"], sort=[("version", -1)], limit=1
-        )
-        version = last[0]["version"] + 1 if last else 1
+        version = (await last_versions(database, [model_id])).get(model_id, 0) + 1
         moment = now()
         record = compose(model_id, said, version=version, created_at=moment, updated_at=moment, owner=owner)
         if not await database.insert_record(ModelRecord, record):
@@ -68,6 +64,17 @@ async def create(database: Database, caller: Caller, model_id: str, said: Said) 
 
     await database.in_transaction(work)
     await _follow_owner(database, model_id, said, owner)
+
+
+async def last_versions(database: Database, model_ids: Sequence[str]) -> dict[str, int]:
+    """Return the last recorded version of each of these ids that has a history.
+
+    A new record goes on from there, where an earlier one of its id ended, so that no version ever means
+    two things.
+    """
+    group = {"_id": "$model_id", "version": {"$max": "$version"}}
+    found = await database.aggregate(Revision, [{"$match": {"model_id": {"$in": list(model_ids)}}}, {"$group": group}])
+    return {last["_id"]: last["version"] for last in found}
 
 
 async def change(database: Database, request: ChangeRequest, amend: Callable[[Record], Said]) -> None:
@@ -160,7 +167,8 @@ async def _remember(
         before=dict(before) if before is not None else None,
         after=dict(after) if after is not None else None,
     )
-    await database.insert(revision)
+    if not await database.insert(revision):
+        raise ConflictError(f"Version {version} of this model is recorded already; ask an admin to run the doctor.")
 
 
 async def _require_principals(database: Database, grants: Sequence[Mapping[str, Any]]) -> None:

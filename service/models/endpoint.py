@@ -16,7 +16,7 @@ from service.errors import COMMON_FAILURES, InvalidInputError, NotFoundError, do
 from service.identity import Caller
 from service.json_response import json_response
 from service.models import changes
-from service.models.forms import AccessForm, CreateForm, DeleteForm, UpdateForm, grants_of
+from service.models.forms import AccessForm, CreateForm, ModelIdForm, UpdateForm, grants_of
 from service.models.item import ITEM_STAGES, ItemShape, render_item
 from service.query_string import documented, query_dependency
 from service.request_body import documented_body, read_body
@@ -60,10 +60,12 @@ _CREATED = {
         HTTPStatus.FORBIDDEN, HTTPStatus.CONFLICT, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, *COMMON_FAILURES
     ),
 }
-_CHANGED = {**_READ, **_CREATED, **documented_problems(HTTPStatus.PRECONDITION_FAILED)}
+# What a route that changes a model can answer.
+CHANGED = {**_READ, **_CREATED, **documented_problems(HTTPStatus.PRECONDITION_FAILED)}
 
 
-async def _answer(context: Context, caller: Caller, model_id: str) -> Response:
+async def answer_with_model(context: Context, caller: Caller, model_id: str) -> Response:
+    """Return one model as `caller` sees it; raise NotFoundError when they don't."""
     pipeline = [{"$match": {"_id": model_id, **access.readable(caller)}}, *ITEM_STAGES]
     found = await context.database.aggregate(ModelRecord, pipeline)
     if not found:
@@ -83,7 +85,7 @@ def models_router(*, lenient: bool) -> APIRouter:
         caller: CallerDependency, params: Annotated[ModelParams, Depends(params_dependency)], context: ContextDependency
     ) -> Response:
         """Return one model. A model that is hidden from the caller is answered like one that does not exist."""
-        return await _answer(context, caller, params.id)
+        return await answer_with_model(context, caller, params.id)
 
     @router.post("/create", responses=_CREATED, openapi_extra={"requestBody": documented_body(CreateForm)})
     async def create_model(caller: WriterDependency, request: Request, context: ContextDependency) -> Response:
@@ -92,9 +94,9 @@ def models_router(*, lenient: bool) -> APIRouter:
         grants = changes.plain_grants(grants_of(form.id, form.access_grants))
         said = {**form.model_dump(exclude={"id", "access_grants"}), "access_grants": grants}
         await changes.create(context.database, caller, form.id, said)
-        return await _answer(context, caller, form.id)
+        return await answer_with_model(context, caller, form.id)
 
-    @router.post("/model/update", responses=_CHANGED, openapi_extra={"requestBody": documented_body(UpdateForm)})
+    @router.post("/model/update", responses=CHANGED, openapi_extra={"requestBody": documented_body(UpdateForm)})
     async def update_model(
         caller: WriterDependency, version: VersionDependency, request: Request, context: ContextDependency
     ) -> Response:
@@ -102,9 +104,9 @@ def models_router(*, lenient: bool) -> APIRouter:
         form = await read_body(request, UpdateForm, lenient=lenient)
         asked = changes.ChangeRequest(caller, form.id, Change.UPDATE, version)
         await changes.change(context.database, asked, lambda _: form.said)
-        return await _answer(context, caller, form.id)
+        return await answer_with_model(context, caller, form.id)
 
-    @router.post("/model/toggle", responses=_CHANGED, openapi_extra=by_id)
+    @router.post("/model/toggle", responses=CHANGED, openapi_extra=by_id)
     async def toggle_model(
         caller: WriterDependency,
         version: VersionDependency,
@@ -114,9 +116,9 @@ def models_router(*, lenient: bool) -> APIRouter:
         """Make an active model inactive, and the other way round. For the owner, write grantees and admins."""
         asked = changes.ChangeRequest(caller, params.id, Change.TOGGLE, version)
         await changes.change(context.database, asked, lambda record: {"is_active": not record["is_active"]})
-        return await _answer(context, caller, params.id)
+        return await answer_with_model(context, caller, params.id)
 
-    @router.post("/model/access/update", responses=_CHANGED, openapi_extra={"requestBody": documented_body(AccessForm)})
+    @router.post("/model/access/update", responses=CHANGED, openapi_extra={"requestBody": documented_body(AccessForm)})
     async def update_access(
         caller: WriterDependency, version: VersionDependency, request: Request, context: ContextDependency
     ) -> Response:
@@ -125,18 +127,18 @@ def models_router(*, lenient: bool) -> APIRouter:
         grants = changes.plain_grants(grants_of(form.id, form.access_grants))
         asked = changes.ChangeRequest(caller, form.id, Change.ACCESS, version, manages=True)
         await changes.change(context.database, asked, lambda _: {"access_grants": grants})
-        return await _answer(context, caller, form.id)
+        return await answer_with_model(context, caller, form.id)
 
     @router.post(
         "/model/delete",
-        responses={**_CHANGED, 200: {"description": "`true`", "model": bool}},
-        openapi_extra={"requestBody": documented_body(DeleteForm)},
+        responses={**CHANGED, 200: {"description": "`true`", "model": bool}},
+        openapi_extra={"requestBody": documented_body(ModelIdForm)},
     )
     async def delete_model(
         caller: WriterDependency, version: VersionDependency, request: Request, context: ContextDependency
     ) -> Response:
         """Delete a model; its history stays. For the owner, write grantees and admins."""
-        form = await read_body(request, DeleteForm, lenient=lenient)
+        form = await read_body(request, ModelIdForm, lenient=lenient)
         await changes.delete(context.database, changes.ChangeRequest(caller, form.id, Change.DELETE, version))
         return json_response(content=True)
 

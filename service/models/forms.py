@@ -47,8 +47,10 @@ def grants_of(model_id: str, forms: list[GrantForm]) -> list[AccessGrant]:
     return unique_grants(grants)
 
 
-class _Form(BaseModel):
-    model_config = ConfigDict(extra="forbid", validate_default=False)
+class ModelIdForm(BaseModel):
+    """Names a model, and nothing more."""
+
+    model_config = ConfigDict(extra="forbid")
 
     id: Identifier
 
@@ -58,7 +60,7 @@ class _Form(BaseModel):
         return no_base_of_itself(values)
 
 
-class CreateForm(_Form):
+class CreateForm(ModelIdForm):
     """A new model."""
 
     base_model_id: BaseModelId | None = None
@@ -77,7 +79,7 @@ def _given(value: Any) -> Any:
     return value
 
 
-class UpdateForm(_Form):
+class UpdateForm(ModelIdForm):
     """New values for a model; what is left out stays as it is. Grants have a route of their own."""
 
     base_model_id: BaseModelId | None = None
@@ -92,11 +94,7 @@ class UpdateForm(_Form):
         return self.model_dump(include=self.model_fields_set - {"id"})
 
 
-class AccessForm(_Form):
+class AccessForm(ModelIdForm):
     """All grants that a model shall have."""
 
     access_grants: list[GrantForm]
-
-
-class DeleteForm(_Form):
-    """The model to delete."""

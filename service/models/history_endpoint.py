@@ -1,0 +1,149 @@
+"""The routes of a model's history: list, one revision, what differs, restore."""
+
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Request, Response
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from documents.identifier import Identifier
+from documents.revision import Change
+from service.context import CallerDependency, ContextDependency, WriterDependency
+from service.errors import COMMON_FAILURES, InvalidInputError, documented_problems
+from service.json_response import json_response
+from service.listing.params import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, whole_number
+from service.listing.pipeline import MAX_SKIP
+from service.models import changes, history
+from service.models.endpoint import CHANGED, VersionDependency, answer_with_model
+from service.models.forms import ModelIdForm
+from service.query_string import documented, query_dependency
+from service.request_body import documented_body, read_body
+
+_REFUSALS = documented_problems(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, *COMMON_FAILURES)
+
+WholeNumber = Annotated[int, Field(ge=1, lt=2**63), BeforeValidator(whole_number)]
+
+
+class HistoryParams(BaseModel):
+    """The parameters of a page of history."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: Identifier = Field(description="The model's id.")
+    page: Annotated[int, Field(ge=1), BeforeValidator(whole_number)] = Field(1, description="1 and up, newest first.")
+    page_size: Annotated[int, Field(ge=1, le=MAX_PAGE_SIZE), BeforeValidator(whole_number)] = Field(
+        DEFAULT_PAGE_SIZE, description="Revisions a page."
+    )
+
+
+class DifferenceParams(BaseModel):
+    """The parameters of a comparison."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: Identifier = Field(description="The model's id.")
+    earlier: WholeNumber = Field(description="A version of the model.")
+    later: WholeNumber = Field(description="Another version of it.")
+
+
+class RestoreForm(ModelIdForm):
+    """The revision whose outcome shall be restored."""
+
+    revision: Identifier
+
+
+class SummaryShape(BaseModel):
+    """One revision in a page of history."""
+
+    id: str
+    model_id: str
+    version: int = Field(description="The version that the change made.")
+    at: int
+    by: str
+    change: Change
+    fields: list[str] = Field(description="The fields that differ.")
+
+
+class HistoryShape(BaseModel):
+    """A page of history."""
+
+    items: list[SummaryShape]
+    total: int
+
+
+class RevisionShape(SummaryShape):
+    """One revision."""
+
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+
+
+class DifferenceShape(BaseModel):
+    """One difference; `before` or `after` is missing where there was nothing."""
+
+    path: str = Field(description="A JSON pointer, such as `/params/system`.")
+    before: Any = None
+    after: Any = None
+
+
+def history_router(*, lenient: bool) -> APIRouter:
+    """Return the history routes, for the strict front door or for the compatibility door."""
+    router = APIRouter(prefix="/models/model/history", tags=["history"])
+    page_params = query_dependency(HistoryParams, lenient=lenient)
+    difference_params = query_dependency(DifferenceParams, lenient=lenient)
+
+    @router.get(
+        "",
+        responses={200: {"model": HistoryShape}, **_REFUSALS},
+        openapi_extra={"parameters": documented(HistoryParams)},
+    )
+    async def list_revisions(
+        caller: CallerDependency, params: Annotated[HistoryParams, Depends(page_params)], context: ContextDependency
+    ) -> Response:
+        """Return the changes of a model, newest first. For those who may change it: they show its prompts."""
+        skip = min((params.page - 1) * params.page_size, MAX_SKIP)
+        items, total = await history.page(context.database, caller, params.id, skip=skip, limit=params.page_size)
+        return json_response({"items": items, "total": total})
+
+    @router.get(
+        "/diff",
+        responses={200: {"model": list[DifferenceShape]}, **_REFUSALS},
+        openapi_extra={"parameters": documented(DifferenceParams)},
+    )
+    async def compare_versions(
+        caller: CallerDependency,
+        params: Annotated[DifferenceParams, Depends(difference_params)],
+        context: ContextDependency,
+    ) -> Response:
+        """Return what differs between two versions of a model."""
+        before, after = [
+            await history.said_at(context.database, caller, params.id, version)
+            for version in (params.earlier, params.later)
+        ]
+        return json_response(list(history.differences(before, after)))
+
+    @router.post("/restore", responses=CHANGED, openapi_extra={"requestBody": documented_body(RestoreForm)})
+    async def restore_revision(
+        caller: WriterDependency, version: VersionDependency, request: Request, context: ContextDependency
+    ) -> Response:
+        """Make what a model said after a revision its newest version; grants and owner stay as they are."""
+        form = await read_body(request, RestoreForm, lenient=lenient)
+        found = await history.revision(context.database, caller, form.revision)
+        if found["model_id"] != form.id or found["after"] is None:
+            msg = "must be a revision of this model that it can go back to"
+            raise InvalidInputError([{"loc": ["body", "revision"], "msg": msg}])
+        said = {field: found["after"][field] for field in history.RESTORED_FIELDS}
+        asked = changes.ChangeRequest(caller, form.id, Change.RESTORE, version)
+        await changes.change(context.database, asked, lambda _: said)
+        return await answer_with_model(context, caller, form.id)
+
+    @router.get("/{revision}", responses={200: {"model": RevisionShape}, **_REFUSALS})
+    async def get_revision(
+        caller: CallerDependency,
+        revision: Annotated[str, Path(pattern="^[0-9a-f]{32}$")],
+        context: ContextDependency,
+    ) -> Response:
+        """Return one change of a model with what it said before and after."""
+        return json_response(history.whole(await history.revision(context.database, caller, revision)))
+
+    return router
