@@ -18,12 +18,15 @@ class Scope(StrEnum):
     WRITE = "write"
 
 
+KeyName = Annotated[str, Field(min_length=1, max_length=256), STORABLE]
+
+
 class ApiKey(Document):
     """One key of one user. `_id` is the public part of the key."""
 
     id: Identifier  # type: ignore[assignment]  # Beanie declares an ObjectId
     user_id: Identifier
-    name: Annotated[str, Field(min_length=1, max_length=256), STORABLE]
+    name: KeyName
     scope: Scope
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
     created_at: Moment

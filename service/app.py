@@ -15,6 +15,7 @@ from service.listing.endpoint import list_router
 from service.listing.selectivity import SelectivityMonitor
 from service.models.endpoint import models_router
 from service.models.history_endpoint import history_router
+from service.people import self_endpoint
 from service.settings import Settings, load_settings
 from service.tokens import TokenVerifier
 
@@ -55,6 +56,7 @@ def create_app(settings: Settings | None = None, open_database: Callable[[Settin
     install_error_handlers(app)
     app.include_router(health.router)
     app.include_router(health.router, prefix=API, include_in_schema=False)
+    app.include_router(self_endpoint.router, prefix=API)
     for router in (list_router, models_router, history_router):
         app.include_router(router(lenient=False), prefix=API)
         app.include_router(router(lenient=True), prefix=COMPATIBILITY, include_in_schema=False)

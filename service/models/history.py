@@ -5,11 +5,11 @@ from typing import Any
 
 from documents import Revision
 from documents.revision import Change
+from service.clock import epoch_seconds
 from service.database import Database, Record, same_content
 from service.errors import NotFoundError
 from service.identity import Caller
 from service.models.changes import ChangeRequest, require_changeable
-from service.models.item import epoch_seconds
 
 NO_REVISION = "There is no such revision, or its model is not yours to change."
 # What a revision brings back. Grants and owner stay: restoring a text must not share a model again.

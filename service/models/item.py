@@ -1,13 +1,13 @@
 """A model record as the API shows it to one caller."""
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, Field
 
 from documents import User
 from service import access
+from service.clock import epoch_seconds
 from service.identity import Caller
 
 # What `meta` always has in an answer, for records that were stored without.
@@ -74,11 +74,6 @@ class ItemShape(BaseModel):
     version: int
     created_at: int = Field(description="Seconds since 1970, UTC.")
     updated_at: int = Field(description="Seconds since 1970, UTC.")
-
-
-def epoch_seconds(moment: datetime) -> int:
-    """Return a stored date as the API writes it: whole seconds since 1970, UTC."""
-    return int(moment.timestamp())
 
 
 def render_item(record: Mapping[str, Any], caller: Caller, *, readers_see_params: bool) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from documents import ApiKey, User
 from documents.api_key import Scope
 from service.clock import now
 from service.database import Database
-from service.errors import ConflictError, InvalidInputError, validation_errors
+from service.errors import ConflictError, InvalidInputError, NotFoundError, validation_errors
 from service.identity import key_hash, key_id, new_key
 
 MIN_FOREIGN_LENGTH, MAX_FOREIGN_LENGTH = 20, 512
@@ -76,3 +76,9 @@ async def adopt_key(
         raise InvalidInputError([{"loc": ["key"], "msg": msg}])
     if not await database.insert(_stored_form(key, user, name, scope, expires_at)):
         raise ConflictError("This key is stored already.")
+
+
+async def revoke_key(database: Database, user_id: str, identifier: str) -> None:
+    """Delete one of a user's keys, so that it does not count any more; raise NotFoundError when it is not theirs."""
+    if not await database.delete_many(ApiKey, {"_id": identifier, "user_id": user_id}):
+        raise NotFoundError("You have no key with this id.")
