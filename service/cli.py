@@ -49,7 +49,7 @@ def main() -> None:
     # So does one whose terminal is closed, unless it was told (nohup) not to mind.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
-        signal.signal(signal.SIGHUP, signal.default_int_handler)
+        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
     try:
         app()
     except KeyboardInterrupt:

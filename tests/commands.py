@@ -1,0 +1,145 @@
+"""Running `modeldeck` as its users do: real processes with an environment of their own, bounded in time."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+MODELDECK = str(Path(sys.executable).with_name("modeldeck"))
+COMMAND_SECONDS = 60.0
+POLL_SECONDS = 0.02
+ANNOUNCED = re.compile(r"^Key:\s+(\S+)$", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """How a command ended."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A `modeldeck serve` that can be asked."""
+
+    process: subprocess.Popen[str]
+    url: str
+    output: Path
+
+    @property
+    def key(self) -> str:
+        """The demo key that it printed."""
+        found = ANNOUNCED.search(self.output.read_text())
+        assert found is not None, self.output.read_text()
+        return found[1]
+
+    def stop(self, how: signal.Signals) -> int:
+        """Send a signal and return the exit status."""
+        self.process.send_signal(how)
+        return self.process.wait(COMMAND_SECONDS)
+
+
+class CommandLine:
+    """A shell in a folder of its own, with the given MODELDECK_* variables and no others."""
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        self.folder = folder
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("MODELDECK_")}
+        self.environment = {**inherited, **{f"MODELDECK_{name.upper()}": value for name, value in settings.items()}}
+
+    def start(self, *arguments: str, **options: int | IO[str]) -> subprocess.Popen[str]:
+        """Start a command and leave it running."""
+        streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+        command = [MODELDECK, *arguments]
+        process: subprocess.Popen[str] = subprocess.Popen(
+            command, cwd=self.folder, env=self.environment, text=True, **{**streams, **options}
+        )
+        return process
+
+    def run(self, *arguments: str, stdin: str = "") -> Done:
+        """Run a command to its end."""
+        process = self.start(*arguments, stdin=subprocess.PIPE)
+        return finish(process, stdin)
+
+    def ok(self, *arguments: str, stdin: str = "") -> str:
+        """Run a command that must succeed; return what it printed."""
+        done = self.run(*arguments, stdin=stdin)
+        assert done.status == 0, done
+        return done.stdout.strip()
+
+    @contextmanager
+    def serving(self, *arguments: str) -> Iterator[Served]:
+        """Run `modeldeck serve` for the duration of a block, from the moment it can be asked."""
+        port = free_port()
+        output = self.folder / f"serve-{port}.log"
+        with output.open("w") as file:
+            process = self.start("serve", "--port", str(port), *arguments, stdout=file, stderr=subprocess.STDOUT)
+        try:
+            until(lambda: "Modeldeck is at" in output.read_text() or process.poll() is not None, "it is announced")
+            assert process.poll() is None, output.read_text()
+            yield Served(process, f"http://127.0.0.1:{port}", output)
+        finally:
+            end(process)
+
+
+def finish(process: subprocess.Popen[str], stdin: str | None = None) -> Done:
+    """Wait for a command and return how it ended."""
+    try:
+        stdout, stderr = process.communicate(stdin, COMMAND_SECONDS)
+    finally:
+        end(process)
+    return Done(process.returncode, stdout, stderr)
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """Stop a process that still runs: kindly, and if that does not help, not so."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(COMMAND_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+    for stream in (process.stdin, process.stdout, process.stderr):
+        if stream is not None:
+            stream.close()
+
+
+def until(condition: Callable[[], object], what: str, seconds: float = 30.0) -> None:
+    """Wait until a condition holds; fail when it never does."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"waited {seconds:.0f} s until {what}"
+        time.sleep(POLL_SECONDS)
+
+
+def free_port() -> int:
+    """Return a port of the loopback address that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def mongods(data_dir: Path) -> list[int]:
+    """Return the process ids of the mongods that serve a data directory, read from the process table."""
+    wanted = os.fsencode(data_dir.resolve() / "db")
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            arguments = (process / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if b"--dbpath" in arguments and wanted in arguments and (process / "cwd").exists():
+            found.append(int(process.name))
+    return found
