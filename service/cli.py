@@ -1,6 +1,7 @@
 """The command line: `modeldeck --help`."""
 
 import asyncio
+import io
 import signal
 import sys
 from collections.abc import Awaitable, Callable
@@ -50,6 +51,9 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
         signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
+    # A terminal or a pipe that can't show every character is no reason to fail.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app()
     except KeyboardInterrupt:

@@ -156,15 +156,19 @@ class EmbeddedMongo:
 
     def _start(self) -> None:
         mongod = find_mongod(self._dir / "lib")
-        database, log = self._dir / "db", self._log
-        for folder in (database, self.socket_path.parent):
+        for folder in (self._dir / "db", self.socket_path.parent):
             self._make_private(folder)
-        if log.exists() and log.stat().st_size > LOG_BYTES:
-            log.unlink()
+        if self._log.exists() and self._log.stat().st_size > LOG_BYTES:
+            self._log.unlink()
+        status = _launched([str(mongod.path), *self._arguments()], mongod.environment)
+        if status != 0 and not self._runs():
+            raise ConfigurationError(f"mongod did not start; see the end of {self._log}.")
+
+    def _arguments(self) -> list[str]:
         memory_gb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-        arguments = {
-            "--dbpath": database,
-            "--logpath": log,
+        values = {
+            "--dbpath": self._dir / "db",
+            "--logpath": self._log,
             "--replSet": REPLICA_SET,
             "--bind_ip": self.socket_path,
             "--unixSocketPrefix": self.socket_path.parent,
@@ -178,27 +182,7 @@ class EmbeddedMongo:
         }
         # With --fork it is nobody's child and outside the terminal's reach: Ctrl-C is for us to handle. The command
         # returns when the server listens.
-        command = [str(mongod.path), "--fork", "--logappend"]
-        command += [str(part) for pair in arguments.items() for part in pair]
-        launcher = subprocess.Popen(
-            command,
-            env=mongod.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        try:
-            status = launcher.wait(START_SECONDS)
-        except subprocess.TimeoutExpired:
-            launcher.kill()
-            status = launcher.wait()
-        except KeyboardInterrupt:
-            # Half started it could be neither found nor stopped.
-            launcher.wait(START_SECONDS)
-            raise
-        if status != 0 and not self._runs():
-            raise ConfigurationError(f"mongod did not start; see the end of {log}.")
+        return ["--fork", "--logappend", *(str(part) for pair in values.items() for part in pair)]
 
     def _make_primary(self) -> None:
         # The member's name in the replica set is its socket, so a data directory that was moved is renamed here.
@@ -264,6 +248,26 @@ class EmbeddedMongo:
                 return
             self.keeper_file.write_text(str(os.getpid()))
             yield True
+
+
+def _launched(command: list[str], environment: dict[str, str]) -> int:
+    launcher = subprocess.Popen(
+        command,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        return launcher.wait(START_SECONDS)
+    except subprocess.TimeoutExpired:
+        launcher.kill()
+        return launcher.wait()
+    except KeyboardInterrupt:
+        # Half started it could be neither found nor stopped.
+        launcher.wait(START_SECONDS)
+        raise
 
 
 def _can_be_socket(path: Path) -> bool:

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
@@ -39,7 +40,7 @@ def find_mongod(library_dir: Path) -> Mongod:
         )
     problems = []
     for candidate in candidates:
-        for environment in (dict(os.environ), _with_bundled_libcurl(library_dir)):
+        for environment in _environments(library_dir):
             problem = _problem(Path(candidate), environment)
             if problem is None:
                 return Mongod(Path(candidate), environment)
@@ -48,6 +49,11 @@ def find_mongod(library_dir: Path) -> Mongod:
                 break
     advice = "Install libcurl (Debian, Ubuntu: apt-get install libcurl4). " if "libcurl" in problems[-1] else ""
     raise ConfigurationError(f"No mongod runs here ({'; '.join(dict.fromkeys(problems))}). {advice}{_ELSE}")
+
+
+def _environments(library_dir: Path) -> Iterator[dict[str, str]]:
+    yield dict(os.environ)
+    yield _with_bundled_libcurl(library_dir)
 
 
 def _from_wheel() -> str | None:
