@@ -21,6 +21,7 @@ from pymongo import IndexModel, InsertOne, ReplaceOne, UpdateOne, WriteConcern
 from pymongo.errors import BulkWriteError, DuplicateKeyError, OperationFailure
 
 from documents import DOCUMENTS
+from service.errors import ConflictError
 
 log = logging.getLogger("modeldeck")
 
@@ -236,8 +237,17 @@ class Database:
         return result.inserted_count + result.matched_count, []
 
     async def create_indexes(self, collection: str, indexes: Sequence[IndexModel]) -> None:
-        """Create indexes; waits as long as the server needs to build them."""
-        await self._database[collection].create_indexes(list(indexes))
+        """Create indexes; waits as long as the server needs to build them.
+
+        Raises ConflictError when an index is unique and what is stored is not.
+        """
+        try:
+            await self._database[collection].create_indexes(list(indexes))
+        except DuplicateKeyError:
+            names = ", ".join(index.document["name"] for index in indexes)
+            raise ConflictError(
+                f"The index {collection}.{names} can't be made: the collection holds values twice that must be unique."
+            ) from None
 
     async def list_indexes(self, collection: str) -> list[Record]:
         """Return the live indexes as the server describes them; empty for an absent collection."""

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, model_validator
 
 from documents.freeform import FreeForm
 from documents.grant import AccessGrant, grant_id
@@ -44,7 +44,7 @@ class UserInput(BaseModel):
     email: Email
     username: Username | None = None
     role: Role = Role.USER
-    is_active: bool = True
+    is_active: StrictBool = True
 
 
 class GroupInput(BaseModel):
@@ -70,7 +70,7 @@ class ModelInput(BaseModel):
     params: FreeForm = Field(default_factory=dict)
     meta: Meta = Field(default_factory=dict)
     access_grants: Annotated[list[AccessGrant], AfterValidator(unique_grants)] = Field(default_factory=list)
-    is_active: bool = True
+    is_active: StrictBool = True
     version: Annotated[int, Field(ge=1, lt=2**63), BeforeValidator(_whole)] = 1
     created_at: EpochSeconds = None
     updated_at: EpochSeconds = None

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, model_validator
 
 from documents.freeform import FreeForm
 from documents.grant import AccessGrant, Permission, PrincipalType, grant_id
@@ -70,7 +70,7 @@ class CreateForm(ModelIdForm):
     access_grants: Annotated[list[GrantForm], BeforeValidator(lambda grants: grants or [])] = Field(
         default_factory=list
     )
-    is_active: bool = True
+    is_active: StrictBool = True
 
 
 def _given(value: Any) -> Any:
@@ -86,7 +86,7 @@ class UpdateForm(ModelIdForm):
     name: Annotated[Name | None, AfterValidator(_given)] = None
     params: Annotated[FreeForm | None, AfterValidator(_given)] = None
     meta: Annotated[Meta | None, AfterValidator(_given)] = None
-    is_active: Annotated[bool | None, AfterValidator(_given)] = None
+    is_active: Annotated[StrictBool | None, AfterValidator(_given)] = None
 
     @property
     def said(self) -> dict[str, Any]:

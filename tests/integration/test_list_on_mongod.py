@@ -12,6 +12,7 @@ from documents.model import MAX_RECORD_BYTES
 from documents.user import Role
 from indexes.ensure import ensure
 from indexes.model import INDEXES
+from service.errors import ConflictError
 from service.identity import Identity
 from service.listing.params import ListParams
 from service.listing.pipeline import list_hint, list_pipeline
@@ -153,3 +154,16 @@ async def test_every_index_of_models_is_declared_with_a_name(raw: SyncDatabase[d
     names = [index.document["name"] for index in INDEXES]
     assert len(names) == len(set(names))
     assert set(raw[ModelRecord.Settings.name].index_information()) == {"_id_", *names}
+
+
+async def test_an_index_that_the_data_forbids_is_named(
+    real_directory: Directory, raw: SyncDatabase[dict[str, Any]]
+) -> None:
+    raw.users.drop_index("email")
+    raw.users.insert_many([{"_id": name, "keys": {"email": "a@example.com"}} for name in ("one", "two")])
+    try:
+        with pytest.raises(ConflictError, match=r"users\.email"):
+            await ensure(real_directory.database)
+    finally:
+        raw.users.delete_many({})
+        assert await ensure(real_directory.database) == []
