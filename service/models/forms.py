@@ -7,6 +7,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from documents.freeform import FreeForm
 from documents.grant import AccessGrant, Permission, PrincipalType, grant_id
 from documents.identifier import Identifier
+from documents.image import image_problem
 from documents.model import BaseModelId, Meta, Name, no_base_of_itself, unique_grants
 from documents.text import STORABLE
 
@@ -47,6 +48,16 @@ def grants_of(model_id: str, forms: list[GrantForm]) -> list[AccessGrant]:
     return unique_grants(grants)
 
 
+def _with_safe_image(meta: dict[str, Any]) -> dict[str, Any]:
+    if problem := image_problem(meta.get("profile_image_url")):
+        raise ValueError(f"profile_image_url: {problem}")
+    return meta
+
+
+# What clients may say; records from elsewhere keep the images that they have.
+ShownMeta = Annotated[Meta, AfterValidator(_with_safe_image)]
+
+
 class ModelIdForm(BaseModel):
     """Names a model, and nothing more."""
 
@@ -66,7 +77,7 @@ class CreateForm(ModelIdForm):
     base_model_id: BaseModelId | None = None
     name: Name
     params: FreeForm = Field(default_factory=dict)
-    meta: Meta = Field(default_factory=dict)
+    meta: ShownMeta = Field(default_factory=dict)
     access_grants: Annotated[list[GrantForm], BeforeValidator(lambda grants: grants or [])] = Field(
         default_factory=list
     )
@@ -85,7 +96,7 @@ class UpdateForm(ModelIdForm):
     base_model_id: BaseModelId | None = None
     name: Annotated[Name | None, AfterValidator(_given)] = None
     params: Annotated[FreeForm | None, AfterValidator(_given)] = None
-    meta: Annotated[Meta | None, AfterValidator(_given)] = None
+    meta: Annotated[ShownMeta | None, AfterValidator(_given)] = None
     is_active: Annotated[StrictBool | None, AfterValidator(_given)] = None
 
     @property

@@ -171,6 +171,7 @@ REFUSED: list[tuple[Any, str]] = [
     ({"id": "n", "name": "N", "params": [1]}, "params"),
     ({"id": "n", "name": "N", "params": {"a": 2**63}}, "params"),
     ({"id": "n", "name": "N", "meta": {"tags": [{"title": "x"}]}}, "meta"),
+    ({"id": "n", "name": "N", "meta": {"profile_image_url": "javascript:alert(1)"}}, "meta"),
     ({"id": "n", "name": "N", "is_active": "yes"}, "is_active"),
     ({"id": "n", "name": "N", "access_grants": [{"principal_type": "user"}]}, "access_grants"),
     ({"id": "n", "name": "N", "access_grants": [{**grant("user:owner"), "x": 1}]}, "access_grants"),
