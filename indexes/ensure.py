@@ -20,7 +20,8 @@ DECLARED: Mapping[str, Sequence[IndexModel]] = {
 
 # What the server adds by itself and what never changes an answer.
 _INCIDENTAL = {"v", "ns", "name", "key", "background"}
-
+# Options by which two indexes on the same fields can stand beside each other.
+_DISTINGUISHING = ("collation", "partialFilterExpression", "sparse")
 
 # Fields with their directions, and the options that matter.
 Shape = tuple[list[tuple[str, Any]], dict[str, Any]]
@@ -36,12 +37,13 @@ class DriftKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """One difference between the declared and the live indexes."""
+    """One difference between the declared and the live indexes; `guards` tells that uniqueness depends on it."""
 
     collection: str
     index: str
     kind: DriftKind
     detail: str
+    guards: bool = False
 
     def __str__(self) -> str:
         """Write the difference as one line."""
@@ -60,17 +62,26 @@ class IndexStore(Protocol):
 
 def _shape(description: Mapping[str, Any]) -> Shape:
     options = {name: value for name, value in description.items() if name not in _INCIDENTAL and value is not False}
-    return [(field, int(direction)) for field, direction in description["key"].items()], options
+    # Directions come back as floats from some clients; those of other kinds of index are words, such as "hashed".
+    fields = description["key"].items()
+    return [(field, kind if isinstance(kind, str) else int(kind)) for field, kind in fields], options
 
 
-def _compared(collection: str, name: str, wanted: Shape | None, live: Shape | None) -> Drift | None:
-    if wanted == live:
-        return None
-    if live is None:
-        return Drift(collection, name, DriftKind.MISSING, _described(wanted))
-    if wanted is None:
-        return Drift(collection, name, DriftKind.EXTRA, _described(live))
-    return Drift(collection, name, DriftKind.DIFFERENT, f"declared {_described(wanted)}, live {_described(live)}")
+def _clash(wanted: Shape, live: Shape) -> bool:
+    # The server holds no two indexes on the same fields that differ in nothing but their names or uniqueness.
+    return wanted[0] == live[0] and all(wanted[1].get(option) == live[1].get(option) for option in _DISTINGUISHING)
+
+
+def _compared(collection: str, name: str, wanted: Shape, live: Mapping[str, Shape]) -> Drift | None:
+    guards = bool(wanted[1].get("unique"))
+    if name in live:
+        detail = f"declared {_described(wanted)}, live {_described(live[name])}"
+        return None if live[name] == wanted else Drift(collection, name, DriftKind.DIFFERENT, detail, guards)
+    for other, shape in live.items():
+        if _clash(wanted, shape):
+            detail = f"declared {_described(wanted)}, live {_described(shape)} under the name {other}"
+            return Drift(collection, name, DriftKind.DIFFERENT, detail, guards)
+    return Drift(collection, name, DriftKind.MISSING, _described(wanted), guards)
 
 
 async def check(store: IndexStore) -> list[Drift]:
@@ -83,27 +94,31 @@ async def check(store: IndexStore) -> list[Drift]:
             for description in await store.list_indexes(collection)
             if description["name"] != "_id_"
         }
-        compared = (_compared(collection, name, wanted.get(name), live.get(name)) for name in wanted.keys() | live)
+        compared = (_compared(collection, name, shape, live) for name, shape in wanted.items())
         drifts.extend(drift for drift in compared if drift is not None)
+        drifts.extend(
+            Drift(collection, name, DriftKind.EXTRA, _described(shape))
+            for name, shape in live.items()
+            if name not in wanted
+        )
     return sorted(drifts, key=lambda drift: (drift.collection, drift.index))
 
 
 async def ensure(store: IndexStore) -> list[Drift]:
-    """Create what is missing and return what still differs.
+    """Create what is missing, in the declared order, and return what still differs.
 
-    Safe to run from many processes at once. Nothing is dropped: an index of the same name with another
-    definition, or one we do not declare, is somebody's decision, so it is reported instead.
+    Safe to run from many processes at once. Nothing is dropped: an index that takes the name or the
+    fields of a declared one, or one that we do not declare, is somebody's decision, so it is reported.
     """
-    for drift in await check(store):
-        if drift.kind is DriftKind.MISSING:
-            missing = [index for index in DECLARED[drift.collection] if index.document["name"] == drift.index]
-            await store.create_indexes(drift.collection, missing)
+    missing = {(drift.collection, drift.index) for drift in await check(store) if drift.kind is DriftKind.MISSING}
+    for collection, declared in DECLARED.items():
+        wanted = [index for index in declared if (collection, index.document["name"]) in missing]
+        if wanted:
+            await store.create_indexes(collection, wanted)
     return await check(store)
 
 
-def _described(shape: Shape | None) -> str:
-    if shape is None:
-        return "none"
+def _described(shape: Shape) -> str:
     fields, options = shape
     written = ", ".join(f"{field}: {direction}" for field, direction in fields)
     return f"{{{written}}}" + (f" {options}" if options else "")

@@ -20,7 +20,6 @@ async def live() -> dict[str, str]:
 @router.get("/ready", responses={503: {"description": "The database is away or lacks indexes."}}, response_model=None)
 async def ready(context: ContextDependency) -> Response | dict[str, Any]:
     """Answer 200 when the database answers and every declared index is in place."""
-    missing = [str(drift) for drift in await check(context.database) if drift.kind is not DriftKind.EXTRA]
-    if missing:
+    if any(drift.kind is not DriftKind.EXTRA for drift in await check(context.database)):
         return problem(503, "Indexes are not as declared; run: modeldeck indexes check")
     return {"status": "ready"}

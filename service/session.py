@@ -1,14 +1,18 @@
 """From settings to an open database, for every command; the embedded MongoDB is started when none is named."""
 
-from collections.abc import AsyncIterator, Iterator
+import logging
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 
 from pydantic import SecretStr
 
-from indexes.ensure import ensure
+from indexes.ensure import Drift, ensure
 from service.database import Database
 from service.embedded import EmbeddedMongo
+from service.errors import ConfigurationError
 from service.settings import Settings
+
+log = logging.getLogger("modeldeck")
 
 
 @contextmanager
@@ -28,6 +32,13 @@ def mongodb_uri(settings: Settings) -> str:
     return settings.mongodb_uri.get_secret_value()
 
 
+def _require_guards(drifts: Sequence[Drift]) -> None:
+    for drift in drifts:
+        if drift.guards:
+            raise ConfigurationError(f"An index that keeps values unique is not as declared: {drift}. Drop it first.")
+        log.warning("%s; see: modeldeck indexes check", drift)
+
+
 @asynccontextmanager
 async def opened(settings: Settings, *, with_indexes: bool = True) -> AsyncIterator[Database]:
     """Yield the open database of located settings, its missing indexes made first: emails are unique by one."""
@@ -35,7 +46,7 @@ async def opened(settings: Settings, *, with_indexes: bool = True) -> AsyncItera
     try:
         await database.open()
         if with_indexes:
-            await ensure(database)
+            _require_guards(await ensure(database))
         yield database
     finally:
         database.close()

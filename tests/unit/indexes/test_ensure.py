@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+import pytest
 from pymongo import IndexModel
 
 from indexes.ensure import DECLARED, DriftKind, check, ensure
@@ -45,6 +46,38 @@ async def test_extra_and_different_indexes_are_reported_and_left_alone() -> None
         "different: users.email (declared {keys.email: 1} {'unique': True}, live {keys.email: 1})",
     ]
     assert server.live == before
+
+
+@pytest.mark.parametrize("kind", ["hashed", "text", "2dsphere", 1.0, -1])
+async def test_indexes_of_every_kind_can_stand_beside_ours(kind: Any) -> None:
+    server = Server()
+    await ensure(server)
+    server.live["models"].append({"name": "theirs", "key": {"_id": kind}, "v": 2})
+    assert [(drift.kind, drift.index) for drift in await ensure(server)] == [(DriftKind.EXTRA, "theirs")]
+
+
+async def test_an_index_under_another_name_is_reported_and_not_made_again() -> None:
+    server = Server()
+    await ensure(server)
+    for index in server.live["users"]:
+        if index["name"] == "email":
+            index.update(name="theirs", unique=False)
+
+    drifts = await ensure(server)
+
+    assert [(drift.kind, drift.index, drift.guards) for drift in drifts] == [
+        (DriftKind.DIFFERENT, "email", True),
+        (DriftKind.EXTRA, "theirs", False),
+    ]
+    assert len(server.live["users"]) == len(DECLARED["users"]) + 1
+
+
+async def test_indexes_are_made_in_the_declared_order() -> None:
+    server = Server()
+    await ensure(server)
+    assert [index["name"] for index in server.live["models"]][1:] == [
+        index.document["name"] for index in DECLARED["models"]
+    ]
 
 
 def test_every_index_has_a_name_of_its_own() -> None:
