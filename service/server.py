@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import uvicorn
 
 from service.app import create_app
-from service.demo import demo_key, load_demo
+from service.demo import demo_key, load_demo, require_room
 from service.embedded import EmbeddedMongo
 from service.errors import ConfigurationError
 from service.session import located, mongodb_uri, opened
@@ -46,7 +46,7 @@ def serve(settings: Settings, options: ServeOptions) -> None:
     _require_free(options)
     with located(settings) as whole:
         try:
-            announcement = asyncio.run(_prepare(whole, options))
+            announcement = asyncio.run(_prepare(whole, options, embedded=settings.mongodb_uri is None))
             # The web server stops in order and then repeats the signal that made it stop.
             with suppress(KeyboardInterrupt):
                 _run(whole, options, announcement)
@@ -65,12 +65,14 @@ def _require_free(options: ServeOptions) -> None:
         raise ConfigurationError(f"Can't listen on {options.host}:{options.port}: {error}") from None
 
 
-async def _prepare(settings: Settings, options: ServeOptions) -> str:
+async def _prepare(settings: Settings, options: ServeOptions, *, embedded: bool) -> str:
     host = f"[{options.host}]" if ":" in options.host else options.host
     address = f"http://{host}:{options.port}"
     async with opened(settings) as database:
         if not options.demo:
             return f"Modeldeck is at {address}; its API is described at {address}/docs"
+        if not embedded:
+            await require_room(database)
         added = await load_demo(database)
         key = await demo_key(database, settings.data_dir / "demo-key")
     return "\n".join(

@@ -70,7 +70,7 @@ class Directory:
         """Return a key of an existing user; with options, a new one."""
         if options or user_id not in self._keys:
             user = await find_user(self.database, user_id)
-            key = await create_key(self.database, user, name="test", **{"scope": Scope.WRITE, **options})
+            key = await create_key(self.database, user, **{"name": "test", "scope": Scope.WRITE, **options})
             if options:
                 return key
             self._keys[user_id] = key
