@@ -32,9 +32,9 @@ def shared(caller: Caller) -> Match:
 
 def can_manage(caller: Caller, record: Mapping[str, Any]) -> bool:
     """Say whether the caller may change a record's grants or owner: for its owner and admins, not for grantees."""
-    return caller.is_admin or record["user_id"] == caller.user_id
+    return caller.is_admin or record.get("user_id") == caller.user_id
 
 
 def can_write(caller: Caller, record: Mapping[str, Any]) -> bool:
     """Say whether the caller may write a record, given as stored with at least its `keys.writers`."""
-    return caller.is_admin or not caller.principals.isdisjoint(record["keys"]["writers"])
+    return caller.is_admin or not caller.principals.isdisjoint(record["keys"].get("writers", ()))

@@ -38,7 +38,9 @@ async def examine(database: Database, *, repair: bool, progress: Callable[[int],
         for item in stale:
             diagnosis.note(f"model {item.record['_id']!r} {item.problem}")
         if repair:
-            diagnosis.mended += await mend(database, stale)
+            # Right keys are given to malformed records too, since access follows from them; mended they are not.
+            await mend(database, [item for item in stale if item.malformed])
+            diagnosis.mended += await mend(database, [item for item in stale if not item.malformed])
         progress(diagnosis.seen)
     return diagnosis
 

@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 from beanie import Document
+from bson.min_key import MinKey
 from mongomock import aggregate
 from motor.motor_asyncio import AsyncIOMotorCollection
 from pymongo import InsertOne, ReplaceOne
@@ -25,7 +26,11 @@ class MockedDatabase(Database):
         return await work()
 
     async def _aggregate(self, kind: type[Document], pipeline: Pipeline, options: Record) -> list[Record]:
-        # It takes a hint for an index that it does not have.
+        # It takes a hint for an index that it does not have, and can't compare with the lowest of all values.
+        first = pipeline[0].get("$match", {})
+        if any(condition == {"$gte": MinKey()} for condition in first.values()):
+            bounded = {name: condition for name, condition in first.items() if condition != {"$gte": MinKey()}}
+            pipeline = [{"$match": bounded}, *pipeline[1:]]
         return await super()._aggregate(kind, pipeline, {**options, "hint": None})
 
     async def write_many(self, kind: type[Document], writes: Sequence[Write]) -> tuple[int, list[int]]:

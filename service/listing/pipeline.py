@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Any
+
+from bson.min_key import MinKey
 
 from documents import ModelRecord
 from documents.folding import fold
@@ -14,7 +15,6 @@ from service.listing.params import ListParams
 from service.models.item import ITEM_STAGES
 
 _SORT_FIELDS = {"name": "keys.name", "created_at": "created_at", "updated_at": "updated_at"}
-_LOWEST = {"name": "", "created_at": datetime.min.replace(tzinfo=UTC), "updated_at": datetime.min.replace(tzinfo=UTC)}
 # No collection is that large, and far beyond it the server refuses the number itself.
 MAX_SKIP = 10**12
 
@@ -69,7 +69,7 @@ def list_pipeline(params: ListParams, caller: Caller, narrowing: Sequence[str] =
     direction = 1 if params.direction == "asc" else -1
     # An open range on the sort field changes no result. It makes the index of that order apply the other filters to its
     # keys, instead of fetching each record to look at it. With principals to match, that is already so.
-    page_match = match if "keys.readers" in match else {field: {"$gte": _LOWEST[params.order_by]}, **match}
+    page_match = match if "keys.readers" in match else {field: {"$gte": MinKey()}, **match}
     return [
         {"$match": page_match},
         {"$sort": {field: direction, "_id": direction}},

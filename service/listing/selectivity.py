@@ -57,7 +57,7 @@ class SelectivityMonitor:
     async def renew(self) -> None:
         """Take a new sample."""
         sample = await self._database.aggregate(ModelRecord, SAMPLE_PIPELINE)
-        self.latest = Selectivity.of(record["keys"]["grams"] for record in sample)
+        self.latest = Selectivity.of(record.get("keys", {}).get("grams", ()) for record in sample)
 
     async def run(self) -> None:
         """Renew the estimate for ever; a failure keeps the last one and is logged."""

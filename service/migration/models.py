@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import blake2b
 from typing import Any
 
@@ -26,6 +27,7 @@ from service.migration.report import Outcome, Report
 from service.models.changes import last_versions
 from service.models.compose import SAID, compose, require_storable
 from service.models.rekey import owners, rekey_where
+from service.models.soundness import unsound_fields
 
 BATCH_RECORDS = 1000
 BATCH_BYTES = 8_000_000
@@ -146,7 +148,9 @@ class ModelImport:
         if live is None:
             return Outcome.CREATED
         wanted = {field: candidate.body.get(field, live.get(field)) for field in _CONTENT}
-        if same_content(wanted, {field: live.get(field) for field in _CONTENT}):
+        if not unsound_fields(live, with_params=True) and same_content(
+            wanted, {field: live.get(field) for field in _CONTENT}
+        ):
             return Outcome.UNCHANGED
         if self._options.on_conflict is OnConflict.FAIL:
             return Outcome.REJECTED
@@ -155,17 +159,20 @@ class ModelImport:
     def _write_of(self, candidate: _Candidate, live: Record | None, ended: int) -> Write:
         moment = now()
         body = candidate.body
+        # What others have written can lack either; the import makes it whole.
+        version, created_at = (live or {}).get("version"), (live or {}).get("created_at")
+        following = version + 1 if isinstance(version, int) else max(candidate.model.version, ended + 1)
         whole = compose(
             candidate.model.id,
             body,
-            version=live["version"] + 1 if live else max(candidate.model.version, ended + 1),
-            created_at=body.get("created_at") or (live["created_at"] if live else moment),
+            version=following,
+            created_at=body.get("created_at") or (created_at if isinstance(created_at, datetime) else moment),
             updated_at=body.get("updated_at") or moment,
             owner=self._owners.get(body["user_id"]),
         )
         if live is None:
             return insert_one(whole)
-        return replace_one({"_id": candidate.model.id, "version": live["version"]}, whole)
+        return replace_one({"_id": candidate.model.id, "version": version}, whole)
 
     async def _write(self, batch: list[_Candidate], writes: list[Write]) -> None:
         if not self._options.dry_run:

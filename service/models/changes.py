@@ -21,6 +21,7 @@ from service.errors import (
 from service.identity import Caller
 from service.models.compose import SAID, compose, require_storable
 from service.models.rekey import owners, rekey_where
+from service.models.soundness import unsound_fields
 
 ATTEMPTS = 50
 HIDDEN = "There is no such model, or it is not shared with you."
@@ -128,6 +129,8 @@ async def require_changeable(database: Database, request: ChangeRequest) -> Reco
         raise ForbiddenError("You may read this model, but not change it.")
     if request.manages and not access.can_manage(request.caller, record):
         raise ForbiddenError("Only the owner of this model and admins may do this.")
+    if unsound := unsound_fields(record, with_params=True):
+        raise ConflictError(f"This model was written past the service and is malformed: {', '.join(unsound)}.")
     if request.expected_version not in (None, record["version"]):
         raise StaleVersionError(record["version"])
     return record

@@ -77,21 +77,26 @@ class ItemShape(BaseModel):
 
 
 def render_item(record: Mapping[str, Any], caller: Caller, *, readers_see_params: bool) -> dict[str, Any]:
-    """Return one record, with its `owner` looked up, as the API shows it to `caller`."""
+    """Return one record, with its `owner` looked up, as the API shows it to `caller`.
+
+    One that others have written with fields missing is shown with defaults: it must not take the whole
+    page with it.
+    """
     write_access = access.can_write(caller, record)
     owner = next(iter(record.get("owner", ())), None)
+    meta = record["meta"] if isinstance(record.get("meta"), dict) else {}
     return {
         "id": record["_id"],
-        "user_id": record["user_id"],
-        "base_model_id": record["base_model_id"],
-        "name": record["name"],
-        "params": record["params"] if write_access or readers_see_params else {},
-        "meta": record["meta"] | {key: META_DEFAULTS[key] for key in META_DEFAULTS if key not in record["meta"]},
-        "access_grants": record["access_grants"],
-        "is_active": record["is_active"],
+        "user_id": record.get("user_id"),
+        "base_model_id": record.get("base_model_id"),
+        "name": record.get("name") or "",
+        "params": record.get("params") or {} if write_access or readers_see_params else {},
+        "meta": meta | {key: META_DEFAULTS[key] for key in META_DEFAULTS if key not in meta},
+        "access_grants": record.get("access_grants") or [],
+        "is_active": record.get("is_active", False),
         "write_access": write_access,
-        "user": {"id": owner["_id"], "name": owner["name"], "email": owner["email"]} if owner else None,
-        "version": record["version"],
-        "created_at": epoch_seconds(record["created_at"]),
-        "updated_at": epoch_seconds(record["updated_at"]),
+        "user": {"id": owner["_id"], "name": owner.get("name"), "email": owner.get("email")} if owner else None,
+        "version": record.get("version", 0),
+        "created_at": epoch_seconds(record.get("created_at")),
+        "updated_at": epoch_seconds(record.get("updated_at")),
     }

@@ -10,22 +10,39 @@ from documents import ModelRecord, User
 from documents.grant import AccessGrant
 from documents.keys import OwnerFacts, RecordKeys, record_keys
 from service.database import Database, Record, update_one
+from service.models.soundness import unsound_fields
 
 BATCH = 500
-# All that the keys are derived from, and the keys.
-_FIELDS = ["user_id", "name", "base_model_id", "meta.tags", "access_grants", "version", "keys"]
+# All that the keys are derived from, the keys, and what tells whether the record is sound.
+_FIELDS = [
+    *("user_id", "name", "base_model_id", "meta.tags", "access_grants", "version", "keys"),
+    *("is_active", "created_at", "updated_at"),
+]
 
 
 @dataclass(frozen=True, slots=True)
 class Stale:
-    """A record whose stored keys are not what they should be; `keys` is None when none can be derived."""
+    """A record that is not what it should be; `keys` are the right ones, None when none can be derived."""
 
     record: Record
     keys: RecordKeys | None
 
     @property
+    def sound(self) -> bool:
+        """Whether nothing is wrong after all."""
+        stored = self.record.get("keys")
+        return self.keys is not None and stored == self.keys.model_dump() and not unsound_fields(self.record)
+
+    @property
+    def malformed(self) -> bool:
+        """Whether more is wrong than its keys, which is for whoever wrote it to mend."""
+        return self.keys is None or bool(unsound_fields(self.record))
+
+    @property
     def problem(self) -> str:
         """What is wrong, in a few words."""
+        if unsound := unsound_fields(self.record):
+            return f"is malformed: {', '.join(unsound)}"
         if self.keys is None:
             return "is malformed: keys can't be derived"
         live = self.record.get("keys")
@@ -84,7 +101,7 @@ async def stale_records(database: Database, query: Mapping[str, Any]) -> AsyncIt
         ]
         yield (
             len(batch),
-            [item for item in derived if item.keys is None or item.record.get("keys") != item.keys.model_dump()],
+            [item for item in derived if not item.sound],
         )
 
 
@@ -96,7 +113,7 @@ async def mend(database: Database, stale: Sequence[Stale]) -> int:
             {"$set": {"keys": item.keys.model_dump()}},
         )
         for item in stale
-        if item.keys is not None
+        if item.keys is not None and item.record.get("keys") != item.keys.model_dump()
     ]
     written, _ = await database.write_many(ModelRecord, writes)
     return written

@@ -1,0 +1,33 @@
+"""Whether a stored record has the shape that the service writes: others can write to the collection too."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+_TEXT, _TEXT_OR_NULL, _BOOL, _NUMBER = (str,), (str, type(None)), (bool,), (int,)
+_SHAPE: Mapping[str, tuple[type, ...]] = {
+    "user_id": _TEXT,
+    "base_model_id": _TEXT_OR_NULL,
+    "name": _TEXT,
+    "meta": (dict,),
+    "access_grants": (list,),
+    "is_active": _BOOL,
+    "version": _NUMBER,
+    "created_at": (datetime,),
+    "updated_at": (datetime,),
+}
+
+
+def unsound_fields(record: Mapping[str, Any], *, with_params: bool = False) -> list[str]:
+    """Return the fields that are missing or of another type than the service writes.
+
+    `params`, which can be large and is not always read, is looked at only when asked for.
+    """
+    shape = {**_SHAPE, "params": (dict,)} if with_params else _SHAPE
+    return [
+        field
+        for field, types in shape.items()
+        if field not in record
+        or not isinstance(record[field], types)
+        or (isinstance(record[field], bool) and bool not in types)
+    ]

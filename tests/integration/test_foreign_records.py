@@ -1,0 +1,73 @@
+"""Records that others have written into the collections, in shapes of their own."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bson.datetime_ms import DatetimeMS
+from pymongo.database import Database as SyncDatabase
+
+from documents.user import Role
+from service.doctor import examine
+from tests.directory import LIST, Directory, grant, model
+
+Raw = SyncDatabase[dict[str, Any]]
+
+CHANGES: list[dict[str, Any]] = [
+    *({"$unset": {field: 1}} for field in ("created_at", "updated_at", "is_active", "base_model_id", "version")),
+    *({"$unset": {field: 1}} for field in ("meta", "params", "access_grants", "name", "keys.name", "keys.writers")),
+    {"$set": {"created_at": 1_700_000_000}},
+    {"$set": {"created_at": "yesterday"}},
+    {"$set": {"created_at": DatetimeMS(10**15)}},
+    {"$set": {"updated_at": DatetimeMS(-(10**15))}},
+    {"$set": {"meta": None}},
+    {"$set": {"meta": [1]}},
+    {"$set": {"version": "one"}},
+]
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=str)
+async def test_a_malformed_record_takes_no_page_with_it(
+    real_directory: Directory, raw: Raw, tmp_path: Path, change: dict[str, Any]
+) -> None:
+    await real_directory.user("ann")
+    await real_directory.user("root", role=Role.ADMIN)
+    bundle = {"models": [model("sound", "ann"), model("foreign", "ann", access_grants=[grant("user:*")])]}
+    await real_directory.load(bundle, tmp_path)
+    raw.models.update_one({"_id": "foreign"}, change)
+
+    for user in ("ann", "root"):
+        for order_by in ("created_at", "updated_at", "name"):
+            page = await real_directory.page(user, order_by=order_by)
+            assert {item["id"] for item in page["items"]} == {"sound", "foreign"}
+            assert page["total"] == 2
+        assert (await real_directory.get("/api/models/model", user, id="foreign")).status_code == 200
+    # Only stale keys can be put right by a change; whatever else is missing would be a guess.
+    only_keys = any("keys" in field for part in change.values() for field in part)
+    toggled = await real_directory.post("/api/models/model/toggle", "root", id="foreign")
+    assert toggled.status_code == (200 if only_keys else 409)
+    found = await examine(real_directory.database, repair=False)
+    assert found.problems == (0 if only_keys or "params" in str(change) else 1)
+    await real_directory.load(bundle, tmp_path)
+    assert (await examine(real_directory.database, repair=True)).problems <= 1
+    assert (await examine(real_directory.database, repair=False)).problems == 0
+
+
+@pytest.mark.parametrize("field", ["email", "name"])
+async def test_a_malformed_owner_takes_no_page_along(
+    real_directory: Directory, raw: Raw, tmp_path: Path, field: str
+) -> None:
+    await real_directory.user("ann")
+    await real_directory.user("bob")
+    await real_directory.load({"models": [model("m", "ann", access_grants=[grant("user:bob")])]}, tmp_path)
+    raw.users.update_one({"_id": "ann"}, {"$unset": {field: 1}})
+    assert await real_directory.ids("bob") == ["m"]
+
+
+async def test_a_record_without_keys_does_not_stop_the_search_statistics(real_directory: Directory, raw: Raw) -> None:
+    moment = datetime(2026, 1, 1, tzinfo=UTC)
+    raw.models.insert_one({"_id": "bare", "name": "Bare", "created_at": moment})
+    await real_directory.app.state.context.selectivity.renew()
+    await real_directory.user("root", role=Role.ADMIN)
+    assert (await real_directory.get(LIST, "root")).json()["total"] == 1
