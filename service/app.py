@@ -52,7 +52,7 @@ def create_app(settings: Settings | None = None, open_database: Callable[[Settin
             if open_database is connect:
                 database.close()
 
-    app = FastAPI(title="Modeldeck", version="0.1.0", lifespan=lifespan)
+    app = FastAPI(title="Modeldeck", version="0.1.0", lifespan=lifespan, redirect_slashes=False)
     install_error_handlers(app)
     app.include_router(health.router)
     app.include_router(health.router, prefix=API, include_in_schema=False)

@@ -35,6 +35,7 @@ class Caller:
     scope: Scope = Scope.WRITE
     key_id: str | None = None
     key_used_at: datetime | None = None
+    key_expires_at: datetime | None = None
 
 
 def new_key() -> str:
@@ -118,7 +119,7 @@ class Identity:
     async def _by_key(self, key: str) -> Caller:
         found = await self._database.aggregate(ApiKey, key_pipeline(key_id(key)))
         record = found[0] if found else None
-        # Compared for an absent key too, so that both take the same time.
+        # Compared for an absent key too: whether a secret is right must not show in the time.
         matches = compare_digest(key_hash(key), record["sha256"] if record else _ABSENT_HASH)
         if record is None or not matches:
             raise UnauthorizedError
@@ -152,4 +153,5 @@ def _active_caller(found: Record | None, key: Mapping[str, Any] | None = None) -
         scope=Scope(key["scope"]) if key else Scope.WRITE,
         key_id=key["_id"] if key else None,
         key_used_at=key.get("last_used_at") if key else None,
+        key_expires_at=key.get("expires_at") if key else None,
     )

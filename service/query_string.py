@@ -9,6 +9,9 @@ from pydantic import BaseModel, ValidationError
 
 from service.errors import InvalidInputError, validation_errors
 
+MAX_PARAMETERS = 50
+SHOWN_NAME_LENGTH = 100
+
 P = TypeVar("P", bound=BaseModel)
 
 
@@ -16,9 +19,10 @@ def _pairs(request: Request) -> list[tuple[str, str]]:
     raw: bytes = request.scope["query_string"]
     try:
         text = raw.decode("ascii")
-        return parse_qsl(text, keep_blank_values=True, errors="strict")
+        return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_PARAMETERS)
     except ValueError:
-        raise InvalidInputError([{"loc": ["query"], "msg": "must be percent-encoded UTF-8"}]) from None
+        msg = f"must be UTF-8, percent-encoded, with at most {MAX_PARAMETERS} parameters"
+        raise InvalidInputError([{"loc": ["query"], "msg": msg}]) from None
 
 
 def read_query(request: Request, model: type[P], *, lenient: bool) -> P:
@@ -31,7 +35,7 @@ def read_query(request: Request, model: type[P], *, lenient: bool) -> P:
     values: dict[str, str] = {}
     errors: list[dict[str, Any]] = []
     for name, value in _pairs(request):
-        loc = ["query", name]
+        loc = ["query", name[:SHOWN_NAME_LENGTH]]
         if name not in known:
             if not lenient:
                 errors.append({"loc": loc, "msg": "unknown query parameter", "allowed": known})

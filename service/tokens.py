@@ -1,9 +1,11 @@
 """JWTs: one pinned algorithm, expiry required, issuer and audience checked when set (RFC 8725)."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import jwt
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
 from documents.text import text_problem
 from service.errors import ConfigurationError, UnauthorizedError
@@ -23,7 +25,7 @@ class TokenVerifier:
             self._keys = {None: settings.jwt_secret.get_secret_value()}
         elif settings.jwt_jwks_file is not None:
             self._algorithm = "RS256"
-            self._keys = _read_jwks(settings)
+            self._keys = _read_jwks(settings.jwt_jwks_file)
         else:
             raise ConfigurationError("No JWT key is configured.")
 
@@ -61,13 +63,18 @@ class TokenVerifier:
         return self._keys[kid]
 
 
-def _read_jwks(settings: Settings) -> dict[str | None, Any]:
-    path = settings.jwt_jwks_file
+def _read_jwks(path: Path) -> dict[str | None, Any]:
     try:
-        keys = jwt.PyJWKSet.from_dict(json.loads(path.read_text())).keys if path else []
-    except (OSError, ValueError, jwt.PyJWTError) as error:
-        raise ConfigurationError(f"MODELDECK_JWT_JWKS_FILE {path}: {error}") from None
-    usable = {key.key_id: key.key for key in keys if key.key_type == "RSA"}
+        usable = [key for key in jwt.PyJWKSet.from_dict(json.loads(path.read_text())).keys if key.key_type == "RSA"]
+    except (OSError, ValueError, TypeError, AttributeError, jwt.PyJWTError) as error:
+        raise ConfigurationError(f"MODELDECK_JWT_JWKS_FILE {path}: is no JWKS file ({error})") from None
+    identifiers = [key.key_id for key in usable]
     if not usable:
         raise ConfigurationError(f"MODELDECK_JWT_JWKS_FILE {path}: holds no RSA key")
-    return usable
+    if any(isinstance(key.key, RSAPrivateKey) for key in usable):
+        raise ConfigurationError(
+            f"MODELDECK_JWT_JWKS_FILE {path}: holds a private key, which belongs to the issuer alone"
+        )
+    if len(usable) > 1 and (None in identifiers or len(set(identifiers)) < len(identifiers)):
+        raise ConfigurationError(f"MODELDECK_JWT_JWKS_FILE {path}: several keys need a `kid` of their own each")
+    return {key.key_id: key.key for key in usable}

@@ -105,11 +105,15 @@ async def list_keys(caller: CallerDependency, context: ContextDependency) -> Res
     openapi_extra={"requestBody": documented_body(KeyForm)},
 )
 async def create_own_key(caller: WriterDependency, request: Request, context: ContextDependency) -> Response:
-    """Make a key of the caller's. It can do at most what they can, and less with scope `read`."""
+    """Make a key of the caller's. It can do at most what they can, and expires no later than the key that is sent."""
     form = await read_body(request, KeyForm, lenient=False)
     expires_at = datetime.fromtimestamp(form.expires_at, UTC) if form.expires_at is not None else None
     if expires_at is not None and expires_at <= now():
         raise InvalidInputError([{"loc": ["body", "expires_at"], "msg": "must lie ahead"}])
+    latest = caller.key_expires_at
+    if latest is not None and (expires_at is None or expires_at > latest):
+        msg = f"must not be later than the expiry of the key that is sent, {epoch_seconds(latest)}"
+        raise InvalidInputError([{"loc": ["body", "expires_at"], "msg": msg}])
     user = await context.database.get(User, {"_id": caller.user_id})
     if user is None:
         raise NotFoundError("You are not in the directory any more.")

@@ -64,6 +64,20 @@ async def test_text_that_is_not_unicode_is_refused(real_directory: Directory, qu
     assert answer.status_code == 422
 
 
+async def test_a_flood_of_parameters_gets_a_short_answer(real_directory: Directory) -> None:
+    await real_directory.user("ann")
+    headers = {"Authorization": f"Bearer {await real_directory.key('ann')}"}
+    for query in ("a&" * 20_000, "a=1&" * 10_000, "x" * 50_000, "&".join(f"p{at}=1" for at in range(50))):
+        answer = await real_directory.client.get(f"{LIST}?{query}", headers=headers)
+        assert answer.status_code == 422
+        assert len(answer.content) < 20_000
+
+
+async def test_nobody_is_sent_to_another_host(real_directory: Directory) -> None:
+    answer = await real_directory.client.get(f"{LIST}/", headers={"Host": "evil.example"})
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
+
+
 OPERATORS = [
     "$owner",
     "$$ROOT",

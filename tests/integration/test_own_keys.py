@@ -69,6 +69,15 @@ async def test_a_key_for_reading_can_not_make_or_revoke_keys(directory: Director
     assert (await _with_key(directory, reading, REVOKE, {"id": "x"})).status_code == 403
 
 
+async def test_a_key_that_expires_makes_none_that_outlives_it(directory: Directory) -> None:
+    await directory.user("ann")
+    expires_at = (datetime.now(UTC) + timedelta(hours=1)).replace(microsecond=0)
+    parent, end = await directory.key("ann", expires_at=expires_at), int(expires_at.timestamp())
+    for asked, status in ((None, 422), (end + 1, 422), (end, 200)):
+        body = {"name": "child", **({} if asked is None else {"expires_at": asked})}
+        assert (await _with_key(directory, parent, CREATE, body)).status_code == status
+
+
 @pytest.mark.parametrize(
     ("body", "field"),
     [
