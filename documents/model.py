@@ -13,6 +13,7 @@ from documents.keys import RecordKeys
 from documents.text import STORABLE
 
 MAX_NAME_LENGTH = 512
+MAX_TAG_LENGTH = 512
 MAX_RECORD_BYTES = 500_000
 
 
@@ -27,11 +28,13 @@ def _whole_seconds(moment: datetime) -> datetime:
     return aware.replace(microsecond=0)
 
 
-def _tidy_tag(tag: Any) -> dict[str, str]:
+def _tidy_tag(tag: Any) -> dict[str, Any]:
     name = tag.get("name") if isinstance(tag, dict) else tag
     if not isinstance(name, str):
         raise ValueError("tags must be a list of text or of {name: text}")
-    return {"name": _not_blank(name).strip()}
+    if len(name) > MAX_TAG_LENGTH:
+        raise ValueError(f"a tag must have at most {MAX_TAG_LENGTH} characters")
+    return {**(tag if isinstance(tag, dict) else {}), "name": _not_blank(name).strip()}
 
 
 def tidy_meta(meta: Any) -> Any:

@@ -1,7 +1,8 @@
 """The only module that talks to the driver: connect, deadlines, and one helper for each kind of call."""
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
@@ -18,10 +19,10 @@ from motor.motor_asyncio import (
     AsyncIOMotorDatabase,
 )
 from pymongo import IndexModel, InsertOne, ReplaceOne, UpdateOne, WriteConcern
-from pymongo.errors import BulkWriteError, DuplicateKeyError, OperationFailure
+from pymongo.errors import BulkWriteError, DuplicateKeyError, InvalidURI, OperationFailure
 
 from documents import DOCUMENTS
-from service.errors import ConflictError
+from service.errors import ConfigurationError, ConflictError
 
 log = logging.getLogger("modeldeck")
 
@@ -88,10 +89,22 @@ class Database:
     @classmethod
     def connect(cls, uri: str, name: str, timeout: float, **options: Any) -> "Database":
         """Make a connection pool; nothing is sent yet. `options` go to the driver's client."""
-        client: AsyncIOMotorClient[Record] = AsyncIOMotorClient(
-            uri, appname="modeldeck", serverSelectionTimeoutMS=SERVER_SELECTION_TIMEOUT_MS, **options
-        )
+        try:
+            client: AsyncIOMotorClient[Record] = AsyncIOMotorClient(
+                uri, appname="modeldeck", serverSelectionTimeoutMS=SERVER_SELECTION_TIMEOUT_MS, **options
+            )
+        except (InvalidURI, ValueError):
+            # The driver's own words can quote a part of the password.
+            raise ConfigurationError(
+                "MODELDECK_MONGODB_URI: is not a MongoDB URI; user name and password must be percent-encoded."
+            ) from None
         return cls(client, name, timeout)
+
+    @contextmanager
+    def deadline(self, seconds: float) -> Iterator[None]:
+        """Bound all calls of a block together; each keeps its own bound where that is nearer."""
+        with pymongo.timeout(seconds):
+            yield
 
     async def open(self) -> None:
         """Bind the documents to this database. Indexes are ours to make, see `indexes`."""

@@ -22,6 +22,7 @@ COMMON_FAILURES = (
     HTTPStatus.GATEWAY_TIMEOUT,
 )
 PROBLEM_JSON = "application/problem+json"
+SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 RETRY_AFTER_SECONDS = "2"
 
 
@@ -94,6 +95,9 @@ class InvalidInputError(ModeldeckError):
         super().__init__("; ".join(f"{'.'.join(map(str, error['loc']))}: {error['msg']}" for error in self.errors))
 
 
+# Any failure of the driver or of the server behind it.
+DatabaseError = mongo.PyMongoError
+
 # https://www.mongodb.com/docs/manual/reference/error-codes/: codes with which the server says "not now".
 _UNAVAILABLE_CODES = {6, 7, 89, 91, 189, 9001, 10058, 10107, 11600, 11602, 13435, 13436}
 _TIMEOUT_CODES = {24, 50, 64, 262}
@@ -120,7 +124,7 @@ _MONGO_DETAILS = {
     HTTPStatus.CONFLICT: "This id or email is taken.",
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "The record is too large.",
     HTTPStatus.SERVICE_UNAVAILABLE: "The database can't be reached at the moment; try again.",
-    HTTPStatus.GATEWAY_TIMEOUT: "The database did not answer in time. Whether a change was made is not known.",
+    HTTPStatus.GATEWAY_TIMEOUT: "The database did not answer in time.",
 }
 INTERNAL_DETAIL = "The service failed; the fault is ours and has been logged."
 
@@ -134,7 +138,7 @@ def explain_failure(error: Exception) -> str | None:
     """Return one line for the user of a command, or None for a failure that is our own fault."""
     if isinstance(error, ModeldeckError):
         return error.detail
-    if isinstance(error, mongo.InvalidURI | mongo.ConfigurationError):
+    if isinstance(error, mongo.ConfigurationError):
         return f"MODELDECK_MONGODB_URI: {error}"
     if isinstance(error, mongo.PyMongoError):
         known = mongo_status(error) != HTTPStatus.INTERNAL_SERVER_ERROR
@@ -209,11 +213,14 @@ def install_error_handlers(app: FastAPI) -> None:
         return problem(error.status_code, str(error.detail), error.headers)
 
     @app.exception_handler(mongo.PyMongoError)
-    async def _mongo(_: Request, error: mongo.PyMongoError) -> Response:
+    async def _mongo(request: Request, error: mongo.PyMongoError) -> Response:
         status = mongo_status(error)
         # The message of a driver error can quote the query or a document, so only its kind is logged.
         log.error("database error %s code=%s -> %d", type(error).__name__, getattr(error, "code", None), status)
-        return problem(status, mongo_detail(error))
+        detail = mongo_detail(error)
+        if status == HTTPStatus.GATEWAY_TIMEOUT and request.method not in SAFE_METHODS:
+            detail += " Whether the change was made is not known."
+        return problem(status, detail)
 
     @app.exception_handler(Exception)
     async def _unforeseen(_: Request, error: Exception) -> Response:

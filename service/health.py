@@ -1,12 +1,16 @@
 """Whether the process is up, and whether it can serve."""
 
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import APIRouter, Response
 
 from indexes.ensure import DriftKind, check
 from service.context import ContextDependency
-from service.errors import problem
+from service.errors import DatabaseError, documented_problems, problem
+
+# Probes give up after a few seconds, and want a clear no before that.
+READY_SECONDS = 3.0
 
 router = APIRouter(prefix="/health", tags=["health"])
 
@@ -17,9 +21,14 @@ async def live() -> dict[str, str]:
     return {"status": "up"}
 
 
-@router.get("/ready", responses={503: {"description": "The database is away or lacks indexes."}}, response_model=None)
+@router.get("/ready", responses=documented_problems(HTTPStatus.SERVICE_UNAVAILABLE), response_model=None)
 async def ready(context: ContextDependency) -> Response | dict[str, Any]:
-    """Answer 200 when the database answers and every declared index is in place."""
-    if any(drift.kind is not DriftKind.EXTRA for drift in await check(context.database)):
-        return problem(503, "Indexes are not as declared; run: modeldeck indexes check")
+    """Answer 200 when the database answers soon and every declared index is in place."""
+    try:
+        with context.database.deadline(READY_SECONDS):
+            drifts = await check(context.database)
+    except DatabaseError:
+        return problem(HTTPStatus.SERVICE_UNAVAILABLE, "The database does not answer.")
+    if any(drift.kind is not DriftKind.EXTRA for drift in drifts):
+        return problem(HTTPStatus.SERVICE_UNAVAILABLE, "Indexes are not as declared; run: modeldeck indexes check")
     return {"status": "ready"}

@@ -1,16 +1,21 @@
 """MODELDECK_* variables and `.env`, read once into a frozen Settings."""
 
 import os
+import re
 from pathlib import Path
 from typing import Any, Self
 
+from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from service.errors import ConfigurationError
 
 PREFIX = "MODELDECK_"
+SECRETS_DIR = f"{PREFIX}SECRETS_DIR"
 MIN_SECRET_BYTES = 32
+# What Kubernetes sets in every container beside a service that is named modeldeck.
+_OF_KUBERNETES = re.compile(rf"^{PREFIX}(SERVICE_HOST|SERVICE_PORT.*|PORT(_.*)?)$")
 
 
 class Settings(BaseSettings):
@@ -27,7 +32,7 @@ class Settings(BaseSettings):
         False, description="Show `params`, which hold system prompts, to callers who may read but not write."
     )
     request_timeout: float = Field(10.0, gt=0, le=300, description="Seconds until a database call is given up.")
-    list_timeout: float = Field(5.0, gt=0, le=300, description="The same for a list request.")
+    list_timeout: float = Field(5.0, gt=0, le=300, description="The same for the query of a list.")
     jwt_secret: SecretStr | None = Field(None, description="Accept HS256 tokens signed with this (32 bytes or more).")
     jwt_jwks_file: Path | None = Field(None, description="Accept RS256 tokens signed by a key of this JWKS file.")
     jwt_issuer: str | None = Field(None, description="Required `iss` of a token.")
@@ -48,20 +53,32 @@ class Settings(BaseSettings):
         return self
 
 
+def _checked_variables() -> dict[str, str]:
+    given = {**dotenv_values(Settings.model_config["env_file"]), **os.environ}  # type: ignore[arg-type]
+    ours = {name.upper(): value for name, value in given.items() if name.upper().startswith(PREFIX)}
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} | {SECRETS_DIR}
+    unknown = [name for name in ours.keys() - known if not _OF_KUBERNETES.match(name)]
+    if unknown:
+        raise ConfigurationError(f"There is no setting {', '.join(sorted(unknown))}; see docs/settings.md.")
+    return {name: value for name, value in ours.items() if value is not None}
+
+
 def load_settings(**overrides: Any) -> Settings:
     """Read the settings; raise ConfigurationError that names each bad variable.
 
     A variable may also be given as a file: with `MODELDECK_SECRETS_DIR=/run/secrets`, the file
     `/run/secrets/modeldeck_mongodb_uri` holds MODELDECK_MONGODB_URI.
     """
-    secrets_dir = os.environ.get(f"{PREFIX}SECRETS_DIR")
+    secrets_dir = _checked_variables().get(SECRETS_DIR)
+    if secrets_dir and not Path(secrets_dir).is_dir():
+        raise ConfigurationError(f"{SECRETS_DIR}: {secrets_dir} is no directory")
     try:
         return Settings(_secrets_dir=secrets_dir, **overrides)
     except ValidationError as error:
         problems = "; ".join(
-            f"{PREFIX}{'_'.join(map(str, problem['loc'])).upper()}: {problem['msg']}"
+            f"{PREFIX}{'_'.join(map(str, problem['loc'])).upper()}: {problem['msg'].removeprefix('Value error, ')}"
             if problem["loc"]
-            else problem["msg"]
+            else problem["msg"].removeprefix("Value error, ")
             for problem in error.errors(include_input=False, include_url=False)
         )
         raise ConfigurationError(problems) from None

@@ -5,12 +5,12 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
+from documents.model import MAX_TAG_LENGTH
 from documents.text import STORABLE
 
 MAX_PAGE_SIZE = 100
 DEFAULT_PAGE_SIZE = 30
 MAX_QUERY_LENGTH = 128
-MAX_TAG_LENGTH = 512
 
 _BOOLEANS = {"true": True, "false": False}
 

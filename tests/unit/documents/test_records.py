@@ -84,10 +84,10 @@ def test_nesting_up_to_the_limit_is_accepted() -> None:
 
 def test_tags_are_trimmed_and_written_as_objects() -> None:
     assert META.validate_python({"tags": [" a ", {"name": "b", "x": 1}], "z": 1}) == {
-        "tags": [{"name": "a"}, {"name": "b"}],
+        "tags": [{"name": "a"}, {"name": "b", "x": 1}],
         "z": 1,
     }
-    for tags in ("a", [1], [" "], [{"title": "x"}], {"name": "x"}):
+    for tags in ("a", [1], [" "], [{"title": "x"}], {"name": "x"}, ["x" * 513]):
         with pytest.raises(ValidationError):
             META.validate_python({"tags": tags})
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from service.database import Database
 from service.errors import ConfigurationError
 from service.settings import load_settings
 
@@ -49,6 +50,34 @@ def test_a_bad_value_is_named_and_not_repeated(monkeypatch: pytest.MonkeyPatch, 
         load_settings()
     if name == "MODELDECK_JWT_SECRET":
         assert value not in raised.value.detail
+
+
+@pytest.mark.parametrize("name", ["MODELDECK_MONGO_URI", "MODELDECK_DATABSE", "modeldeck_x"])
+def test_a_name_that_is_no_setting_is_told(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "x")
+    with pytest.raises(ConfigurationError, match=name.upper()):
+        load_settings()
+
+
+def test_what_kubernetes_sets_beside_a_service_of_our_name_is_no_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SERVICE_HOST", "SERVICE_PORT", "PORT", "PORT_8000_TCP_ADDR"):
+        monkeypatch.setenv(f"MODELDECK_{name}", "x")
+    load_settings()
+
+
+def test_secrets_need_their_directory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(f"MODELDECK_SECRETS_DIR={tmp_path / 'absent'}\n")
+    with pytest.raises(ConfigurationError, match="MODELDECK_SECRETS_DIR"):
+        load_settings()
+
+
+@pytest.mark.parametrize(
+    "uri", ["http://h/", "mongodb://h:99999/", "mongodb://u:p@[::1/", "mongodb://u:se/cret@h/", "mongodb://"]
+)
+def test_a_bad_uri_is_refused_and_not_repeated(uri: str) -> None:
+    with pytest.raises(ConfigurationError, match="MODELDECK_MONGODB_URI") as raised:
+        Database.connect(uri, "x", 1)
+    assert "cret" not in raised.value.detail
 
 
 def test_only_one_kind_of_token_is_accepted(monkeypatch: pytest.MonkeyPatch) -> None:
