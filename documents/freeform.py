@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator
 
-from documents.text import SURROGATE_REFUSED, text_problem
+from documents.text import text_problem
 
 # MongoDB refuses documents nested more than 100 deep; the record itself takes a few of these.
 MAX_DEPTH = 80
@@ -36,7 +36,8 @@ def free_form_problem(value: Any) -> str | None:
 def _scalar_problem(value: Any) -> str | None:
     # Ordered by how often each kind occurs in real records.
     if isinstance(value, str):
-        return None if value.isascii() else _surrogate_problem(value)
+        # NUL is kept exactly in values, unlike in names.
+        return None if value.isascii() else text_problem(value.replace("\0", ""))
     if value is None or isinstance(value, bool | dict | list):
         return None
     if isinstance(value, int):
@@ -44,14 +45,6 @@ def _scalar_problem(value: Any) -> str | None:
     if isinstance(value, float):
         return None if math.isfinite(value) else "is not a finite number"
     return f"is not JSON ({type(value).__name__})"
-
-
-def _surrogate_problem(value: str) -> str | None:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return SURROGATE_REFUSED
-    return None
 
 
 def _written(path: tuple[str | int, ...]) -> str:

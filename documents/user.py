@@ -7,7 +7,7 @@ from beanie import Document
 from pydantic import AfterValidator, Field
 
 from documents.identifier import PrincipalId
-from documents.keys import OwnerFacts, UserKeys
+from documents.keys import UserKeys
 from documents.model import Moment, Name
 from documents.text import STORABLE
 
@@ -51,8 +51,3 @@ class User(Document):
         """Where Beanie finds the users."""
 
         name = "users"
-
-    @property
-    def owner_facts(self) -> OwnerFacts:
-        """What the keys of this person's records hold of them."""
-        return OwnerFacts(self.name, self.email, self.username)

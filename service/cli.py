@@ -12,7 +12,7 @@ import typer
 
 from documents.api_key import Scope
 from documents.user import Role
-from indexes.ensure import check, ensure
+from indexes.ensure import Drift, check, ensure
 from service.database import Database
 from service.errors import explain_failure
 from service.migration.options import OnConflict
@@ -178,16 +178,16 @@ def import_(
 @indexes.command("ensure")
 def indexes_ensure() -> None:
     """Create the indexes that are missing; print what still differs."""
-    drifts = with_database(ensure, with_indexes=False)
-    print("\n".join(map(str, drifts)) or "indexes are as declared")
-    if drifts:
-        sys.exit(EXIT_PROBLEMS)
+    _tell_drifts(with_database(ensure, with_indexes=False))
 
 
 @indexes.command("check")
 def indexes_check() -> None:
     """Compare the indexes with the declared ones; exit 1 when they differ."""
-    drifts = with_database(check, with_indexes=False)
+    _tell_drifts(with_database(check, with_indexes=False))
+
+
+def _tell_drifts(drifts: list[Drift]) -> None:
     print("\n".join(map(str, drifts)) or "indexes are as declared")
     if drifts:
         sys.exit(EXIT_PROBLEMS)

@@ -6,12 +6,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
-import bson
-import bson.errors
 import pymongo
 from beanie import Document, init_beanie
-from bson.codec_options import CodecOptions, DatetimeConversion
-from bson.raw_bson import RawBSONDocument
 from motor.motor_asyncio import (
     AsyncIOMotorClient,
     AsyncIOMotorClientSession,
@@ -23,10 +19,10 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError, InvalidURI, Operat
 
 from documents import DOCUMENTS
 from service.errors import ConfigurationError, ConflictError
+from service.exact_bson import RAW, STORED, Record, decode_exactly, int64
 
 log = logging.getLogger("modeldeck")
 
-Record = dict[str, Any]
 Pipeline = Sequence[Mapping[str, Any]]
 Write = InsertOne[Record] | ReplaceOne[Record] | UpdateOne
 D = TypeVar("D", bound=Document)
@@ -41,36 +37,6 @@ _NAMESPACE_NOT_FOUND = 26
 _DUPLICATE_KEY = 11000
 _BAD_VALUE = 2
 
-_STORED: CodecOptions[Record] = CodecOptions(tz_aware=True)
-_RAW = CodecOptions(document_class=RawBSONDocument, tz_aware=True)
-# Dates beyond the years 1 to 9999, which only others can have written, must not make a record unreadable.
-_EXACT: CodecOptions[Record] = CodecOptions(tz_aware=True, datetime_conversion=DatetimeConversion.DATETIME_AUTO)
-_EXACT_RAW = _RAW.with_options(datetime_conversion=DatetimeConversion.DATETIME_AUTO)
-
-
-def decode_exactly(document: RawBSONDocument | Record) -> Record:
-    """Decode a document so that free-form values come back as they were stored.
-
-    The driver turns any embedded `{"$ref": …, "$id": …}` into a DBRef, which loses the order of its
-    names; a document that holds both names is therefore decoded piece by piece.
-    """
-    if not isinstance(document, RawBSONDocument):
-        return document
-    raw = document.raw
-    if b"$ref\0" in raw and b"$id\0" in raw:
-        inflated = _inflated(RawBSONDocument(raw, _EXACT_RAW))
-        assert isinstance(inflated, dict)  # noqa: S101  # a document inflates to a dict
-        return inflated
-    return bson.decode(raw, _EXACT)
-
-
-def _inflated(value: Any) -> Any:
-    if isinstance(value, RawBSONDocument):
-        return {name: _inflated(child) for name, child in value.items()}
-    if isinstance(value, list):
-        return [_inflated(child) for child in value]
-    return value
-
 
 class Database:
     """One connection pool and one database on it.
@@ -83,7 +49,7 @@ class Database:
         self._client = client
         self._timeout = timeout
         self._database: AsyncIOMotorDatabase[Record] = client.get_database(
-            name, codec_options=_STORED, write_concern=WriteConcern(w="majority", j=True)
+            name, codec_options=STORED, write_concern=WriteConcern(w="majority", j=True)
         )
 
     @classmethod
@@ -120,7 +86,7 @@ class Database:
         return self._database[name]
 
     def _for_reading(self, kind: type[Document]) -> AsyncIOMotorCollection[Any]:
-        return self._collection(kind).with_options(codec_options=_RAW)
+        return self._collection(kind).with_options(codec_options=RAW)
 
     async def in_transaction(self, work: Callable[[], Awaitable[T]]) -> T:
         """Run `work` so that all its calls on this database take effect, or none; return what it returns.
@@ -138,11 +104,6 @@ class Database:
         with pymongo.timeout(self._timeout):
             async with await self._client.start_session() as session:
                 return await session.with_transaction(attempt)
-
-    async def ping(self) -> None:
-        """Return when the database answers; raise a driver error otherwise."""
-        with pymongo.timeout(self._timeout):
-            await self._database.command("ping")
 
     async def aggregate(
         self, kind: type[Document], pipeline: Pipeline, *, hint: str | None = None, seconds: float | None = None
@@ -271,24 +232,6 @@ class Database:
                 if error.code == _NAMESPACE_NOT_FOUND:
                     return []
                 raise
-
-
-def int64(number: int) -> int:
-    """Return a number that is stored as a 64-bit integer, however small."""
-    return bson.Int64(number)
-
-
-def document_size(document: Record) -> int:
-    """Return the size of a document as BSON, in bytes; raise ValueError when it can't be stored at all."""
-    try:
-        return len(bson.encode(document))
-    except (bson.errors.BSONError, OverflowError, RecursionError) as error:
-        raise ValueError(str(error)) from None
-
-
-def same_content(one: Record, other: Record) -> bool:
-    """Say whether two documents are stored alike: types and order of names count, unlike in Python's `==`."""
-    return bson.encode(one) == bson.encode(other)
 
 
 def insert_one(document: Record) -> Write:

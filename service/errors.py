@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, ValidationError
 from pymongo import errors as mongo
 from starlette.exceptions import HTTPException
 
@@ -193,6 +193,12 @@ def validation_errors(errors: Sequence[Mapping[str, Any]]) -> list[dict[str, Any
             item["allowed"] = expected.replace("'", "").replace(" or ", ", ").split(", ")
         rendered.append(item)
     return rendered
+
+
+def invalid_input(error: ValidationError, *where: str) -> InvalidInputError:
+    """Return Pydantic's findings as our error; `where` comes before each location, such as `body`."""
+    rendered = validation_errors(error.errors(include_input=False, include_url=False))
+    return InvalidInputError([{**item, "loc": [*where, *item["loc"]]} for item in rendered])
 
 
 def install_error_handlers(app: FastAPI) -> None:

@@ -13,8 +13,10 @@ from documents import ApiKey, Group, User
 from documents.api_key import Scope
 from documents.grant import PUBLIC, group_principal, user_principal
 from documents.user import Role
-from service.database import Database, Record
+from service.clock import now
+from service.database import Database
 from service.errors import UnauthorizedError
+from service.exact_bson import Record
 from service.tokens import TokenVerifier
 
 KEY_PREFIX = "mdk"
@@ -136,9 +138,11 @@ class Identity:
 
     async def note_use(self, caller: Caller) -> None:
         """Store that the caller's key was used, unless another request did so in the last minute."""
-        now = datetime.now(UTC).replace(microsecond=0)
-        stale = [{"last_used_at": None}, {"last_used_at": {"$lte": now - LAST_USED_PRECISION}}]
-        await self._database.update_one(ApiKey, {"_id": caller.key_id, "$or": stale}, {"$set": {"last_used_at": now}})
+        moment = now()
+        stale = [{"last_used_at": None}, {"last_used_at": {"$lte": moment - LAST_USED_PRECISION}}]
+        await self._database.update_one(
+            ApiKey, {"_id": caller.key_id, "$or": stale}, {"$set": {"last_used_at": moment}}
+        )
 
 
 def _active_caller(found: Record | None, key: Mapping[str, Any] | None = None) -> Caller:

@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
 
-from service.errors import InvalidInputError, validation_errors
+from service.errors import InvalidInputError, invalid_input
 
 MAX_PARAMETERS = 50
 SHOWN_NAME_LENGTH = 100
@@ -47,8 +47,7 @@ def read_query(request: Request, model: type[P], *, lenient: bool) -> P:
     try:
         parsed = model.model_validate(values)
     except ValidationError as error:
-        rendered = validation_errors(error.errors(include_input=False, include_url=False))
-        errors.extend({**item, "loc": ["query", *item["loc"]]} for item in rendered)
+        errors += invalid_input(error, "query").errors
     if errors or parsed is None:
         raise InvalidInputError(errors)
     return parsed

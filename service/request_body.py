@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
 
-from service.errors import InvalidInputError, TooLargeError, validation_errors
+from service.errors import InvalidInputError, TooLargeError, invalid_input
 
 MAX_BODY_BYTES = 1_000_000
 
@@ -25,8 +25,7 @@ async def read_body(request: Request, form: type[F], *, lenient: bool) -> F:
     try:
         return form.model_validate(value)
     except ValidationError as error:
-        rendered = validation_errors(error.errors(include_input=False, include_url=False))
-        raise InvalidInputError([{**item, "loc": ["body", *item["loc"]]} for item in rendered]) from None
+        raise invalid_input(error, "body") from None
 
 
 async def _bounded(request: Request) -> bytes:

@@ -10,7 +10,8 @@ from motor.motor_asyncio import AsyncIOMotorCollection
 from pymongo import InsertOne, ReplaceOne
 from pymongo.errors import DuplicateKeyError
 
-from service.database import Database, Pipeline, Record, Write
+from service.database import Database, Pipeline, Write
+from service.exact_bson import Record
 
 T = TypeVar("T")
 

@@ -2,14 +2,13 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from documents.model import MAX_TAG_LENGTH
 from documents.text import STORABLE
+from service.paging import PageParams
 
-MAX_PAGE_SIZE = 100
-DEFAULT_PAGE_SIZE = 30
 MAX_QUERY_LENGTH = 128
 
 _BOOLEANS = {"true": True, "false": False}
@@ -25,23 +24,14 @@ def _blank_is_absent(value: Any) -> Any:
     return None if isinstance(value, str) and not value.strip() else value
 
 
-def whole_number(value: Any) -> Any:
-    """Let pass what is written in ASCII digits; Pydantic alone takes `1.0`, `1_0` and full-width digits too."""
-    if isinstance(value, str) and not (value.isascii() and value.isdigit()):
-        raise ValueError("must be a whole number written in digits")
-    return value
-
-
 def _true_or_false(value: Any) -> Any:
     if isinstance(value, str) and value not in _BOOLEANS:
         raise PydanticCustomError("boolean", "must be true or false", {"expected": "true, false"})
     return _BOOLEANS.get(value, value)
 
 
-class ListParams(BaseModel):
+class ListParams(PageParams):
     """The parameters of `GET /api/models/list`, checked."""
-
-    model_config = ConfigDict(frozen=True)
 
     query: Annotated[_Query | None, BeforeValidator(_blank_is_absent)] = Field(
         None,
@@ -56,12 +46,6 @@ class ListParams(BaseModel):
     )
     order_by: SortField = Field("created_at", description="Ties are ordered by id, in the same direction.")
     direction: Literal["asc", "desc"] = Field("desc", description="`asc` or `desc`.")
-    page: Annotated[int, Field(ge=1), BeforeValidator(whole_number)] = Field(
-        1, description="1 and up; past the end there are no items, and the true total."
-    )
-    page_size: Annotated[int, Field(ge=1, le=MAX_PAGE_SIZE), BeforeValidator(whole_number)] = Field(
-        DEFAULT_PAGE_SIZE, description="Items a page."
-    )
     kind: Literal["custom", "base"] | None = Field(
         None, description="`custom`: has a base model; `base`: has none. Absent: both."
     )

@@ -15,8 +15,6 @@ from service.listing.params import ListParams
 from service.models.item import ITEM_STAGES
 
 _SORT_FIELDS = {"name": "keys.name", "created_at": "created_at", "updated_at": "updated_at"}
-# No collection is that large, and far beyond it the server refuses the number itself.
-MAX_SKIP = 10**12
 
 
 def search_match(query: str, narrowing: Sequence[str]) -> dict[str, Any]:
@@ -73,7 +71,7 @@ def list_pipeline(params: ListParams, caller: Caller, narrowing: Sequence[str] =
     return [
         {"$match": page_match},
         {"$sort": {field: direction, "_id": direction}},
-        {"$skip": min((params.page - 1) * params.page_size, MAX_SKIP)},
+        {"$skip": params.skip},
         {"$limit": params.page_size},
         *ITEM_STAGES,
         {"$unionWith": {"coll": ModelRecord.Settings.name, "pipeline": [{"$match": match}, {"$count": "total"}]}},

@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from service.database import Database
-from service.errors import InvalidInputError, validation_errors
+from service.errors import invalid_input
 from service.migration.models import ModelImport
 from service.migration.options import ImportOptions
 from service.migration.people import GroupImport, UserImport
@@ -63,7 +63,7 @@ def check(item: Item) -> Checked | str:
     try:
         return Checked(item.position, INPUTS[item.kind].model_validate(item.value))
     except ValidationError as error:
-        return InvalidInputError(validation_errors(error.errors(include_input=False, include_url=False))).detail
+        return invalid_input(error).detail
 
 
 def _reject(report: Report, item: Item, reason: str) -> None:

@@ -10,15 +10,9 @@ from documents import ModelRecord
 from documents.grant import EVERYONE, AccessGrant, PrincipalType
 from documents.keys import OwnerFacts
 from service.clock import now
-from service.database import (
-    Database,
-    Record,
-    Write,
-    insert_one,
-    replace_one,
-    same_content,
-)
+from service.database import Database, Write, insert_one, replace_one
 from service.errors import ConflictError, TooLargeError
+from service.exact_bson import Record, same_content
 from service.migration.known import Known
 from service.migration.options import ImportOptions, OnConflict
 from service.migration.people import ATTEMPTS, CONTENDED, EXISTS

@@ -10,7 +10,7 @@ from documents.grant import EVERYONE, AccessGrant, PrincipalType
 from documents.revision import Change
 from service import access
 from service.clock import now
-from service.database import Database, Record, same_content
+from service.database import Database
 from service.errors import (
     ConflictError,
     ForbiddenError,
@@ -18,6 +18,7 @@ from service.errors import (
     NotFoundError,
     StaleVersionError,
 )
+from service.exact_bson import Record, same_content
 from service.identity import Caller
 from service.models.compose import SAID, compose, require_storable
 from service.models.rekey import owners, rekey_where
@@ -171,7 +172,7 @@ async def _remember(
         after=dict(after) if after is not None else None,
     )
     if not await database.insert(revision):
-        raise ConflictError(f"Version {version} of this model is recorded already; ask an admin to run the doctor.")
+        raise ConflictError(f"Version {version} of this model is recorded already.")
 
 
 async def _require_principals(database: Database, grants: Sequence[Mapping[str, Any]]) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 from documents.grant import AccessGrant
 from documents.keys import OwnerFacts, record_keys
 from documents.model import MAX_RECORD_BYTES
-from service.database import Record, document_size, int64
 from service.errors import TooLargeError
+from service.exact_bson import Record, document_size, int64
 
 # All that people can say of a record, in the order in which it is stored.
 SAID = ("user_id", "base_model_id", "name", "params", "meta", "access_grants", "is_active")

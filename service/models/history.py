@@ -6,8 +6,9 @@ from typing import Any
 from documents import Revision
 from documents.revision import Change
 from service.clock import epoch_seconds
-from service.database import Database, Record, same_content
+from service.database import Database
 from service.errors import NotFoundError
+from service.exact_bson import Record, same_content
 from service.identity import Caller
 from service.models.changes import ChangeRequest, require_changeable
 

@@ -11,11 +11,10 @@ from documents.revision import Change
 from service.context import CallerDependency, ContextDependency, WriterDependency
 from service.errors import COMMON_FAILURES, InvalidInputError, documented_problems
 from service.json_response import json_response
-from service.listing.params import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE, whole_number
-from service.listing.pipeline import MAX_SKIP
 from service.models import changes, history
 from service.models.endpoint import CHANGED, VersionDependency, answer_with_model
 from service.models.forms import ModelIdForm
+from service.paging import PageParams, whole_number
 from service.query_string import documented, query_dependency
 from service.request_body import documented_body, read_body
 
@@ -24,16 +23,10 @@ _REFUSALS = documented_problems(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, *COM
 WholeNumber = Annotated[int, Field(ge=1, lt=2**63), BeforeValidator(whole_number)]
 
 
-class HistoryParams(BaseModel):
+class HistoryParams(PageParams):
     """The parameters of a page of history."""
 
-    model_config = ConfigDict(frozen=True)
-
     id: Identifier = Field(description="The model's id.")
-    page: Annotated[int, Field(ge=1), BeforeValidator(whole_number)] = Field(1, description="1 and up, newest first.")
-    page_size: Annotated[int, Field(ge=1, le=MAX_PAGE_SIZE), BeforeValidator(whole_number)] = Field(
-        DEFAULT_PAGE_SIZE, description="Revisions a page."
-    )
 
 
 class DifferenceParams(BaseModel):
@@ -101,8 +94,7 @@ def history_router(*, lenient: bool) -> APIRouter:
         caller: CallerDependency, params: Annotated[HistoryParams, Depends(page_params)], context: ContextDependency
     ) -> Response:
         """Return the changes of a model, newest first. For those who may change it: they show its prompts."""
-        skip = min((params.page - 1) * params.page_size, MAX_SKIP)
-        items, total = await history.page(context.database, caller, params.id, skip=skip, limit=params.page_size)
+        items, total = await history.page(context.database, caller, params.id, skip=params.skip, limit=params.page_size)
         return json_response({"items": items, "total": total})
 
     @router.get(

@@ -9,7 +9,8 @@ from pydantic import ValidationError
 from documents import ModelRecord, User
 from documents.grant import AccessGrant
 from documents.keys import OwnerFacts, RecordKeys, record_keys
-from service.database import Database, Record, update_one
+from service.database import Database, update_one
+from service.exact_bson import Record
 from service.models.soundness import unsound_fields
 
 BATCH = 500

@@ -9,7 +9,7 @@ from documents import Group, User
 from documents.text import text_problem
 from service.clock import now
 from service.database import Database
-from service.errors import ConflictError, InvalidInputError, NotFoundError, validation_errors
+from service.errors import ConflictError, InvalidInputError, NotFoundError, invalid_input
 
 
 def new_group_id() -> str:
@@ -27,7 +27,7 @@ async def add_group(
             id=group_id or new_group_id(), name=name, parent_id=parent_id, created_at=moment, updated_at=moment
         )
     except ValidationError as error:
-        raise InvalidInputError(validation_errors(error.errors(include_input=False, include_url=False))) from None
+        raise invalid_input(error) from None
     if parent_id is not None:
         if parent_id == group.id:
             raise InvalidInputError([{"loc": ["parent_id"], "msg": "a group can't be its own parent"}])

@@ -9,7 +9,7 @@ from documents import ApiKey, User
 from documents.api_key import Scope
 from service.clock import now
 from service.database import Database
-from service.errors import ConflictError, InvalidInputError, NotFoundError, validation_errors
+from service.errors import ConflictError, InvalidInputError, NotFoundError, invalid_input
 from service.identity import key_hash, key_id, new_key
 
 MIN_FOREIGN_LENGTH, MAX_FOREIGN_LENGTH = 20, 512
@@ -43,7 +43,7 @@ def _stored_form(key: str, user: User, name: str, scope: Scope, expires_at: date
             expires_at=expires_at,
         )
     except ValidationError as error:
-        raise InvalidInputError(validation_errors(error.errors(include_input=False, include_url=False))) from None
+        raise invalid_input(error) from None
 
 
 async def create_key(

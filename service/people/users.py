@@ -12,7 +12,7 @@ from documents.text import text_problem
 from documents.user import Role
 from service.clock import now
 from service.database import Database, update_one
-from service.errors import ConflictError, InvalidInputError, NotFoundError, validation_errors
+from service.errors import ConflictError, NotFoundError, invalid_input
 from service.models.rekey import rekey_where
 
 
@@ -45,7 +45,7 @@ async def add_user(
             rekey_pending=True,
         )
     except ValidationError as error:
-        raise InvalidInputError(validation_errors(error.errors(include_input=False, include_url=False))) from None
+        raise invalid_input(error) from None
     if not await database.insert(user):
         raise ConflictError("The id or the email is taken by another user.")
     # Records can be older than their owner: they may have been imported first.

@@ -1,0 +1,58 @@
+"""Values as they are stored: read back exactly, measured, and compared with their types and order."""
+
+from typing import Any
+
+import bson
+import bson.errors
+from bson.codec_options import CodecOptions, DatetimeConversion
+from bson.raw_bson import RawBSONDocument
+
+Record = dict[str, Any]
+
+STORED: CodecOptions[Record] = CodecOptions(tz_aware=True)
+RAW = CodecOptions(document_class=RawBSONDocument, tz_aware=True)
+# Dates beyond the years 1 to 9999, which only others can have written, must not make a record unreadable.
+_EXACT: CodecOptions[Record] = CodecOptions(tz_aware=True, datetime_conversion=DatetimeConversion.DATETIME_AUTO)
+_EXACT_RAW = RAW.with_options(datetime_conversion=DatetimeConversion.DATETIME_AUTO)
+
+
+def decode_exactly(document: RawBSONDocument | Record) -> Record:
+    """Decode a document so that free-form values come back as they were stored.
+
+    The driver turns any embedded `{"$ref": …, "$id": …}` into a DBRef, which loses the order of its
+    names; a document that holds both names is therefore decoded piece by piece.
+    """
+    if not isinstance(document, RawBSONDocument):
+        return document
+    raw = document.raw
+    if b"$ref\0" in raw and b"$id\0" in raw:
+        inflated = _inflated(RawBSONDocument(raw, _EXACT_RAW))
+        assert isinstance(inflated, dict)  # noqa: S101  # a document inflates to a dict
+        return inflated
+    return bson.decode(raw, _EXACT)
+
+
+def _inflated(value: Any) -> Any:
+    if isinstance(value, RawBSONDocument):
+        return {name: _inflated(child) for name, child in value.items()}
+    if isinstance(value, list):
+        return [_inflated(child) for child in value]
+    return value
+
+
+def int64(number: int) -> int:
+    """Return a number that is stored as a 64-bit integer, however small."""
+    return bson.Int64(number)
+
+
+def document_size(document: Record) -> int:
+    """Return the size of a document as BSON, in bytes; raise ValueError when it can't be stored at all."""
+    try:
+        return len(bson.encode(document))
+    except (bson.errors.BSONError, OverflowError, RecursionError) as error:
+        raise ValueError(str(error)) from None
+
+
+def same_content(one: Record, other: Record) -> bool:
+    """Say whether two documents are stored alike: types and order of names count, unlike in Python's `==`."""
+    return bson.encode(one) == bson.encode(other)

@@ -1,0 +1,35 @@
+"""Pages of anything: which one, how long, and how much to skip for it."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+MAX_PAGE_SIZE = 100
+DEFAULT_PAGE_SIZE = 30
+# No collection is that large, and far beyond it the server refuses the number itself.
+MAX_SKIP = 10**12
+
+
+def whole_number(value: Any) -> Any:
+    """Let pass what is written in ASCII digits; Pydantic alone takes `1.0`, `1_0` and full-width digits too."""
+    if isinstance(value, str) and not (value.isascii() and value.isdigit()):
+        raise ValueError("must be a whole number written in digits")
+    return value
+
+
+class PageParams(BaseModel):
+    """The parameters with which a client walks through pages."""
+
+    model_config = ConfigDict(frozen=True)
+
+    page: Annotated[int, Field(ge=1), BeforeValidator(whole_number)] = Field(
+        1, description="1 and up; past the end there are no items, and the true total."
+    )
+    page_size: Annotated[int, Field(ge=1, le=MAX_PAGE_SIZE), BeforeValidator(whole_number)] = Field(
+        DEFAULT_PAGE_SIZE, description="Items a page."
+    )
+
+    @property
+    def skip(self) -> int:
+        """How many items come before the page."""
+        return min((self.page - 1) * self.page_size, MAX_SKIP)
