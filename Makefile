@@ -1,5 +1,6 @@
 # The few commands of the project; CI calls the same ones.
 PYTHON ?= python3
+PORT ?= 8000
 comma := ,
 VENV := .venv
 BIN := $(VENV)/bin
@@ -10,7 +11,7 @@ DEVELOPED := $(VENV)/.developed
 .PHONY: run test check bench clean
 
 run: $(INSTALLED)
-	@exec $(BIN)/modeldeck serve --demo
+	@exec $(BIN)/modeldeck serve --demo --port $(PORT)
 
 test: $(DEVELOPED)
 	$(BIN)/pytest

@@ -1,5 +1,7 @@
 """Changes of a model record: each one conditional on what was read, and stored together with its revision."""
 
+import asyncio
+import random
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -25,6 +27,7 @@ from service.models.rekey import owners, rekey_where
 from service.models.soundness import unsound_fields
 
 ATTEMPTS = 50
+MAX_PAUSE_SECONDS = 0.25
 HIDDEN = "There is no such model, or it is not shared with you."
 
 Said = Mapping[str, Any]
@@ -86,7 +89,7 @@ async def change(database: Database, request: ChangeRequest, amend: Callable[[Re
     that they can see and not change, StaleVersionError when they insist on an older version. When
     somebody else is faster, the change is made anew on what they left, unless a version was insisted on.
     """
-    for _ in range(ATTEMPTS):
+    for attempt in range(ATTEMPTS):
         record = await require_changeable(database, request)
         before = {field: record[field] for field in SAID}
         after = {**before, **amend(record)}
@@ -107,17 +110,24 @@ async def change(database: Database, request: ChangeRequest, amend: Callable[[Re
         if await _stored(database, request, record["version"], before, whole):
             await _follow_owner(database, request.model_id, after, owner)
             return
+        await _step_back(attempt)
     raise ConflictError("This model is being changed by others all the time; try again later.")
 
 
 async def delete(database: Database, request: ChangeRequest) -> None:
     """Delete a record; raises as `change` does."""
-    for _ in range(ATTEMPTS):
+    for attempt in range(ATTEMPTS):
         record = await require_changeable(database, request)
         before = {field: record[field] for field in SAID}
         if await _stored(database, request, record["version"], before, None):
             return
+        await _step_back(attempt)
     raise ConflictError("This model is being changed by others all the time; try again later.")
+
+
+async def _step_back(attempt: int) -> None:
+    # At random, and longer each time, so that many who want the same record do not keep meeting.
+    await asyncio.sleep(random.uniform(0, min(0.002 * 2**attempt, MAX_PAUSE_SECONDS)))  # noqa: S311  # no secret
 
 
 async def require_changeable(database: Database, request: ChangeRequest) -> Record:

@@ -159,61 +159,6 @@ async def test_grants_take_effect_at_once_and_name_who_exists(directory: Directo
     assert (await directory.page("stranger"))["total"] == (await directory.page("writer"))["total"] == 0
 
 
-REFUSED: list[tuple[Any, str]] = [
-    ({"id": "n", "name": "N", "user_id": "stranger"}, "user_id"),
-    ({"id": "n", "name": "N", "version": 7}, "version"),
-    ({"id": "n", "name": "N", "keys": {"readers": ["user:*"]}}, "keys"),
-    ({"id": "n", "name": "N", "created_at": 1}, "created_at"),
-    ({"id": "n", "name": " "}, "name"),
-    ({"id": "n"}, "name"),
-    ({"id": "a b", "name": "N"}, "id"),
-    ({"id": {"$ne": 1}, "name": "N"}, "id"),
-    ({"id": "n", "name": "N", "params": [1]}, "params"),
-    ({"id": "n", "name": "N", "params": {"a": 2**63}}, "params"),
-    ({"id": "n", "name": "N", "meta": {"tags": [{"title": "x"}]}}, "meta"),
-    ({"id": "n", "name": "N", "meta": {"profile_image_url": "javascript:alert(1)"}}, "meta"),
-    ({"id": "n", "name": "N", "is_active": "yes"}, "is_active"),
-    ({"id": "n", "name": "N", "access_grants": [{"principal_type": "user"}]}, "access_grants"),
-    ({"id": "n", "name": "N", "access_grants": [{**grant("user:owner"), "x": 1}]}, "access_grants"),
-    ({"id": "n", "name": "N", "access_grants": [grant("user:owner", "own")]}, "access_grants"),
-]
-
-
-@pytest.mark.parametrize(("body", "field"), REFUSED)
-async def test_bad_bodies_are_refused_by_field(directory: Directory, body: Any, field: str) -> None:
-    await _people(directory)
-    answer = await directory.post(CREATE, "owner", body)
-    assert answer.status_code == 422
-    assert next(error["loc"][:2] for error in answer.json()["errors"]) == ["body", field]
-    assert (await directory.page("owner"))["total"] == 0
-
-
-@pytest.mark.parametrize(
-    ("raw", "status"),
-    [
-        (b"", 422),
-        (b"[]", 422),
-        (b"{", 422),
-        (b"\xff", 422),
-        (b'{"id": "n", "name": "N", "params": {"a": NaN}}', 422),
-        (b'{"id": "n", "name": "N", "params": {"a": 1e999}}', 422),
-        (b'{"id": "n", "name": "\\ud800"}', 422),
-        (b'{"id": "n", "name": "a\\u0000"}', 422),
-        (b'{"id": "n", "name": "N", "params": {"a": ' + b"9" * 5000 + b"}}", 422),
-        (b'{"id": "n", "name": "N", "params": ' + b'{"a":' * 500 + b"1" + b"}" * 500 + b"}", 422),
-        (b'{"id": "n", "name": "N", "params": ' + b"[" * 100_000, 422),
-        (b'{"id": "n", "name": "N", "params": {"a": "' + b"x" * 500_001 + b'"}}', 413),
-        (b'{"id": "n", "name": "N", "params": {"a": "' + b"x" * 1_000_001 + b'"}}', 413),
-    ],
-)
-async def test_bodies_that_are_no_model_are_refused(directory: Directory, raw: bytes, status: int) -> None:
-    await _people(directory)
-    headers = {"Authorization": f"Bearer {await directory.key('owner')}"}
-    answer = await directory.client.post(CREATE, content=raw, headers=headers)
-    assert answer.status_code == status
-    assert answer.headers["content-type"] == "application/problem+json"
-
-
 async def test_the_compatibility_door_ignores_what_clients_send_back(directory: Directory) -> None:
     await _people(directory)
     created = await _shared_model(directory)
@@ -252,13 +197,13 @@ async def test_updates_that_insist_on_no_version_all_take_effect(
 ) -> None:
     await _people(real_directory)
     await _shared_model(real_directory)
-    toggles = [real_directory.post(TOGGLE, "owner", id="m") for _ in range(10)]
+    toggles = [real_directory.post(TOGGLE, "owner", id="m") for _ in range(60)]
     assert {answer.status_code for answer in await asyncio.gather(*toggles)} == {200}
 
     final = (await real_directory.get(MODEL, "owner", id="m")).json()
-    assert (final["version"], final["is_active"]) == (11, True)
+    assert (final["version"], final["is_active"]) == (61, True)
     versions = [revision["version"] for revision in raw.revisions.find({"model_id": "m"}).sort("version", 1)]
-    assert versions == list(range(1, 12))
+    assert versions == list(range(1, 62))
 
 
 async def test_a_deleted_model_does_not_come_back(real_directory: Directory, raw: SyncDatabase[dict[str, Any]]) -> None:

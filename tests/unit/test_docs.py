@@ -84,5 +84,6 @@ def test_the_parameters_of_the_list_are_named_in_the_readme() -> None:
 
 def test_the_bundle_of_the_documentation_is_a_bundle() -> None:
     bundle, lines = _blocks(ROOT / "docs/importing.md", "json")
+    assert bundle == (ROOT / "docs/example-bundle.json").read_text(encoding="utf-8")
     assert json.loads(bundle).keys() == {"users", "groups", "models"}
     assert {json.loads(line)["kind"] for line in lines.splitlines()} == {"user", "model"}
