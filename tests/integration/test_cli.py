@@ -253,21 +253,35 @@ def test_doctor_finds_and_mends_stale_keys(shell: CommandLine, stored: Stored, t
 
 def test_doctor_survives_what_others_wrote_and_says_what_it_cannot_mend(shell: CommandLine, stored: Stored) -> None:
     put_user(stored, "ann", name=7, email=None)
+    moment = datetime(2026, 1, 1, tzinfo=UTC)
+    sound: dict[str, Any] = {
+        "user_id": "ann",
+        "base_model_id": None,
+        "name": "N",
+        "meta": {},
+        "access_grants": [],
+        "is_active": True,
+    }
+    sound |= {"version": 1, "created_at": moment, "updated_at": moment}
     stored["models"].insert_many(
         [
-            {"_id": "grants", "user_id": "ann", "name": "N", "access_grants": 5, "version": 1, "keys": {}},
-            {"_id": "owner", "user_id": {"$gt": ""}, "name": "N", "version": 1, "keys": {}},
-            {"_id": "name", "user_id": "ann", "version": 1},
-            {"_id": "plain", "user_id": "ann", "name": "N", "meta": {}, "access_grants": [], "version": 1},
+            {**sound, "_id": "grants", "access_grants": 5},
+            {**sound, "_id": "owner", "user_id": {"$gt": ""}},
+            {"_id": "bare", "user_id": "ann", "version": 1},
+            {**sound, "_id": "grant", "access_grants": [{"principal_id": "x"}]},
+            {**sound, "_id": "plain"},
         ]
     )
     mended = shell.run("doctor", "--repair")
     assert mended.status == 1
     assert mended.stderr == ""
-    assert {f"model {name!r} is malformed: keys can't be derived" for name in ("grants", "owner", "name")} <= set(
-        mended.stdout.splitlines()
-    )
-    assert "model 'plain' has no keys" in mended.stdout
+    assert {
+        "model 'grants' is malformed: access_grants",
+        "model 'owner' is malformed: user_id",
+        "model 'bare' is malformed: base_model_id, name, meta, access_grants, is_active, created_at, updated_at",
+        "model 'grant' is malformed: keys can't be derived",
+        "model 'plain' has no keys",
+    } <= set(mended.stdout.splitlines())
     plain = stored["models"].find_one({"_id": "plain"})
     assert plain is not None
     assert plain["keys"]["readers"] == ["user:ann"]
