@@ -120,13 +120,11 @@ class Identity:
 
     async def _by_key(self, key: str) -> Caller:
         found = await self._database.aggregate(ApiKey, key_pipeline(key_id(key)))
-        record = found[0] if found else None
+        record = found[0] if found else {}
+        stored = record.get("sha256")
         # Compared for an absent key too: whether a secret is right must not show in the time.
-        matches = compare_digest(key_hash(key), record["sha256"] if record else _ABSENT_HASH)
-        if record is None or not matches:
-            raise UnauthorizedError
-        expires_at = record.get("expires_at")
-        if expires_at is not None and expires_at <= datetime.now(UTC):
+        matches = compare_digest(key_hash(key).encode(), (stored if isinstance(stored, str) else _ABSENT_HASH).encode())
+        if not matches or _is_over(record.get("expires_at")):
             raise UnauthorizedError
         return _active_caller(record, key=record)
 
@@ -145,17 +143,25 @@ class Identity:
         )
 
 
+def _is_over(expires_at: Any) -> bool:
+    if expires_at is None:
+        return False
+    return not isinstance(expires_at, datetime) or expires_at <= datetime.now(UTC)
+
+
 def _active_caller(found: Record | None, key: Mapping[str, Any] | None = None) -> Caller:
-    if found is None or not found["user"]["is_active"]:
+    # Others can write to these collections: what is missing or malformed gives no right.
+    if found is None or found["user"].get("is_active") is not True:
         raise UnauthorizedError
     user = found["user"]
     groups = {group_principal(group["_id"]) for group in found["groups"]}
+    used_at = key.get("last_used_at") if key else None
     return Caller(
         user_id=user["_id"],
-        is_admin=user["role"] == Role.ADMIN,
+        is_admin=user.get("role") == Role.ADMIN,
         principals=frozenset({PUBLIC, user_principal(user["_id"]), *groups}),
-        scope=Scope(key["scope"]) if key else Scope.WRITE,
+        scope=Scope.WRITE if key is None or key.get("scope") == Scope.WRITE else Scope.READ,
         key_id=key["_id"] if key else None,
-        key_used_at=key.get("last_used_at") if key else None,
+        key_used_at=used_at if isinstance(used_at, datetime) else None,
         key_expires_at=key.get("expires_at") if key else None,
     )

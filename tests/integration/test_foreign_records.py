@@ -65,6 +65,43 @@ async def test_a_malformed_owner_takes_no_page_along(
     assert await real_directory.ids("bob") == ["m"]
 
 
+@pytest.mark.parametrize(
+    ("collection", "change"),
+    [
+        ("users", {"$unset": {"is_active": 1}}),
+        ("users", {"$set": {"is_active": "yes"}}),
+        ("api_keys", {"$unset": {"sha256": 1}}),
+        ("api_keys", {"$set": {"sha256": 5}}),
+        ("api_keys", {"$set": {"expires_at": 4_000_000_000}}),
+        ("api_keys", {"$set": {"expires_at": "never"}}),
+    ],
+)
+async def test_a_malformed_user_or_key_counts_for_nothing(
+    real_directory: Directory, raw: Raw, collection: str, change: dict[str, Any]
+) -> None:
+    await real_directory.user("ann")
+    raw[collection].update_many({}, change)
+    assert (await real_directory.get(LIST, "ann")).status_code == 401
+
+
+@pytest.mark.parametrize("change", [{"$unset": {"role": 1}}, {"$set": {"role": ["admin"]}}])
+async def test_a_malformed_role_makes_nobody_an_admin(
+    real_directory: Directory, raw: Raw, tmp_path: Path, change: Any
+) -> None:
+    await real_directory.user("root", role=Role.ADMIN)
+    await real_directory.load({"models": [model("hidden", "somebody")]}, tmp_path)
+    raw.users.update_many({}, change)
+    assert (await real_directory.page("root"))["total"] == 0
+
+
+@pytest.mark.parametrize("change", [{"$unset": {"scope": 1}}, {"$set": {"scope": "all"}}])
+async def test_a_malformed_scope_allows_reading_at_most(real_directory: Directory, raw: Raw, change: Any) -> None:
+    await real_directory.user("ann")
+    raw.api_keys.update_many({}, change)
+    assert (await real_directory.get(LIST, "ann")).status_code == 200
+    assert (await real_directory.post("/api/models/create", "ann", {"id": "m", "name": "M"})).status_code == 403
+
+
 async def test_a_record_without_keys_does_not_stop_the_search_statistics(real_directory: Directory, raw: Raw) -> None:
     moment = datetime(2026, 1, 1, tzinfo=UTC)
     raw.models.insert_one({"_id": "bare", "name": "Bare", "created_at": moment})
