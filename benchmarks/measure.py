@@ -84,9 +84,9 @@ class Bench:
         """Measure one case for one caller."""
         params = case.params
         narrowing = self._selectivity.narrowing(fold(params.query)) if params.query else []
-        pipeline = list_pipeline(params, asking.caller, narrowing)
         match = list_match(params, asking.caller, narrowing)
-        hint = list_hint(params, asking.caller)
+        pipeline = list_pipeline(params, match)
+        hint = list_hint(params, match)
         options: dict[str, Any] = {"hint": hint} if hint else {}
         page = pipeline[: next(at for at, stage in enumerate(pipeline) if "$lookup" in stage)]
         literal = _literal(match, page)

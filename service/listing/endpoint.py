@@ -11,7 +11,7 @@ from service.errors import COMMON_FAILURES, documented_problems
 from service.json_response import json_response
 from service.listing.page import PageShape, render_page
 from service.listing.params import ListParams
-from service.listing.pipeline import list_hint, list_pipeline
+from service.listing.pipeline import list_hint, list_match, list_pipeline
 from service.query_string import documented, query_dependency
 
 
@@ -30,9 +30,12 @@ def list_router(*, lenient: bool) -> APIRouter:
     ) -> Response:
         """Search, filter, sort and page through the models that the caller may see."""
         narrowing = context.selectivity.latest.narrowing(fold(params.query)) if params.query else ()
-        pipeline = list_pipeline(params, caller, narrowing)
+        match = list_match(params, caller, narrowing)
         yielded = await context.database.aggregate(
-            ModelRecord, pipeline, hint=list_hint(params, caller), seconds=context.settings.list_timeout
+            ModelRecord,
+            list_pipeline(params, match),
+            hint=list_hint(params, match),
+            seconds=context.settings.list_timeout,
         )
         page = render_page(yielded, caller, readers_see_params=context.settings.readers_see_params)
         return json_response(page)

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from documents.model import MAX_TAG_LENGTH
@@ -25,13 +25,17 @@ def _blank_is_absent(value: Any) -> Any:
 
 
 def _true_or_false(value: Any) -> Any:
-    if isinstance(value, str) and value not in _BOOLEANS:
-        raise PydanticCustomError("boolean", "must be true or false", {"expected": "true, false"})
-    return _BOOLEANS.get(value, value)
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value in _BOOLEANS:
+        return _BOOLEANS[value]
+    raise PydanticCustomError("boolean", "must be true or false", {"expected": "true, false"})
 
 
-class ListParams(PageParams):
-    """The parameters of `GET /api/models/list`, checked."""
+class ListFilter(BaseModel):
+    """What selects models, wherever models are selected."""
+
+    model_config = ConfigDict(frozen=True)
 
     query: Annotated[_Query | None, BeforeValidator(_blank_is_absent)] = Field(
         None,
@@ -44,11 +48,16 @@ class ListParams(PageParams):
     tag: Annotated[_Tag | None, BeforeValidator(_blank_is_absent)] = Field(
         None, description="The whole name of a tag, in any case."
     )
-    order_by: SortField = Field("created_at", description="Ties are ordered by id, in the same direction.")
-    direction: Literal["asc", "desc"] = Field("desc", description="`asc` or `desc`.")
     kind: Literal["custom", "base"] | None = Field(
         None, description="`custom`: has a base model; `base`: has none. Absent: both."
     )
     is_active: Annotated[bool | None, BeforeValidator(_true_or_false)] = Field(
         None, description="`true` or `false`. Absent: both."
     )
+
+
+class ListParams(PageParams, ListFilter):
+    """The parameters of `GET /api/models/list`, checked."""
+
+    order_by: SortField = Field("created_at", description="Ties are ordered by id, in the same direction.")
+    direction: Literal["asc", "desc"] = Field("desc", description="`asc` or `desc`.")

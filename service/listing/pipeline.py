@@ -10,41 +10,42 @@ from documents import ModelRecord
 from documents.folding import fold
 from indexes.model import all_by, readable_by
 from service import access
+from service.access import Match
 from service.identity import Caller
-from service.listing.params import ListParams
+from service.listing.params import ListFilter, ListParams
 from service.models.item import ITEM_STAGES
 
 _SORT_FIELDS = {"name": "keys.name", "created_at": "created_at", "updated_at": "updated_at"}
 
 
-def search_match(query: str, narrowing: Sequence[str]) -> dict[str, Any]:
+def search_match(query: str, narrowing: Sequence[str]) -> Match:
     """Return the match of a literal, case-insensitive search.
 
     The escaped expression decides; `narrowing` are trigrams of the folded query that let an index
     propose candidates.
     """
-    match: dict[str, Any] = {"keys.text": {"$regex": re.escape(fold(query))}}
+    match: Match = {"keys.text": {"$regex": re.escape(fold(query))}}
     if narrowing:
         match["keys.grams"] = {"$all": list(narrowing)}
     return match
 
 
-def list_match(params: ListParams, caller: Caller, narrowing: Sequence[str] = ()) -> dict[str, Any]:
-    """Return the match of all that a list request selects: the access rule first, then the filters."""
+def list_match(selected: ListFilter, caller: Caller, narrowing: Sequence[str] = ()) -> Match:
+    """Return the match of all that a filter selects for a caller: the access rule first, then the filters."""
     views = {None: access.readable, "created": access.owned, "shared": access.shared}
-    match = views[params.view_option](caller)
-    if params.query is not None:
-        match |= search_match(params.query, narrowing)
-    if params.tag is not None:
-        match["keys.tags"] = fold(params.tag.strip())
-    if params.kind is not None:
-        match["base_model_id"] = None if params.kind == "base" else {"$ne": None}
-    if params.is_active is not None:
-        match["is_active"] = params.is_active
+    match = views[selected.view_option](caller)
+    if selected.query is not None:
+        match |= search_match(selected.query, narrowing)
+    if selected.tag is not None:
+        match["keys.tags"] = fold(selected.tag.strip())
+    if selected.kind is not None:
+        match["base_model_id"] = None if selected.kind == "base" else {"$ne": None}
+    if selected.is_active is not None:
+        match["is_active"] = selected.is_active
     return match
 
 
-def list_hint(params: ListParams, caller: Caller) -> str | None:
+def list_hint(params: ListParams, match: Match) -> str | None:
     """Return the name of the index that the page must use, or None to leave the choice to the server.
 
     Without a search or a tag, the index of the requested order ends every page after its last record,
@@ -53,16 +54,16 @@ def list_hint(params: ListParams, caller: Caller) -> str | None:
     if params.query is not None or params.tag is not None:
         return None
     field = _SORT_FIELDS[params.order_by]
-    return readable_by(field) if "keys.readers" in list_match(params, caller) else all_by(field)
+    return readable_by(field) if "keys.readers" in match else all_by(field)
 
 
-def list_pipeline(params: ListParams, caller: Caller, narrowing: Sequence[str] = ()) -> list[dict[str, Any]]:
+def list_pipeline(params: ListParams, match: Match) -> list[dict[str, Any]]:
     """Return the pipeline on `models` that yields the page's records in order, then `{total}`.
 
-    The total comes by `$unionWith`, so it is there for an empty page too and the page may be larger
-    than one document, which a `$facet` could not be. It yields no total when it counts nothing.
+    `match` selects them, see `list_match`. The total comes by `$unionWith`, so it is there for an empty
+    page too and the page may be larger than one document, which a `$facet` could not be. It yields no
+    total when it counts nothing.
     """
-    match = list_match(params, caller, narrowing)
     field = _SORT_FIELDS[params.order_by]
     direction = 1 if params.direction == "asc" else -1
     # An open range on the sort field changes no result. It makes the index of that order apply the other filters to its

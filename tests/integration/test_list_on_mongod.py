@@ -15,7 +15,7 @@ from indexes.model import INDEXES
 from service.errors import ConflictError
 from service.identity import Identity
 from service.listing.params import ListParams
-from service.listing.pipeline import list_hint, list_pipeline
+from service.listing.pipeline import list_hint, list_match, list_pipeline
 from tests.conftest import Commands
 from tests.directory import LIST, Directory, grant, model
 
@@ -105,9 +105,10 @@ async def _explain(
     directory: Directory, raw: SyncDatabase[dict[str, Any]], user: str, params: ListParams
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     caller = await Identity(directory.database).resolve(f"Bearer {await directory.key(user)}")
-    pipeline = list_pipeline(params, caller)
+    match = list_match(params, caller)
+    pipeline = list_pipeline(params, match)
     page = pipeline[: next(at for at, stage in enumerate(pipeline) if "$lookup" in stage)]
-    command: dict[str, Any] = {"aggregate": "models", "pipeline": page, "hint": list_hint(params, caller), "cursor": {}}
+    command: dict[str, Any] = {"aggregate": "models", "pipeline": page, "hint": list_hint(params, match), "cursor": {}}
     explained = raw.command("explain", command, verbosity="executionStats")
     plan = explained["queryPlanner"]["winningPlan"]
     return _stages(plan.get("queryPlan", plan)), explained["executionStats"]

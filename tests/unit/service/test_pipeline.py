@@ -18,8 +18,16 @@ def _params(**values: Any) -> ListParams:
     return ListParams.model_validate(values)
 
 
+def _pipeline(params: ListParams, caller: Caller) -> list[dict[str, Any]]:
+    return list_pipeline(params, list_match(params, caller))
+
+
+def _hint(params: ListParams, caller: Caller) -> str | None:
+    return list_hint(params, list_match(params, caller))
+
+
 def test_the_whole_pipeline() -> None:
-    pipeline = list_pipeline(_params(page="3", page_size="10", order_by="name", direction="asc"), ANN)
+    pipeline = _pipeline(_params(page="3", page_size="10", order_by="name", direction="asc"), ANN)
     project = pipeline.pop(5)["$project"]
     assert pipeline == [
         {"$match": READABLE},
@@ -55,23 +63,23 @@ def test_the_access_rule_comes_first_and_the_filters_join_it(values: dict[str, A
 
 def test_the_page_and_the_total_select_alike() -> None:
     params = _params(query="x", tag="t", view_option="shared", kind="base", is_active="true")
-    pipeline = list_pipeline(params, ANN)
+    pipeline = _pipeline(params, ANN)
     assert pipeline[0] == pipeline[-1]["$unionWith"]["pipeline"][0]
 
 
 def test_an_admin_is_matched_by_the_order_alone() -> None:
-    pipeline = list_pipeline(_params(), ROOT)
+    pipeline = _pipeline(_params(), ROOT)
     assert pipeline[0] == {"$match": {"created_at": {"$gte": MinKey()}}}
     assert pipeline[-1]["$unionWith"]["pipeline"][0] == {"$match": {}}
 
 
 def test_the_index_of_the_order_is_named_unless_a_search_or_tag_may_find_a_better_one() -> None:
-    assert list_hint(_params(order_by="name"), ANN) == "readable_by_name"
-    assert list_hint(_params(kind="base"), ROOT) == "all_by_created"
-    assert list_hint(_params(view_option="created"), ROOT) == "readable_by_created"
-    assert list_hint(_params(query="x"), ANN) is None
-    assert list_hint(_params(tag="x"), ROOT) is None
+    assert _hint(_params(order_by="name"), ANN) == "readable_by_name"
+    assert _hint(_params(kind="base"), ROOT) == "all_by_created"
+    assert _hint(_params(view_option="created"), ROOT) == "readable_by_created"
+    assert _hint(_params(query="x"), ANN) is None
+    assert _hint(_params(tag="x"), ROOT) is None
 
 
 def test_a_page_beyond_all_numbers_is_beyond_the_end() -> None:
-    assert list_pipeline(_params(page="9" * 40), ANN)[2] == {"$skip": 10**12}
+    assert _pipeline(_params(page="9" * 40), ANN)[2] == {"$skip": 10**12}
