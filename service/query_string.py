@@ -15,6 +15,10 @@ SHOWN_NAME_LENGTH = 100
 P = TypeVar("P", bound=BaseModel)
 
 
+class NoParams(BaseModel):
+    """The parameters of a route that takes none."""
+
+
 def _pairs(request: Request) -> list[tuple[str, str]]:
     raw: bytes = request.scope["query_string"]
     try:

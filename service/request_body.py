@@ -7,6 +7,7 @@ from fastapi import Request
 from pydantic import BaseModel, ValidationError
 
 from service.errors import InvalidInputError, TooLargeError, invalid_input
+from service.query_string import NoParams, read_query
 
 MAX_BODY_BYTES = 1_000_000
 
@@ -16,9 +17,10 @@ F = TypeVar("F", bound=BaseModel)
 async def read_body(request: Request, form: type[F], *, lenient: bool) -> F:
     """Parse the body of a request into `form`; unknown top-level fields are refused, or ignored if `lenient`.
 
-    Raises TooLargeError as soon as the body exceeds its limit, and InvalidInputError that names the
-    field for anything else that is wrong.
+    So are query parameters: a route that reads a body takes none. Raises TooLargeError as soon as the body
+    exceeds its limit, and InvalidInputError that names the field for anything else that is wrong.
     """
+    read_query(request, NoParams, lenient=lenient)
     value = _decode(await _bounded(request))
     if lenient:
         value = {name: value[name] for name in value.keys() & form.model_fields.keys()}

@@ -15,7 +15,7 @@ from service.models import changes, history
 from service.models.endpoint import CHANGED, VersionDependency, answer_with_model
 from service.models.forms import ModelIdForm
 from service.paging import PageParams, whole_number
-from service.query_string import documented, query_dependency
+from service.query_string import NoParams, documented, query_dependency
 from service.request_body import documented_body, read_body
 
 _REFUSALS = documented_problems(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, *COMMON_FAILURES)
@@ -84,6 +84,7 @@ def history_router(*, lenient: bool) -> APIRouter:
     router = APIRouter(prefix="/models/model/history", tags=["history"])
     page_params = query_dependency(HistoryParams, lenient=lenient)
     difference_params = query_dependency(DifferenceParams, lenient=lenient)
+    no_params = query_dependency(NoParams, lenient=lenient)
 
     @router.get(
         "",
@@ -132,6 +133,7 @@ def history_router(*, lenient: bool) -> APIRouter:
     @router.get("/{revision}", responses={200: {"model": RevisionShape}, **_REFUSALS})
     async def get_revision(
         caller: CallerDependency,
+        _: Annotated[NoParams, Depends(no_params)],
         revision: Annotated[str, Path(pattern="^[0-9a-f]{32}$")],
         context: ContextDependency,
     ) -> Response:

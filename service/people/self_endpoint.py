@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from documents import ApiKey, User
@@ -18,6 +18,7 @@ from service.identity import key_id
 from service.json_response import json_response
 from service.people.keys import create_key, revoke_key
 from service.people.users import find_user
+from service.query_string import NoParams, query_dependency
 from service.request_body import documented_body, read_body
 
 MAX_EXPIRY = 253402300799  # the end of the year 9999
@@ -83,8 +84,11 @@ def _shown(key: ApiKey) -> dict[str, Any]:
     return {"id": key.id, "name": key.name, "scope": key.scope, **written}
 
 
+_NoParameters = Annotated[NoParams, Depends(query_dependency(NoParams, lenient=False))]
+
+
 @router.get("/me", responses={200: {"model": SelfShape}, **documented_problems(*COMMON_FAILURES)})
-async def get_self(caller: CallerDependency, context: ContextDependency) -> Response:
+async def get_self(caller: CallerDependency, _: _NoParameters, context: ContextDependency) -> Response:
     """Return who is asking."""
     user = await find_user(context.database, caller.user_id)
     groups = sorted(name.partition(":")[2] for name in caller.principals if name.startswith("group:"))
@@ -93,7 +97,7 @@ async def get_self(caller: CallerDependency, context: ContextDependency) -> Resp
 
 
 @router.get("/keys", responses={200: {"model": list[KeyShape]}, **documented_problems(*COMMON_FAILURES)})
-async def list_keys(caller: CallerDependency, context: ContextDependency) -> Response:
+async def list_keys(caller: CallerDependency, _: _NoParameters, context: ContextDependency) -> Response:
     """Return the caller's keys, oldest first, without their secrets."""
     found = await context.database.find(ApiKey, {"user_id": caller.user_id}, sort=[("created_at", 1)])
     return json_response([_shown(ApiKey.model_validate(key)) for key in found])
