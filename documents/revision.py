@@ -18,6 +18,9 @@ class Change(StrEnum):
     TOGGLE = "toggle"
     ACCESS = "access"
     RESTORE = "restore"
+    TRANSFER = "transfer"
+    IMPORT = "import"
+    SYNC = "sync"
     DELETE = "delete"
 
 
@@ -28,7 +31,8 @@ class Revision(Document):
     model_id: Identifier
     version: Annotated[int, Field(ge=1, lt=2**63)]
     at: Moment
-    by: Identifier
+    # Nobody, when the change came by the command line.
+    by: Identifier | None
     change: Change
     before: dict[str, Any] | None
     after: dict[str, Any] | None

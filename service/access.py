@@ -19,6 +19,16 @@ def readable(caller: Caller) -> Match:
     return {} if caller.is_admin else {"keys.readers": {"$in": list(caller.principals)}}
 
 
+def writable(caller: Caller) -> Match:
+    """Return the match fragment of the records that the caller may write."""
+    return {} if caller.is_admin else {"keys.writers": {"$in": list(caller.principals)}}
+
+
+def managed(caller: Caller) -> Match:
+    """Return the match fragment of the records whose grants the caller may change."""
+    return {} if caller.is_admin else owned(caller)
+
+
 def owned(caller: Caller) -> Match:
     """Return the match fragment of the caller's own records."""
     # An owner is always among the readers; naming that one principal keeps to one index scan.
@@ -37,4 +47,5 @@ def can_manage(caller: Caller, record: Mapping[str, Any]) -> bool:
 
 def can_write(caller: Caller, record: Mapping[str, Any]) -> bool:
     """Say whether the caller may write a record, given as stored with at least its `keys.writers`."""
-    return caller.is_admin or not caller.principals.isdisjoint(record["keys"].get("writers", ()))
+    writers = record["keys"].get("writers") if isinstance(record.get("keys"), Mapping) else None
+    return caller.is_admin or (isinstance(writers, list) and not caller.principals.isdisjoint(writers))

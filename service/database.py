@@ -14,7 +14,7 @@ from motor.motor_asyncio import (
     AsyncIOMotorCollection,
     AsyncIOMotorDatabase,
 )
-from pymongo import IndexModel, InsertOne, ReplaceOne, UpdateOne, WriteConcern
+from pymongo import DeleteOne, IndexModel, InsertOne, UpdateOne, WriteConcern
 from pymongo.errors import BulkWriteError, DuplicateKeyError, InvalidURI, OperationFailure
 
 from documents import DOCUMENTS
@@ -24,7 +24,7 @@ from service.exact_bson import RAW, STORED, Record, decode_exactly, int64
 log = logging.getLogger("modeldeck")
 
 Pipeline = Sequence[Mapping[str, Any]]
-Write = InsertOne[Record] | ReplaceOne[Record] | UpdateOne
+Write = InsertOne[Record] | UpdateOne | DeleteOne
 D = TypeVar("D", bound=Document)
 T = TypeVar("T")
 
@@ -88,10 +88,10 @@ class Database:
     def _for_reading(self, kind: type[Document]) -> AsyncIOMotorCollection[Any]:
         return self._collection(kind).with_options(codec_options=RAW)
 
-    async def in_transaction(self, work: Callable[[], Awaitable[T]]) -> T:
+    async def in_transaction(self, work: Callable[[], Awaitable[T]], *, bulk: bool = False) -> T:
         """Run `work` so that all its calls on this database take effect, or none; return what it returns.
 
-        It is run again when others got in its way, and must raise to give up.
+        It is run again when others got in its way, and must raise to give up. `bulk` gives it more time.
         """
 
         async def attempt(session: AsyncIOMotorClientSession) -> T:
@@ -101,7 +101,7 @@ class Database:
             finally:
                 _session.reset(token)
 
-        with pymongo.timeout(self._timeout):
+        with pymongo.timeout(self._timeout * (BULK_TIMEOUT_FACTOR if bulk else 1)):
             async with await self._client.start_session() as session:
                 return await session.with_transaction(attempt)
 
@@ -195,8 +195,8 @@ class Database:
     async def write_many(self, kind: type[Document], writes: Sequence[Write]) -> tuple[int, list[int]]:
         """Send independent writes in one go.
 
-        Returns how many documents were inserted or matched, and the positions in `writes` of those
-        refused because a unique key is taken. Any other failure is raised.
+        Returns how many documents were inserted, matched or deleted, and the positions in `writes` of
+        those refused because a unique key is taken. Any other failure is raised.
         """
         if not writes:
             return 0, []
@@ -207,8 +207,9 @@ class Database:
             refused = error.details["writeErrors"]
             if error.details["writeConcernErrors"] or any(item["code"] != _DUPLICATE_KEY for item in refused):
                 raise
-            return error.details["nInserted"] + error.details["nMatched"], [item["index"] for item in refused]
-        return result.inserted_count + result.matched_count, []
+            done = sum(error.details[count] for count in ("nInserted", "nMatched", "nRemoved"))
+            return done, [item["index"] for item in refused]
+        return result.inserted_count + result.matched_count + result.deleted_count, []
 
     async def create_indexes(self, collection: str, indexes: Sequence[IndexModel]) -> None:
         """Create indexes; waits as long as the server needs to build them.
@@ -239,14 +240,14 @@ def insert_one(document: Record) -> Write:
     return InsertOne(document)
 
 
-def replace_one(query: Mapping[str, Any], document: Record) -> Write:
-    """Return the write that stores a document in place of the one that matches, if there is one."""
-    return ReplaceOne(query, document)
-
-
 def update_one(query: Mapping[str, Any], change: Mapping[str, Any]) -> Write:
     """Return the write that changes the one document that matches, if there is one."""
     return UpdateOne(query, change)
+
+
+def delete_one(query: Mapping[str, Any]) -> Write:
+    """Return the write that deletes the one document that matches, if there is one."""
+    return DeleteOne(query)
 
 
 def stored(document: Document) -> Record:

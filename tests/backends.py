@@ -1,13 +1,14 @@
 """What mongomock lacks and the list needs, so that the same tests run on both backends."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from copy import deepcopy
 from typing import Any, TypeVar
 
 from beanie import Document
 from bson.min_key import MinKey
 from mongomock import aggregate
 from motor.motor_asyncio import AsyncIOMotorCollection
-from pymongo import InsertOne, ReplaceOne
+from pymongo import DeleteOne, InsertOne
 from pymongo.errors import DuplicateKeyError
 
 from service.database import Database, Pipeline, Write
@@ -22,12 +23,14 @@ class MockedDatabase(Database):
     def _for_reading(self, kind: type[Document]) -> AsyncIOMotorCollection[Any]:
         return self._collection(kind)
 
-    async def in_transaction(self, work: Callable[[], Awaitable[T]]) -> T:
+    async def in_transaction(self, work: Callable[[], Awaitable[T]], *, bulk: bool = False) -> T:  # noqa: ARG002
         # It has no transactions: what needs one to be right is tested on the real server.
         return await work()
 
     async def _aggregate(self, kind: type[Document], pipeline: Pipeline, options: Record) -> list[Record]:
-        # It takes a hint for an index that it does not have, and can't compare with the lowest of all values.
+        # It takes a hint for an index that it does not have, can't compare with the lowest of all values, and
+        # takes the pipeline that it runs apart.
+        pipeline = deepcopy(pipeline)
         first = pipeline[0].get("$match", {})
         if any(condition == {"$gte": MinKey()} for condition in first.values()):
             bounded = {name: condition for name, condition in first.items() if condition != {"$gte": MinKey()}}
@@ -42,8 +45,8 @@ class MockedDatabase(Database):
                 if isinstance(write, InsertOne):
                     await collection.insert_one(write._doc)
                     written += 1
-                elif isinstance(write, ReplaceOne):
-                    written += (await collection.replace_one(write._filter, write._doc)).matched_count
+                elif isinstance(write, DeleteOne):
+                    written += (await collection.delete_one(write._filter)).deleted_count
                 else:
                     written += (await collection.update_one(write._filter, write._doc)).matched_count
             except DuplicateKeyError:

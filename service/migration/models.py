@@ -2,15 +2,14 @@
 
 import asyncio
 from dataclasses import dataclass
-from datetime import datetime
 from hashlib import blake2b
 from typing import Any
 
 from documents import ModelRecord
 from documents.grant import EVERYONE, AccessGrant, PrincipalType
-from documents.keys import OwnerFacts
-from service.clock import now
-from service.database import Database, Write, insert_one, replace_one
+from documents.image import image_problem
+from documents.revision import Change
+from service.database import Database
 from service.errors import ConflictError, TooLargeError
 from service.exact_bson import Record, same_content
 from service.migration.known import Known
@@ -18,14 +17,12 @@ from service.migration.options import ImportOptions, OnConflict
 from service.migration.people import ATTEMPTS, CONTENDED, EXISTS
 from service.migration.records import ModelInput
 from service.migration.report import Outcome, Report
-from service.models.changes import last_versions
-from service.models.compose import SAID, compose, require_storable
-from service.models.rekey import owners, rekey_where
+from service.models.compose import SAID, require_storable
 from service.models.soundness import unsound_fields
+from service.models.writes import LostRaceError, Planned, step_back, store
 
 BATCH_RECORDS = 1000
 BATCH_BYTES = 8_000_000
-REMEMBERED_OWNERS = 100_000
 # What makes two versions of a record the same; `version` and `keys` follow from it.
 _CONTENT = (*SAID, "created_at", "updated_at")
 
@@ -49,7 +46,6 @@ class ModelImport:
         self._batch: list[_Candidate] = []
         self._batch_bytes = 0
         self._seen: set[bytes] = set()
-        self._owners: dict[str, OwnerFacts | None] = {}
         self._writing: asyncio.Task[None] | None = None
 
     async def add(self, position: str, model: ModelInput) -> bool:
@@ -63,6 +59,7 @@ class ModelImport:
             self._report.reject(position, "model", model.id, "user_id: missing, and no owner was given for such models")
             return False
         candidate = _Candidate(position, model, _body(model, self._options.owner_id))
+        self._keep_safe_image(candidate)
         try:
             size = require_storable(candidate.body)
         except (ValueError, TooLargeError) as error:
@@ -75,12 +72,17 @@ class ModelImport:
         await self._hand_on()
         return True
 
+    def _keep_safe_image(self, candidate: _Candidate) -> None:
+        meta = candidate.model.meta
+        if problem := image_problem(meta.get("profile_image_url")):
+            reason = f"meta.profile_image_url: {problem}; kept out"
+            self._report.reject(candidate.position, "model", candidate.model.id, reason, whole=False)
+            candidate.body["meta"] = {name: value for name, value in meta.items() if name != "profile_image_url"}
+
     async def finish(self) -> None:
-        """Write what has been taken, and see that no owner was renamed meanwhile."""
+        """Write what has been taken."""
         await self._hand_on()
         await self._written()
-        if not self._options.dry_run:
-            await self._follow_renamed_owners()
 
     async def _written(self) -> None:
         if self._writing is not None:
@@ -92,10 +94,9 @@ class ModelImport:
         if not batch:
             return
         await self._keep_known_principals(batch)
-        await self._look_up_owners(batch)
-        writes = await self._decide(batch)
+        planned = await self._decide(batch)
         await self._written()
-        self._writing = asyncio.create_task(self._write(batch, writes))
+        self._writing = asyncio.create_task(self._write(batch, planned))
 
     async def _keep_known_principals(self, batch: list[_Candidate]) -> None:
         named: dict[str, set[str]] = {PrincipalType.USER: set(), PrincipalType.GROUP: set()}
@@ -115,28 +116,18 @@ class ModelImport:
             if len(kept) != len(candidate.model.access_grants):
                 candidate.body["access_grants"] = [grant.model_dump() for grant in kept]
 
-    async def _look_up_owners(self, batch: list[_Candidate]) -> None:
-        ids = {candidate.body["user_id"] for candidate in batch}
-        if len(self._owners) > REMEMBERED_OWNERS:
-            await self._follow_renamed_owners()
-            self._owners.clear()
-        missing = sorted(ids - self._owners.keys())
-        found = await owners(self._database, missing)
-        self._owners.update((user_id, found.get(user_id)) for user_id in missing)
-
-    async def _decide(self, batch: list[_Candidate]) -> list[Write]:
+    async def _decide(self, batch: list[_Candidate]) -> list[Planned]:
         ids = [candidate.model.id for candidate in batch]
         existing = {record["_id"]: record for record in await self._database.find(ModelRecord, {"_id": {"$in": ids}})}
-        ended = await last_versions(self._database, [model_id for model_id in ids if model_id not in existing])
-        writes: list[Write] = []
+        planned: list[Planned] = []
         for candidate in batch:
             live = existing.get(candidate.model.id)
             outcome = self._outcome(candidate, live)
             if candidate.outcome is None:
                 candidate.outcome = outcome
             if outcome in (Outcome.CREATED, Outcome.UPDATED):
-                writes.append(self._write_of(candidate, live, ended.get(candidate.model.id, 0)))
-        return writes
+                planned.append(_planned(candidate, live))
+        return planned
 
     def _outcome(self, candidate: _Candidate, live: Record | None) -> Outcome:
         if live is None:
@@ -150,32 +141,17 @@ class ModelImport:
             return Outcome.REJECTED
         return Outcome.SKIPPED if self._options.on_conflict is OnConflict.SKIP else Outcome.UPDATED
 
-    def _write_of(self, candidate: _Candidate, live: Record | None, ended: int) -> Write:
-        moment = now()
-        body = candidate.body
-        # What others have written can lack either; the import makes it whole.
-        version, created_at = (live or {}).get("version"), (live or {}).get("created_at")
-        following = version + 1 if isinstance(version, int) else max(candidate.model.version, ended + 1)
-        whole = compose(
-            candidate.model.id,
-            body,
-            version=following,
-            created_at=body.get("created_at") or (created_at if isinstance(created_at, datetime) else moment),
-            updated_at=body.get("updated_at") or moment,
-            owner=self._owners.get(body["user_id"]),
-        )
-        if live is None:
-            return insert_one(whole)
-        return replace_one({"_id": candidate.model.id, "version": version}, whole)
-
-    async def _write(self, batch: list[_Candidate], writes: list[Write]) -> None:
+    async def _write(self, batch: list[_Candidate], planned: list[Planned]) -> None:
         if not self._options.dry_run:
-            for _ in range(ATTEMPTS):
-                written, _refused = await self._database.write_many(ModelRecord, writes)
-                if written == len(writes):
+            for attempt in range(ATTEMPTS):
+                try:
+                    if planned:
+                        await store(self._database, planned, None, bulk=True)
                     break
-                # Somebody else changed some of these records in between: look again and write what still differs.
-                writes = await self._decide(batch)
+                except LostRaceError:
+                    # Somebody else changed some of these records in between: look again and write what still differs.
+                    await step_back(attempt)
+                    planned = await self._decide(batch)
             else:
                 raise ConflictError(CONTENDED)
         for candidate in batch:
@@ -184,14 +160,12 @@ class ModelImport:
             elif candidate.outcome is not None:
                 self._report.count("model", candidate.outcome)
 
-    async def _follow_renamed_owners(self) -> None:
-        ids = sorted(self._owners)
-        for start in range(0, len(ids), BATCH_RECORDS):
-            part = ids[start : start + BATCH_RECORDS]
-            fresh = await owners(self._database, part)
-            for user_id in part:
-                if fresh.get(user_id) != self._owners[user_id]:
-                    await rekey_where(self._database, {"user_id": user_id})
+
+def _planned(candidate: _Candidate, live: Record | None) -> Planned:
+    body = candidate.body
+    said = {field: body[field] for field in SAID}
+    times = {field: body.get(field) for field in ("created_at", "updated_at")}
+    return Planned(candidate.model.id, Change.IMPORT, live, said, **times, version=candidate.model.version)
 
 
 def _body(model: ModelInput, owner_id: str | None) -> dict[str, Any]:

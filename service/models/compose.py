@@ -10,13 +10,15 @@ from documents.model import MAX_RECORD_BYTES
 from service.errors import TooLargeError
 from service.exact_bson import Record, document_size, int64
 
+Said = Mapping[str, Any]
+
 # All that people can say of a record, in the order in which it is stored.
 SAID = ("user_id", "base_model_id", "name", "params", "meta", "access_grants", "is_active")
 
 
 def compose(
     model_id: str,
-    said: Mapping[str, Any],
+    said: Said,
     *,
     version: int,
     created_at: datetime,
@@ -42,7 +44,7 @@ def compose(
     }
 
 
-def require_storable(said: Mapping[str, Any]) -> int:
+def require_storable(said: Said) -> int:
     """Return the size in bytes of what is said of a record; raise TooLargeError beyond the limit.
 
     Raises ValueError for what can't be stored at all.

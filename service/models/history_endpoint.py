@@ -52,7 +52,7 @@ class SummaryShape(BaseModel):
     model_id: str
     version: int = Field(description="The version that the change made.")
     at: int
-    by: str
+    by: str | None = Field(description="The user who made it; null for the command line.")
     change: Change
     fields: list[str] = Field(description="The fields that differ.")
 

@@ -131,3 +131,13 @@ async def test_history_can_not_be_changed(directory: Directory) -> None:
     for method in ("DELETE", "PUT", "PATCH", "POST"):
         answer = await directory.client.request(method, f"{HISTORY}/{newest['id']}", headers=headers, json={})
         assert answer.status_code == 405
+
+
+async def test_an_import_is_a_change_too(directory: Directory, tmp_path: Path) -> None:
+    await directory.user("owner")
+    for params in ({"system": "first"}, {"system": "second"}, {"system": "second"}):
+        await directory.load({"models": [model("m", "owner", params=params)]}, tmp_path)
+    told = [(item["version"], item["change"], item["by"]) for item in (await _history(directory))["items"]]
+    assert told == [(2, "import", None), (1, "import", None)]
+    differences = await directory.get(DIFF, "owner", id="m", earlier=1, later=2)
+    assert differences.json() == [{"path": "/params/system", "before": "first", "after": "second"}]

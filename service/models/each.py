@@ -1,0 +1,118 @@
+"""The same change made to many records: each one changes for itself, and tells what became of it."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from documents import ModelRecord
+from documents.revision import Change
+from service.access import Match
+from service.database import Database
+from service.errors import TooLargeError
+from service.exact_bson import Record, same_content
+from service.models.compose import SAID, Said, require_storable
+from service.models.soundness import unsound_fields
+from service.models.writes import ATTEMPTS, LostRaceError, Planned, step_back, store
+
+# One transaction each. A record and its two copies in the revision can have 500 KB each.
+BATCH = 100
+CONTENDED = "This model is being changed by others all the time; try again later."
+
+
+class Status(StrEnum):
+    """What became of one record."""
+
+    CHANGED = "changed"
+    UNCHANGED = "unchanged"
+    NOT_FOUND = "not_found"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of one record: its version, if it is there, and why it failed, if it did."""
+
+    model_id: str
+    status: Status
+    version: int | None = None
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """A change that somebody wants of many records.
+
+    `allowed` is the match fragment that must hold of a record at the moment when it is changed, `amend` says what a
+    record shall say, and `by` is the user who wants it.
+    """
+
+    change: Change
+    by: str | None
+    allowed: Match
+    amend: Callable[[Record], Said]
+
+
+async def change_where(database: Database, query: Match, wish: Wish) -> AsyncIterator[list[Outcome]]:
+    """Change all records that match, in order of id; yield what became of them, batch by batch."""
+    async for batch in database.batches(ModelRecord, query, fields=["_id"], size=BATCH):
+        yield await change_each(database, [record["_id"] for record in batch], wish)
+
+
+async def change_each(database: Database, model_ids: Sequence[str], wish: Wish) -> list[Outcome]:
+    """Change these records; return what became of each, in the same order."""
+    outcomes: list[Outcome] = []
+    for start in range(0, len(model_ids), BATCH):
+        batch = model_ids[start : start + BATCH]
+        try:
+            outcomes += await _together(database, batch, wish)
+        except LostRaceError:
+            # One of them is in demand: only that one need be tried again and again.
+            outcomes += [await _alone(database, model_id, wish) for model_id in batch]
+    return outcomes
+
+
+async def _alone(database: Database, model_id: str, wish: Wish) -> Outcome:
+    for attempt in range(ATTEMPTS):
+        try:
+            return (await _together(database, [model_id], wish))[0]
+        except LostRaceError:
+            await step_back(attempt)
+    return Outcome(model_id, Status.FAILED, detail=CONTENDED)
+
+
+async def _together(database: Database, model_ids: Sequence[str], wish: Wish) -> list[Outcome]:
+    found = await database.find(ModelRecord, {"$and": [wish.allowed, {"_id": {"$in": list(model_ids)}}]})
+    records = {record["_id"]: record for record in found}
+    outcomes: dict[str, Outcome] = {}
+    planned: list[Planned] = []
+    for model_id in model_ids:
+        decided = _decide(model_id, records.get(model_id), wish)
+        if isinstance(decided, Planned):
+            planned.append(decided)
+        else:
+            outcomes[model_id] = decided
+    versions = await store(database, planned, wish.by) if planned else []
+    for item, version in zip(planned, versions, strict=True):
+        outcomes[item.model_id] = Outcome(item.model_id, Status.CHANGED, version)
+    return [outcomes[model_id] for model_id in model_ids]
+
+
+def _decide(model_id: str, record: Record | None, wish: Wish) -> Planned | Outcome:
+    if record is None:
+        return Outcome(model_id, Status.NOT_FOUND)
+    if unsound := unsound_fields(record, with_params=True):
+        return Outcome(model_id, Status.FAILED, detail=malformed(unsound))
+    before = {field: record[field] for field in SAID}
+    said = {**before, **wish.amend(record)}
+    if same_content(before, said):
+        return Outcome(model_id, Status.UNCHANGED, record["version"])
+    try:
+        require_storable(said)
+    except TooLargeError as error:
+        return Outcome(model_id, Status.FAILED, record["version"], error.detail)
+    return Planned(model_id, wish.change, record, said)
+
+
+def malformed(fields: Sequence[str]) -> str:
+    """Return a sentence about a record that the service can't change."""
+    return f"This model was written past the service and is malformed: {', '.join(fields)}."

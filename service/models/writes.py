@@ -1,0 +1,158 @@
+"""Writing model records: each write conditional on what was read, and stored together with its revision."""
+
+import asyncio
+import random
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from documents import ModelRecord, Revision
+from documents.keys import OwnerFacts
+from documents.revision import Change
+from service.clock import now
+from service.database import Database, Write, delete_one, insert_one, update_one
+from service.exact_bson import Record, int64
+from service.models.compose import SAID, Said, compose
+from service.models.rekey import owners, rekey_where
+
+ATTEMPTS = 50
+MAX_PAUSE_SECONDS = 0.25
+
+Owners = Mapping[str, OwnerFacts]
+
+
+class LostRaceError(Exception):
+    """Somebody else changed a record since it was read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One record's change, decided on what was read.
+
+    `live` is the record as it was read, None for a new one; `said` is what it shall say, None to delete
+    it. The times are those that a record brings along; `version` is the least that a new one shall have.
+    """
+
+    model_id: str
+    change: Change
+    live: Record | None
+    said: Said | None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    version: int = 1
+
+    @property
+    def before(self) -> dict[str, Any] | None:
+        """What the record said."""
+        return None if self.live is None else {field: self.live[field] for field in SAID if field in self.live}
+
+    @property
+    def live_version(self) -> int | None:
+        """The version that the record has; None for a new one, and for one written past the service without."""
+        version = None if self.live is None else self.live.get("version")
+        return version if isinstance(version, int) else None
+
+
+async def store(database: Database, planned: Sequence[Planned], by: str | None, *, bulk: bool = False) -> list[int]:
+    """Write all that is planned, or nothing, and return the versions that it made.
+
+    `by` is the user who asked for it. Raises LostRaceError when a record is not as it was read.
+    """
+    known = await owners_of(database, planned)
+    versions = await database.in_transaction(lambda: write(database, planned, by, known), bulk=bulk)
+    await follow_owners(database, planned, known)
+    return versions
+
+
+async def owners_of(database: Database, planned: Sequence[Planned]) -> Owners:
+    """Return what the keys of the planned records hold of their owners."""
+    return await owners(database, [item.said["user_id"] for item in planned if item.said is not None])
+
+
+async def follow_owners(database: Database, planned: Sequence[Planned], known: Owners) -> None:
+    """Bring the keys of written records up to date, if an owner was renamed since `known` was read."""
+    fresh = await owners_of(database, planned)
+    followed = [
+        item.model_id
+        for item in planned
+        if item.said is not None and fresh.get(item.said["user_id"]) != known.get(item.said["user_id"])
+    ]
+    if followed:
+        await rekey_where(database, {"_id": {"$in": followed}})
+
+
+async def write(database: Database, planned: Sequence[Planned], by: str | None, known: Owners) -> list[int]:
+    """Do what `store` does, as a part of the caller's transaction."""
+    ended = await last_versions(database, [item.model_id for item in planned if item.live_version is None])
+    versions = [_next_version(item, ended.get(item.model_id, 0)) for item in planned]
+    moment = now()
+    writes = [_write_of(item, version, moment, known) for item, version in zip(planned, versions, strict=True)]
+    revisions = [
+        insert_one(_revision(item, version, moment, by)) for item, version in zip(planned, versions, strict=True)
+    ]
+    for kind, changes in ((ModelRecord, writes), (Revision, revisions)):
+        written, _ = await database.write_many(kind, changes)
+        if written != len(planned):
+            raise LostRaceError
+    return versions
+
+
+async def last_versions(database: Database, model_ids: Sequence[str]) -> dict[str, int]:
+    """Return the last recorded version of each of these ids that has a history.
+
+    A new record goes on from there, where an earlier one of its id ended, so that no version ever means
+    two things.
+    """
+    if not model_ids:
+        return {}
+    group = {"_id": "$model_id", "version": {"$max": "$version"}}
+    found = await database.aggregate(Revision, [{"$match": {"model_id": {"$in": list(model_ids)}}}, {"$group": group}])
+    return {last["_id"]: last["version"] for last in found}
+
+
+def _next_version(item: Planned, ended: int) -> int:
+    return max(item.version, ended + 1) if item.live_version is None else item.live_version + 1
+
+
+def _write_of(item: Planned, version: int, moment: datetime, known: Owners) -> Write:
+    match = {"_id": item.model_id, "version": (item.live or {}).get("version")}
+    if item.said is None:
+        return delete_one(match)
+    earlier = {field: _moment((item.live or {}).get(field)) for field in ("created_at", "updated_at")}
+    whole = compose(
+        item.model_id,
+        item.said,
+        version=version,
+        created_at=item.created_at or earlier["created_at"] or moment,
+        # A clock that went back must not make a record older than it was.
+        updated_at=item.updated_at or max(moment, earlier["updated_at"] or moment),
+        owner=known.get(item.said["user_id"]),
+    )
+    if item.live is None:
+        return insert_one(whole)
+    return update_one(match, {"$set": {name: value for name, value in whole.items() if name != "_id"}})
+
+
+def _moment(value: Any) -> datetime | None:
+    return value if isinstance(value, datetime) else None
+
+
+def _revision(item: Planned, version: int, moment: datetime, by: str | None) -> Record:
+    # Put together by hand, not through the document: imports make very many.
+    return {
+        "_id": secrets.token_hex(16),
+        "model_id": item.model_id,
+        "version": int64(version),
+        "at": moment,
+        "by": by,
+        "change": str(item.change),
+        "before": item.before,
+        "after": None if item.said is None else {field: item.said[field] for field in SAID},
+    }
+
+
+async def step_back(attempt: int) -> None:
+    """Wait before another attempt: at random, and longer each time, so that many who want one record part."""
+    await asyncio.sleep(random.uniform(0, min(0.002 * 2**attempt, MAX_PAUSE_SECONDS)))  # noqa: S311  # no secret
