@@ -6,15 +6,17 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 
-from service import health
+from service import health, static_files
 from service.context import Context
 from service.database import Database
 from service.errors import ConfigurationError, install_error_handlers
 from service.identity import Identity
 from service.listing.endpoint import list_router
+from service.listing.inventory_endpoint import inventory_router
 from service.listing.selectivity import SelectivityMonitor
 from service.models.endpoint import models_router
 from service.models.history_endpoint import history_router
+from service.models.image_endpoint import image_router
 from service.people import self_endpoint
 from service.settings import Settings, load_settings
 from service.tokens import TokenVerifier
@@ -56,8 +58,9 @@ def create_app(settings: Settings | None = None, open_database: Callable[[Settin
     install_error_handlers(app)
     app.include_router(health.router)
     app.include_router(health.router, prefix=API, include_in_schema=False)
+    app.include_router(static_files.router)
     app.include_router(self_endpoint.router, prefix=API)
-    for router in (list_router, models_router, history_router):
+    for router in (list_router, inventory_router, models_router, image_router, history_router):
         app.include_router(router(lenient=False), prefix=API)
         app.include_router(router(lenient=True), prefix=COMPATIBILITY, include_in_schema=False)
     return app

@@ -159,6 +159,17 @@ class Database:
             yield found
             after = {"_id": {"$gt": found[-1]["_id"]}}
 
+    async def aggregate_batches(
+        self, kind: type[Document], query: Mapping[str, Any], stages: Pipeline, *, size: int
+    ) -> AsyncIterator[list[Record]]:
+        """Yield what `stages`, which keep every document and its `_id`, make of those that match; as `batches` does."""
+        after: Mapping[str, Any] = {}
+        while found := await self.aggregate(
+            kind, [{"$match": {"$and": [query, after]}}, {"$sort": {"_id": 1}}, {"$limit": size}, *stages]
+        ):
+            yield found
+            after = {"_id": {"$gt": found[-1]["_id"]}}
+
     async def get(self, kind: type[D], query: Mapping[str, Any]) -> D | None:
         """Return the one document that matches, validated, or None."""
         found = await self.find(kind, query, limit=1)

@@ -1,7 +1,7 @@
 """Query strings into typed parameters: strict at the front door, lenient about unknown names at the other."""
 
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_origin
 from urllib.parse import parse_qsl
 
 from fastapi import Request
@@ -10,6 +10,8 @@ from pydantic import BaseModel, ValidationError
 from service.errors import InvalidInputError, invalid_input
 
 MAX_PARAMETERS = 50
+# Of a route one of whose parameters may be repeated.
+MAX_REPEATED = 1000
 SHOWN_NAME_LENGTH = 100
 
 P = TypeVar("P", bound=BaseModel)
@@ -19,30 +21,33 @@ class NoParams(BaseModel):
     """The parameters of a route that takes none."""
 
 
-def _pairs(request: Request) -> list[tuple[str, str]]:
+def _pairs(request: Request, limit: int) -> list[tuple[str, str]]:
     raw: bytes = request.scope["query_string"]
     try:
         text = raw.decode("ascii")
-        return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=MAX_PARAMETERS)
+        return parse_qsl(text, keep_blank_values=True, errors="strict", max_num_fields=limit)
     except ValueError:
-        msg = f"must be UTF-8, percent-encoded, with at most {MAX_PARAMETERS} parameters"
+        msg = f"must be UTF-8, percent-encoded, with at most {limit} parameters"
         raise InvalidInputError([{"loc": ["query"], "msg": msg}]) from None
 
 
 def read_query(request: Request, model: type[P], *, lenient: bool) -> P:
     """Parse the query string of a request into `model`.
 
-    Raises InvalidInputError for a bad value, a repeated parameter and, unless `lenient`, an unknown
-    one; each error names the parameter and what is allowed.
+    Raises InvalidInputError for a bad value, a repeated parameter that is not a list and, unless
+    `lenient`, an unknown one; each error names the parameter and what is allowed.
     """
     known = list(model.model_fields)
-    values: dict[str, str] = {}
+    lists = {name for name, field in model.model_fields.items() if get_origin(field.annotation) is list}
+    values: dict[str, Any] = {}
     errors: list[dict[str, Any]] = []
-    for name, value in _pairs(request):
+    for name, value in _pairs(request, MAX_REPEATED if lists else MAX_PARAMETERS):
         loc = ["query", name[:SHOWN_NAME_LENGTH]]
         if name not in known:
             if not lenient:
                 errors.append({"loc": loc, "msg": "unknown query parameter", "allowed": known})
+        elif name in lists:
+            values.setdefault(name, []).append(value)
         elif name in values:
             errors.append({"loc": loc, "msg": "must be given only once"})
         else:

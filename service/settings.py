@@ -31,6 +31,9 @@ class Settings(BaseSettings):
     readers_see_params: bool = Field(
         False, description="Show `params`, which hold system prompts, to callers who may read but not write."
     )
+    image_redirects: bool = Field(
+        False, description="Redirect to images that are `https://` addresses; else they are answered with 404."
+    )
     request_timeout: float = Field(10.0, gt=0, le=300, description="Seconds until a database call is given up.")
     list_timeout: float = Field(5.0, gt=0, le=300, description="The same for the query of a list.")
     jwt_secret: SecretStr | None = Field(None, description="Accept HS256 tokens signed with this (32 bytes or more).")

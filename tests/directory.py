@@ -92,7 +92,7 @@ class Directory:
     async def get(self, path: str, as_user: str | None = None, **parameters: Any) -> httpx.Response:
         """Send a GET request, with a user's key."""
         headers = {"Authorization": f"Bearer {await self.key(as_user)}"} if as_user else {}
-        return await self.client.get(path, params=parameters, headers=headers)
+        return await self.client.get(path, params=parameters or None, headers=headers)
 
     async def post(
         self, path: str, as_user: str, body: Any = None, *, if_match: str | None = None, **parameters: Any

@@ -17,10 +17,11 @@ SortField = Literal["name", "created_at", "updated_at"]
 
 
 _Query = Annotated[str, Field(max_length=MAX_QUERY_LENGTH), STORABLE]
-_Tag = Annotated[str, Field(max_length=MAX_TAG_LENGTH), STORABLE]
+Tag = Annotated[str, Field(max_length=MAX_TAG_LENGTH), STORABLE]
 
 
-def _blank_is_absent(value: Any) -> Any:
+def blank_is_absent(value: Any) -> Any:
+    """Return None for blank text, and anything else as it is."""
     return None if isinstance(value, str) and not value.strip() else value
 
 
@@ -37,7 +38,7 @@ class ListFilter(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    query: Annotated[_Query | None, BeforeValidator(_blank_is_absent)] = Field(
+    query: Annotated[_Query | None, BeforeValidator(blank_is_absent)] = Field(
         None,
         description="Part of the name, the base model's id, or the owner's name, email or username; any case, "
         "taken literally. Blank counts as absent.",
@@ -45,7 +46,7 @@ class ListFilter(BaseModel):
     view_option: Literal["created", "shared"] | None = Field(
         None, description="`created`: the caller's own; `shared`: others' that the caller can read. Absent: both."
     )
-    tag: Annotated[_Tag | None, BeforeValidator(_blank_is_absent)] = Field(
+    tag: Annotated[Tag | None, BeforeValidator(blank_is_absent)] = Field(
         None, description="The whole name of a tag, in any case."
     )
     kind: Literal["custom", "base"] | None = Field(

@@ -54,7 +54,7 @@ def _with_safe_image(meta: dict[str, Any]) -> dict[str, Any]:
     return meta
 
 
-# What clients may say; records from elsewhere keep the images that they have.
+# What clients may say; an import keeps a bad image out and takes the rest of the model over.
 ShownMeta = Annotated[Meta, AfterValidator(_with_safe_image)]
 
 

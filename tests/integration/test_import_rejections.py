@@ -143,6 +143,56 @@ async def test_a_grant_to_nobody_known_is_kept_out_and_never_widened(
     assert record["keys"]["readers"] == record["keys"]["writers"] == ["user:ann"]
 
 
+BAD_IMAGES: list[tuple[Any, str]] = [
+    ("javascript:alert(1)", "must be one of /static/…; https://…; data:image/png;base64,…"),
+    ("http://images.example/a.png", "must be one of "),
+    ("/static/../secret", "must be one of "),
+    ("data:image/svg+xml;base64,PHN2Zy8+", "must be one of "),
+    ("data:image/svg+xml;base64," + "A" * MAX_RECORD_BYTES, "must be one of "),
+    ("data:image/png;base64,PHN2Zy8+", "is not the png image that it says it is"),
+    ("data:image/png;base64," + "A" * MAX_RECORD_BYTES, "has 375,000 bytes; at most 262,144 are allowed"),
+    (5, "must be text"),
+    ({"url": "/static/a.png"}, "must be text"),
+]
+
+
+@pytest.mark.parametrize(("image", "words"), BAD_IMAGES, ids=lambda value: str(value)[:40])
+async def test_a_bad_image_is_kept_out_and_the_rest_goes_in(
+    real_directory: Directory, raw: Stored, tmp_path: Path, image: Any, words: str
+) -> None:
+    meta = {"a": 1, "profile_image_url": image, "tags": ["t"], "$b": 2}
+    bundle = {"users": [ANN], "models": [model("m", "ann", meta=meta)]}
+    [item] = await rejections(real_directory, tmp_path, bundle)
+    assert (item.position, item.kind, item.id) == ("models[0]", "model", "m")
+    assert item.reason.startswith(f"meta.profile_image_url: {words}")
+    assert item.reason.endswith("; kept out")
+    assert len(item.reason) < 200
+    record = raw["models"].find_one({"_id": "m"})
+    assert record is not None
+    assert list(record["meta"].items()) == [("a", 1), ("tags", [{"name": "t"}]), ("$b", 2)]
+
+    again = await real_directory.load(bundle, tmp_path)
+    assert again.changes == 0
+    assert again.summary()["part"] == {"rejected": 1}
+
+
+async def test_a_bad_image_that_is_stored_leaves_with_the_next_import(
+    real_directory: Directory, raw: Stored, tmp_path: Path
+) -> None:
+    bundle = {"users": [ANN], "models": [model("m", "ann", meta={"profile_image_url": "http://images.example/a.png"})]}
+    await real_directory.load(bundle, tmp_path)
+    raw["models"].update_one({"_id": "m"}, {"$set": {"meta": bundle["models"][0]["meta"]}})
+    assert (await real_directory.load(bundle, tmp_path)).changes == 1
+    assert [record["meta"] for record in raw["models"].find()] == [{}]
+
+
+@pytest.mark.parametrize("image", [None, "", "/static/a.png", "https://images.example/a.png"], ids=repr)
+async def test_a_good_image_is_taken_over(real_directory: Directory, raw: Stored, tmp_path: Path, image: Any) -> None:
+    bundle = {"users": [ANN], "models": [model("m", "ann", meta={"profile_image_url": image})]}
+    assert (await real_directory.load(bundle, tmp_path)).clean
+    assert [record["meta"] for record in raw["models"].find()] == [{"profile_image_url": image}]
+
+
 async def test_bad_users_are_named(real_directory: Directory, raw: Stored, tmp_path: Path) -> None:
     await real_directory.user("old", email="taken@x.org")
     users = [

@@ -1,0 +1,110 @@
+"""`GET /models/base`, `/models/export` and `/models/tags`."""
+
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Response
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from documents.folding import fold
+from documents.identifier import Identifier
+from service.access import Match
+from service.context import CallerDependency, Context, ContextDependency
+from service.errors import COMMON_FAILURES, documented_problems
+from service.identity import Caller
+from service.json_response import json_array_response, json_response
+from service.listing.inventory import items, require_readable, tags
+from service.listing.params import Tag, blank_is_absent
+from service.models.item import ItemShape
+from service.query_string import MAX_REPEATED, NoParams, documented, query_dependency
+
+_MODELS: dict[int | str, dict[str, Any]] = {
+    200: {"model": list[ItemShape], "description": "An array of models, in order of id."},
+    **documented_problems(*COMMON_FAILURES),
+}
+
+
+class BaseParams(BaseModel):
+    """What selects base models."""
+
+    model_config = ConfigDict(frozen=True)
+
+    tag: Annotated[Tag | None, BeforeValidator(blank_is_absent)] = Field(
+        None, description="The whole name of a tag, in any case."
+    )
+
+
+class ExportParams(BaseModel):
+    """What an export shall hold."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: list[Identifier] = Field(
+        default_factory=list, max_length=MAX_REPEATED, description="Repeated: only these models; else all."
+    )
+
+    @property
+    def asked(self) -> list[str]:
+        """The models that are asked for; none stands for all."""
+        return self.id
+
+
+class CompatibleExportParams(ExportParams):
+    """The same, as existing clients ask for it."""
+
+    ids: list[Identifier] = Field(default_factory=list)
+
+    @property
+    def asked(self) -> list[str]:
+        """The models that are asked for under either name."""
+        return [*self.id, *self.ids]
+
+
+def inventory_router(*, lenient: bool) -> APIRouter:
+    """Return the routes without pages, for the strict front door or for the compatibility door."""
+    router = APIRouter(prefix="/models", tags=["models"])
+    export_params = CompatibleExportParams if lenient else ExportParams
+
+    @router.get("/base", responses=_MODELS, openapi_extra={"parameters": documented(BaseParams)})
+    async def list_base_models(
+        caller: CallerDependency,
+        params: Annotated[BaseParams, Depends(query_dependency(BaseParams, lenient=lenient))],
+        context: ContextDependency,
+    ) -> Response:
+        """Return all base models that the caller may read; `GET /models/list?kind=base` pages through them."""
+        match: Match = {"base_model_id": None}
+        if params.tag is not None:
+            match["keys.tags"] = fold(params.tag.strip())
+        return await _streamed(context, caller, match)
+
+    @router.get(
+        "/export",
+        responses={**_MODELS, **documented_problems(HTTPStatus.NOT_FOUND)},
+        openapi_extra={"parameters": documented(ExportParams)},
+    )
+    async def export_models(
+        caller: CallerDependency,
+        params: Annotated[ExportParams, Depends(query_dependency(export_params, lenient=lenient))],
+        context: ContextDependency,
+    ) -> Response:
+        """Return all models that the caller may read, or those that are asked for, if they may read every one."""
+        if not params.asked:
+            return await _streamed(context, caller, {})
+        await require_readable(context.database, caller, params.asked)
+        return await _streamed(context, caller, {"_id": {"$in": params.asked}})
+
+    @router.get("/tags", responses={200: {"model": list[str]}, **documented_problems(*COMMON_FAILURES)})
+    async def list_tags(
+        caller: CallerDependency,
+        _: Annotated[NoParams, Depends(query_dependency(NoParams, lenient=lenient))],
+        context: ContextDependency,
+    ) -> Response:
+        """Return the names of all tags of the models that the caller may read."""
+        return json_response(await tags(context.database, caller))
+
+    return router
+
+
+async def _streamed(context: Context, caller: Caller, match: Match) -> Response:
+    shown = items(context.database, caller, match, readers_see_params=context.settings.readers_see_params)
+    return await json_array_response(shown)
