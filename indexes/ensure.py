@@ -7,12 +7,13 @@ from typing import Any, Protocol
 
 from pymongo import IndexModel
 
-from documents import ApiKey, ModelRecord, Revision, User
-from indexes import api_key, model, revision, user
+from documents import ApiKey, Group, ModelRecord, Revision, User
+from indexes import api_key, group, model, revision, user
 
 DECLARED: Mapping[str, Sequence[IndexModel]] = {
     ModelRecord.Settings.name: model.INDEXES,
     User.Settings.name: user.INDEXES,
+    Group.Settings.name: group.INDEXES,
     ApiKey.Settings.name: api_key.INDEXES,
     Revision.Settings.name: revision.INDEXES,
 }

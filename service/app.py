@@ -15,6 +15,7 @@ from service.listing.endpoint import list_router
 from service.listing.inventory_endpoint import inventory_router
 from service.listing.selectivity import SelectivityMonitor
 from service.models.endpoint import models_router
+from service.models.explain_endpoint import explain_router
 from service.models.history_endpoint import history_router
 from service.models.image_endpoint import image_router
 from service.people import self_endpoint
@@ -60,7 +61,14 @@ def create_app(settings: Settings | None = None, open_database: Callable[[Settin
     app.include_router(health.router, prefix=API, include_in_schema=False)
     app.include_router(static_files.router)
     app.include_router(self_endpoint.router, prefix=API)
-    for router in (list_router, inventory_router, models_router, image_router, history_router):
+    for router in (
+        list_router,
+        inventory_router,
+        models_router,
+        image_router,
+        history_router,
+        explain_router,
+    ):
         app.include_router(router(lenient=False), prefix=API)
         app.include_router(router(lenient=True), prefix=COMPATIBILITY, include_in_schema=False)
     return app

@@ -1,4 +1,4 @@
-"""A second, naive implementation of the list's written contract, over the records of a bundle.
+"""A second, naive implementation of the written contract of list and access, over the records of a bundle.
 
 It shares no code with the service, so that the two are wrong alike only where the contract is.
 """
@@ -11,6 +11,8 @@ from typing import Any
 
 Record = Mapping[str, Any]
 Parameters = Mapping[str, str | int]
+# The kind, the permission, and the groups from one of the user's own up to the granted one.
+Path = tuple[str, str, tuple[str, ...]]
 
 EVERYONE = ("user", "*")
 PAGE_SIZE = 30
@@ -53,6 +55,15 @@ class Oracle:
         keys.sort(reverse=parameters.get("direction", "desc") == "desc")
         return [model_id for _, model_id in keys]
 
+    def readers(self, model_id: str) -> dict[str, tuple[str, set[Path]]]:
+        """Return the active users who may read a model, each with the most that they may and all paths there."""
+        model = self._models[model_id]
+        return {
+            user_id: ("write" if self._can(user_id, model, writing=True) else "read", self._paths(user_id, model))
+            for user_id, user in self._users.items()
+            if user.get("is_active", True) and self._can(user_id, model, writing=False)
+        }
+
     def texts(self, model: Record) -> list[str]:
         """Return the texts of which a search has to find a part, each by itself."""
         owner = self._users.get(model["user_id"], {})
@@ -87,6 +98,31 @@ class Oracle:
                     principals.add(("group", current))
                     current = self._groups[current]["parent_id"]
         return principals
+
+    def _paths(self, user_id: str, model: Record) -> set[Path]:
+        paths: set[Path] = set()
+        if model["user_id"] == user_id:
+            paths.add(("owner", "write", ()))
+        if self._users[user_id]["role"] == "admin":
+            paths.add(("admin", "write", ()))
+        for grant in model["access_grants"]:
+            granted = (grant["principal_type"], grant["principal_id"])
+            if granted not in self._principals[user_id]:
+                continue
+            via = self._shortest_way(user_id, granted[1]) if granted[0] == "group" else ()
+            by_itself = "public" if granted == EVERYONE else "user"
+            kind = (by_itself, "group", "ancestor_group")[min(len(via), 2)]
+            paths.add((kind, grant["permission"], via))
+        return paths
+
+    def _shortest_way(self, user_id: str, group_id: str) -> tuple[str, ...]:
+        own = [group["id"] for group in self._groups.values() if user_id in group["member_ids"]]
+        lines = [line[: line.index(group_id) + 1] for line in map(self._line, own) if group_id in line]
+        return min(lines, key=lambda line: (len(line), line))
+
+    def _line(self, group_id: str) -> tuple[str, ...]:
+        parent = self._groups[group_id]["parent_id"]
+        return (group_id, *(self._line(parent) if parent is not None else ()))
 
     def _matches(self, user_id: str, model: Record, parameters: Parameters) -> bool:
         own, custom, active = model["user_id"] == user_id, model["base_model_id"] is not None, model["is_active"]
