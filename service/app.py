@@ -7,6 +7,8 @@ from contextlib import asynccontextmanager
 from fastapi import FastAPI
 
 from service import health, static_files
+from service.bulk.endpoint import bulk_router
+from service.bulk.sets_endpoint import sets_router
 from service.context import Context
 from service.database import Database
 from service.errors import ConfigurationError, install_error_handlers
@@ -68,6 +70,8 @@ def create_app(settings: Settings | None = None, open_database: Callable[[Settin
         image_router,
         history_router,
         explain_router,
+        bulk_router,
+        sets_router,
     ):
         app.include_router(router(lenient=False), prefix=API)
         app.include_router(router(lenient=True), prefix=COMPATIBILITY, include_in_schema=False)

@@ -1,5 +1,6 @@
 """JSON request bodies into typed forms: bounded, exact, and strict or lenient about unknown fields."""
 
+import asyncio
 import json
 from typing import Any, TypeVar
 
@@ -14,14 +15,22 @@ MAX_BODY_BYTES = 1_000_000
 F = TypeVar("F", bound=BaseModel)
 
 
-async def read_body(request: Request, form: type[F], *, lenient: bool) -> F:
+async def read_body(request: Request, form: type[F], *, lenient: bool, limit: int = MAX_BODY_BYTES) -> F:
     """Parse the body of a request into `form`; unknown top-level fields are refused, or ignored if `lenient`.
 
     So are query parameters: a route that reads a body takes none. Raises TooLargeError as soon as the body
-    exceeds its limit, and InvalidInputError that names the field for anything else that is wrong.
+    exceeds `limit` bytes, and InvalidInputError that names the field for anything else that is wrong.
     """
     read_query(request, NoParams, lenient=lenient)
-    value = _decode(await _bounded(request))
+    body = await _bounded(request, limit)
+    if len(body) <= MAX_BODY_BYTES:
+        return _parsed(body, form, lenient=lenient)
+    # In a thread, so that other requests get their turns meanwhile.
+    return await asyncio.to_thread(_parsed, body, form, lenient=lenient)
+
+
+def _parsed(body: bytes, form: type[F], *, lenient: bool) -> F:
+    value = _decode(body)
     if lenient:
         value = {name: value[name] for name in value.keys() & form.model_fields.keys()}
     try:
@@ -30,12 +39,12 @@ async def read_body(request: Request, form: type[F], *, lenient: bool) -> F:
         raise invalid_input(error, "body") from None
 
 
-async def _bounded(request: Request) -> bytes:
+async def _bounded(request: Request, limit: int) -> bytes:
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > MAX_BODY_BYTES:
-            raise TooLargeError(f"The body exceeds {MAX_BODY_BYTES:,} bytes.")
+        if len(body) > limit:
+            raise TooLargeError(f"The body exceeds {limit:,} bytes.")
     return bytes(body)
 
 

@@ -1,11 +1,9 @@
 """The life of one model record: created, changed, deleted, each time on the record as it is at that moment."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from documents import ModelRecord
-from documents.grant import AccessGrant
 from documents.revision import Change
 from service import access
 from service.database import Database
@@ -112,8 +110,3 @@ async def _stored(database: Database, caller: Caller, planned: Planned) -> bool:
     if planned.said is not None and planned.said["access_grants"] != (planned.before or {}).get("access_grants", []):
         await withdraw_absent(database, planned.said["access_grants"])
     return True
-
-
-def plain_grants(grants: Sequence[AccessGrant]) -> list[dict[str, Any]]:
-    """Return grants as they are stored."""
-    return [grant.model_dump() for grant in grants]

@@ -8,7 +8,7 @@ from documents.grant import AccessGrant
 from documents.keys import OwnerFacts, record_keys
 from documents.model import MAX_RECORD_BYTES
 from service.errors import TooLargeError
-from service.exact_bson import Record, document_size, int64
+from service.exact_bson import Record, document_size, int64, same_content
 
 Said = Mapping[str, Any]
 
@@ -42,6 +42,16 @@ def compose(
         "updated_at": updated_at,
         "keys": keys.model_dump(),
     }
+
+
+def changed_fields(before: Said, after: Said) -> list[str]:
+    """Return the names of the fields that are not the same, or not there, on both sides."""
+    names = dict.fromkeys([*before, *after])
+    return [name for name in names if not _same(before, after, name)]
+
+
+def _same(before: Said, after: Said, name: str) -> bool:
+    return name in before and name in after and same_content({name: before[name]}, {name: after[name]})
 
 
 def require_storable(said: Said) -> int:

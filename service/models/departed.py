@@ -7,12 +7,12 @@ from documents.grant import PrincipalType, group_principal, user_principal
 from documents.revision import Change
 from service.database import Database
 from service.exact_bson import Record
-from service.models.each import Status, Wish, change_where
+from service.models.each import Outcome, Status, Wish, change_where
 from service.models.principals import Grant, Principal, absent_principals
 
 
-async def withdraw(database: Database, principals: Collection[Principal], by: str | None) -> int:
-    """Take all grants to these principals away; return from how many records."""
+async def withdraw(database: Database, principals: Collection[Principal], by: str | None) -> list[Outcome]:
+    """Take all grants to these principals away; return the outcomes of the records from which that failed."""
     named = {_principal_string(principal) for principal in principals}
 
     def without(record: Record) -> Mapping[str, Any]:
@@ -22,10 +22,10 @@ async def withdraw(database: Database, principals: Collection[Principal], by: st
     # Found by the grants themselves: an owner is among the readers too, without a grant.
     ids = [principal_id for _, principal_id in principals]
     query = {"keys.readers": {"$in": sorted(named)}, "access_grants.principal_id": {"$in": ids}}
-    withdrawn = 0
+    failed: list[Outcome] = []
     async for outcomes in change_where(database, query, Wish(Change.ACCESS, by, {}, without)):
-        withdrawn += sum(outcome.status is Status.CHANGED for outcome in outcomes)
-    return withdrawn
+        failed += [outcome for outcome in outcomes if outcome.status is Status.FAILED]
+    return failed
 
 
 async def withdraw_absent(database: Database, grants: Iterable[Grant], by: str | None = None) -> None:

@@ -16,8 +16,9 @@ from service.errors import COMMON_FAILURES, InvalidInputError, NotFoundError, do
 from service.identity import Caller
 from service.json_response import json_response
 from service.models import changes
-from service.models.forms import AccessForm, CreateForm, ModelIdForm, UpdateForm, grants_of
-from service.models.item import ITEM_STAGES, ItemShape, render_item
+from service.models.forms import AccessForm, CreateForm, ModelIdForm, UpdateForm
+from service.models.grants import asked_grants, replaced_grants
+from service.models.item import ITEM_STAGES, ItemShape, as_stored, render_item
 from service.query_string import documented, query_dependency
 from service.request_body import documented_body, read_body
 
@@ -91,7 +92,7 @@ def models_router(*, lenient: bool) -> APIRouter:
     async def create_model(caller: WriterDependency, request: Request, context: ContextDependency) -> Response:
         """Create a model that the caller owns. A taken id is told, also of a model that is hidden from the caller."""
         form = await read_body(request, CreateForm, lenient=lenient)
-        grants = changes.plain_grants(grants_of(form.id, form.access_grants))
+        grants = asked_grants(form.id, form.access_grants)
         said = {**form.model_dump(exclude={"id", "access_grants"}), "access_grants": grants}
         await changes.create(context.database, caller, form.id, said)
         return await answer_with_model(context, caller, form.id)
@@ -103,7 +104,7 @@ def models_router(*, lenient: bool) -> APIRouter:
         """Change what is given of a model; the rest stays. For the owner, write grantees and admins."""
         form = await read_body(request, UpdateForm, lenient=lenient)
         asked = changes.ChangeRequest(caller, form.id, Change.UPDATE, version)
-        await changes.change(context.database, asked, lambda _: form.said)
+        await changes.change(context.database, asked, lambda record: as_stored(form.said, record))
         return await answer_with_model(context, caller, form.id)
 
     @router.post("/model/toggle", responses=CHANGED, openapi_extra=by_id)
@@ -124,9 +125,9 @@ def models_router(*, lenient: bool) -> APIRouter:
     ) -> Response:
         """Replace all grants of a model. For the owner and admins."""
         form = await read_body(request, AccessForm, lenient=lenient)
-        grants = changes.plain_grants(grants_of(form.id, form.access_grants))
+        grants = asked_grants(form.id, form.access_grants)
         asked = changes.ChangeRequest(caller, form.id, Change.ACCESS, version, manages=True)
-        await changes.change(context.database, asked, lambda _: {"access_grants": grants})
+        await changes.change(context.database, asked, lambda record: {"access_grants": replaced_grants(grants, record)})
         return await answer_with_model(context, caller, form.id)
 
     @router.post(

@@ -5,17 +5,17 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, model_validator
 
 from documents.freeform import FreeForm
-from documents.grant import AccessGrant, Permission, PrincipalType, grant_id
+from documents.grant import Permission, PrincipalType
 from documents.identifier import Identifier
 from documents.image import image_problem
-from documents.model import BaseModelId, Meta, Name, no_base_of_itself, unique_grants
+from documents.model import BaseModelId, Meta, Name, no_base_of_itself
 from documents.text import STORABLE
 
-# What existing clients send back inside a grant, as they got it; it has no effect.
 _ECHOED_IN_GRANTS = {"id", "resource_type", "resource_id", "created_at"}
 
 
-def _without_echo(grant: Any) -> Any:
+def without_echo(grant: Any) -> Any:
+    """Return a grant without what existing clients send back inside it, as they got it."""
     if not isinstance(grant, dict):
         return grant
     return {name: value for name, value in grant.items() if name not in _ECHOED_IN_GRANTS}
@@ -35,17 +35,7 @@ class GrantForm(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _drop_echo(cls, values: Any) -> Any:
-        return _without_echo(values)
-
-
-def grants_of(model_id: str, forms: list[GrantForm]) -> list[AccessGrant]:
-    """Return the grants that are asked for, without repetitions, each with its id."""
-    named = [(form.principal_type, form.principal_id, form.permission) for form in forms]
-    grants = [
-        AccessGrant(id=grant_id(model_id, *name), principal_type=name[0], principal_id=name[1], permission=name[2])
-        for name in named
-    ]
-    return unique_grants(grants)
+        return without_echo(values)
 
 
 def _with_safe_image(meta: dict[str, Any]) -> dict[str, Any]:
@@ -84,7 +74,8 @@ class CreateForm(ModelIdForm):
     is_active: StrictBool = True
 
 
-def _given(value: Any) -> Any:
+def given(value: Any) -> Any:
+    """Refuse null where leaving out means something else."""
     if value is None:
         raise ValueError("must not be null; leave it out to keep what is there")
     return value
@@ -94,10 +85,10 @@ class UpdateForm(ModelIdForm):
     """New values for a model; what is left out stays as it is. Grants have a route of their own."""
 
     base_model_id: BaseModelId | None = None
-    name: Annotated[Name | None, AfterValidator(_given)] = None
-    params: Annotated[FreeForm | None, AfterValidator(_given)] = None
-    meta: Annotated[ShownMeta | None, AfterValidator(_given)] = None
-    is_active: Annotated[StrictBool | None, AfterValidator(_given)] = None
+    name: Annotated[Name | None, AfterValidator(given)] = None
+    params: Annotated[FreeForm | None, AfterValidator(given)] = None
+    meta: Annotated[ShownMeta | None, AfterValidator(given)] = None
+    is_active: Annotated[StrictBool | None, AfterValidator(given)] = None
 
     @property
     def said(self) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from service.errors import NotFoundError
 from service.exact_bson import Record, same_content
 from service.identity import Caller
 from service.models.changes import ChangeRequest, require_changeable
+from service.models.compose import changed_fields
 
 NO_REVISION = "There is no such revision, or its model is not yours to change."
 # What a revision brings back. Grants and owner stay: restoring a text must not share a model again.
@@ -66,8 +67,6 @@ async def said_at(database: Database, caller: Caller, model_id: str, version: in
 
 def summary(stored: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a page of the history shows of a revision."""
-    before, after = stored["before"] or {}, stored["after"] or {}
-    names = list(dict.fromkeys([*before, *after]))
     return {
         "id": stored["_id"],
         "model_id": stored["model_id"],
@@ -75,7 +74,7 @@ def summary(stored: Mapping[str, Any]) -> dict[str, Any]:
         "at": epoch_seconds(stored["at"]),
         "by": stored["by"],
         "change": stored["change"],
-        "fields": [name for name in names if not _same(before.get(name, _ABSENT), after.get(name, _ABSENT))],
+        "fields": changed_fields(stored["before"] or {}, stored["after"] or {}),
     }
 
 

@@ -8,7 +8,9 @@ from pydantic import BaseModel, Field
 from documents import User
 from service import access
 from service.clock import epoch_seconds
+from service.exact_bson import Record
 from service.identity import Caller
+from service.models.compose import Said, changed_fields
 
 # What `meta` always has in an answer, for records that were stored without.
 META_DEFAULTS: dict[str, Any] = {"profile_image_url": "/static/favicon.png", "description": "", "capabilities": {}}
@@ -84,14 +86,13 @@ def render_item(record: Mapping[str, Any], caller: Caller, *, readers_see_params
     """
     write_access = access.can_write(caller, record)
     owner = next(iter(record.get("owner", ())), None)
-    meta = record["meta"] if isinstance(record.get("meta"), dict) else {}
     return {
         "id": record["_id"],
         "user_id": record.get("user_id"),
         "base_model_id": record.get("base_model_id"),
         "name": record.get("name") or "",
         "params": record.get("params") or {} if write_access or readers_see_params else {},
-        "meta": meta | {key: META_DEFAULTS[key] for key in META_DEFAULTS if key not in meta},
+        "meta": _shown_meta(record),
         "access_grants": record.get("access_grants") or [],
         "is_active": record.get("is_active", False),
         "write_access": write_access,
@@ -100,3 +101,15 @@ def render_item(record: Mapping[str, Any], caller: Caller, *, readers_see_params
         "created_at": epoch_seconds(record.get("created_at")),
         "updated_at": epoch_seconds(record.get("updated_at")),
     }
+
+
+def _shown_meta(record: Mapping[str, Any]) -> dict[str, Any]:
+    meta: dict[str, Any] = record["meta"] if isinstance(record.get("meta"), dict) else {}
+    return meta | {key: META_DEFAULTS[key] for key in META_DEFAULTS if key not in meta}
+
+
+def as_stored(said: Said, record: Record) -> Said:
+    """Return what is said of a record, with its `meta` as stored if it is sent back just as it was shown."""
+    if "meta" not in said or changed_fields({"meta": said["meta"]}, {"meta": _shown_meta(record)}):
+        return said
+    return {**said, "meta": record["meta"]}

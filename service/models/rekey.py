@@ -55,8 +55,9 @@ class Stale:
 
 
 async def owners(database: Database, user_ids: Sequence[str]) -> dict[str, OwnerFacts]:
-    """Return what keys hold of each of these users who exists."""
-    found = await database.find(User, {"_id": {"$in": sorted(set(user_ids))}}, fields=["name", "email", "username"])
+    """Return what keys hold of each of these users who exists and is not on their way out."""
+    staying = {"_id": {"$in": sorted(set(user_ids))}, "leaving": {"$ne": True}}
+    found = await database.find(User, staying, fields=["name", "email", "username"])
     return {
         user["_id"]: OwnerFacts(
             _text(user.get("name")) or "", _text(user.get("email")) or "", _text(user.get("username"))

@@ -20,7 +20,7 @@ from service.models.rekey import owners, rekey_where
 ATTEMPTS = 50
 MAX_PAUSE_SECONDS = 0.25
 
-Owners = Mapping[str, OwnerFacts]
+Owners = Mapping[str, OwnerFacts | None]
 
 
 class LostRaceError(Exception):
@@ -62,25 +62,26 @@ async def store(database: Database, planned: Sequence[Planned], by: str | None, 
     """
     known = await owners_of(database, planned)
     versions = await database.in_transaction(lambda: write(database, planned, by, known), bulk=bulk)
-    await follow_owners(database, planned, known)
+    await follow_owners(database, known)
     return versions
 
 
 async def owners_of(database: Database, planned: Sequence[Planned]) -> Owners:
-    """Return what the keys of the planned records hold of their owners."""
-    return await owners(database, [item.said["user_id"] for item in planned if item.said is not None])
+    """Return what the keys of the planned records hold of their owners; None for one who does not exist."""
+    user_ids = {item.said["user_id"] for item in planned if item.said is not None}
+    found = await owners(database, sorted(user_ids))
+    return {user_id: found.get(user_id) for user_id in user_ids}
 
 
-async def follow_owners(database: Database, planned: Sequence[Planned], known: Owners) -> None:
-    """Bring the keys of written records up to date, if an owner was renamed since `known` was read."""
-    fresh = await owners_of(database, planned)
-    followed = [
-        item.model_id
-        for item in planned
-        if item.said is not None and fresh.get(item.said["user_id"]) != known.get(item.said["user_id"])
-    ]
-    if followed:
-        await rekey_where(database, {"_id": {"$in": followed}})
+async def follow_owners(database: Database, known: Owners) -> None:
+    """Bring the keys of records up to date, if an owner was renamed since `known` was read.
+
+    To be called after records were written with `known`.
+    """
+    fresh = await owners(database, sorted(known))
+    for user_id in known:
+        if fresh.get(user_id) != known[user_id]:
+            await rekey_where(database, {"user_id": user_id})
 
 
 async def write(database: Database, planned: Sequence[Planned], by: str | None, known: Owners) -> list[int]:

@@ -1,0 +1,63 @@
+"""`POST /models/bulk/access` and `/models/bulk/state`."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+
+from documents.revision import Change
+from service import access
+from service.bulk.forms import SharingForm, StateForm
+from service.bulk.selection import OutcomesShape, change_selected
+from service.context import ContextDependency, WriterDependency
+from service.errors import COMMON_FAILURES, documented_problems
+from service.exact_bson import Record
+from service.json_response import json_response
+from service.models.departed import withdraw_absent
+from service.models.each import Wish
+from service.models.grants import amended_grants, asked_grants, replaced_grants
+from service.models.principals import require_principals
+from service.request_body import documented_body, read_body
+
+_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {"model": OutcomesShape},
+    **documented_problems(HTTPStatus.FORBIDDEN, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, *COMMON_FAILURES),
+}
+
+
+def bulk_router(*, lenient: bool) -> APIRouter:
+    """Return the routes for many models, for the strict front door or for the compatibility door."""
+    router = APIRouter(prefix="/models/bulk", tags=["bulk"])
+
+    @router.post("/state", responses=_ANSWERS, openapi_extra={"requestBody": documented_body(StateForm)})
+    async def change_states(caller: WriterDependency, request: Request, context: ContextDependency) -> Response:
+        """Make many models active or inactive: each changes for itself, if the caller may write it."""
+        form = await read_body(request, StateForm, lenient=lenient)
+        wish = Wish(Change.TOGGLE, caller.user_id, access.writable(caller), lambda _: {"is_active": form.is_active})
+        return json_response(await change_selected(context, caller, form, wish))
+
+    @router.post("/access", responses=_ANSWERS, openapi_extra={"requestBody": documented_body(SharingForm)})
+    async def change_grants(caller: WriterDependency, request: Request, context: ContextDependency) -> Response:
+        """Add, remove or replace grants of many models: each changes for itself, if it is the caller's to share."""
+        form = await read_body(request, SharingForm, lenient=lenient)
+        given = [grant.model_dump() for grant in form.replace or form.add or ()]
+        await require_principals(context.database, given, ("body", "add" if form.replace is None else "replace"))
+        wish = Wish(
+            Change.ACCESS,
+            caller.user_id,
+            access.managed(caller),
+            lambda record: {"access_grants": _amended(record, form)},
+        )
+        outcomes = await change_selected(context, caller, form, wish)
+        await withdraw_absent(context.database, given)
+        return json_response(outcomes)
+
+    return router
+
+
+def _amended(record: Record, form: SharingForm) -> list[Mapping[str, Any]]:
+    if form.replace is not None:
+        return replaced_grants(asked_grants(record["_id"], form.replace), record)
+    removed = [removal.model_dump() for removal in form.remove or ()]
+    return amended_grants(removed, asked_grants(record["_id"], form.add or ()), record)

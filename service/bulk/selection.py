@@ -1,0 +1,55 @@
+"""Which models a request for many of them is about, and what became of each."""
+
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+from documents.folding import fold
+from service.bulk.forms import SelectionForm
+from service.context import Context
+from service.identity import Caller
+from service.listing.pipeline import list_match
+from service.models.each import Outcome, Status, Wish, change_each, change_where
+
+
+class ResultShape(BaseModel):
+    """What became of one model."""
+
+    id: str
+    status: Status = Field(description="`not_found`: absent, or not the caller's to change.")
+    version: int | None
+    detail: str | None = Field(description="Why it failed.")
+
+
+class OutcomesShape(BaseModel):
+    """What became of every model."""
+
+    results: list[ResultShape] = Field(description="In the order of `ids`; with a filter, in order of id.")
+    counts: dict[Status, int]
+
+
+async def change_selected(context: Context, caller: Caller, selection: SelectionForm, wish: Wish) -> dict[str, Any]:
+    """Make a wish of the caller's come true for every selected model; return the results as the API shows them."""
+    if selection.ids is not None:
+        unique = list(dict.fromkeys(selection.ids))
+        return _shown(await change_each(context.database, unique, wish))
+    assert selection.filter is not None  # noqa: S101  # the form requires one of the two
+    query = selection.filter.query
+    narrowing = context.selectivity.latest.narrowing(fold(query)) if query else ()
+    match = {"$and": [list_match(selection.filter, caller, narrowing), wish.allowed]}
+    outcomes: list[Outcome] = []
+    async for batch in change_where(context.database, match, wish):
+        outcomes += batch
+    return _shown(outcomes)
+
+
+def _shown(outcomes: Iterable[Outcome]) -> dict[str, Any]:
+    counts = dict.fromkeys(map(str, Status), 0)
+    results = []
+    for outcome in outcomes:
+        counts[outcome.status] += 1
+        shown = asdict(outcome)
+        results.append({"id": shown.pop("model_id"), **shown})
+    return {"results": results, "counts": counts}

@@ -1,0 +1,110 @@
+"""`POST /models/import` and `/models/sync`."""
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, Field
+
+from documents.revision import Change
+from service.bulk.set_forms import (
+    MAX_IMPORT_BYTES,
+    MAX_SYNC_BYTES,
+    CompatibleImportForm,
+    CompatibleSyncForm,
+    ImportForm,
+    ItemForm,
+    SyncForm,
+)
+from service.bulk.sets import Order, Plan, Step, take_over
+from service.bulk.verdict import Item
+from service.context import ContextDependency, WriterDependency
+from service.errors import COMMON_FAILURES, ForbiddenError, InvalidInputError, documented_problems
+from service.json_response import json_response
+from service.request_body import documented_body, read_body
+
+
+class StepShape(BaseModel):
+    """What happens to one model."""
+
+    id: str
+    fields: list[str] = Field(description="The fields that change.")
+
+
+class PlanShape(BaseModel):
+    """What was done or, for a dry run, would be done."""
+
+    dry_run: bool
+    counts: dict[Step, int]
+    create: list[StepShape]
+    update: list[StepShape]
+    unchanged: list[StepShape]
+    delete: list[StepShape]
+
+
+_REFUSALS = documented_problems(
+    HTTPStatus.FORBIDDEN, HTTPStatus.CONFLICT, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, *COMMON_FAILURES
+)
+_ANSWERS: dict[int | str, dict[str, Any]] = {200: {"model": PlanShape}, **_REFUSALS}
+
+
+def sets_router(*, lenient: bool) -> APIRouter:
+    """Return the routes for sets of models, for the strict front door or for the compatibility door."""
+    router = APIRouter(prefix="/models", tags=["bulk"])
+    import_form = CompatibleImportForm if lenient else ImportForm
+    sync_form = CompatibleSyncForm if lenient else SyncForm
+
+    @router.post("/import", responses=_ANSWERS, openapi_extra={"requestBody": documented_body(ImportForm)})
+    async def import_models(caller: WriterDependency, request: Request, context: ContextDependency) -> Response:
+        """Create models and update those that are there, with the caller's rights: all of them, or none.
+
+        New models are the caller's. Each model that can't be taken over is named, with the reason.
+        """
+        form = await read_body(request, import_form, lenient=lenient, limit=MAX_IMPORT_BYTES)
+        order = Order(caller, _items(form.models), Change.IMPORT, form.dry_run)
+        plan = await take_over(context.database, order)
+        # Existing clients look for no more than that all went in.
+        return json_response(content=True) if lenient else json_response(_shown(plan, dry_run=form.dry_run))
+
+    @router.post("/sync", responses=_ANSWERS, openapi_extra={"requestBody": documented_body(SyncForm)})
+    async def sync_models(caller: WriterDependency, request: Request, context: ContextDependency) -> Response:
+        """Make the directory hold these models and no others: all changes are made, or none. For admins.
+
+        An empty set is refused, and so are more deletions than `max_deletions`.
+        """
+        if not caller.is_admin:
+            raise ForbiddenError("Only admins may do this.")
+        form = await read_body(request, sync_form, lenient=lenient, limit=MAX_SYNC_BYTES)
+
+        def within_bounds(plan: Plan) -> None:
+            deletions = len(plan.steps[Step.DELETE])
+            if not form.allows(deletions, plan.existing):
+                msg = f"{deletions} of {plan.existing} models would be deleted; at most {form.max_deletions} may be"
+                raise InvalidInputError([{"loc": ["body", "max_deletions"], "msg": msg}])
+
+        order = Order(
+            caller,
+            _items(form.models),
+            Change.SYNC,
+            form.dry_run,
+            deletes=True,
+            # A dry run shows what would be deleted, however much.
+            **({} if form.dry_run else {"accept": within_bounds}),
+        )
+        plan = await take_over(context.database, order)
+        return json_response(_shown(plan, dry_run=form.dry_run))
+
+    return router
+
+
+def _items(forms: Sequence[ItemForm]) -> list[Item]:
+    return [Item(at, form.id, form.said) for at, form in enumerate(forms)]
+
+
+def _shown(plan: Plan, *, dry_run: bool) -> dict[str, Any]:
+    return {
+        "dry_run": dry_run,
+        "counts": {step.value: len(plan.steps[step]) for step in Step},
+        **{step.value: [{"id": model_id, "fields": fields} for model_id, fields in plan.steps[step]] for step in Step},
+    }

@@ -1,0 +1,95 @@
+"""What a caller may do with one item of a set, judged on the record as it is at that moment."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from documents.grant import PrincipalType
+from service import access
+from service.errors import TooLargeError
+from service.exact_bson import Record
+from service.identity import Caller
+from service.models.changes import NOT_MANAGED, READ_ONLY, TAKEN
+from service.models.compose import SAID, Said, require_storable
+from service.models.each import malformed
+from service.models.grants import replaced_grants
+from service.models.item import as_stored
+from service.models.soundness import unsound_fields
+
+Problem = tuple[str, str]
+
+NEW: dict[str, Any] = {"base_model_id": None, "params": {}, "meta": {}, "access_grants": [], "is_active": True}
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One model of a set: where it stands there, and what is said of it."""
+
+    at: int
+    model_id: str
+    said: Said
+
+    def whole(self, live: Record | None, caller: Caller) -> Said:
+        """Return all that the record shall say; what is not said stays, or gets its default."""
+        if live is None:
+            return {"user_id": caller.user_id, **NEW, **self.said}
+        said = dict(as_stored(self.said, live))
+        if "access_grants" in said:
+            said["access_grants"] = replaced_grants(said["access_grants"], live)
+        return {**{field: live[field] for field in SAID}, **said}
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """What is there under an id: the record if the caller may read it, and whether the id is taken at all."""
+
+    record: Record | None
+    taken: bool
+
+
+def problems(item: Item, live: Live, caller: Caller) -> Iterator[Problem]:
+    """Yield what forbids that the item is taken over, as pairs of a field and a sentence."""
+    record = live.record
+    if record is None:
+        yield from _problems_of_new(item, live, caller)
+        return
+    if not access.can_write(caller, record):
+        yield "id", READ_ONLY
+        return
+    if unsound := unsound_fields(record, with_params=True):
+        yield "id", malformed(unsound)
+        return
+    whole = item.whole(record, caller)
+    if not access.can_manage(caller, record) and whole["access_grants"] != record["access_grants"]:
+        yield "access_grants", NOT_MANAGED
+    if not caller.is_admin and whole["user_id"] != record["user_id"]:
+        yield "user_id", "only admins may change the owner"
+    yield from _size_problem(whole)
+
+
+def _problems_of_new(item: Item, live: Live, caller: Caller) -> Iterator[Problem]:
+    if live.taken:
+        yield "id", TAKEN
+        return
+    if "name" not in item.said:
+        yield "name", "must be given for a new model"
+        return
+    if not caller.is_admin and item.said.get("user_id", caller.user_id) != caller.user_id:
+        yield "user_id", "only admins may create models for others"
+    yield from _size_problem(item.whole(None, caller))
+
+
+def _size_problem(said: Said) -> Iterator[Problem]:
+    try:
+        require_storable(said)
+    except TooLargeError as error:
+        yield "id", error.detail
+
+
+def new_principals(whole: Said, live: Record | None) -> list[Mapping[str, Any]]:
+    """Return, as grants, whom a record shall name and does not name yet: grantees and the owner."""
+    known = live or {"access_grants": [], "user_id": None}
+    named = [grant for grant in whole["access_grants"] if grant not in known["access_grants"]]
+    if whole["user_id"] != known["user_id"]:
+        named.append({"principal_type": PrincipalType.USER, "principal_id": whole["user_id"]})
+    return named
