@@ -19,6 +19,7 @@ from service.embedded import EmbeddedMongo
 from service.settings import Settings
 from tests.backends import MockedDatabase, teach_union_with
 from tests.directory import Directory
+from tests.world import World
 
 DATABASE = "modeldeck_test"
 TIMEOUT_SECONDS = 30.0
@@ -130,3 +131,9 @@ async def real_directory(mongod: Database, settings: Settings) -> AsyncIterator[
     """The service over HTTP, on the real mongod only."""
     async with Directory.on(mongod, settings) as directory:
         yield directory
+
+
+@pytest.fixture
+async def world(real_directory: Directory, tmp_path: Path) -> World:
+    """A directory on the real mongod, filled at random, and the oracle that knows what it must answer."""
+    return await World.fill(real_directory, tmp_path)

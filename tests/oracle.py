@@ -64,6 +64,20 @@ class Oracle:
             if user.get("is_active", True) and self._can(user_id, model, writing=False)
         }
 
+    def item(self, user_id: str, model_id: str) -> dict[str, Any] | None:
+        """Return the compared fields of a model as a user gets it; None when it is not there for them."""
+        model = self._models.get(model_id)
+        return self._item(user_id, model) if model and self._can(user_id, model, writing=False) else None
+
+    def may_manage(self, user_id: str, model_id: str) -> bool:
+        """Say whether a user may change the grants of a model."""
+        return bool(self._users[user_id]["role"] == "admin" or self._models[model_id]["user_id"] == user_id)
+
+    def readable(self, user_id: str) -> list[Record]:
+        """Return all that a user may read, in order of id."""
+        found = [model for model in self._models.values() if self._can(user_id, model, writing=False)]
+        return sorted(found, key=lambda model: str(model["id"]))
+
     def texts(self, model: Record) -> list[str]:
         """Return the texts of which a search has to find a part, each by itself."""
         owner = self._users.get(model["user_id"], {})
@@ -130,7 +144,7 @@ class Oracle:
             _holds(parameters, "view_option", {"created": own, "shared": not own})
             and _holds(parameters, "kind", {"custom": custom, "base": not custom})
             and _holds(parameters, "is_active", {"true": active, "false": not active})
-            and ("tag" not in parameters or _has_tag(model, str(parameters["tag"])))
+            and ("tag" not in parameters or has_tag(model, str(parameters["tag"])))
             and self._found_by(str(parameters.get("query", "")), model)
         )
 
@@ -142,7 +156,8 @@ def _holds(parameters: Parameters, name: str, meanings: Mapping[str, bool]) -> b
     return name not in parameters or meanings[str(parameters[name])]
 
 
-def _has_tag(model: Record, tag: str) -> bool:
+def has_tag(model: Record, tag: str) -> bool:
+    """Say whether a model has a tag, in any case."""
     return any(fold(own["name"].strip()) == fold(tag.strip()) for own in model["meta"].get("tags", ()))
 
 
