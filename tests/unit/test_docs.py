@@ -11,6 +11,7 @@ from service.cli import app
 from service.listing.params import ListParams
 from service.migration.records import ModelInput
 from service.settings import PREFIX, Settings
+from tests.doors import LENIENT
 
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -87,3 +88,16 @@ def test_the_bundle_of_the_documentation_is_a_bundle() -> None:
     assert bundle == (ROOT / "docs/example-bundle.json").read_text(encoding="utf-8")
     assert json.loads(bundle).keys() == {"users", "groups", "models"}
     assert {json.loads(line)["kind"] for line in lines.splitlines()} == {"user", "model"}
+
+
+def test_the_routes_of_the_compatibility_page_exist() -> None:
+    text = (ROOT / "docs/compatibility.md").read_text(encoding="utf-8")
+    routes = {
+        part: re.findall(r"^\| `([A-Z]+) (/[^`?]+)", section, re.MULTILINE)
+        for part, section in (block.split("\n", 1) for block in text.split("\n## ")[1:])
+    }
+    existing = {(door.method, door.inner.removeprefix("/models")) for door in LENIENT}
+    assert set(routes["Route by route"]) <= existing
+    assert set(routes["Not here"]).isdisjoint(existing)
+    assert len(routes["Route by route"]) == 15
+    assert len(routes["Not here"]) == 5
