@@ -10,6 +10,7 @@ from benchmarks.suite import SizeFigures
 
 FLOOR_FACTOR, FLOOR_ALLOWANCE_MS = 2.0, 3.0
 LITERAL_FACTOR = 5.0
+DATABASE_FACTOR = 3.0
 # In a small directory the literal pipeline has little to carry, and the round trip is most of either time.
 LITERAL_FROM_SIZE = 100_000
 GROWTH_FACTOR, SMALL, LARGE = 2.0, 10_000, 100_000
@@ -34,7 +35,7 @@ def checks(sizes: Sequence[SizeFigures]) -> list[Check]:
     found = []
     for figures in sizes:
         found += [_near_floor(figures), _faster_than_literal(figures), _documents(figures, "user")]
-        found.append(_documents(figures, "admin"))
+        found += [_documents(figures, "admin"), _near_database(figures)]
     return [*found, *_growth({figures.size: figures for figures in sizes})]
 
 
@@ -51,6 +52,16 @@ def _near_floor(figures: SizeFigures) -> Check:
         middle <= 1,
         f"{middle:.2f} of it; {sum(share > 1 for share in over)} of {len(over)} cases above, "
         f"worst {worst[0]:.2f} ({worst[1].caller}, {worst[1].case})",
+    )
+
+
+def _near_database(figures: SizeFigures) -> Check:
+    slowest = max(figures.routes, key=lambda route: route.ratio)
+    above = sum(route.ratio > DATABASE_FACTOR for route in figures.routes)
+    return Check(
+        f"{figures.size:,}: every route at most {DATABASE_FACTOR:g} x its database calls",
+        not above,
+        f"{above} of {len(figures.routes)} above, worst {slowest.ratio:.2f} ({slowest.route})",
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from benchmarks.checks import Check
 from benchmarks.load import ImportFigures
 from benchmarks.measure import Result
+from benchmarks.routes import RouteFigures
 from benchmarks.suite import SizeFigures
 
 _HEAD = (
@@ -31,7 +32,9 @@ def print_size(figures: SizeFigures) -> None:
     print("  times in ms; floor: page query and count alone; pipeline: the service's, without HTTP\n")
     print(_HEAD)
     # At once, even into a file: the next size takes minutes.
-    print("\n".join(map(_row, figures.results)), flush=True)
+    print("\n".join(map(_row, figures.results)))
+    print(f"\n{'route (no network)':20} {'request':>8} {'database':>9} {'ratio':>6} {'calls':>6}")
+    print("\n".join(map(_route, figures.routes)), flush=True)
 
 
 def _import_line(label: str, figures: ImportFigures) -> str:
@@ -48,6 +51,11 @@ def _row(result: Result) -> str:
         f"{result.page.keys:9,} {result.page.documents:6,}  {result.count.keys:10,} {result.count.documents:6,}  "
         f"{result.page.steps}"
     )
+
+
+def _route(figures: RouteFigures) -> str:
+    times = f"{figures.request_ms:8.1f} {figures.database_ms:9.1f} {figures.ratio:6.2f}"
+    return f"{figures.route:20} {times} {figures.calls:6}"
 
 
 def print_checks(checks: Sequence[Check]) -> None:

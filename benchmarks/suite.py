@@ -16,6 +16,7 @@ from benchmarks.cases import CASES
 from benchmarks.generate import write_bundle
 from benchmarks.load import IDLE_SECONDS, BenchmarkError, ImportFigures, Place, serving
 from benchmarks.measure import Api, Bench, Result
+from benchmarks.routes import RouteFigures, run_routes
 from service.embedded import EmbeddedMongo
 
 
@@ -33,6 +34,7 @@ class SizeFigures:
     index_mb: float
     callers: tuple[Asking, ...]
     results: tuple[Result, ...]
+    routes: tuple[RouteFigures, ...]
 
 
 @contextmanager
@@ -77,6 +79,8 @@ def run_size(mongo: EmbeddedMongo, directory: Path, size: int, repetitions: int,
                         tell(f"{size:,} models: {asking.label}, {case.name}")
                         results.append(bench.run(case, asking, api))
             after_mb = service.resident_mb()
+    tell(f"{size:,} models: every kind of route")
+    routes = run_routes(place, keys[-1], repetitions)
     return SizeFigures(
         size=size,
         bundle_mb=bundle_mb,
@@ -88,6 +92,7 @@ def run_size(mongo: EmbeddedMongo, directory: Path, size: int, repetitions: int,
         index_mb=float(storage["totalIndexSize"]),
         callers=callers,
         results=tuple(results),
+        routes=tuple(routes),
     )
 
 

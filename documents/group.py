@@ -14,6 +14,8 @@ class Group(Document):
     parent_id: PrincipalId | None = None
     created_at: Moment
     updated_at: Moment
+    # Set by the first step of a deletion: from then on the group counts as absent.
+    leaving: bool = False
 
     class Settings:
         """Where Beanie finds the groups."""

@@ -20,7 +20,7 @@ def _printable(text: str) -> str:
 
 Identifier = Annotated[
     str,
-    Field(min_length=1, max_length=MAX_ID_LENGTH),
+    Field(min_length=1, max_length=MAX_ID_LENGTH, json_schema_extra={"pattern": r"^[^\s\x00-\x1f\x7f-\x9f]+$"}),
     STORABLE,
     AfterValidator(_printable),
 ]

@@ -98,13 +98,16 @@ def record_keys(
 
 
 class UserKeys(BaseModel):
-    """Derived from a user: the form in which an email is unique."""
+    """Derived from a user: the form in which an email is unique, and the text that a search looks through."""
 
     model_config = ConfigDict(extra="forbid")
 
     email: str
+    # Users stored before people could be searched have none, until the doctor mends them.
+    text: str = ""
 
 
-def user_keys(*, email: str) -> UserKeys:
+def user_keys(*, email: str, name: str, username: str | None) -> UserKeys:
     """Derive the keys of one user."""
-    return UserKeys(email=fold(email))
+    searched = (name, email, username)
+    return UserKeys(email=fold(email), text=FIELD_SEPARATOR.join(fold(field) for field in searched if field))

@@ -46,6 +46,9 @@ class User(Document):
     # Set together with a new name, email or username, and cleared once the keys of this person's records hold it
     # too: what is interrupted in between is found and finished.
     rekey_pending: bool = False
+    # Set by the first step of a deletion: from then on this person counts as absent, and the deletion can only be
+    # finished.
+    leaving: bool = False
 
     class Settings:
         """Where Beanie finds the users."""

@@ -20,7 +20,8 @@ from service.models.endpoint import models_router
 from service.models.explain_endpoint import explain_router
 from service.models.history_endpoint import history_router
 from service.models.image_endpoint import image_router
-from service.people import self_endpoint
+from service.openapi import ABOUT, DocumentedApp
+from service.people import groups_endpoint, self_endpoint, user_keys_endpoint, users_endpoint
 from service.settings import Settings, load_settings
 from service.tokens import TokenVerifier
 
@@ -57,12 +58,13 @@ def create_app(settings: Settings | None = None, open_database: Callable[[Settin
             if open_database is connect:
                 database.close()
 
-    app = FastAPI(title="Modeldeck", version="0.1.0", lifespan=lifespan, redirect_slashes=False)
+    app = DocumentedApp(**ABOUT, lifespan=lifespan, redirect_slashes=False)
     install_error_handlers(app)
     app.include_router(health.router)
     app.include_router(health.router, prefix=API, include_in_schema=False)
     app.include_router(static_files.router)
-    app.include_router(self_endpoint.router, prefix=API)
+    for people in (self_endpoint, users_endpoint, user_keys_endpoint, groups_endpoint):
+        app.include_router(people.router, prefix=API)
     for router in (
         list_router,
         inventory_router,

@@ -80,3 +80,21 @@ async def get_writer(caller: CallerDependency) -> Caller:
 
 
 WriterDependency = Annotated[Caller, Depends(get_writer)]
+
+
+async def get_admin(caller: CallerDependency) -> Caller:
+    """Return the admin who sends a request; raise ForbiddenError for anybody else."""
+    if not caller.is_admin:
+        raise ForbiddenError("Only admins may do this.")
+    return caller
+
+
+AdminDependency = Annotated[Caller, Depends(get_admin)]
+
+
+async def get_admin_writer(admin: AdminDependency) -> Caller:
+    """Return the admin who sends a request that changes something; raise ForbiddenError as both of these do."""
+    return await get_writer(admin)
+
+
+AdminWriterDependency = Annotated[Caller, Depends(get_admin_writer)]

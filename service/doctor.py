@@ -1,13 +1,15 @@
-"""Finds records whose derived keys are not what they should be, and mends them when asked to."""
+"""Finds derived keys that are not what they should be and changes that were cut off, and mends them when asked to."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from documents import User
-from documents.keys import user_keys
+from documents import Group, User
 from service.database import Database, update_one
+from service.errors import ConflictError, NotFoundError
 from service.models.rekey import mend, stale_records
-from service.people.users import finish_rekeying
+from service.people.departures import LEAVING, delete_group, delete_user
+from service.people.present import PRESENT
+from service.people.users import finish_rekeying, keys_of_user
 
 EXAMPLES = 10
 BATCH = 500
@@ -30,8 +32,9 @@ class Diagnosis:
 
 
 async def examine(database: Database, *, repair: bool, progress: Callable[[int], None] = lambda _: None) -> Diagnosis:
-    """Recompute the keys of every user and model record; with `repair`, store the right ones."""
+    """Recompute the keys of every user and model record, and look for interrupted deletions; mend with `repair`."""
     diagnosis = Diagnosis()
+    await _examine_departures(database, diagnosis, repair=repair)
     await _examine_users(database, diagnosis, repair=repair)
     async for read, stale in stale_records(database, {}):
         diagnosis.seen += read
@@ -45,16 +48,38 @@ async def examine(database: Database, *, repair: bool, progress: Callable[[int],
     return diagnosis
 
 
+async def _examine_departures(database: Database, diagnosis: Diagnosis, *, repair: bool) -> None:
+    for kind, delete in ((User, delete_user), (Group, delete_group)):
+        for found in await database.find(kind, LEAVING, fields=["_id"]):
+            diagnosis.seen += 1
+            diagnosis.note(
+                f"{kind.__name__.lower()} {found['_id']!r} was being deleted, and the deletion was interrupted"
+            )
+            if repair:
+                try:
+                    await delete(database, found["_id"], None)
+                except ConflictError:
+                    # A grant to them is in a record that can't be changed, which is told of that record.
+                    continue
+                except NotFoundError:
+                    # Whoever began it has finished it.
+                    pass
+                diagnosis.mended += 1
+
+
 async def _examine_users(database: Database, diagnosis: Diagnosis, *, repair: bool) -> None:
-    fields = ["email", "keys", "rekey_pending"]
-    async for batch in database.batches(User, {}, fields=fields, size=BATCH):
+    fields = ["name", "email", "username", "keys", "rekey_pending"]
+    async for batch in database.batches(User, PRESENT, fields=fields, size=BATCH):
         diagnosis.seen += len(batch)
         writes = []
         for user in batch:
-            keys = user_keys(email=str(user.get("email"))).model_dump()
-            if user.get("keys") != keys:
-                diagnosis.note(f"user {user['_id']!r} has stale keys: email")
-                writes.append(update_one({"_id": user["_id"], "email": user.get("email")}, {"$set": {"keys": keys}}))
+            live, keys = user.get("keys"), keys_of_user(user).model_dump()
+            if live != keys:
+                known = live if isinstance(live, dict) else {}
+                differing = [name for name in {**keys, **known} if known.get(name) != keys.get(name)]
+                diagnosis.note(f"user {user['_id']!r} has stale keys: {', '.join(differing)}")
+                unchanged = {field: {"$eq": user.get(field)} for field in ("_id", "name", "email", "username")}
+                writes.append(update_one(unchanged, {"$set": {"keys": keys}}))
         interrupted = [user["_id"] for user in batch if user.get("rekey_pending")]
         for user_id in interrupted:
             diagnosis.note(

@@ -8,10 +8,13 @@ from typing import Annotated
 
 from fastapi import Header, Response
 
+# Of an image in the OpenAPI document.
+EXAMPLE_TAG = '"5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03"'
 _TAG = re.compile(r'"[^"]*"')
 
 KnownTags = Annotated[
-    list[str] | None, Header(alias="If-None-Match", description="The tags of what the client has, or `*`.")
+    list[str] | None,
+    Header(alias="If-None-Match", description="The tags of what the client has, or `*`.", examples=[[EXAMPLE_TAG]]),
 ]
 
 

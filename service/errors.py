@@ -12,6 +12,8 @@ from pydantic import BaseModel, Field, ValidationError
 from pymongo import errors as mongo
 from starlette.exceptions import HTTPException
 
+from service.json_schema import reference
+
 log = logging.getLogger("modeldeck")
 
 # What any route that asks the database for a caller can answer.
@@ -146,6 +148,14 @@ def explain_failure(error: Exception) -> str | None:
     return None
 
 
+class FaultShape(BaseModel):
+    """What is wrong with one part of a request."""
+
+    loc: list[str | int] = Field(description="Where it is.", examples=[["query", "page_size"]])
+    msg: str = Field(description="What is wrong.", examples=["Input should be less than or equal to 100"])
+    allowed: list[str] = Field(default_factory=list, description="What is allowed, where that is only a few things.")
+
+
 class ProblemShape(BaseModel):
     """An error; documents the answers that `problem` renders."""
 
@@ -153,13 +163,59 @@ class ProblemShape(BaseModel):
     title: str
     status: int
     detail: str = Field(description="A sentence for whoever reads it.")
-    errors: list[dict[str, Any]] | None = Field(None, description="With 422: `{loc, msg, allowed?}` for each fault.")
+    errors: list[FaultShape] = Field(default_factory=list, description="With 422: each fault.")
+
+
+_FAULT = {"loc": ["query", "page_size"], "msg": "Input should be less than or equal to 100"}
+# When it happens, and what is said then.
+_DOCUMENTED = {
+    HTTPStatus.UNAUTHORIZED: ("No credential, or one that does not count (any more).", UnauthorizedError().detail),
+    HTTPStatus.FORBIDDEN: (
+        "The key is for reading only, or the caller may not do this.",
+        "This key is for reading only.",
+    ),
+    HTTPStatus.NOT_FOUND: (
+        "Absent, or hidden from the caller.",
+        "There is no such model, or it is not shared with you.",
+    ),
+    HTTPStatus.CONFLICT: ("What was asked for is taken, or others were faster.", _MONGO_DETAILS[HTTPStatus.CONFLICT]),
+    HTTPStatus.PRECONDITION_FAILED: ("`If-Match` is not the current version.", StaleVersionError(3).detail),
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ("The body or a record is too large.", "The body exceeds 1,000,000 bytes."),
+    HTTPStatus.UNPROCESSABLE_ENTITY: ("Something of the request is not allowed.", InvalidInputError([_FAULT]).detail),
+    HTTPStatus.SERVICE_UNAVAILABLE: (
+        "The service can't answer at the moment.",
+        _MONGO_DETAILS[HTTPStatus.SERVICE_UNAVAILABLE],
+    ),
+    HTTPStatus.GATEWAY_TIMEOUT: ("Too slow.", _MONGO_DETAILS[HTTPStatus.GATEWAY_TIMEOUT]),
+}
+_DOCUMENTED_HEADERS = {
+    HTTPStatus.UNAUTHORIZED: ("WWW-Authenticate", "How to ask instead.", "Bearer"),
+    HTTPStatus.PRECONDITION_FAILED: ("ETag", "The current version, in quotes.", '"3"'),
+    HTTPStatus.SERVICE_UNAVAILABLE: ("Retry-After", "Seconds after which to try again.", RETRY_AFTER_SECONDS),
+}
 
 
 def documented_problems(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
     """Return the OpenAPI responses of a route that can fail with these statuses."""
-    content = {PROBLEM_JSON: {"schema": ProblemShape.model_json_schema()}}
-    return {int(status): {"description": status.phrase, "content": content} for status in statuses}
+    return {int(status): _documented_problem(status) for status in statuses}
+
+
+def documented_header(name: str, description: str, example: str) -> dict[str, Any]:
+    """Return an OpenAPI response header."""
+    return {name: {"description": description, "schema": {"type": "string"}, "example": example}}
+
+
+def _documented_problem(status: HTTPStatus) -> dict[str, Any]:
+    description, detail = _DOCUMENTED[status]
+    example = _body(status, detail, [_FAULT] if status == HTTPStatus.UNPROCESSABLE_ENTITY else None)
+    schema = reference(ProblemShape.__name__)
+    response: dict[str, Any] = {
+        "description": description,
+        "content": {PROBLEM_JSON: {"schema": schema, "example": example}},
+    }
+    if status in _DOCUMENTED_HEADERS:
+        response["headers"] = documented_header(*_DOCUMENTED_HEADERS[status])
+    return response
 
 
 def problem(
@@ -169,18 +225,16 @@ def problem(
     errors: Sequence[Mapping[str, Any]] | None = None,
 ) -> Response:
     """Render one error (RFC 9457)."""
-    body: dict[str, Any] = {
-        "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
-        "status": int(status),
-        "detail": detail,
-    }
-    if errors is not None:
-        body["errors"] = errors
     extra = dict(headers or {})
     if status == HTTPStatus.SERVICE_UNAVAILABLE:
         extra.setdefault("Retry-After", RETRY_AFTER_SECONDS)
-    return Response(orjson.dumps(body), status, extra, media_type=PROBLEM_JSON)
+    return Response(orjson.dumps(_body(status, detail, errors)), status, extra, media_type=PROBLEM_JSON)
+
+
+def _body(status: int, detail: str, errors: Sequence[Mapping[str, Any]] | None) -> dict[str, Any]:
+    title = HTTPStatus(status).phrase
+    body = {"type": "about:blank", "title": title, "status": int(status), "detail": detail}
+    return body if errors is None else {**body, "errors": errors}
 
 
 def validation_errors(errors: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ from http import HTTPStatus
 from typing import Any
 
 from fastapi import APIRouter, Response
+from pydantic import BaseModel, Field
 
 from indexes.ensure import DriftKind, check
 from service.context import ContextDependency
@@ -15,13 +16,29 @@ READY_SECONDS = 3.0
 router = APIRouter(prefix="/health", tags=["health"])
 
 
-@router.get("/live")
+class LiveShape(BaseModel):
+    """The process runs."""
+
+    status: str = Field(examples=["up"])
+
+
+class ReadyShape(BaseModel):
+    """The service can answer."""
+
+    status: str = Field(examples=["ready"])
+
+
+@router.get("/live", responses={200: {"model": LiveShape}}, response_model=None)
 async def live() -> dict[str, str]:
     """Answer as long as the process runs; the database is not asked."""
     return {"status": "up"}
 
 
-@router.get("/ready", responses=documented_problems(HTTPStatus.SERVICE_UNAVAILABLE), response_model=None)
+@router.get(
+    "/ready",
+    responses={200: {"model": ReadyShape}, **documented_problems(HTTPStatus.SERVICE_UNAVAILABLE)},
+    response_model=None,
+)
 async def ready(context: ContextDependency) -> Response | dict[str, Any]:
     """Answer 200 when the database answers soon and every declared index is in place."""
     try:

@@ -8,6 +8,7 @@ from fastapi import Request
 from pydantic import BaseModel, ValidationError
 
 from service.errors import InvalidInputError, invalid_input
+from service.json_schema import REFERENCE_TEMPLATE
 
 MAX_PARAMETERS = 50
 # Of a route one of whose parameters may be repeated.
@@ -74,14 +75,15 @@ def query_dependency(model: type[P], *, lenient: bool) -> Callable[[Request], Aw
 
 def documented(model: type[BaseModel]) -> list[dict[str, Any]]:
     """Return the parameters of `model` as an OpenAPI parameter list."""
-    schema = model.model_json_schema()
+    schema = model.model_json_schema(ref_template=REFERENCE_TEMPLATE)
+    shared = {"$defs": schema["$defs"]} if "$defs" in schema else {}
     return [
         {
             "name": name,
             "in": "query",
             "required": name in schema.get("required", []),
             "description": rest.pop("description", ""),
-            "schema": rest,
+            "schema": {**rest, **shared},
         }
         for name, definition in schema["properties"].items()
         for rest in [{key: value for key, value in definition.items() if key != "title"}]

@@ -8,6 +8,7 @@ from fastapi import Request
 from pydantic import BaseModel, ValidationError
 
 from service.errors import InvalidInputError, TooLargeError, invalid_input
+from service.json_schema import REFERENCE_TEMPLATE
 from service.query_string import NoParams, read_query
 
 MAX_BODY_BYTES = 1_000_000
@@ -64,16 +65,5 @@ def _decode(body: bytes) -> dict[str, Any]:
 
 def documented_body(form: type[BaseModel]) -> dict[str, Any]:
     """Return the OpenAPI request body of a route that reads `form`."""
-    schema = form.model_json_schema(ref_template="#/components/schemas/{model}")
-    definitions = schema.pop("$defs", {})
-    return {"required": True, "content": {"application/json": {"schema": _inlined(schema, definitions)}}}
-
-
-def _inlined(schema: Any, definitions: dict[str, Any]) -> Any:
-    if isinstance(schema, list):
-        return [_inlined(item, definitions) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    if "$ref" in schema:
-        return _inlined(definitions[schema["$ref"].rpartition("/")[2]], definitions)
-    return {name: _inlined(value, definitions) for name, value in schema.items()}
+    schema = form.model_json_schema(ref_template=REFERENCE_TEMPLATE)
+    return {"required": True, "content": {"application/json": {"schema": schema}}}

@@ -1,5 +1,6 @@
 """Every way into the service, taken from the application itself, so that no test can forget one."""
 
+import re
 from typing import NamedTuple
 
 from fastapi.routing import iter_route_contexts
@@ -12,6 +13,10 @@ PUBLIC = {
     *("/health/live", "/health/ready", "/api/health/live", "/api/health/ready", "/static/favicon.png"),
     *("/openapi.json", "/docs", "/docs/oauth2-redirect", "/redoc"),
 }
+
+
+# What narrows a parameter of a path, such as `{revision:…}`.
+_CONVERTOR = re.compile(r":\w+(?=})")
 
 
 class Door(NamedTuple):
@@ -41,7 +46,11 @@ class Door(NamedTuple):
 
 def _doors() -> list[Door]:
     found = iter_route_contexts(create_app(Settings(_env_file=None)).routes)
-    return [Door(method, str(route.path)) for route in found for method in sorted((route.methods or set()) - {"HEAD"})]
+    return [
+        Door(method, _CONVERTOR.sub("", str(route.path)))
+        for route in found
+        for method in sorted((route.methods or set()) - {"HEAD"})
+    ]
 
 
 DOORS = _doors()

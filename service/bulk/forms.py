@@ -7,11 +7,13 @@ from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 from documents.grant import Permission, PrincipalType
 from documents.identifier import Identifier
 from documents.text import STORABLE
+from service.json_schema import echoing
 from service.listing.params import ListFilter
-from service.models.forms import GrantForm, without_echo
+from service.models.forms import ECHOED_IN_GRANTS, GRANT, GrantForm, without_echo
 
 MAX_IDS = 1000
 MAX_GRANTS = 1000
+_EVERYONE: dict[str, Any] = {"principal_type": "user", "principal_id": "*"}
 
 
 class FilterForm(ListFilter):
@@ -25,7 +27,9 @@ class SelectionForm(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    ids: Annotated[list[Identifier], Field(min_length=1, max_length=MAX_IDS)] | None = None
+    ids: Annotated[list[Identifier], Field(min_length=1, max_length=MAX_IDS)] | None = Field(
+        None, description="Either these models, or those that `filter` selects.", examples=[["sql-tuning"]]
+    )
     filter: FilterForm | None = Field(None, description="`{}` selects all that the caller may change.")
 
     @model_validator(mode="after")
@@ -38,17 +42,21 @@ class SelectionForm(BaseModel):
 class StateForm(SelectionForm):
     """The state that these models shall have."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"ids": ["sql-tuning"], "is_active": False}]})
+
     is_active: StrictBool
 
 
 class RemovalForm(BaseModel):
     """What to take away from a principal, who need not exist any more; without `permission`, all."""
 
-    model_config = ConfigDict(extra="forbid", use_enum_values=True)
+    model_config = ConfigDict(
+        extra="forbid", use_enum_values=True, json_schema_extra=echoing(*ECHOED_IN_GRANTS, example=_EVERYONE)
+    )
 
     principal_type: PrincipalType
     principal_id: Annotated[str, Field(min_length=1, max_length=256), STORABLE]
-    permission: Permission | None = None
+    permission: Permission | None = Field(None, description="Absent: both.")
 
     @model_validator(mode="before")
     @classmethod
@@ -62,6 +70,10 @@ Removals = Annotated[list[RemovalForm], Field(max_length=MAX_GRANTS)]
 
 class SharingForm(SelectionForm):
     """How the grants of these models shall change: all replaced, or some removed and then some added."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"ids": ["sql-tuning"], "add": [GRANT], "remove": [_EVERYONE]}]}
+    )
 
     add: Grants | None = None
     remove: Removals | None = None

@@ -17,17 +17,20 @@ from service.models.each import Outcome, Status, Wish, change_each, change_where
 class ResultShape(BaseModel):
     """What became of one model."""
 
-    id: str
+    id: str = Field(examples=["sql-tuning"])
     status: Status = Field(description="`not_found`: absent, or not the caller's to change.")
-    version: int | None
-    detail: str | None = Field(description="Why it failed.")
+    version: int | None = Field(description="The version that it has now.", examples=[4])
+    detail: str | None = Field(description="Why it failed.", examples=[None])
 
 
 class OutcomesShape(BaseModel):
     """What became of every model."""
 
     results: list[ResultShape] = Field(description="In the order of `ids`; with a filter, in order of id.")
-    counts: dict[Status, int]
+    counts: dict[Status, int] = Field(
+        description="How many there are of each status.",
+        examples=[{status: int(not at) for at, status in enumerate(Status)}],
+    )
 
 
 async def change_selected(context: Context, caller: Caller, selection: SelectionForm, wish: Wish) -> dict[str, Any]:

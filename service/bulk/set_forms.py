@@ -7,8 +7,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, 
 
 from documents.freeform import FreeForm
 from documents.identifier import PrincipalId
-from documents.model import BaseModelId, Name
-from service.models.forms import GrantForm, ModelIdForm, ShownMeta, given
+from documents.model import Name
+from service.json_schema import NEVER_NULL, echoing
+from service.models.forms import GRANT, META, PARAMS, BaseOfModel, GrantForm, ModelIdForm, ShownMeta, given
 from service.models.grants import asked_grants
 
 MAX_IMPORT_MODELS, MAX_IMPORT_BYTES = 10_000, 16_000_000
@@ -17,22 +18,32 @@ MAX_SYNC_MODELS, MAX_SYNC_BYTES = 100_000, 64_000_000
 DEFAULT_MAX_DELETIONS = "10%"
 
 # What an export holds and no client can say; it has no effect.
-_SHOWN_ONLY = {"write_access", "user", "version", "created_at", "updated_at"}
+_SHOWN_ONLY = ("write_access", "user", "version", "created_at", "updated_at")
+_ITEM: dict[str, Any] = {
+    "id": "sql-tuning",
+    "name": "SQL Tuning",
+    "base_model_id": "openai/gpt-4o",
+    "access_grants": [GRANT],
+}
 _PERCENTAGE = re.compile(r"^([0-9]{1,2}|100)%$", re.ASCII)
 
 
 class ItemForm(ModelIdForm):
     """One model. What is left out stays as it is, or gets its default when the model is new."""
 
-    user_id: Annotated[PrincipalId | None, BeforeValidator(given)] = Field(
+    model_config = ConfigDict(json_schema_extra=echoing(*_SHOWN_ONLY, example=_ITEM))
+
+    user_id: Annotated[PrincipalId | None, BeforeValidator(given), NEVER_NULL] = Field(
         None, description="The owner; only admins can name another than there is."
     )
-    base_model_id: BaseModelId | None = None
-    name: Annotated[Name | None, BeforeValidator(given)] = Field(None, description="Needed for a new model.")
-    params: Annotated[FreeForm | None, BeforeValidator(given)] = None
-    meta: Annotated[ShownMeta | None, BeforeValidator(given)] = None
-    access_grants: Annotated[list[GrantForm] | None, BeforeValidator(given)] = None
-    is_active: Annotated[StrictBool | None, BeforeValidator(given)] = None
+    base_model_id: BaseOfModel = None
+    name: Annotated[Name | None, BeforeValidator(given), NEVER_NULL] = Field(
+        None, description="Needed for a new model."
+    )
+    params: Annotated[FreeForm | None, BeforeValidator(given), NEVER_NULL] = Field(None, description=PARAMS)
+    meta: Annotated[ShownMeta | None, BeforeValidator(given), NEVER_NULL] = Field(None, description=META)
+    access_grants: Annotated[list[GrantForm] | None, BeforeValidator(given), NEVER_NULL] = None
+    is_active: Annotated[StrictBool | None, BeforeValidator(given), NEVER_NULL] = None
 
     @model_validator(mode="before")
     @classmethod
@@ -68,7 +79,7 @@ class CompatibleItemForm(ItemForm):
 class ImportForm(BaseModel):
     """Models to create or to update."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"models": [_ITEM], "dry_run": True}]})
 
     models: Annotated[list[ItemForm], Field(max_length=MAX_IMPORT_MODELS)]
     dry_run: StrictBool = Field(False, description="Only return the plan.")

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from documents.revision import Change
 from service.bulk.set_forms import (
@@ -28,12 +28,24 @@ from service.request_body import documented_body, read_body
 class StepShape(BaseModel):
     """What happens to one model."""
 
-    id: str
-    fields: list[str] = Field(description="The fields that change.")
+    id: str = Field(examples=["sql-tuning"])
+    fields: list[str] = Field(description="The fields that change.", examples=[["base_model_id", "access_grants"]])
+
+
+_PLAN: dict[str, Any] = {
+    "dry_run": True,
+    "counts": {"create": 0, "update": 1, "unchanged": 0, "delete": 0},
+    "create": [],
+    "update": [{"id": "sql-tuning", "fields": ["base_model_id", "access_grants"]}],
+    "unchanged": [],
+    "delete": [],
+}
 
 
 class PlanShape(BaseModel):
     """What was done or, for a dry run, would be done."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_PLAN]})
 
     dry_run: bool
     counts: dict[Step, int]

@@ -12,7 +12,7 @@ from service.access import Match
 from service.context import CallerDependency, Context, ContextDependency
 from service.errors import COMMON_FAILURES, documented_problems
 from service.identity import Caller
-from service.json_response import json_array_response, json_response
+from service.json_response import JSON, json_array_response, json_response
 from service.listing.inventory import items, require_readable, tags
 from service.listing.params import Tag, blank_is_absent
 from service.models.item import ItemShape
@@ -24,13 +24,31 @@ _MODELS: dict[int | str, dict[str, Any]] = {
 }
 
 
+# Refused before the service sees it, so it is no problem details.
+_TOO_LONG: dict[int | str, dict[str, Any]] = {
+    400: {
+        "description": "The address is longer than 64 KB: ask for fewer models at once.",
+        "content": {"text/plain": {"schema": {"type": "string"}, "example": "Invalid HTTP request received."}},
+    }
+}
+_TAGS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The names of the tags.",
+        "content": {
+            JSON: {"schema": {"type": "array", "items": {"type": "string"}, "examples": [["engineering", "sql"]]}}
+        },
+    },
+    **documented_problems(*COMMON_FAILURES),
+}
+
+
 class BaseParams(BaseModel):
     """What selects base models."""
 
     model_config = ConfigDict(frozen=True)
 
     tag: Annotated[Tag | None, BeforeValidator(blank_is_absent)] = Field(
-        None, description="The whole name of a tag, in any case."
+        None, description="The whole name of a tag, in any case.", examples=["engineering"]
     )
 
 
@@ -40,7 +58,10 @@ class ExportParams(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     id: list[Identifier] = Field(
-        default_factory=list, max_length=MAX_REPEATED, description="Repeated: only these models; else all."
+        default_factory=list,
+        max_length=MAX_REPEATED,
+        description="Repeated: only these models; else all.",
+        examples=[["sql-tuning", "openai/gpt-4o"]],
     )
 
     @property
@@ -79,7 +100,7 @@ def inventory_router(*, lenient: bool) -> APIRouter:
 
     @router.get(
         "/export",
-        responses={**_MODELS, **documented_problems(HTTPStatus.NOT_FOUND)},
+        responses={**_MODELS, **_TOO_LONG, **documented_problems(HTTPStatus.NOT_FOUND)},
         openapi_extra={"parameters": documented(ExportParams)},
     )
     async def export_models(
@@ -93,7 +114,7 @@ def inventory_router(*, lenient: bool) -> APIRouter:
         await require_readable(context.database, caller, params.asked)
         return await _streamed(context, caller, {"_id": {"$in": params.asked}})
 
-    @router.get("/tags", responses={200: {"model": list[str]}, **documented_problems(*COMMON_FAILURES)})
+    @router.get("/tags", responses=_TAGS)
     async def list_tags(
         caller: CallerDependency,
         _: Annotated[NoParams, Depends(query_dependency(NoParams, lenient=lenient))],

@@ -3,17 +3,17 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from service.identity import Caller
 from service.models.item import ItemShape, render_item
 
 
 class PageShape(BaseModel):
-    """The answer of a list request."""
+    """A page of models."""
 
     items: list[ItemShape]
-    total: int
+    total: int = Field(description="How many there are on all pages together.", examples=[1])
 
 
 def render_page(yielded: Sequence[Mapping[str, Any]], caller: Caller, *, readers_see_params: bool) -> dict[str, Any]:

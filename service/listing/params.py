@@ -42,18 +42,19 @@ class ListFilter(BaseModel):
         None,
         description="Part of the name, the base model's id, or the owner's name, email or username; any case, "
         "taken literally. Blank counts as absent.",
+        examples=["sql"],
     )
     view_option: Literal["created", "shared"] | None = Field(
         None, description="`created`: the caller's own; `shared`: others' that the caller can read. Absent: both."
     )
     tag: Annotated[Tag | None, BeforeValidator(blank_is_absent)] = Field(
-        None, description="The whole name of a tag, in any case."
+        None, description="The whole name of a tag, in any case.", examples=["engineering"]
     )
     kind: Literal["custom", "base"] | None = Field(
         None, description="`custom`: has a base model; `base`: has none. Absent: both."
     )
     is_active: Annotated[bool | None, BeforeValidator(_true_or_false)] = Field(
-        None, description="`true` or `false`. Absent: both."
+        None, description="`true` or `false`. Absent: both.", examples=[True]
     )
 
 

@@ -8,9 +8,10 @@ from pydantic import BaseModel, ValidationError
 
 from service.database import Database
 from service.errors import invalid_input
+from service.migration.groups import GroupImport
 from service.migration.models import ModelImport
 from service.migration.options import ImportOptions
-from service.migration.people import GroupImport, UserImport
+from service.migration.people import UserImport
 from service.migration.records import GroupInput, ModelInput, UserInput
 from service.migration.report import Report
 from service.migration.source import Item, Source, SourceError

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from beanie import Document
 
 from service.database import Database
+from service.people.present import PRESENT
 
 REMEMBERED = 100_000
 
@@ -27,7 +28,7 @@ class Known:
         wanted = set(identifiers)
         missing = sorted(wanted - self._brought - self._exists.keys())
         if missing:
-            found = await self._database.find(self._kind, {"_id": {"$in": missing}}, fields=["_id"])
+            found = await self._database.find(self._kind, {"_id": {"$in": missing}, **PRESENT}, fields=["_id"])
             live = {document["_id"] for document in found}
             self._exists.update((identifier, identifier in live) for identifier in missing)
         existing = {identifier for identifier in wanted if identifier in self._brought or self._exists[identifier]}

@@ -18,6 +18,7 @@ from service.migration.people import ATTEMPTS, CONTENDED, EXISTS
 from service.migration.records import ModelInput
 from service.migration.report import Outcome, Report
 from service.models.compose import SAID, require_storable
+from service.models.departed import withdraw_absent
 from service.models.soundness import unsound_fields
 from service.models.writes import LostRaceError, Planned, step_back, store
 
@@ -147,6 +148,8 @@ class ModelImport:
                 try:
                     if planned:
                         await store(self._database, planned, None, bulk=True)
+                        given = [grant for item in planned if item.said for grant in item.said["access_grants"]]
+                        await withdraw_absent(self._database, given)
                     break
                 except LostRaceError:
                     # Somebody else changed some of these records in between: look again and write what still differs.

@@ -12,7 +12,7 @@ from documents.identifier import Identifier
 from documents.revision import Change
 from service import access
 from service.context import CallerDependency, Context, ContextDependency, WriterDependency
-from service.errors import COMMON_FAILURES, InvalidInputError, NotFoundError, documented_problems
+from service.errors import COMMON_FAILURES, InvalidInputError, NotFoundError, documented_header, documented_problems
 from service.identity import Caller
 from service.json_response import json_response
 from service.models import changes
@@ -30,11 +30,19 @@ class ModelParams(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    id: Identifier = Field(description="The model's id; it may contain `/` and `:`.")
+    id: Identifier = Field(description="The model's id; it may contain `/` and `:`.", examples=["sql-tuning"])
 
 
 async def expected_version(
-    if_match: Annotated[str | None, Header(description="The version that must be current, such as `3`.")] = None,
+    if_match: Annotated[
+        str | None,
+        Header(
+            alias="If-Match",
+            description="The `ETag` that must be current: the version, in quotes. `*` stands for any.",
+            examples=['"3"'],
+            json_schema_extra={"pattern": r'^(\*|(W/)?"?[1-9][0-9]{0,18}"?)$'},
+        ),
+    ] = None,
 ) -> int | None:
     """Return the version that a request insists on, or None when any will do."""
     if if_match is None or if_match.strip() == "*":
@@ -51,7 +59,7 @@ VersionDependency = Annotated[int | None, Depends(expected_version)]
 _ANSWER: dict[int | str, dict[str, Any]] = {
     200: {
         "model": ItemShape,
-        "headers": {"ETag": {"description": "The version, in quotes.", "schema": {"type": "string", "example": '"3"'}}},
+        "headers": documented_header("ETag", "The version, in quotes.", '"3"'),
     }
 }
 _READ = {**_ANSWER, **documented_problems(HTTPStatus.NOT_FOUND, *COMMON_FAILURES)}

@@ -19,14 +19,15 @@ from service.query_string import documented, query_dependency
 class AccessParams(PageParams):
     """The parameters of a question about access."""
 
-    id: Identifier = Field(description="The model's id.")
+    id: Identifier = Field(description="The model's id.", examples=["sql-tuning"])
     user_id: Identifier | None = Field(
         None,
         description="Whom to ask about; `page` and `page_size` then have no effect. Absent: everyone who may read it.",
+        examples=["u-ben"],
     )
 
 
-class UserShape(BaseModel):
+class PersonShape(BaseModel):
     """A user, as they are now."""
 
     id: str = Field(examples=["u-ben"])
@@ -54,7 +55,7 @@ class PathShape(BaseModel):
 class ReaderShape(BaseModel):
     """One user who may read the model."""
 
-    user: UserShape
+    user: PersonShape
     permission: Permission = Field(description="The most that any of the paths gives.")
     paths: list[PathShape]
 
@@ -63,13 +64,13 @@ class ReadersShape(BaseModel):
     """A page of those who may read the model, ordered by id; inactive users may not, so they are not counted."""
 
     items: list[ReaderShape]
-    total: int
+    total: int = Field(description="How many there are on all pages together.", examples=[1])
 
 
 class VerdictShape(BaseModel):
     """What one user may do."""
 
-    user: UserShape
+    user: PersonShape
     can_read: bool
     can_write: bool
     paths: list[PathShape] = Field(description="Empty for an inactive user, who may do nothing.")

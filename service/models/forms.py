@@ -10,27 +10,38 @@ from documents.identifier import Identifier
 from documents.image import image_problem
 from documents.model import BaseModelId, Meta, Name, no_base_of_itself
 from documents.text import STORABLE
+from service.json_schema import NEVER_NULL, Schema, echoing, or_null
 
-_ECHOED_IN_GRANTS = {"id", "resource_type", "resource_id", "created_at"}
+ECHOED_IN_GRANTS = ("id", "resource_type", "resource_id", "created_at")
+GRANT: dict[str, Any] = {"principal_type": "group", "principal_id": "g-platform", "permission": "read"}
+PARAMS = "Any JSON object; kept exactly."
+META = (
+    "Any JSON object; kept exactly. `tags` is a list of text or of `{name}`, and `profile_image_url` an image as a "
+    "`data:` URL, an `https://` address, or a path below `/static/`."
+)
+_SAID_PARAMS = {"system": "Read the query plan.", "temperature": 0.1}
+_SAID_META = {"description": "Reads query plans and proposes indexes.", "tags": ["sql"]}
 
 
 def without_echo(grant: Any) -> Any:
     """Return a grant without what existing clients send back inside it, as they got it."""
     if not isinstance(grant, dict):
         return grant
-    return {name: value for name, value in grant.items() if name not in _ECHOED_IN_GRANTS}
+    return {name: value for name, value in grant.items() if name not in ECHOED_IN_GRANTS}
 
 
 class GrantForm(BaseModel):
-    """One grant, as it is asked for; `id` may be sent back and has no effect."""
+    """One grant, as it is asked for."""
 
-    model_config = ConfigDict(extra="forbid", use_enum_values=True)
+    model_config = ConfigDict(
+        extra="forbid", use_enum_values=True, json_schema_extra=echoing(*ECHOED_IN_GRANTS, example=GRANT)
+    )
 
     principal_type: PrincipalType
     principal_id: Annotated[str, Field(min_length=1, max_length=256), STORABLE] = Field(
         description="The id of a user or group; `*` with `user` is everyone."
     )
-    permission: Permission
+    permission: Permission = Field(description="`write` includes `read`.")
 
     @model_validator(mode="before")
     @classmethod
@@ -48,12 +59,27 @@ def _with_safe_image(meta: dict[str, Any]) -> dict[str, Any]:
 ShownMeta = Annotated[Meta, AfterValidator(_with_safe_image)]
 
 
+def _empty_too(schema: Schema) -> None:
+    for alternative in schema["anyOf"]:
+        alternative.pop("minLength", None)
+
+
+BaseOfModel = Annotated[
+    BaseModelId | None,
+    Field(
+        description="The model that this one configures; null, empty or the model itself: none.",
+        examples=["openai/gpt-4o"],
+        json_schema_extra=_empty_too,
+    ),
+]
+
+
 class ModelIdForm(BaseModel):
     """Names a model, and nothing more."""
 
     model_config = ConfigDict(extra="forbid")
 
-    id: Identifier
+    id: Identifier = Field(description="The model's id; it may contain `/` and `:`.", examples=["sql-tuning"])
 
     @model_validator(mode="before")
     @classmethod
@@ -61,15 +87,21 @@ class ModelIdForm(BaseModel):
         return no_base_of_itself(values)
 
 
+def _none_without_any(grants: Any) -> Any:
+    return [] if grants is None else grants
+
+
 class CreateForm(ModelIdForm):
     """A new model."""
 
-    base_model_id: BaseModelId | None = None
-    name: Name
-    params: FreeForm = Field(default_factory=dict)
-    meta: ShownMeta = Field(default_factory=dict)
-    access_grants: Annotated[list[GrantForm], BeforeValidator(lambda grants: grants or [])] = Field(
-        default_factory=list
+    base_model_id: BaseOfModel = None
+    name: Name = Field(examples=["SQL Tuning"])
+    params: FreeForm = Field(default_factory=dict, description=PARAMS, examples=[_SAID_PARAMS])
+    meta: ShownMeta = Field(default_factory=dict, description=META, examples=[_SAID_META])
+    access_grants: Annotated[list[GrantForm], BeforeValidator(_none_without_any)] = Field(
+        default_factory=list,
+        description="Absent, null or empty: only the owner and admins may use it.",
+        json_schema_extra=or_null,
     )
     is_active: StrictBool = True
 
@@ -84,11 +116,15 @@ def given(value: Any) -> Any:
 class UpdateForm(ModelIdForm):
     """New values for a model; what is left out stays as it is. Grants have a route of their own."""
 
-    base_model_id: BaseModelId | None = None
-    name: Annotated[Name | None, AfterValidator(given)] = None
-    params: Annotated[FreeForm | None, AfterValidator(given)] = None
-    meta: Annotated[ShownMeta | None, AfterValidator(given)] = None
-    is_active: Annotated[StrictBool | None, AfterValidator(given)] = None
+    base_model_id: BaseOfModel = None
+    name: Annotated[Name | None, AfterValidator(given), NEVER_NULL] = Field(None, examples=["SQL Tuning"])
+    params: Annotated[FreeForm | None, AfterValidator(given), NEVER_NULL] = Field(
+        None, description=PARAMS, examples=[_SAID_PARAMS]
+    )
+    meta: Annotated[ShownMeta | None, AfterValidator(given), NEVER_NULL] = Field(
+        None, description=META, examples=[_SAID_META]
+    )
+    is_active: Annotated[StrictBool | None, AfterValidator(given), NEVER_NULL] = None
 
     @property
     def said(self) -> dict[str, Any]:
@@ -99,4 +135,4 @@ class UpdateForm(ModelIdForm):
 class AccessForm(ModelIdForm):
     """All grants that a model shall have."""
 
-    access_grants: list[GrantForm]
+    access_grants: list[GrantForm] = Field(description="Empty: only the owner and admins may use it.")

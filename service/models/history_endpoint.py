@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Path, Request, Response
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from starlette.convertors import Convertor, register_url_convertor
 
 from documents.identifier import Identifier
 from documents.revision import Change
@@ -20,13 +21,34 @@ from service.request_body import documented_body, read_body
 
 _REFUSALS = documented_problems(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, *COMMON_FAILURES)
 
-WholeNumber = Annotated[int, Field(ge=1, lt=2**63), BeforeValidator(whole_number)]
+_REVISION = "5f0c7a9e3b6d4e218c1f90a2b3c4d5e6"
+
+# A version is also looked for as what comes before the next one, whose number must fit too.
+WholeNumber = Annotated[int, Field(ge=1, lt=2**63 - 1), BeforeValidator(whole_number)]
+
+
+class _RevisionId(Convertor[str]):
+    """The last part of a revision's address, so that no other one is taken for it, such as `restore`."""
+
+    name = "revision"
+    regex = "[0-9a-f]{32}"
+
+    def convert(self, value: str) -> str:
+        """Return what was found in an address."""
+        return value
+
+    def to_string(self, value: str) -> str:
+        """Return what stands in an address."""
+        return value
+
+
+register_url_convertor(_RevisionId.name, _RevisionId())
 
 
 class HistoryParams(PageParams):
     """The parameters of a page of history."""
 
-    id: Identifier = Field(description="The model's id.")
+    id: Identifier = Field(description="The model's id.", examples=["sql-tuning"])
 
 
 class DifferenceParams(BaseModel):
@@ -34,49 +56,53 @@ class DifferenceParams(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    id: Identifier = Field(description="The model's id.")
-    earlier: WholeNumber = Field(description="A version of the model.")
-    later: WholeNumber = Field(description="Another version of it.")
+    id: Identifier = Field(description="The model's id.", examples=["sql-tuning"])
+    earlier: WholeNumber = Field(description="A version of the model.", examples=[1])
+    later: WholeNumber = Field(description="Another version of it.", examples=[2])
 
 
 class RestoreForm(ModelIdForm):
     """The revision whose outcome shall be restored."""
 
-    revision: Identifier
+    revision: Identifier = Field(description="The id of a revision in its history.", examples=[_REVISION])
 
 
 class SummaryShape(BaseModel):
     """One revision in a page of history."""
 
-    id: str
-    model_id: str
-    version: int = Field(description="The version that the change made.")
-    at: int
-    by: str | None = Field(description="The user who made it; null for the command line.")
-    change: Change
-    fields: list[str] = Field(description="The fields that differ.")
+    id: str = Field(examples=[_REVISION])
+    model_id: str = Field(examples=["sql-tuning"])
+    version: int = Field(description="The version that the change made.", examples=[2])
+    at: int = Field(description="Seconds since 1970, UTC.", examples=[1778845140])
+    by: str | None = Field(description="The user who made it; null for the command line.", examples=["u-anna"])
+    change: Change = Field(examples=["update"])
+    fields: list[str] = Field(description="The fields that differ.", examples=[["name"]])
 
 
 class HistoryShape(BaseModel):
     """A page of history."""
 
     items: list[SummaryShape]
-    total: int
+    total: int = Field(description="How many there are on all pages together.", examples=[1])
 
 
 class RevisionShape(SummaryShape):
     """One revision."""
 
-    before: dict[str, Any] | None
-    after: dict[str, Any] | None
+    before: dict[str, Any] | None = Field(
+        description="What the model said before; null when there was none.", examples=[{"name": "SQL Helper"}]
+    )
+    after: dict[str, Any] | None = Field(
+        description="What it said after; null when it was deleted.", examples=[{"name": "SQL Tuning"}]
+    )
 
 
 class DifferenceShape(BaseModel):
     """One difference; `before` or `after` is missing where there was nothing."""
 
-    path: str = Field(description="A JSON pointer, such as `/params/system`.")
-    before: Any = None
-    after: Any = None
+    path: str = Field(description="A JSON pointer.", examples=["/name"])
+    before: Any = Field(None, examples=["SQL Helper"])
+    after: Any = Field(None, examples=["SQL Tuning"])
 
 
 def history_router(*, lenient: bool) -> APIRouter:
@@ -100,7 +126,7 @@ def history_router(*, lenient: bool) -> APIRouter:
 
     @router.get(
         "/diff",
-        responses={200: {"model": list[DifferenceShape]}, **_REFUSALS},
+        responses={200: {"model": list[DifferenceShape], "description": "All that differs."}, **_REFUSALS},
         openapi_extra={"parameters": documented(DifferenceParams)},
     )
     async def compare_versions(
@@ -130,11 +156,13 @@ def history_router(*, lenient: bool) -> APIRouter:
         await changes.change(context.database, asked, lambda _: said)
         return await answer_with_model(context, caller, form.id)
 
-    @router.get("/{revision}", responses={200: {"model": RevisionShape}, **_REFUSALS})
+    @router.get(f"/{{revision:{_RevisionId.name}}}", responses={200: {"model": RevisionShape}, **_REFUSALS})
     async def get_revision(
         caller: CallerDependency,
         _: Annotated[NoParams, Depends(no_params)],
-        revision: Annotated[str, Path(pattern="^[0-9a-f]{32}$")],
+        revision: Annotated[
+            str, Path(pattern=f"^{_RevisionId.regex}$", description="The revision's id.", examples=[_REVISION])
+        ],
         context: ContextDependency,
     ) -> Response:
         """Return one change of a model with what it said before and after."""

@@ -10,8 +10,8 @@ from documents import ModelRecord
 from documents.image import INLINE_KINDS, REMOTE, image_problem, in_ascii, inline_image
 from service import access
 from service.context import CallerDependency, ContextDependency
-from service.entity_tags import KnownTags, tagged_response
-from service.errors import COMMON_FAILURES, NotFoundError, documented_problems
+from service.entity_tags import EXAMPLE_TAG, KnownTags, tagged_response
+from service.errors import COMMON_FAILURES, NotFoundError, documented_header, documented_problems
 from service.models import changes
 from service.models.endpoint import ModelParams
 from service.models.item import META_DEFAULTS
@@ -30,19 +30,16 @@ _INERT = {
 }
 
 
-def _documented_header(description: str, example: str) -> dict[str, Any]:
-    return {"description": description, "schema": {"type": "string", "example": example}}
-
-
 _CACHING = {
-    name: _documented_header(description, _FOR_ONE_CALLER[name])
-    for name, description in {
-        "Cache-Control": "A copy is the caller's own, and to be asked about before each use.",
-        "Vary": "What the answer depends on.",
-    }.items()
+    **documented_header(
+        "Cache-Control",
+        "A copy is the caller's own, and to be asked about before each use.",
+        _FOR_ONE_CALLER["Cache-Control"],
+    ),
+    **documented_header("Vary", "What the answer depends on.", _FOR_ONE_CALLER["Vary"]),
 }
-_TAG = {"ETag": _documented_header("The SHA-256 of the image, in quotes.", '"5891b5b5…"'), **_CACHING}
-_LOCATION = {"Location": _documented_header("Where the image is.", META_DEFAULTS[_FIELD]), **_CACHING}
+_TAG = {**documented_header("ETag", "The SHA-256 of the image, in quotes.", EXAMPLE_TAG), **_CACHING}
+_LOCATION = {**documented_header("Location", "Where the image is.", META_DEFAULTS[_FIELD]), **_CACHING}
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The image.",

@@ -1,15 +1,19 @@
-"""Groups: adding one, nesting, joining."""
+"""Groups: adding and changing them, nesting, joining and leaving."""
 
 import secrets
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from pydantic import ValidationError
 
 from documents import Group, User
 from documents.text import text_problem
+from service.access import Match
 from service.clock import now
 from service.database import Database
 from service.errors import ConflictError, InvalidInputError, NotFoundError, invalid_input
+from service.people.guard import guarded
+from service.people.present import PRESENT, present, require_present
 
 
 def new_group_id() -> str:
@@ -20,7 +24,7 @@ def new_group_id() -> str:
 async def add_group(
     database: Database, *, name: str, group_id: str | None = None, parent_id: str | None = None
 ) -> Group:
-    """Store a new group; raise InvalidInputError, NotFoundError for the parent, ConflictError for a taken id."""
+    """Store a new group; raise InvalidInputError, also for the parent, and ConflictError for a taken id."""
     moment = now()
     try:
         group = Group(
@@ -28,28 +32,76 @@ async def add_group(
         )
     except ValidationError as error:
         raise invalid_input(error) from None
-    if parent_id is not None:
-        if parent_id == group.id:
-            raise InvalidInputError([{"loc": ["parent_id"], "msg": "a group can't be its own parent"}])
-        await find_group(database, parent_id)
-    if not await database.insert(group):
-        raise ConflictError(f"The group id {group.id!r} is taken.")
+
+    async def insert() -> None:
+        if parent_id is not None:
+            await _require_parent(database, group.id, parent_id)
+        if not await database.insert(group):
+            raise ConflictError(f"The group id {group.id!r} is taken.")
+
+    await (insert() if parent_id is None else guarded(database, insert))
     return group
+
+
+async def update_group(database: Database, group_id: str, said: Mapping[str, Any]) -> None:
+    """Change what is said of a group; raise NotFoundError, and InvalidInputError for a parent that it can't have."""
+
+    async def work() -> None:
+        group = await present(database, Group, group_id)
+        changed = {field: value for field, value in said.items() if field not in group or group[field] != value}
+        if changed.get("parent_id") is not None:
+            await _require_parent(database, group_id, changed["parent_id"])
+        if changed:
+            await database.update_one(Group, {"_id": group_id}, {"$set": {**changed, "updated_at": now()}})
+
+    await (guarded(database, work) if "parent_id" in said else database.in_transaction(work))
+
+
+async def _require_parent(database: Database, group_id: str, parent_id: str) -> None:
+    """Raise InvalidInputError unless the parent exists and is neither the group itself nor below it."""
+    if parent_id == group_id:
+        raise InvalidInputError([{"loc": ["parent_id"], "msg": "a group can't be its own parent"}])
+    above: list[str] = []
+    current: Any = parent_id
+    while isinstance(current, str) and current not in above:
+        found = await database.find(Group, {"_id": current, **PRESENT}, fields=["parent_id"])
+        if not found and not above:
+            raise InvalidInputError([{"loc": ["parent_id"], "msg": f"there is no group {parent_id!r}"}])
+        above.append(current)
+        current = found[0].get("parent_id") if found else None
+    if group_id in above:
+        raise InvalidInputError([{"loc": ["parent_id"], "msg": "the group would be its own ancestor"}])
 
 
 async def find_group(database: Database, group_id: str) -> Group:
     """Return the group with this id; raise NotFoundError."""
-    if text_problem(group_id) is None and (group := await database.get(Group, {"_id": group_id})):
+    if text_problem(group_id) is None and (group := await database.get(Group, {"_id": group_id, **PRESENT})):
         return group
     raise NotFoundError(f"There is no group with the id {group_id!r}.")
 
 
 async def join_group(database: Database, group_id: str, user_ids: Iterable[str]) -> int:
     """Make existing users members of an existing group; return how many were not yet."""
-    group = await find_group(database, group_id)
-    query = {"_id": {"$in": list(user_ids)}, "group_ids": {"$ne": group.id}}
-    change = {"$push": {"group_ids": group.id}, "$set": {"updated_at": now()}}
-    return await database.update_many(User, query, change)
+    return await _change_members(database, group_id, list(user_ids), {"$ne": group_id}, "$push")
+
+
+async def leave_group(database: Database, group_id: str, user_ids: Iterable[str]) -> int:
+    """End the memberships of existing users in an existing group; return how many were members."""
+    return await _change_members(database, group_id, list(user_ids), group_id, "$pull")
+
+
+async def _change_members(
+    database: Database, group_id: str, user_ids: Sequence[str], concerned: Match | str, operator: str
+) -> int:
+    async def work() -> int:
+        await find_group(database, group_id)
+        await require_present(database, User, user_ids, "user_ids")
+        query = {"_id": {"$in": list(user_ids)}, "group_ids": concerned}
+        return await database.update_many(
+            User, query, {operator: {"group_ids": group_id}, "$set": {"updated_at": now()}}
+        )
+
+    return await guarded(database, work)
 
 
 def ancestors(group_id: str, parents: Mapping[str, str | None]) -> list[str]:

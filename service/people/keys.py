@@ -11,6 +11,8 @@ from service.clock import now
 from service.database import Database
 from service.errors import ConflictError, InvalidInputError, NotFoundError, invalid_input
 from service.identity import key_hash, key_id, new_key
+from service.people.guard import guarded
+from service.people.present import present
 
 MIN_FOREIGN_LENGTH, MAX_FOREIGN_LENGTH = 20, 512
 _DURATION = re.compile(r"^([1-9][0-9]{0,5})([smhdw])$", re.ASCII)
@@ -46,13 +48,22 @@ def _stored_form(key: str, user: User, name: str, scope: Scope, expires_at: date
         raise invalid_input(error) from None
 
 
+async def _store(database: Database, key: ApiKey, taken: str) -> None:
+    async def insert() -> None:
+        # A key that outlived its user would be one of whoever gets their id next.
+        await present(database, User, key.user_id)
+        if not await database.insert(key):
+            raise ConflictError(taken)
+
+    await guarded(database, insert)
+
+
 async def create_key(
     database: Database, user: User, *, name: str, scope: Scope = Scope.WRITE, expires_at: datetime | None = None
 ) -> str:
-    """Store a new key and return it: the only time that it can be seen."""
+    """Store a new key and return it, the only time that it can be seen; raise NotFoundError for a user who is gone."""
     key = new_key()
-    if not await database.insert(_stored_form(key, user, name, scope, expires_at)):
-        raise ConflictError("The new key's id is taken; try again.")
+    await _store(database, _stored_form(key, user, name, scope, expires_at), "The new key's id is taken; try again.")
     return key
 
 
@@ -67,18 +78,17 @@ async def adopt_key(
 ) -> None:
     """Store the hash of a key that was made elsewhere, so that its clients go on with it.
 
-    Raises InvalidInputError for a key too short to be a secret or that no header could carry, and
-    ConflictError for one that is stored already.
+    Raises InvalidInputError for a key too short to be a secret or that no header could carry,
+    ConflictError for one that is stored already, and NotFoundError for a user who is gone.
     """
     printable = key.isascii() and key.isprintable() and " " not in key
     if not printable or not MIN_FOREIGN_LENGTH <= len(key) <= MAX_FOREIGN_LENGTH:
         msg = f"must be {MIN_FOREIGN_LENGTH} to {MAX_FOREIGN_LENGTH} printable ASCII characters without spaces"
         raise InvalidInputError([{"loc": ["key"], "msg": msg}])
-    if not await database.insert(_stored_form(key, user, name, scope, expires_at)):
-        raise ConflictError("This key is stored already.")
+    await _store(database, _stored_form(key, user, name, scope, expires_at), "This key is stored already.")
 
 
 async def revoke_key(database: Database, user_id: str, identifier: str) -> None:
     """Delete one of a user's keys, so that it does not count any more; raise NotFoundError when it is not theirs."""
     if not await database.delete_many(ApiKey, {"_id": identifier, "user_id": user_id}):
-        raise NotFoundError("You have no key with this id.")
+        raise NotFoundError("There is no such key.")

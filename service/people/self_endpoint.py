@@ -1,27 +1,21 @@
 """The routes of a caller's own affairs: who they are, and their keys."""
 
-from datetime import UTC, datetime
-from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-from documents import ApiKey, User
-from documents.api_key import KeyName, Scope
-from documents.identifier import Identifier
+from documents.api_key import Scope
 from documents.user import Role
-from service.clock import epoch_seconds, now
 from service.context import CallerDependency, ContextDependency, WriterDependency
-from service.errors import COMMON_FAILURES, ConflictError, InvalidInputError, NotFoundError, documented_problems
-from service.identity import key_id
+from service.errors import COMMON_FAILURES, documented_problems
 from service.json_response import json_response
-from service.people.keys import create_key, revoke_key
-from service.people.users import find_user
+from service.people.key_forms import LISTED_KEYS, KeyForm, NewKeyShape, RevokeForm, keys_of, make_key
+from service.people.keys import revoke_key
+from service.people.responses import ABSENT, CONFLICTING, DONE, REFUSED_BODY
+from service.people.users import get_user
 from service.query_string import NoParams, query_dependency
 from service.request_body import documented_body, read_body
-
-MAX_EXPIRY = 253402300799  # the end of the year 9999
 
 router = APIRouter(tags=["self"])
 
@@ -29,59 +23,15 @@ router = APIRouter(tags=["self"])
 class SelfShape(BaseModel):
     """Who is asking."""
 
-    id: str
-    name: str
-    email: str
-    username: str | None
-    role: Role
-    scope: Scope = Field(description="Of the key that was sent.")
-    group_ids: list[str] = Field(description="The groups of the caller and all ancestors of those.")
-
-
-class KeyShape(BaseModel):
-    """One key, without its secret."""
-
-    id: str
-    name: str
-    scope: Scope
-    created_at: int
-    expires_at: int | None
-    last_used_at: int | None = Field(description="Kept up to date once a minute.")
-
-
-class NewKeyShape(KeyShape):
-    """A key that was just made."""
-
-    key: str = Field(description="The whole key: this is the only time that it is shown.")
-
-
-class KeyForm(BaseModel):
-    """A new key."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    name: KeyName
-    scope: Scope = Scope.WRITE
-    expires_at: Annotated[int, Field(strict=True, ge=0, le=MAX_EXPIRY)] | None = Field(
-        None, description="Seconds since 1970; never when left out."
+    id: str = Field(examples=["u-ben"])
+    name: str = Field(examples=["Ben Okafor"])
+    email: str = Field(examples=["ben.okafor@example.com"])
+    username: str | None = Field(examples=["ben"])
+    role: Role = Field(description="An `admin` sees and may change everything.", examples=["user"])
+    scope: Scope = Field(description="Of the key that was sent.", examples=["write"])
+    group_ids: list[str] = Field(
+        description="The groups of the caller and all ancestors of those.", examples=[["g-engineering", "g-platform"]]
     )
-
-
-class RevokeForm(BaseModel):
-    """The key to revoke."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    id: Identifier
-
-
-_REFUSALS = documented_problems(HTTPStatus.FORBIDDEN, *COMMON_FAILURES)
-
-
-def _shown(key: ApiKey) -> dict[str, Any]:
-    times = {"created_at": key.created_at, "expires_at": key.expires_at, "last_used_at": key.last_used_at}
-    written = {name: epoch_seconds(moment) if moment else None for name, moment in times.items()}
-    return {"id": key.id, "name": key.name, "scope": key.scope, **written}
 
 
 _NoParameters = Annotated[NoParams, Depends(query_dependency(NoParams, lenient=False))]
@@ -90,47 +40,33 @@ _NoParameters = Annotated[NoParams, Depends(query_dependency(NoParams, lenient=F
 @router.get("/me", responses={200: {"model": SelfShape}, **documented_problems(*COMMON_FAILURES)})
 async def get_self(caller: CallerDependency, _: _NoParameters, context: ContextDependency) -> Response:
     """Return who is asking."""
-    user = await find_user(context.database, caller.user_id)
+    user = await get_user(context.database, caller.user_id)
     groups = sorted(name.partition(":")[2] for name in caller.principals if name.startswith("group:"))
     shown = user.model_dump(include={"id", "name", "email", "username", "role"})
     return json_response({**shown, "scope": caller.scope, "group_ids": groups})
 
 
-@router.get("/keys", responses={200: {"model": list[KeyShape]}, **documented_problems(*COMMON_FAILURES)})
+@router.get("/keys", responses={200: LISTED_KEYS, **documented_problems(*COMMON_FAILURES)})
 async def list_keys(caller: CallerDependency, _: _NoParameters, context: ContextDependency) -> Response:
     """Return the caller's keys, oldest first, without their secrets."""
-    found = await context.database.find(ApiKey, {"user_id": caller.user_id}, sort=[("created_at", 1)])
-    return json_response([_shown(ApiKey.model_validate(key)) for key in found])
+    return json_response(await keys_of(context.database, caller.user_id))
 
 
 @router.post(
     "/keys/create",
-    responses={200: {"model": NewKeyShape}, **_REFUSALS},
+    responses={200: {"model": NewKeyShape}, **REFUSED_BODY, **ABSENT, **CONFLICTING},
     openapi_extra={"requestBody": documented_body(KeyForm)},
 )
 async def create_own_key(caller: WriterDependency, request: Request, context: ContextDependency) -> Response:
     """Make a key of the caller's. It can do at most what they can, and expires no later than the key that is sent."""
     form = await read_body(request, KeyForm, lenient=False)
-    expires_at = datetime.fromtimestamp(form.expires_at, UTC) if form.expires_at is not None else None
-    if expires_at is not None and expires_at <= now():
-        raise InvalidInputError([{"loc": ["body", "expires_at"], "msg": "must lie ahead"}])
-    latest = caller.key_expires_at
-    if latest is not None and (expires_at is None or expires_at > latest):
-        msg = f"must not be later than the expiry of the key that is sent, {epoch_seconds(latest)}"
-        raise InvalidInputError([{"loc": ["body", "expires_at"], "msg": msg}])
-    user = await context.database.get(User, {"_id": caller.user_id})
-    if user is None:
-        raise NotFoundError("You are not in the directory any more.")
-    key = await create_key(context.database, user, name=form.name, scope=form.scope, expires_at=expires_at)
-    stored = await context.database.get(ApiKey, {"_id": key_id(key)})
-    if stored is None:
-        raise ConflictError("The new key was revoked at once.")
-    return json_response({**_shown(stored), "key": key})
+    user = await get_user(context.database, caller.user_id)
+    return json_response(await make_key(context.database, caller, user, form))
 
 
 @router.post(
     "/keys/revoke",
-    responses={200: {"description": "`true`", "model": bool}, **_REFUSALS, **documented_problems(HTTPStatus.NOT_FOUND)},
+    responses={**DONE, **REFUSED_BODY, **ABSENT},
     openapi_extra={"requestBody": documented_body(RevokeForm)},
 )
 async def revoke_own_key(caller: WriterDependency, request: Request, context: ContextDependency) -> Response:

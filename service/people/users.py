@@ -1,19 +1,28 @@
-"""Users: adding one, finding one, and keeping the keys of their records in step."""
+"""Users: adding, changing and finding them, and keeping the keys of their records in step."""
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from pydantic import ValidationError
 
-from documents import User
+from documents import Group, User
 from documents.folding import fold
-from documents.keys import user_keys
+from documents.keys import OwnerFacts, UserKeys, user_keys
 from documents.text import text_problem
 from documents.user import Role
 from service.clock import now
 from service.database import Database, update_one
 from service.errors import ConflictError, NotFoundError, invalid_input
-from service.models.rekey import rekey_where
+from service.models.rekey import owners, rekey_where
+from service.people.guard import guarded
+from service.people.present import PRESENT, present, require_present
+
+TAKEN = "The id or the email is taken by another user."
+LAST_ADMIN = "The last admin can't be removed."
+
+# What tells whether somebody is an admin who can act.
+_POWERS = ("role", "is_active")
 
 
 def new_user_id() -> str:
@@ -29,6 +38,7 @@ async def add_user(
     username: str | None = None,
     role: Role = Role.USER,
     user_id: str | None = None,
+    group_ids: Sequence[str] = (),
 ) -> User:
     """Store a new user; raise InvalidInputError for bad fields and ConflictError for a taken id or email."""
     moment = now()
@@ -39,18 +49,74 @@ async def add_user(
             name=name,
             username=username,
             role=role,
+            group_ids=list(dict.fromkeys(group_ids)),
             created_at=moment,
             updated_at=moment,
-            keys=user_keys(email=email),
+            keys=user_keys(email=email, name=name, username=username),
             rekey_pending=True,
         )
     except ValidationError as error:
         raise invalid_input(error) from None
-    if not await database.insert(user):
-        raise ConflictError("The id or the email is taken by another user.")
+
+    async def insert() -> None:
+        await require_present(database, Group, user.group_ids, "group_ids")
+        if not await database.insert(user):
+            raise ConflictError(TAKEN)
+
+    await (guarded(database, insert) if user.group_ids else insert())
     # Records can be older than their owner: they may have been imported first.
     await finish_rekeying(database, [user.id])
     return user
+
+
+async def update_user(database: Database, user_id: str, said: Mapping[str, Any]) -> None:
+    """Change what is said of a user, and what is found by it.
+
+    Raises NotFoundError, and ConflictError for an email that is taken and for the last admin.
+    """
+
+    async def work() -> bool:
+        return await _update(database, user_id, said)
+
+    pending = await (guarded(database, work) if said.keys() & set(_POWERS) else database.in_transaction(work))
+    if pending:
+        await finish_rekeying(database, [user_id])
+
+
+async def _update(database: Database, user_id: str, said: Mapping[str, Any]) -> bool:
+    """Store what is said of a user; say whether their records have yet to follow."""
+    user = await present(database, User, user_id)
+    changed = {field: value for field, value in said.items() if field not in user or user[field] != value}
+    if not changed:
+        return bool(user.get("rekey_pending"))
+    after = {**user, **changed}
+    if is_acting_admin(user) and not is_acting_admin(after):
+        await require_other_admin(database, user_id)
+    if changed.keys() & set(OwnerFacts._fields):
+        changed |= {"keys": keys_of_user(after).model_dump(), "rekey_pending": True}
+    write = update_one({"_id": user_id}, {"$set": {**changed, "updated_at": now()}})
+    _, taken = await database.write_many(User, [write])
+    if taken:
+        raise ConflictError(TAKEN)
+    return bool(changed.get("rekey_pending") or user.get("rekey_pending"))
+
+
+def is_acting_admin(user: Mapping[str, Any]) -> bool:
+    """Say whether a user, given as stored, is an admin who can act."""
+    return user.get("role") == Role.ADMIN and user.get("is_active") is True
+
+
+async def require_other_admin(database: Database, user_id: str) -> None:
+    """Raise ConflictError when no admin but this one can act; only what is guarded can rely on it."""
+    query = {"role": Role.ADMIN.value, "_id": {"$ne": user_id}, **PRESENT}
+    if not any(map(is_acting_admin, await database.find(User, query, fields=_POWERS))):
+        raise ConflictError(LAST_ADMIN)
+
+
+def keys_of_user(user: Mapping[str, Any]) -> UserKeys:
+    """Derive the keys of a user given as stored: others can have written anything in the place of a text."""
+    name, username = (value if isinstance(value := user.get(field), str) else "" for field in ("name", "username"))
+    return user_keys(email=str(user.get("email")), name=name, username=username)
 
 
 async def finish_rekeying(database: Database, user_ids: Sequence[str]) -> int:
@@ -62,16 +128,35 @@ async def finish_rekeying(database: Database, user_ids: Sequence[str]) -> int:
         return 0
     query = {"_id": {"$in": list(user_ids)}, "rekey_pending": True}
     pending = await database.find(User, query, fields=["name", "email", "username"])
-    mended = await rekey_where(database, {"user_id": {"$in": list(user_ids)}})
+    mended = await follow_owners(database, user_ids)
     # One who was changed again meanwhile stays pending for whoever changed them.
     await database.write_many(User, [update_one(facts, {"$set": {"rekey_pending": False}}) for facts in pending])
     return mended
+
+
+async def follow_owners(database: Database, user_ids: Sequence[str]) -> int:
+    """Bring the keys of these users' records up to date; return how many were stale.
+
+    Whoever changes a user does so before this: of two who change the same one, the slower may derive from what
+    the other has changed already, and then it looks again.
+    """
+    mended, known = 0, None
+    while (fresh := await owners(database, user_ids)) != known:
+        known = fresh
+        mended += await rekey_where(database, {"user_id": {"$in": list(user_ids)}})
+    return mended
+
+
+async def get_user(database: Database, user_id: str) -> User:
+    """Return the user with this id; raise NotFoundError."""
+    user: User = User.model_validate(await present(database, User, user_id))
+    return user
 
 
 async def find_user(database: Database, id_or_email: str) -> User:
     """Return the user with this id or, failing that, this email; raise NotFoundError."""
     queries = [{"_id": id_or_email}, {"keys.email": fold(id_or_email)}]
     for query in queries if text_problem(id_or_email) is None else ():
-        if user := await database.get(User, query):
+        if user := await database.get(User, {**query, **PRESENT}):
             return user
     raise NotFoundError(f"There is no user with the id or email {id_or_email!r}.")

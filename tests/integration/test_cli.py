@@ -48,7 +48,8 @@ def put_user(stored: Stored, user_id: str, **fields: Any) -> None:
     email = f"{user_id}@x.org"
     defaults = {"name": user_id, "email": email, "role": "user", "is_active": True, "group_ids": []}
     moment = {"created_at": DAY, "updated_at": DAY}
-    stored["users"].insert_one({"_id": user_id, **defaults, **moment, "keys": {"email": email}, **fields})
+    keys = {"email": email, "text": f"{user_id}\0{email}"}
+    stored["users"].insert_one({"_id": user_id, **defaults, **moment, "keys": keys, **fields})
 
 
 def refusals(shell: CommandLine, *commands: Sequence[str]) -> list[str]:
@@ -124,7 +125,7 @@ def test_unknown_parents_groups_and_members_are_refused_and_nobody_joins(shell: 
         ("group", "join", "team", "\udcff"),
     )
     assert said == [
-        "There is no group with the id 'none'.",
+        "parent_id: there is no group 'none'",
         "parent_id: a group can't be its own parent",
         "There is no user with the id or email 'none'.",
         "There is no group with the id 'none'.",

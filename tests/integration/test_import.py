@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from pymongo.database import Database as SyncDatabase
 
+from documents.keys import user_keys
 from service.doctor import examine
 from service.migration.options import OnConflict
 from service.migration.report import Report
@@ -223,7 +224,8 @@ async def test_an_interrupted_renaming_is_finished(
     real_directory: Directory, raw: Stored, tmp_path: Path, by: str
 ) -> None:
     await real_directory.load(BUNDLE, tmp_path)
-    raw["users"].update_one({"_id": "ann"}, {"$set": {"name": "Ann Baker", "rekey_pending": True}})
+    keys = user_keys(email="ann@x.org", name="Ann Baker", username="annie").model_dump()
+    raw["users"].update_one({"_id": "ann"}, {"$set": {"name": "Ann Baker", "keys": keys, "rekey_pending": True}})
     assert (await examine(real_directory.database, repair=False)).problems == 2
     if by == "doctor":
         diagnosis = await examine(real_directory.database, repair=True)

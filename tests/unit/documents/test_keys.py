@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from documents.folding import fold
 from documents.grant import AccessGrant
-from documents.keys import OwnerFacts, grams, record_keys
+from documents.keys import OwnerFacts, grams, record_keys, user_keys
 
 GRANTS = [
     AccessGrant(id="1", principal_type="group", principal_id="g", permission="read"),
@@ -38,6 +38,12 @@ def test_a_record_without_owner_is_not_found_by_one() -> None:
     keys = record_keys(user_id="gone", name="A", base_model_id=None, meta={}, grants=[], owner=None)
     assert keys.text == "a"
     assert keys.readers == keys.writers == ["user:gone"]
+
+
+def test_keys_of_a_user_hold_the_email_and_every_searched_field_in_folded_form() -> None:
+    keys = user_keys(email="Ann@X.org", name="Große Ann", username=None)
+    assert (keys.email, keys.text) == ("ann@x.org", "grosse ann\0ann@x.org")
+    assert user_keys(email="a@x.org", name="A", username="ΣΑ").text == "a\0a@x.org\0σα"
 
 
 def test_an_owner_who_stands_for_everyone_makes_nothing_public() -> None:

@@ -1,0 +1,20 @@
+"""What changes that must not happen at the same moment change together."""
+
+from typing import Annotated
+
+from beanie import Document
+from pydantic import Field
+
+from documents.identifier import Identifier
+
+
+class Guard(Document):
+    """A record that each of some changes counts itself in, so that the database lets no two of them happen at once."""
+
+    id: Identifier  # type: ignore[assignment]  # Beanie declares an ObjectId
+    changes: Annotated[int, Field(ge=0, lt=2**63)]
+
+    class Settings:
+        """Where Beanie finds the guards."""
+
+        name = "guards"

@@ -1,0 +1,157 @@
+"""Importing groups and their members."""
+
+from typing import Any
+
+from documents import Group, User
+from service.clock import now
+from service.database import Database, Write, insert_one, stored, update_one
+from service.errors import ConflictError
+from service.exact_bson import Record
+from service.migration.known import Known
+from service.migration.options import ImportOptions, OnConflict
+from service.migration.people import ATTEMPTS, BATCH, CONTENDED, EXISTS, LEAVING, resolved
+from service.migration.records import GroupInput
+from service.migration.report import Outcome, Report
+from service.models.writes import LostRaceError, step_back
+from service.people.groups import ancestors
+from service.people.guard import guarded
+from service.people.present import PRESENT
+
+
+class GroupImport:
+    """Writes the groups of a source, all at once, since a parent may come after its child."""
+
+    def __init__(self, database: Database, options: ImportOptions, report: Report) -> None:
+        self._database = database
+        self._options = options
+        self._report = report
+        self._groups: dict[str, tuple[str, GroupInput]] = {}
+        self.known = Known(database, Group)
+
+    def add(self, position: str, group: GroupInput) -> None:
+        """Take one group."""
+        if group.id in self._groups:
+            first = self._groups[group.id][0]
+            self._report.reject(position, "group", group.id, f"the id is given twice, first at {first}")
+            return
+        self._groups[group.id] = (position, group)
+
+    async def finish(self, users: Known) -> None:
+        """Write what has been taken; `users` are those who can be members."""
+        if not self._groups:
+            return
+        outcomes = await self._written()
+        for position, group in self._groups.values():
+            outcome = outcomes[group.id]
+            if outcome in (Outcome.CREATED, Outcome.UPDATED, Outcome.UNCHANGED) and group.member_ids is not None:
+                changed = await self._set_members(position, group, group.member_ids, users)
+                outcome = Outcome.UPDATED if changed and outcome is Outcome.UNCHANGED else outcome
+            if outcome is Outcome.REJECTED:
+                self._report.reject(position, "group", group.id, EXISTS)
+            else:
+                self._report.count("group", outcome)
+
+    async def _written(self) -> dict[str, Outcome]:
+        outcomes, writes = await self._decide()
+        if self._options.dry_run or not writes:
+            return outcomes
+        for attempt in range(ATTEMPTS):
+            try:
+                return await guarded(self._database, self._write, bulk=True)
+            except LostRaceError:
+                await step_back(attempt)
+        raise ConflictError(CONTENDED)
+
+    async def _write(self) -> dict[str, Outcome]:
+        """Write all groups, as a part of the caller's transaction; raise LostRaceError when an id was taken since."""
+        outcomes, writes = await self._decide()
+        _, refused = await self._database.write_many(Group, writes)
+        if refused:
+            raise LostRaceError
+        return outcomes
+
+    async def _decide(self) -> tuple[dict[str, Outcome], list[Write]]:
+        live = {group["_id"]: group for group in await self._database.find(Group, {})}
+        self._reject_leaving(live)
+        self._reject_misplaced({group_id: group.get("parent_id") for group_id, group in live.items()})
+        outcomes, writes = {}, []
+        for _, group in self._groups.values():
+            current = live.get(group.id)
+            outcomes[group.id] = outcome = self._outcome(group, current)
+            if outcome in (Outcome.CREATED, Outcome.UPDATED):
+                writes.append(_group_write(group, current))
+            self.known.bring(group.id)
+        return outcomes, writes
+
+    def _reject_leaving(self, live: dict[str, Record]) -> None:
+        for group_id in [group_id for group_id, group in live.items() if group.get("leaving") is True]:
+            del live[group_id]
+            if group_id in self._groups:
+                position, _ = self._groups.pop(group_id)
+                self._report.reject(position, "group", group_id, LEAVING)
+
+    def _reject_misplaced(self, live_parents: dict[str, str | None]) -> None:
+        while True:
+            parents = {**live_parents, **{group.id: group.parent_id for _, group in self._groups.values()}}
+            misplaced = {}
+            for position, group in self._groups.values():
+                if group.parent_id is not None and group.parent_id not in parents:
+                    misplaced[group.id] = (position, f"parent_id: there is no group {group.parent_id!r}")
+                elif group.id in ancestors(group.id, parents):
+                    misplaced[group.id] = (position, "parent_id: the group would be its own ancestor")
+            if not misplaced:
+                return
+            for group_id, (position, reason) in misplaced.items():
+                self._report.reject(position, "group", group_id, reason)
+                del self._groups[group_id]
+
+    def _outcome(self, group: GroupInput, live: dict[str, Any] | None) -> Outcome:
+        if live is None:
+            return Outcome.CREATED
+        return Outcome.UNCHANGED if _same(group, live) else resolved(self._options)
+
+    async def _set_members(self, position: str, group: GroupInput, wanted: list[Any], users: Known) -> bool:
+        named = {member for member in wanted if isinstance(member, str)}
+        for member in wanted:
+            if not isinstance(member, str):
+                self._report.reject(position, "group", group.id, "member_ids: a user id must be text", whole=False)
+        members: set[str] = set()
+        ordered = sorted(named)
+        for start in range(0, len(ordered), BATCH):
+            members |= await users.among(ordered[start : start + BATCH])
+        for absent in sorted(named - members):
+            self._report.reject(
+                position, "group", group.id, f"member_ids: there is no user {absent[:300]!r}", whole=False
+            )
+        current = {user["_id"] for user in await self._database.find(User, {"group_ids": group.id}, fields=["_id"])}
+        joining, leaving = sorted(members - current), sorted(current - members)
+        if leaving and self._options.on_conflict is not OnConflict.UPDATE:
+            leaving = []
+        if not self._options.dry_run:
+            await self._move(group.id, joining, "$addToSet")
+            await self._move(group.id, leaving, "$pull")
+        return bool(joining or leaving)
+
+    async def _move(self, group_id: str, user_ids: list[str], operator: str) -> None:
+        change = {operator: {"group_ids": group_id}, "$set": {"updated_at": now()}}
+        for start in range(0, len(user_ids), BATCH):
+            batch = {"_id": {"$in": user_ids[start : start + BATCH]}, **PRESENT}
+
+            async def work(query: dict[str, Any] = batch) -> None:
+                # A group that was deleted since it was written takes nobody.
+                if await self._database.count(Group, {"_id": group_id, **PRESENT}):
+                    await self._database.update_many(User, query, change)
+
+            await guarded(self._database, work)
+
+
+def _same(group: GroupInput, live: dict[str, Any] | None) -> bool:
+    return live is not None and live["name"] == group.name and live.get("parent_id") == group.parent_id
+
+
+def _group_write(group: GroupInput, live: dict[str, Any] | None) -> Write:
+    moment = now()
+    fields = {"name": group.name, "parent_id": group.parent_id}
+    if live is None:
+        return insert_one(stored(Group(id=group.id, **fields, created_at=moment, updated_at=moment)))
+    return update_one({"_id": group.id}, {"$set": {**fields, "updated_at": moment}})

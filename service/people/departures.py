@@ -1,0 +1,65 @@
+"""Users and groups that go for good.
+
+The first step of a deletion takes all access away; what follows clears up. Cut off anywhere, it is run again.
+"""
+
+from documents import ApiKey, Group, User
+from documents.grant import PrincipalType
+from service.clock import now
+from service.database import Database
+from service.errors import ConflictError
+from service.models.departed import withdraw
+from service.models.principals import Principal
+from service.people.guard import guarded
+from service.people.present import present
+from service.people.users import follow_owners, is_acting_admin, require_other_admin
+
+LEAVING = {"leaving": True}
+_NAMED = 10
+
+
+async def delete_user(database: Database, user_id: str, by: str | None) -> None:
+    """Delete a user, their keys and the grants to them, or finish their deletion; their records stay.
+
+    `by` is the user who asks for it. Raises NotFoundError, and ConflictError for the last admin.
+    """
+    await guarded(database, lambda: _lock_out(database, user_id))
+    await follow_owners(database, [user_id])
+    await _withdraw(database, (PrincipalType.USER.value, user_id), by)
+    await database.delete_many(User, {"_id": user_id, **LEAVING})
+
+
+async def _lock_out(database: Database, user_id: str) -> None:
+    user = await present(database, User, user_id, or_leaving=True)
+    if is_acting_admin(user):
+        await require_other_admin(database, user_id)
+    await database.update_one(User, {"_id": user_id}, {"$set": {**LEAVING, "is_active": False, "updated_at": now()}})
+    await database.delete_many(ApiKey, {"user_id": user_id})
+
+
+async def delete_group(database: Database, group_id: str, by: str | None) -> None:
+    """Delete a group and the grants to it, or finish its deletion; its children go up to its parent.
+
+    `by` is the user who asks for it. Raises NotFoundError.
+    """
+    await guarded(database, lambda: _dissolve(database, group_id))
+    await _withdraw(database, (PrincipalType.GROUP.value, group_id), by)
+    await database.delete_many(Group, {"_id": group_id, **LEAVING})
+
+
+async def _dissolve(database: Database, group_id: str) -> None:
+    # None can join from here on, so that nobody has anything through this group while its grants are taken away.
+    group = await present(database, Group, group_id, or_leaving=True)
+    moment = now()
+    await database.update_one(Group, {"_id": group_id}, {"$set": {**LEAVING, "updated_at": moment}})
+    lifted = {"$set": {"parent_id": group.get("parent_id"), "updated_at": moment}}
+    await database.update_many(Group, {"parent_id": group_id}, lifted)
+    ended = {"$pull": {"group_ids": group_id}, "$set": {"updated_at": moment}}
+    await database.update_many(User, {"group_ids": group_id}, ended)
+
+
+async def _withdraw(database: Database, principal: Principal, by: str | None) -> None:
+    # A grant that stays would be that of whoever gets the id next, so the id stays taken as long.
+    if failed := await withdraw(database, {principal}, by):
+        named = "; ".join(f"{outcome.model_id}: {outcome.detail}" for outcome in failed[:_NAMED])
+        raise ConflictError(f"Locked out, but not deleted yet, since {len(failed)} models can't be changed. {named}")

@@ -1,0 +1,128 @@
+"""What admins may say of people and groups, route by route."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool
+
+from documents.identifier import Identifier, PrincipalId
+from documents.model import Name
+from documents.user import Email, Role, Username
+from service.errors import InvalidInputError
+from service.json_schema import NEVER_NULL
+from service.models.forms import given
+from service.people.key_forms import KeyForm, RevokeForm
+
+MAX_IDS = 1000
+_Ids = Annotated[list[Identifier], Field(min_length=1, max_length=MAX_IDS)]
+
+
+@contextmanager
+def body_named() -> Iterator[None]:
+    """Place what is refused inside a block in the body of the request, where it was said."""
+    try:
+        yield
+    except InvalidInputError as error:
+        raise InvalidInputError([{**item, "loc": ["body", *item["loc"]]} for item in error.errors]) from None
+
+
+class UserIdForm(BaseModel):
+    """Names a user, and nothing more."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: Identifier = Field(description="The user's id.", examples=["u-ben"])
+
+
+class GroupIdForm(BaseModel):
+    """Names a group, and nothing more."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: Identifier = Field(description="The group's id.", examples=["g-platform"])
+
+
+class _ChangeForm(BaseModel):
+    @property
+    def said(self) -> dict[str, Any]:
+        """The values that were given."""
+        return self.model_dump(include=self.model_fields_set - {"id"})
+
+
+class CreateUserForm(BaseModel):
+    """A new user."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    email: Email = Field(description="No two users share one, in whatever case.", examples=["ben.okafor@example.com"])
+    name: Name = Field(examples=["Ben Okafor"])
+    username: Username | None = Field(None, examples=["ben"])
+    role: Role = Field(Role.USER, description="An `admin` sees and may change everything.")
+    id: PrincipalId | None = Field(None, description="Random when left out.", examples=["u-ben"])
+    group_ids: Annotated[list[PrincipalId], Field(max_length=MAX_IDS)] = Field(
+        default_factory=list, description="Groups of which they shall be a member.", examples=[["g-platform"]]
+    )
+
+
+class UpdateUserForm(UserIdForm, _ChangeForm):
+    """New values for a user; what is left out stays as it is."""
+
+    name: Annotated[Name | None, AfterValidator(given), NEVER_NULL] = Field(None, examples=["Ben Okafor"])
+    email: Annotated[Email | None, AfterValidator(given), NEVER_NULL] = Field(None, examples=["ben.okafor@example.com"])
+    username: Username | None = Field(None, description="null takes it away.", examples=["ben"])
+    role: Annotated[Role | None, AfterValidator(given), NEVER_NULL] = Field(None, examples=["admin"])
+    is_active: Annotated[StrictBool | None, AfterValidator(given), NEVER_NULL] = Field(
+        None, description="The keys of an inactive user do not count, until they are active again."
+    )
+
+
+class TransferForm(BaseModel):
+    """Whose models become whose."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    from_user_id: Identifier = Field(description="The owner, who may be deleted already.", examples=["u-anna"])
+    to_user_id: Identifier = Field(description="The new owner, an active user.", examples=["u-ben"])
+    ids: Annotated[_Ids | None, AfterValidator(given), NEVER_NULL] = Field(
+        None, description="Only these models; all when left out.", examples=[["sql-tuning"]]
+    )
+
+
+class UserKeyForm(KeyForm):
+    """A new key of a user's."""
+
+    user_id: Identifier = Field(examples=["u-ben"])
+
+
+class RevokeUserKeyForm(RevokeForm):
+    """The key of a user's to revoke."""
+
+    user_id: Identifier = Field(examples=["u-ben"])
+
+
+class CreateGroupForm(BaseModel):
+    """A new group."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    name: Name = Field(examples=["Platform"])
+    id: PrincipalId | None = Field(None, description="Random when left out.", examples=["g-platform"])
+    parent_id: PrincipalId | None = Field(
+        None, description="The group that this one belongs to.", examples=["g-engineering"]
+    )
+
+
+class UpdateGroupForm(GroupIdForm, _ChangeForm):
+    """New values for a group; what is left out stays as it is."""
+
+    name: Annotated[Name | None, AfterValidator(given), NEVER_NULL] = Field(None, examples=["Platform"])
+    parent_id: PrincipalId | None = Field(
+        None, description="null lifts the group to the top.", examples=["g-engineering"]
+    )
+
+
+class MembersForm(GroupIdForm):
+    """A group, and users who shall join or leave it."""
+
+    user_ids: _Ids = Field(examples=[["u-ben"]])

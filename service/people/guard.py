@@ -1,0 +1,27 @@
+"""Changes of people and groups that must not happen at the same moment."""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from documents import Guard
+from service.database import Database
+from service.exact_bson import int64
+
+T = TypeVar("T")
+
+_PEOPLE = "people"
+
+
+async def guarded(database: Database, work: Callable[[], Awaitable[T]], *, bulk: bool = False) -> T:
+    """Run `work` in a transaction of which no two happen at once, and return what it returns.
+
+    A transaction sees the database as it was when it began. Of two that each change what only the other has read,
+    such as two admins who remove each other, both would succeed; here both change the guard, so one is run again.
+    """
+    await database.insert_record(Guard, {"_id": _PEOPLE, "changes": int64(0)})
+
+    async def alone() -> T:
+        await database.update_one(Guard, {"_id": _PEOPLE}, {"$inc": {"changes": int64(1)}})
+        return await work()
+
+    return await database.in_transaction(alone, bulk=bulk)

@@ -1,0 +1,31 @@
+"""Models that change hands."""
+
+from collections.abc import Sequence
+
+from documents import User
+from documents.revision import Change
+from service.database import Database
+from service.errors import InvalidInputError
+from service.models.each import Outcome, Status, Wish, change_each, change_where
+from service.people.present import PRESENT
+
+
+async def transfer(
+    database: Database, from_id: str, to_id: str, model_ids: Sequence[str] | None, by: str | None
+) -> list[Outcome]:
+    """Make a user the owner of all models of another, who may be gone, or of some; return what became of each.
+
+    `by` is the user who asks for it. Raises InvalidInputError unless the new owner is active, and somebody else.
+    """
+    if from_id == to_id:
+        raise InvalidInputError([{"loc": ["to_user_id"], "msg": "must be another user than from_user_id"}])
+    if not await database.count(User, {"_id": to_id, "is_active": True, **PRESENT}):
+        raise InvalidInputError([{"loc": ["to_user_id"], "msg": f"there is no active user {to_id!r}"}])
+    wish = Wish(Change.TRANSFER, by, {"user_id": from_id}, lambda _: {"user_id": to_id})
+    if model_ids is not None:
+        return await change_each(database, list(dict.fromkeys(model_ids)), wish)
+    outcomes: list[Outcome] = []
+    async for batch in change_where(database, wish.allowed, wish):
+        # What is not theirs any more by now was not asked for.
+        outcomes += [outcome for outcome in batch if outcome.status is not Status.NOT_FOUND]
+    return outcomes
