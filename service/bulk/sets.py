@@ -12,6 +12,7 @@ from service import access
 from service.bulk.verdict import Item, Live, new_principals, problems
 from service.database import Database
 from service.errors import ConflictError, InvalidInputError
+from service.guard import MODELS, guarded
 from service.identity import Caller
 from service.models.compose import changed_fields
 from service.models.departed import withdraw_absent
@@ -71,7 +72,7 @@ async def take_over(database: Database, order: Order) -> Plan:
     _require_distinct(order.items)
     for attempt in range(ATTEMPTS):
         try:
-            plan = await database.in_transaction(lambda: _Run(database, order).run(), bulk=True)
+            plan = await _attempt(database, order)
         except LostRaceError:
             await step_back(attempt)
             continue
@@ -80,6 +81,16 @@ async def take_over(database: Database, order: Order) -> Plan:
             await withdraw_absent(database, [grant for item in order.items for grant in item.said.get(_GRANTS, ())])
         return plan
     raise ConflictError(CONTENDED)
+
+
+async def _attempt(database: Database, order: Order) -> Plan:
+    async def work() -> Plan:
+        return await _Run(database, order).run()
+
+    if not order.deletes or order.dry_run:
+        return await database.in_transaction(work, bulk=True)
+    # Two at once would each delete what was there before, and both would leave their own set.
+    return await guarded(database, work, guard=MODELS, bulk=True)
 
 
 def _require_distinct(items: Sequence[Item]) -> None:

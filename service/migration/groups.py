@@ -7,6 +7,7 @@ from service.clock import now
 from service.database import Database, Write, insert_one, stored, update_one
 from service.errors import ConflictError
 from service.exact_bson import Record
+from service.guard import guarded
 from service.migration.known import Known
 from service.migration.options import ImportOptions, OnConflict
 from service.migration.people import ATTEMPTS, BATCH, CONTENDED, EXISTS, LEAVING, resolved
@@ -14,7 +15,6 @@ from service.migration.records import GroupInput
 from service.migration.report import Outcome, Report
 from service.models.writes import LostRaceError, step_back
 from service.people.groups import ancestors
-from service.people.guard import guarded
 from service.people.present import PRESENT
 
 

@@ -8,9 +8,9 @@ from documents.grant import PrincipalType
 from service.clock import now
 from service.database import Database
 from service.errors import ConflictError
+from service.guard import guarded
 from service.models.departed import withdraw
 from service.models.principals import Principal
-from service.people.guard import guarded
 from service.people.present import present
 from service.people.users import follow_owners, is_acting_admin, require_other_admin
 

@@ -12,7 +12,7 @@ from service.access import Match
 from service.clock import now
 from service.database import Database
 from service.errors import ConflictError, InvalidInputError, NotFoundError, invalid_input
-from service.people.guard import guarded
+from service.guard import guarded
 from service.people.present import PRESENT, present, require_present
 
 

@@ -10,8 +10,8 @@ from documents.api_key import Scope
 from service.clock import now
 from service.database import Database
 from service.errors import ConflictError, InvalidInputError, NotFoundError, invalid_input
+from service.guard import guarded
 from service.identity import key_hash, key_id, new_key
-from service.people.guard import guarded
 from service.people.present import present
 
 MIN_FOREIGN_LENGTH, MAX_FOREIGN_LENGTH = 20, 512

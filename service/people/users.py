@@ -14,8 +14,8 @@ from documents.user import Role
 from service.clock import now
 from service.database import Database, update_one
 from service.errors import ConflictError, NotFoundError, invalid_input
+from service.guard import guarded
 from service.models.rekey import owners, rekey_where
-from service.people.guard import guarded
 from service.people.present import PRESENT, present, require_present
 
 TAKEN = "The id or the email is taken by another user."

@@ -1,5 +1,6 @@
 """Import and sync over HTTP: a set of models goes in as a whole, with the caller's rights, or not at all."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -212,6 +213,19 @@ async def test_a_sync_is_for_admins(real_directory: Directory, tmp_path: Path) -
     await _filled(real_directory, tmp_path)
     answer = await real_directory.post(SYNC, "ann", {"models": []})
     assert (answer.status_code, answer.json()["detail"]) == (403, "Only admins may do this.")
+
+
+async def test_two_syncs_at_once_leave_one_of_both_sets(real_directory: Directory) -> None:
+    await real_directory.user("root", role=Role.ADMIN)
+    sets = [[{"id": f"{name}{number}", "name": name} for number in range(120)] for name in ("left", "right")]
+    for _ in range(3):
+        answers = await asyncio.gather(
+            *(real_directory.post(SYNC, "root", {"models": models, "max_deletions": "100%"}) for models in sets)
+        )
+        assert {answer.status_code for answer in answers} == {200}, [answer.text[:200] for answer in answers]
+        names = [item["name"] for item in await _state(real_directory)]
+        assert (len(names), len(set(names))) == (120, 1)
+    assert (await examine(real_directory.database, repair=False)).problems == 0
 
 
 async def test_a_failure_midway_leaves_nothing_behind(

@@ -1,4 +1,4 @@
-"""Changes of people and groups that must not happen at the same moment."""
+"""Changes that must not happen at the same moment."""
 
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -9,19 +9,21 @@ from service.exact_bson import int64
 
 T = TypeVar("T")
 
-_PEOPLE = "people"
+PEOPLE, MODELS = "people", "models"
 
 
-async def guarded(database: Database, work: Callable[[], Awaitable[T]], *, bulk: bool = False) -> T:
-    """Run `work` in a transaction of which no two happen at once, and return what it returns.
+async def guarded(
+    database: Database, work: Callable[[], Awaitable[T]], *, guard: str = PEOPLE, bulk: bool = False
+) -> T:
+    """Run `work` in a transaction of which, with the same guard, no two happen at once; return what it returns.
 
     A transaction sees the database as it was when it began. Of two that each change what only the other has read,
     such as two admins who remove each other, both would succeed; here both change the guard, so one is run again.
     """
-    await database.insert_record(Guard, {"_id": _PEOPLE, "changes": int64(0)})
+    await database.insert_record(Guard, {"_id": guard, "changes": int64(0)})
 
     async def alone() -> T:
-        await database.update_one(Guard, {"_id": _PEOPLE}, {"$inc": {"changes": int64(1)}})
+        await database.update_one(Guard, {"_id": guard}, {"$inc": {"changes": int64(1)}})
         return await work()
 
     return await database.in_transaction(alone, bulk=bulk)
