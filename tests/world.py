@@ -164,7 +164,7 @@ class World:
     async def fill(cls, directory: Directory, tmp_path: Path, models: int = MODELS) -> "World":
         made = Generator(SEED, models)
         report = await directory.load({"users": made.users, "groups": made.groups, "models": made.models}, tmp_path)
-        assert report.clean, "\n".join(map(str, report.rejections()))
+        assert report.clean, "\n".join(map(str, report.faults()))
         assert (await examine(directory.database, repair=False)).problems == 0
 
         assert await directory.database.delete_many(User, {"_id": {"$in": made.deleted}}) == len(made.deleted)

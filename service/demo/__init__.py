@@ -36,7 +36,7 @@ async def load_demo(database: Database) -> int:
         report = await run_import(database, source, reader, ImportOptions(on_conflict=OnConflict.SKIP))
     try:
         if not report.clean:
-            raise ConfigurationError(f"The demo can't be loaded: {next(report.rejections(), report.fatal)}")
+            raise ConfigurationError(f"The demo can't be loaded: {next(report.faults(), report.fatal)}")
         return report.changes
     finally:
         report.close()

@@ -43,7 +43,7 @@ async def run_import(
     its end is found out in the first pass, before any model is written. An interrupted import is run again:
     it goes on where it stopped, since what is there already is left as it is.
     """
-    report = Report()
+    report = Report(whole=options.whole_report or options.dry_run)
     try:
         users = UserImport(database, options, report)
         groups = GroupImport(database, options, report)

@@ -34,7 +34,9 @@ async def run_command(database: Database, request: ImportRequest) -> bool:
     if request.format not in FORMATS:
         raise InvalidInputError([{"loc": ["--format"], "msg": f"must be one of {', '.join(FORMATS)}"}])
     owner = await find_user(database, request.owner) if request.owner is not None else None
-    options = ImportOptions(request.on_conflict, owner.id if owner else None, request.dry_run)
+    options = ImportOptions(
+        request.on_conflict, owner.id if owner else None, request.dry_run, whole_report=request.report is not None
+    )
     with open_source(request.source) as source:
         size = max(source.size, 1)
         with progress("imported", lambda: min(source.tell() / size, 1.0)) as tell:
@@ -49,14 +51,12 @@ async def run_command(database: Database, request: ImportRequest) -> bool:
 
 
 def _print(report: Report, *, dry_run: bool) -> None:
-    for rejection in report.rejections():
-        print(rejection)
+    for step in report.steps() if dry_run else report.told():
+        print(step)
     for kind, counts in report.summary().items():
-        if kind != "part":
-            print(f"{kind}s: {', '.join(f'{count:,} {outcome}' for outcome, count in counts.items())}")
-    parts = report.counts["part", Outcome.REJECTED]
-    if parts:
-        print(f"{parts:,} grants or members kept out of records that were taken over")
+        print(f"{kind}s: {', '.join(f'{count:,} {outcome}' for outcome, count in counts.items())}")
+    if kept_out := report.total[Outcome.KEPT_OUT]:
+        print(f"{kept_out:,} parts kept out of records that were taken over")
     print(f"{report.changes:,} changes{', had this not been a dry run' if dry_run else ''}")
     if report.fatal is not None:
         print(f"modeldeck: the source can't be read to its end: {report.fatal}", file=sys.stderr)

@@ -8,14 +8,17 @@ from service.database import Database, Write, insert_one, stored, update_one
 from service.errors import ConflictError
 from service.exact_bson import Record
 from service.guard import guarded
+from service.migration.decision import Decision, compared
 from service.migration.known import Known
-from service.migration.options import ImportOptions, OnConflict
-from service.migration.people import ATTEMPTS, BATCH, CONTENDED, EXISTS, LEAVING, resolved
+from service.migration.options import ImportOptions
+from service.migration.people import ATTEMPTS, BATCH, CONTENDED, LEAVING
 from service.migration.records import GroupInput
 from service.migration.report import Outcome, Report
 from service.models.writes import LostRaceError, step_back
 from service.people.groups import ancestors
 from service.people.present import PRESENT
+
+_WRITTEN = (Outcome.CREATED, Outcome.UPDATED)
 
 
 class GroupImport:
@@ -40,21 +43,17 @@ class GroupImport:
         """Write what has been taken; `users` are those who can be members."""
         if not self._groups:
             return
-        outcomes = await self._written()
+        decisions = await self._written()
         for position, group in self._groups.values():
-            outcome = outcomes[group.id]
-            if outcome in (Outcome.CREATED, Outcome.UPDATED, Outcome.UNCHANGED) and group.member_ids is not None:
-                changed = await self._set_members(position, group, group.member_ids, users)
-                outcome = Outcome.UPDATED if changed and outcome is Outcome.UNCHANGED else outcome
-            if outcome is Outcome.REJECTED:
-                self._report.reject(position, "group", group.id, EXISTS)
-            else:
-                self._report.count("group", outcome)
+            decision = decisions[group.id]
+            if group.member_ids is not None and decision.outcome in (*_WRITTEN, Outcome.UNCHANGED):
+                decision = await self._set_members(position, group, group.member_ids, users, decision)
+            decision.tell(self._report, position, "group", group.id)
 
-    async def _written(self) -> dict[str, Outcome]:
-        outcomes, writes = await self._decide()
+    async def _written(self) -> dict[str, Decision]:
+        decisions, writes = await self._decide()
         if self._options.dry_run or not writes:
-            return outcomes
+            return decisions
         for attempt in range(ATTEMPTS):
             try:
                 return await guarded(self._database, self._write, bulk=True)
@@ -62,26 +61,26 @@ class GroupImport:
                 await step_back(attempt)
         raise ConflictError(CONTENDED)
 
-    async def _write(self) -> dict[str, Outcome]:
+    async def _write(self) -> dict[str, Decision]:
         """Write all groups, as a part of the caller's transaction; raise LostRaceError when an id was taken since."""
-        outcomes, writes = await self._decide()
+        decisions, writes = await self._decide()
         _, refused = await self._database.write_many(Group, writes)
         if refused:
             raise LostRaceError
-        return outcomes
+        return decisions
 
-    async def _decide(self) -> tuple[dict[str, Outcome], list[Write]]:
+    async def _decide(self) -> tuple[dict[str, Decision], list[Write]]:
         live = {group["_id"]: group for group in await self._database.find(Group, {})}
         self._reject_leaving(live)
         self._reject_misplaced({group_id: group.get("parent_id") for group_id, group in live.items()})
-        outcomes, writes = {}, []
+        decisions, writes = {}, []
         for _, group in self._groups.values():
             current = live.get(group.id)
-            outcomes[group.id] = outcome = self._outcome(group, current)
-            if outcome in (Outcome.CREATED, Outcome.UPDATED):
+            decisions[group.id] = decision = _decided(self._options, group, current)
+            if decision.writes:
                 writes.append(_group_write(group, current))
             self.known.bring(group.id)
-        return outcomes, writes
+        return decisions, writes
 
     def _reject_leaving(self, live: dict[str, Record]) -> None:
         for group_id in [group_id for group_id, group in live.items() if group.get("leaving") is True]:
@@ -105,32 +104,32 @@ class GroupImport:
                 self._report.reject(position, "group", group_id, reason)
                 del self._groups[group_id]
 
-    def _outcome(self, group: GroupInput, live: dict[str, Any] | None) -> Outcome:
-        if live is None:
-            return Outcome.CREATED
-        return Outcome.UNCHANGED if _same(group, live) else resolved(self._options)
+    async def _set_members(
+        self, position: str, group: GroupInput, wanted: list[Any], users: Known, decision: Decision
+    ) -> Decision:
+        members = await self._existing_members(position, group, wanted, users)
+        current = {user["_id"] for user in await self._database.find(User, {"group_ids": group.id}, fields=["_id"])}
+        if members == current or (decision.outcome is Outcome.CREATED and not members):
+            return decision
+        if decision.outcome is not Outcome.CREATED:
+            decision = compared(self._options, [*decision.fields, "member_ids"])
+        if decision.writes and not self._options.dry_run:
+            await self._move(group.id, sorted(members - current), "$addToSet")
+            await self._move(group.id, sorted(current - members), "$pull")
+        return decision
 
-    async def _set_members(self, position: str, group: GroupInput, wanted: list[Any], users: Known) -> bool:
+    async def _existing_members(self, position: str, group: GroupInput, wanted: list[Any], users: Known) -> set[str]:
         named = {member for member in wanted if isinstance(member, str)}
         for member in wanted:
             if not isinstance(member, str):
-                self._report.reject(position, "group", group.id, "member_ids: a user id must be text", whole=False)
+                self._report.keep_out(position, "group", group.id, "member_ids: a user id must be text")
         members: set[str] = set()
         ordered = sorted(named)
         for start in range(0, len(ordered), BATCH):
             members |= await users.among(ordered[start : start + BATCH])
         for absent in sorted(named - members):
-            self._report.reject(
-                position, "group", group.id, f"member_ids: there is no user {absent[:300]!r}", whole=False
-            )
-        current = {user["_id"] for user in await self._database.find(User, {"group_ids": group.id}, fields=["_id"])}
-        joining, leaving = sorted(members - current), sorted(current - members)
-        if leaving and self._options.on_conflict is not OnConflict.UPDATE:
-            leaving = []
-        if not self._options.dry_run:
-            await self._move(group.id, joining, "$addToSet")
-            await self._move(group.id, leaving, "$pull")
-        return bool(joining or leaving)
+            self._report.keep_out(position, "group", group.id, f"member_ids: there is no user {absent[:300]!r}")
+        return members
 
     async def _move(self, group_id: str, user_ids: list[str], operator: str) -> None:
         change = {operator: {"group_ids": group_id}, "$set": {"updated_at": now()}}
@@ -145,8 +144,11 @@ class GroupImport:
             await guarded(self._database, work)
 
 
-def _same(group: GroupInput, live: dict[str, Any] | None) -> bool:
-    return live is not None and live["name"] == group.name and live.get("parent_id") == group.parent_id
+def _decided(options: ImportOptions, group: GroupInput, live: Record | None) -> Decision:
+    if live is None:
+        return Decision(Outcome.CREATED)
+    said = {"name": group.name, "parent_id": group.parent_id}
+    return compared(options, [field for field, value in said.items() if live.get(field) != value])
 
 
 def _group_write(group: GroupInput, live: dict[str, Any] | None) -> Write:

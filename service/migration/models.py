@@ -11,13 +11,14 @@ from documents.image import image_problem
 from documents.revision import Change
 from service.database import Database
 from service.errors import ConflictError, TooLargeError
-from service.exact_bson import Record, same_content
+from service.exact_bson import Record
+from service.migration.decision import Decision, compared
 from service.migration.known import Known
-from service.migration.options import ImportOptions, OnConflict
-from service.migration.people import ATTEMPTS, CONTENDED, EXISTS
+from service.migration.options import ImportOptions
+from service.migration.people import ATTEMPTS, CONTENDED
 from service.migration.records import ModelInput
 from service.migration.report import Outcome, Report
-from service.models.compose import SAID, require_storable
+from service.models.compose import SAID, changed_fields, require_storable
 from service.models.departed import withdraw_absent
 from service.models.soundness import unsound_fields
 from service.models.writes import LostRaceError, Planned, step_back, store
@@ -33,7 +34,7 @@ class _Candidate:
     position: str
     model: ModelInput
     body: Record
-    outcome: Outcome | None = None
+    decision: Decision | None = None
 
 
 class ModelImport:
@@ -76,8 +77,8 @@ class ModelImport:
     def _keep_safe_image(self, candidate: _Candidate) -> None:
         meta = candidate.model.meta
         if problem := image_problem(meta.get("profile_image_url")):
-            reason = f"meta.profile_image_url: {problem}; kept out"
-            self._report.reject(candidate.position, "model", candidate.model.id, reason, whole=False)
+            reason = f"meta.profile_image_url: {problem}"
+            self._report.keep_out(candidate.position, "model", candidate.model.id, reason)
             candidate.body["meta"] = {name: value for name, value in meta.items() if name != "profile_image_url"}
 
     async def finish(self) -> None:
@@ -112,8 +113,8 @@ class ModelImport:
                 if grant.principal_id in existing[grant.principal_type]:
                     kept.append(grant)
                 else:
-                    reason = f"access_grants: there is no {grant.principal_type} {grant.principal_id!r}; kept out"
-                    self._report.reject(candidate.position, "model", candidate.model.id, reason, whole=False)
+                    reason = f"access_grants: there is no {grant.principal_type} {grant.principal_id!r}"
+                    self._report.keep_out(candidate.position, "model", candidate.model.id, reason)
             if len(kept) != len(candidate.model.access_grants):
                 candidate.body["access_grants"] = [grant.model_dump() for grant in kept]
 
@@ -123,24 +124,19 @@ class ModelImport:
         planned: list[Planned] = []
         for candidate in batch:
             live = existing.get(candidate.model.id)
-            outcome = self._outcome(candidate, live)
-            if candidate.outcome is None:
-                candidate.outcome = outcome
-            if outcome in (Outcome.CREATED, Outcome.UPDATED):
+            decision = self._decision(candidate, live)
+            if candidate.decision is None:
+                candidate.decision = decision
+            if decision.writes:
                 planned.append(_planned(candidate, live))
         return planned
 
-    def _outcome(self, candidate: _Candidate, live: Record | None) -> Outcome:
+    def _decision(self, candidate: _Candidate, live: Record | None) -> Decision:
         if live is None:
-            return Outcome.CREATED
+            return Decision(Outcome.CREATED)
         wanted = {field: candidate.body.get(field, live.get(field)) for field in _CONTENT}
-        if not unsound_fields(live, with_params=True) and same_content(
-            wanted, {field: live.get(field) for field in _CONTENT}
-        ):
-            return Outcome.UNCHANGED
-        if self._options.on_conflict is OnConflict.FAIL:
-            return Outcome.REJECTED
-        return Outcome.SKIPPED if self._options.on_conflict is OnConflict.SKIP else Outcome.UPDATED
+        differing = changed_fields({field: live.get(field) for field in _CONTENT}, wanted)
+        return compared(self._options, differing or unsound_fields(live, with_params=True))
 
     async def _write(self, batch: list[_Candidate], planned: list[Planned]) -> None:
         if not self._options.dry_run:
@@ -158,10 +154,8 @@ class ModelImport:
             else:
                 raise ConflictError(CONTENDED)
         for candidate in batch:
-            if candidate.outcome is Outcome.REJECTED:
-                self._report.reject(candidate.position, "model", candidate.model.id, EXISTS)
-            elif candidate.outcome is not None:
-                self._report.count("model", candidate.outcome)
+            if candidate.decision is not None:
+                candidate.decision.tell(self._report, candidate.position, "model", candidate.model.id)
 
 
 def _planned(candidate: _Candidate, live: Record | None) -> Planned:

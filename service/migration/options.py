@@ -14,8 +14,12 @@ class OnConflict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ImportOptions:
-    """`owner_id` owns the models that name no owner; `dry_run` writes nothing."""
+    """`owner_id` owns the models that name no owner; `dry_run` writes nothing.
+
+    `whole_report` keeps every step, also of what did not change; a dry run does so anyway.
+    """
 
     on_conflict: OnConflict = OnConflict.UPDATE
     owner_id: str | None = None
     dry_run: bool = False
+    whole_report: bool = False

@@ -1,22 +1,21 @@
 """Importing users."""
 
-from typing import Any
-
 from documents import User
 from documents.folding import fold
 from documents.keys import user_keys
 from service.clock import now
-from service.database import Database, insert_one, stored, update_one
+from service.database import Database, Write, insert_one, stored, update_one
 from service.errors import ConflictError
+from service.exact_bson import Record
+from service.migration.decision import Decision, compared
 from service.migration.known import Known
-from service.migration.options import ImportOptions, OnConflict
+from service.migration.options import ImportOptions
 from service.migration.records import UserInput
 from service.migration.report import Outcome, Report
 from service.people.present import PRESENT
 from service.people.users import finish_rekeying
 
 BATCH = 1000
-EXISTS = "exists and differs"
 LEAVING = "is being deleted; try again when it is gone, or run: modeldeck doctor --repair"
 ATTEMPTS = 5
 CONTENDED = "The same records are being changed by others all the time; try again later."
@@ -57,34 +56,36 @@ class UserImport:
         ids = [user.id for _, user in batch]
         existing = {found["_id"]: found for found in await self._database.find(User, {"_id": {"$in": ids}})}
         emails = await self._email_owners([user for _, user in batch])
-        writes, written, rekey = [], [], []
+        writes: list[Write] = []
+        written: list[tuple[str, UserInput, Decision]] = []
+        rekey: list[str] = []
         for position, user in batch:
             if emails.setdefault(fold(user.email), user.id) != user.id:
                 self._report.reject(position, "user", user.id, "email: is taken by another user")
                 continue
             live = existing.get(user.id)
-            outcome = self._outcome(position, user, live)
-            if outcome in (Outcome.CREATED, Outcome.UPDATED):
+            decision = self._decide(user, live)
+            if decision.writes:
                 writes.append(_user_write(user, live))
-                written.append((position, user, outcome))
+                written.append((position, user, decision))
                 continue
-            if outcome is Outcome.UNCHANGED and live is not None and live.get("rekey_pending"):
+            if decision.outcome is Outcome.UNCHANGED and live is not None and live.get("rekey_pending"):
                 rekey.append(user.id)
-            self._settle(user, outcome)
+            self._settle(position, user, decision)
         refused: list[int] = []
         if not self._options.dry_run:
             _, refused = await self._database.write_many(User, writes)
             taken_over = [user.id for at, (_, user, _) in enumerate(written) if at not in refused]
             await finish_rekeying(self._database, rekey + taken_over)
-        for at, (_, user, outcome) in enumerate(written):
+        for at, (position, user, decision) in enumerate(written):
             if at not in refused:
-                self._settle(user, outcome)
+                self._settle(position, user, decision)
         return [written[at][:2] for at in refused]
 
-    def _settle(self, user: UserInput, outcome: Outcome) -> None:
+    def _settle(self, position: str, user: UserInput, decision: Decision) -> None:
         self._brought_emails[fold(user.email)] = user.id
-        if outcome is not Outcome.REJECTED:
-            self._report.count("user", outcome)
+        decision.tell(self._report, position, "user", user.id)
+        if decision.reason != LEAVING:
             self.known.bring(user.id)
 
     async def _email_owners(self, users: list[UserInput]) -> dict[str, str]:
@@ -92,28 +93,16 @@ class UserImport:
         found = await self._database.find(User, {"keys.email": {"$in": emails}}, fields=["keys.email"])
         return {**{user["keys"]["email"]: user["_id"] for user in found}, **self._brought_emails}
 
-    def _outcome(self, position: str, user: UserInput, live: dict[str, Any] | None) -> Outcome:
+    def _decide(self, user: UserInput, live: Record | None) -> Decision:
         if live is None:
-            return Outcome.CREATED
+            return Decision(Outcome.CREATED)
         if live.get("leaving") is True:
-            self._report.reject(position, "user", user.id, LEAVING)
-            return Outcome.REJECTED
-        if all(live.get(field) == value for field, value in user.model_dump(exclude={"id"}).items()):
-            return Outcome.UNCHANGED
-        outcome = resolved(self._options)
-        if outcome is Outcome.REJECTED:
-            self._report.reject(position, "user", user.id, EXISTS)
-        return outcome
+            return Decision(Outcome.REJECTED, reason=LEAVING)
+        said = user.model_dump(exclude={"id"})
+        return compared(self._options, [field for field, value in said.items() if live.get(field) != value])
 
 
-def resolved(options: ImportOptions) -> Outcome:
-    """Return what becomes of a record that exists and differs."""
-    if options.on_conflict is OnConflict.FAIL:
-        return Outcome.REJECTED
-    return Outcome.SKIPPED if options.on_conflict is OnConflict.SKIP else Outcome.UPDATED
-
-
-def _user_write(user: UserInput, live: dict[str, Any] | None) -> Any:
+def _user_write(user: UserInput, live: Record | None) -> Write:
     keys = user_keys(email=user.email, name=user.name, username=user.username)
     fields = {**user.model_dump(exclude={"id"}), "keys": keys.model_dump()}
     moment = now()

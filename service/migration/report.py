@@ -1,9 +1,9 @@
-"""What an import did, or would do: counts, and every rejected record with its position and reason."""
+"""What an import did, or would do: counts, and what became of each record, with its position and reason."""
 
 import json
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -16,69 +16,105 @@ SPOOL_BYTES = 1_000_000
 
 
 class Outcome(StrEnum):
-    """What became of one record."""
+    """What became of one record, or of a part of one."""
 
     CREATED = "created"
     UPDATED = "updated"
     UNCHANGED = "unchanged"
     SKIPPED = "skipped"
+    CONFLICT = "conflict"
     REJECTED = "rejected"
+    # Of a record that was taken over: what was not, and what is worth knowing.
+    KEPT_OUT = "kept out"
+    NOTE = "note"
+
+
+_RECORDS = (Outcome.CREATED, Outcome.UPDATED, Outcome.UNCHANGED, Outcome.SKIPPED, Outcome.CONFLICT, Outcome.REJECTED)
+_FAULTS = (Outcome.CONFLICT, Outcome.REJECTED, Outcome.KEPT_OUT)
+# What is told in any case; the rest only when the whole plan is wanted.
+_TOLD = (*_FAULTS, Outcome.NOTE)
 
 
 @dataclass(frozen=True, slots=True)
-class Rejection:
-    """One record, or one part of a record, that was not taken over."""
+class Step:
+    """What became of one record: where it stands in the source, the fields that change, and why it did not go in."""
 
+    outcome: Outcome
     position: str
     kind: str
     id: str | None
-    reason: str
+    fields: Sequence[str] = ()
+    reason: str = ""
 
     def __str__(self) -> str:
-        """Write the rejection as one line."""
+        """Write the step as one line."""
         named = f" {self.id!r}" if self.id is not None else ""
-        line = f"rejected {self.position} {self.kind}{named}: {self.reason}"
+        why = self.reason or ", ".join(self.fields)
+        line = f"{self.outcome} {self.position} {self.kind}{named}{f': {why}' if why else ''}"
         # What a file holds must neither break the line nor be beyond what can be written.
         return "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
 
 
 class Report:
-    """Counts in memory, the rejections, when there are many, in a temporary file: memory stays bounded."""
+    """Counts in memory; the steps, when there are many, in a temporary file: memory stays bounded.
 
-    def __init__(self) -> None:
+    With `whole`, every step is kept; otherwise those that tell of a fault, and the notes.
+    """
+
+    def __init__(self, *, whole: bool = False) -> None:
         self.counts: Counter[tuple[str, Outcome]] = Counter()
         self.seen = 0
         self.fatal: str | None = None
-        self._rejections = tempfile.SpooledTemporaryFile(SPOOL_BYTES, "w+", encoding="utf-8")  # noqa: SIM115
+        self._whole = whole
+        self._steps = tempfile.SpooledTemporaryFile(SPOOL_BYTES, "w+", encoding="utf-8")  # noqa: SIM115
 
-    def count(self, kind: str, outcome: Outcome) -> None:
-        """Note what became of one record."""
+    def add(
+        self,
+        outcome: Outcome,
+        position: str,
+        kind: str,
+        record_id: Any,
+        *,
+        fields: Sequence[str] = (),
+        reason: str = "",
+    ) -> None:
+        """Note what became of one record, or of a part of one."""
         self.counts[kind, outcome] += 1
+        if self._whole or outcome in _TOLD:
+            shown = str(record_id)[:SHOWN_ID_LENGTH] if record_id is not None else None
+            step = Step(outcome, position, kind, shown, tuple(fields), reason)
+            self._steps.write(json.dumps(asdict(step)) + "\n")
 
-    def reject(self, position: str, kind: str, record_id: Any, reason: str, *, whole: bool = True) -> None:
-        """Note that a record, or with `whole=False` a part of one that is itself taken over, was rejected."""
-        if whole:
-            self.count(kind, Outcome.REJECTED)
-        else:
-            self.counts["part", Outcome.REJECTED] += 1
-        shown = str(record_id)[:SHOWN_ID_LENGTH] if record_id is not None else None
-        rejection = Rejection(position, kind, shown, reason)
-        self._rejections.write(json.dumps(asdict(rejection)) + "\n")
+    def reject(self, position: str, kind: str, record_id: Any, reason: str) -> None:
+        """Note that a record was not taken over."""
+        self.add(Outcome.REJECTED, position, kind, record_id, reason=reason)
 
-    def rejections(self) -> Iterator[Rejection]:
-        """Yield every rejection in the order of its discovery."""
-        self._rejections.seek(0)
-        for line in self._rejections:
-            yield Rejection(**json.loads(line))
-        self._rejections.seek(0, 2)
+    def keep_out(self, position: str, kind: str, record_id: Any, reason: str) -> None:
+        """Note that a part of a record was not taken over."""
+        self.add(Outcome.KEPT_OUT, position, kind, record_id, reason=reason)
+
+    def steps(self) -> Iterator[Step]:
+        """Yield what was kept, in the order in which it came."""
+        self._steps.seek(0)
+        for line in self._steps:
+            step = json.loads(line)
+            yield Step(**{**step, "outcome": Outcome(step["outcome"])})
+        self._steps.seek(0, 2)
+
+    def told(self) -> Iterator[Step]:
+        """Yield what was not taken over, and the notes."""
+        return (step for step in self.steps() if step.outcome in _TOLD)
+
+    def faults(self) -> Iterator[Step]:
+        """Yield what was not taken over."""
+        return (step for step in self.steps() if step.outcome in _FAULTS)
 
     @property
     def total(self) -> Counter[Outcome]:
         """The counts over all kinds of records."""
         total: Counter[Outcome] = Counter()
-        for (kind, outcome), count in self.counts.items():
-            if kind != "part":
-                total[outcome] += count
+        for (_, outcome), count in self.counts.items():
+            total[outcome] += count
         return total
 
     @property
@@ -89,28 +125,33 @@ class Report:
     @property
     def clean(self) -> bool:
         """Whether everything was taken over."""
-        return self.fatal is None and not any(outcome is Outcome.REJECTED for _, outcome in self.counts)
+        return self.fatal is None and not any(self.total[fault] for fault in _FAULTS)
 
     def summary(self) -> dict[str, Any]:
-        """Return the counts by kind of record and outcome."""
-        kinds = sorted({kind for kind, _ in self.counts})
+        """Return the counts of whole records by kind and outcome."""
+        kinds = sorted({kind for kind, outcome in self.counts if outcome in _RECORDS})
         return {
-            kind: {outcome: self.counts[kind, outcome] for outcome in Outcome if self.counts[kind, outcome]}
+            kind: {outcome: self.counts[kind, outcome] for outcome in _RECORDS if self.counts[kind, outcome]}
             for kind in kinds
         }
 
     def write(self, path: Path) -> None:
         """Write the whole report as one JSON object."""
-        head = {"changes": self.changes, "counts": self.summary(), "fatal": self.fatal}
+        head = {
+            "changes": self.changes,
+            "counts": self.summary(),
+            "kept_out": self.total[Outcome.KEPT_OUT],
+            "fatal": self.fatal,
+        }
         try:
             with path.open("w", encoding="utf-8") as file:
-                file.write(json.dumps(head)[:-1] + ', "rejected": [')
-                for number, rejection in enumerate(self.rejections()):
-                    file.write((",\n" if number else "\n") + json.dumps(asdict(rejection)))
+                file.write(json.dumps(head)[:-1] + ', "steps": [')
+                for number, step in enumerate(self.steps()):
+                    file.write((",\n" if number else "\n") + json.dumps(asdict(step)))
                 file.write("]}\n")
         except OSError as error:
             raise ConfigurationError(f"The report can't be written: {error}") from None
 
     def close(self) -> None:
-        """Throw the rejections away."""
-        self._rejections.close()
+        """Throw the steps away."""
+        self._steps.close()

@@ -234,7 +234,7 @@ async def test_a_user_who_is_leaving_counts_as_absent(shared: Directory, tmp_pat
     again = await shared.post(CREATE, "root", {"id": "ann", "email": "new@x.org", "name": "N"})
     assert again.status_code == 409
     report = await shared.load({"users": [{"id": "ann", "name": "N", "email": "ann@example.com"}]}, tmp_path)
-    assert [rejection.reason.partition(";")[0] for rejection in report.rejections()] == ["is being deleted"]
+    assert [rejection.reason.partition(";")[0] for rejection in report.faults()] == ["is being deleted"]
     given = await shared.post(TRANSFER, "root", {"from_user_id": "ann", "to_user_id": "bob"})
     assert given.json()["transferred"] == 3
     assert (await shared.post(DELETE, "root", {"id": "ann"})).json() is True
@@ -260,7 +260,7 @@ async def test_a_group_that_is_leaving_counts_as_absent(shared: Directory, tmp_p
     assert {answer.status_code for answer in named} == {422}
     groups = [{"id": "team", "name": "T", "member_ids": ["ann"]}, {"id": "new", "name": "N", "parent_id": "team"}]
     report = await shared.load({"groups": groups}, tmp_path)
-    assert [rejection.reason.partition(";")[0] for rejection in report.rejections()] == [
+    assert [rejection.reason.partition(";")[0] for rejection in report.faults()] == [
         "is being deleted",
         "parent_id: there is no group 'team'",
     ]

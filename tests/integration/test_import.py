@@ -12,7 +12,7 @@ from pymongo.database import Database as SyncDatabase
 from documents.keys import user_keys
 from service.doctor import examine
 from service.migration.options import OnConflict
-from service.migration.report import Report
+from service.migration.report import Outcome, Report
 from tests.conftest import Commands
 from tests.directory import Directory, grant, model
 
@@ -127,7 +127,7 @@ async def test_free_form_values_come_back_exactly_through_the_list(real_director
     meta = {"profile_image_url": None, "description": None, "capabilities": None, **odd}
     await real_directory.user("ann")
     report = await real_directory.load({"models": [model("m", "ann", params=odd, meta=meta)]}, tmp_path)
-    assert report.clean, list(report.rejections())
+    assert report.clean, list(report.faults())
     [item] = (await real_directory.page("ann"))["items"]
     assert repr(item["params"]) == repr(odd)
     assert repr(item["meta"]) == repr(meta)
@@ -158,11 +158,11 @@ async def test_a_dry_run_writes_nothing_and_counts_what_a_real_run_does(
     assert raw["models"].count_documents({"_id": "m3"}) == 0
     real = await real_directory.load(mixed, tmp_path)
     assert counts(dry) == counts(real)
-    assert list(dry.rejections()) == list(real.rejections())
+    assert list(dry.faults()) == list(real.faults())
+    assert real.total[Outcome.KEPT_OUT] == 3
     assert counts(real) == {
         "group": {"updated": 1, "rejected": 1},
         "model": {"created": 1, "updated": 1, "unchanged": 1, "rejected": 1},
-        "part": {"rejected": 3},
         "user": {"created": 1, "updated": 1},
     }
     assert await healthy(real_directory)
@@ -176,19 +176,22 @@ async def test_what_exists_and_differs_can_be_left_alone(
     before = {name: list(raw[name].find()) for name in ("users", "groups", "models")}
     other = {
         "users": [{**PEOPLE["users"][0], "name": "Ann Baker"}],
-        "groups": [{"id": "company", "name": "Concern"}],
+        "groups": [{"id": "company", "name": "Concern", "member_ids": ["ann"]}],
         "models": [model("m1", "bob"), BUNDLE["models"][1], model("new", "ann")],
     }
     report = await real_directory.load(other, tmp_path, on_conflict=on_conflict)
     raw["models"].delete_one({"_id": "new"})
     assert {name: list(raw[name].find()) for name in before} == before
-    left = "skipped" if on_conflict is OnConflict.SKIP else "rejected"
+    left = "skipped" if on_conflict is OnConflict.SKIP else "conflict"
     assert counts(report) == {
         "group": {left: 1},
         "model": {"created": 1, "unchanged": 1, left: 1},
         "user": {left: 1},
     }
-    assert [item.reason for item in report.rejections()] == ["exists and differs"] * (3 if left == "rejected" else 0)
+    told = [(step.outcome, step.reason) for step in report.faults()]
+    differing = ["name", "name", "user_id, params, access_grants"]
+    expected = [("conflict", f"exists and differs: {fields}") for fields in differing]
+    assert told == ([] if left == "skipped" else expected)
 
 
 async def test_models_may_come_before_their_people_in_the_file(
@@ -273,7 +276,7 @@ async def test_people_whose_id_or_email_is_taken_in_between_are_looked_at_again(
             real_directory.load({"users": same + rivals[0]}, one_file),
             real_directory.load({"users": same + rivals[1]}, other_file),
         )
-        rejected = [item for report in reports for item in report.rejections()]
+        rejected = [item for report in reports for item in report.faults()]
         assert [item.reason for item in rejected] == ["email: is taken by another user"]
         assert raw["users"].count_documents({"email": f"{turn}@x.org"}) == 1
     assert raw["users"].count_documents({}) == 5 * 21

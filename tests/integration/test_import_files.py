@@ -52,7 +52,7 @@ async def test_every_shape_of_a_bundle_is_read(
     path = tmp_path / "bundle"
     path.write_bytes(content)
     report = await real_directory.load_file(path)
-    assert report.clean, (report.fatal, list(report.rejections()))
+    assert report.clean, (report.fatal, list(report.faults()))
     found = {record["_id"]: record["name"] for record in raw["models"].find({"_id": {"$ne": "long"}})}
     assert found == {record["id"]: record["name"] for record in MODELS}
     assert [user["name"] for user in raw["users"].find()] == ["Änn"]
@@ -165,7 +165,9 @@ def shell(mongo_uri: str, stored: Stored, tmp_path: Path) -> CommandLine:
 def test_the_command_reads_standard_input_and_says_what_it_did(shell: CommandLine, stored: Stored) -> None:
     done = shell.run("import", "-", stdin=LINES)
     assert done == Done(0, "models: 3 created\nusers: 1 created\n4 changes\n", "")
-    assert shell.ok("import", "-", "--dry-run", stdin=OBJECT).endswith("0 changes, had this not been a dry run")
+    plan = shell.ok("import", "-", "--dry-run", stdin=OBJECT)
+    assert plan.splitlines()[0] == "unchanged users[0] user 'ann'"
+    assert plan.endswith("0 changes, had this not been a dry run")
     assert stored["models"].count_documents({}) == 3
 
 
@@ -182,16 +184,17 @@ def test_the_command_gives_models_an_owner_and_reports_every_rejection(
     assert (done.status, done.stderr) == (1, "")
     bad_id, conflict, *summary = done.stdout.splitlines()
     assert bad_id.startswith("rejected models[1] model '\\xfc\\x1b[31m\\n': id: must not contain whitespace")
-    assert conflict == "rejected models[2] model 'm1': exists and differs"
-    assert summary == ["models: 1 created, 2 rejected", "1 changes"]
+    assert conflict == "conflict models[2] model 'm1': exists and differs: name"
+    assert summary == ["models: 1 created, 1 conflict, 1 rejected", "1 changes"]
     assert [record["user_id"] for record in stored["models"].find({"_id": "a"})] == ["ann"]
 
     report = json.loads((tmp_path / "report.json").read_text())
     assert (report["changes"], report["fatal"]) == (1, None)
-    assert report["counts"] == {"model": {"created": 1, "rejected": 2}}
-    assert [(item["position"], item["kind"], item["id"]) for item in report["rejected"]] == [
-        ("models[1]", "model", "\u00fc\u001b[31m\n"),
-        ("models[2]", "model", "m1"),
+    assert report["counts"] == {"model": {"created": 1, "conflict": 1, "rejected": 1}}
+    assert [(step["outcome"], step["position"], step["id"]) for step in report["steps"]] == [
+        ("rejected", "models[1]", "\u00fc\u001b[31m\n"),
+        ("created", "models[0]", "a"),
+        ("conflict", "models[2]", "m1"),
     ]
 
 

@@ -10,7 +10,7 @@ from pymongo.database import Database as SyncDatabase
 
 from documents.model import MAX_RECORD_BYTES
 from service.doctor import examine
-from service.migration.report import Rejection
+from service.migration.report import Outcome, Step
 from tests.directory import Directory, grant, model
 
 Stored = SyncDatabase[dict[str, Any]]
@@ -64,10 +64,10 @@ BAD_MODELS: dict[str, tuple[Mapping[str, Any], str]] = {
 }
 
 
-async def rejections(directory: Directory, tmp_path: Path, bundle: Mapping[str, Any]) -> list[Rejection]:
+async def rejections(directory: Directory, tmp_path: Path, bundle: Mapping[str, Any]) -> list[Step]:
     report = await directory.load(bundle, tmp_path)
     assert not report.clean
-    return list(report.rejections())
+    return list(report.faults())
 
 
 async def test_every_bad_model_is_named_and_the_good_ones_go_in(
@@ -133,9 +133,9 @@ async def test_a_grant_to_nobody_known_is_kept_out_and_never_widened(
     bundle = {"users": [ANN], "models": [model("m", "ann", access_grants=grants)]}
     found = await rejections(real_directory, tmp_path, bundle)
     assert [item.reason for item in found] == [
-        "access_grants: there is no user 'nobody'; kept out",
-        "access_grants: there is no group 'ann'; kept out",
-        "access_grants: there is no group '*'; kept out",
+        "access_grants: there is no user 'nobody'",
+        "access_grants: there is no group 'ann'",
+        "access_grants: there is no group '*'",
     ]
     record = raw["models"].find_one({"_id": "m"})
     assert record is not None
@@ -165,7 +165,7 @@ async def test_a_bad_image_is_kept_out_and_the_rest_goes_in(
     [item] = await rejections(real_directory, tmp_path, bundle)
     assert (item.position, item.kind, item.id) == ("models[0]", "model", "m")
     assert item.reason.startswith(f"meta.profile_image_url: {words}")
-    assert item.reason.endswith("; kept out")
+    assert item.outcome == "kept out"
     assert len(item.reason) < 200
     record = raw["models"].find_one({"_id": "m"})
     assert record is not None
@@ -173,7 +173,7 @@ async def test_a_bad_image_is_kept_out_and_the_rest_goes_in(
 
     again = await real_directory.load(bundle, tmp_path)
     assert again.changes == 0
-    assert again.summary()["part"] == {"rejected": 1}
+    assert again.total[Outcome.KEPT_OUT] == 1
 
 
 async def test_a_bad_image_that_is_stored_leaves_with_the_next_import(
@@ -271,7 +271,7 @@ async def test_lines_that_are_no_records_are_named_and_the_others_go_in(
     path = tmp_path / "lines"
     path.write_text("\n".join(lines))
     report = await real_directory.load_file(path)
-    found = {item.position: item.reason for item in report.rejections()}
+    found = {item.position: item.reason for item in report.faults()}
     assert {position: reason.partition(":")[0] for position, reason in found.items()} == {
         "line 3": "not valid JSON",
         "line 4": "kind",
@@ -296,7 +296,7 @@ async def test_a_number_that_cannot_be_kept_costs_its_record_only(
         f'{{"models": [{{"id": "m", "user_id": "ann", "name": "N", "params": {{"n": {number}}}}}, {good}]}}'
     )
     report = await real_directory.load_file(path)
-    [item] = report.rejections()
+    [item] = report.faults()
     assert (item.position, item.id) == ("models[0]", "m")
     assert item.reason.startswith("params: n: is ")
     assert [record["_id"] for record in raw["models"].find()] == ["good"]

@@ -207,5 +207,5 @@ async def test_the_compatibility_door_ignores_parameters_it_does_not_know(direct
 async def test_nobody_owns_a_model_in_the_name_of_everyone(directory: Directory, tmp_path: Path) -> None:
     await directory.user("bob")
     report = await directory.load({"models": [model("m", "*")]}, tmp_path)
-    assert [rejection.id for rejection in report.rejections()] == ["m"]
+    assert [rejection.id for rejection in report.faults()] == ["m"]
     assert (await directory.page("bob"))["total"] == 0

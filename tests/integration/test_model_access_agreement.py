@@ -141,7 +141,7 @@ async def test_in_random_directories_the_explanation_is_what_the_list_shows(
 ) -> None:
     bundle = _bundle(seed)
     report = await real_directory.load(bundle, tmp_path)
-    assert report.clean, "\n".join(map(str, report.rejections()))
+    assert report.clean, "\n".join(map(str, report.faults()))
     users, models = ([one["id"] for one in bundle[kind]] for kind in ("users", "models"))
     oracle = Oracle(bundle["users"], bundle["groups"], bundle["models"])
     for user in users:

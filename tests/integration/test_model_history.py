@@ -133,6 +133,16 @@ async def test_history_can_not_be_changed(directory: Directory) -> None:
         assert answer.status_code == 405
 
 
+async def test_what_is_no_revision_is_not_looked_for(directory: Directory) -> None:
+    await _told(directory)
+    read = await directory.get(RESTORE, "owner")
+    assert (read.status_code, read.headers["Allow"]) == (405, "POST")
+    for revision in ("0" * 32, "0" * 31, "Z" * 32):
+        assert (await directory.get(f"{HISTORY}/{revision}", "owner")).status_code == 404
+    for later, status in ((2**63 - 2, 404), (2**63 - 1, 422)):
+        assert (await directory.get(DIFF, "owner", id="m", earlier=1, later=later)).status_code == status
+
+
 async def test_an_import_is_a_change_too(directory: Directory, tmp_path: Path) -> None:
     await directory.user("owner")
     for params in ({"system": "first"}, {"system": "second"}, {"system": "second"}):
