@@ -158,19 +158,33 @@ def key_create(
 
 @app.command("import")
 def import_(
-    source: Annotated[str, typer.Argument(help="A file, plain or gzip, or - for standard input.")],
-    format_: Annotated[str, typer.Option("--format", help="auto or modeldeck.")] = "auto",
+    source: Annotated[
+        str, typer.Argument(help="A file, plain or gzip, - for standard input, or the URL of a database.")
+    ],
+    format_: Annotated[
+        str,
+        typer.Option("--format", help="auto, modeldeck, openwebui, openwebui-db, litellm or litellm-prices."),
+    ] = "auto",
     owner: Annotated[str | None, typer.Option(help="Id or email of the owner of models that name none.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and write nothing.")] = False,
     on_conflict: Annotated[
         OnConflict, typer.Option(help="What to do with a record that exists and differs.")
     ] = OnConflict.UPDATE,
     report: Annotated[Path | None, typer.Option(metavar="FILE.json", help="Write a report as JSON.")] = None,
+    map_users: Annotated[
+        Path | None, typer.Option(metavar="FILE.csv", help="Who is who: ids there, and ids or emails here.")
+    ] = None,
+    atomic: Annotated[bool, typer.Option("--atomic", help="Write all of it or nothing.")] = False,
+    create_groups: Annotated[
+        bool, typer.Option("--create-groups", help="Make the groups that are only named.")
+    ] = False,
 ) -> None:
     """Import users, groups and models; run again, it changes nothing."""
     from service.migration.command import ImportRequest, run_command  # noqa: PLC0415
 
-    request = ImportRequest(source, format_, owner, dry_run, on_conflict, report)
+    request = ImportRequest(
+        source, format_, owner, dry_run, on_conflict, report, map_users, atomic=atomic, create_groups=create_groups
+    )
     if not with_database(lambda database: run_command(database, request)):
         sys.exit(EXIT_PROBLEMS)
 

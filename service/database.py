@@ -88,11 +88,19 @@ class Database:
     def _for_reading(self, kind: type[Document]) -> AsyncIOMotorCollection[Any]:
         return self._collection(kind).with_options(codec_options=RAW)
 
+    @property
+    def transacting(self) -> bool:
+        """Whether the calls of this task take part in a transaction."""
+        return _session.get() is not None
+
     async def in_transaction(self, work: Callable[[], Awaitable[T]], *, bulk: bool = False) -> T:
         """Run `work` so that all its calls on this database take effect, or none; return what it returns.
 
-        It is run again when others got in its way, and must raise to give up. `bulk` gives it more time.
+        It is run again when others got in its way, and must raise to give up. `bulk` gives it more time. Inside
+        another transaction it is a part of that one.
         """
+        if self.transacting:
+            return await work()
 
         async def attempt(session: AsyncIOMotorClientSession) -> T:
             token = _session.set(session)

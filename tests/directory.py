@@ -85,7 +85,7 @@ class Directory:
     async def load_file(self, path: Path, **options: Any) -> Report:
         """Import a file in the bundle format."""
         with open_source(str(path)) as source:
-            report = await run_import(self.database, source, read_bundle, ImportOptions(**options))
+            report = await run_import(self.database, lambda: read_bundle(source), ImportOptions(**options))
         self._reports.append(report)
         return report
 

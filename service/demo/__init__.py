@@ -4,14 +4,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from documents import ApiKey, Revision, User
-from documents.revision import Change
 from service.database import Database
 from service.errors import ConfigurationError, UnauthorizedError
 from service.identity import Identity
 from service.migration.apply import run_import
 from service.migration.bundle import read_bundle
 from service.migration.options import ImportOptions, OnConflict
-from service.migration.source import Item, Source, open_source
+from service.migration.source import Item, open_source
 from service.people.keys import create_key
 
 CATALOGUE = Path(__file__).with_name("catalogue.json")
@@ -24,16 +23,17 @@ async def load_demo(database: Database) -> int:
 
     What is there stays as it is, and a model that was deleted stays deleted.
     """
-    deletions = await database.find(Revision, {"change": Change.DELETE}, fields=["model_id"])
+    deletions = await database.find(Revision, {"after": None}, fields=["model_id"])
     deleted = {deletion["model_id"] for deletion in deletions}
 
-    def reader(source: Source) -> Iterator[Item]:
-        for item in read_bundle(source):
-            if item.kind != "model" or item.value["id"] not in deleted:
-                yield item
-
     with open_source(str(CATALOGUE)) as source:
-        report = await run_import(database, source, reader, ImportOptions(on_conflict=OnConflict.SKIP))
+
+        def items() -> Iterator[Item]:
+            for item in read_bundle(source):
+                if item.kind != "model" or item.value["id"] not in deleted:
+                    yield item
+
+        report = await run_import(database, items, ImportOptions(on_conflict=OnConflict.SKIP))
     try:
         if not report.clean:
             raise ConfigurationError(f"The demo can't be loaded: {next(report.faults(), report.fatal)}")

@@ -1,4 +1,4 @@
-"""The import engine: reads a source twice, people first, then models, and writes what differs."""
+"""The import engine: goes through a source twice, people first, then models and the rest, and writes what differs."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -6,19 +6,31 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from documents.grant import PrincipalType
 from service.database import Database
 from service.errors import invalid_input
+from service.guard import make_guard
 from service.migration.groups import GroupImport
+from service.migration.histories import HistoryImport
+from service.migration.keys import KeyImport
 from service.migration.models import ModelImport
 from service.migration.options import ImportOptions
 from service.migration.people import UserImport
-from service.migration.records import GroupInput, ModelInput, UserInput
-from service.migration.report import Report
-from service.migration.source import Item, Source, SourceError
+from service.migration.records import GroupInput, KeyInput, ModelInput, RevisionInput, UserInput
+from service.migration.report import Outcome, Report
+from service.migration.source import Item, SourceError
 
-INPUTS: dict[str, type[BaseModel]] = {"user": UserInput, "group": GroupInput, "model": ModelInput}
+INPUTS: dict[str, type[BaseModel]] = {
+    "user": UserInput,
+    "group": GroupInput,
+    "model": ModelInput,
+    "key": KeyInput,
+    "revision": RevisionInput,
+}
+NOT_ATOMIC = "nothing was written, since not all of it could be"
+_PEOPLE = ("user", "group")
 
-Reader = Callable[[Source], Iterator[Item]]
+Items = Callable[[], Iterator[Item]]
 Progress = Callable[[int], None]
 
 
@@ -30,29 +42,38 @@ class Checked:
     value: Any
 
 
-async def run_import(
-    database: Database,
-    source: Source,
-    reader: Reader,
-    options: ImportOptions,
-    progress: Progress = lambda _: None,
-) -> Report:
-    """Import a source and return the report of it.
+class _NotCleanError(Exception):
+    """Not everything went in, so nothing may."""
 
-    `progress` is told, now and then, how many records have been dealt with. A file that can't be read to
+    def __init__(self, report: Report) -> None:
+        super().__init__(NOT_ATOMIC)
+        self.report = report
+
+
+async def run_import(
+    database: Database, items: Items, options: ImportOptions, progress: Progress = lambda _: None
+) -> Report:
+    """Import what `items` yields, each time that it is called, and return the report.
+
+    `progress` is told, now and then, how many records have been dealt with. A source that can't be read to
     its end is found out in the first pass, before any model is written. An interrupted import is run again:
     it goes on where it stopped, since what is there already is left as it is.
     """
-    report = Report(whole=options.whole_report or options.dry_run)
+    if not options.atomic or options.dry_run:
+        return await _Run(database, items, options, progress).run()
+
+    async def whole() -> Report:
+        report = await _Run(database, items, options, progress).run()
+        if not report.clean:
+            raise _NotCleanError(report)
+        return report
+
+    await make_guard(database)
     try:
-        users = UserImport(database, options, report)
-        groups = GroupImport(database, options, report)
-        await _people(source, reader, users, groups, report)
-        models = ModelImport(database, options, report, users.known, groups.known)
-        await _models(source, reader, models, report, progress)
-    except SourceError as error:
-        report.fatal = error.detail
-    return report
+        return await database.in_transaction(whole, bulk=True)
+    except _NotCleanError as error:
+        error.report.undone = NOT_ATOMIC
+        return error.report
 
 
 def check(item: Item) -> Checked | str:
@@ -67,36 +88,67 @@ def check(item: Item) -> Checked | str:
         return invalid_input(error).detail
 
 
-def _reject(report: Report, item: Item, reason: str) -> None:
-    record_id = item.value.get("id") if isinstance(item.value, dict) else None
-    report.reject(item.position, item.kind, record_id, reason)
+class _Run:
+    """One import: the parts, each for one kind of record, and the report that they share."""
 
+    def __init__(self, database: Database, items: Items, options: ImportOptions, progress: Progress) -> None:
+        self._items = items
+        self._progress = progress
+        self._report = Report(whole=options.whole_report or options.dry_run)
+        self._users = UserImport(database, options, self._report)
+        self._groups = GroupImport(database, options, self._report)
+        self._histories = HistoryImport(database, options, self._report)
+        known = {PrincipalType.USER: self._users.known, PrincipalType.GROUP: self._groups.known}
+        self._models = ModelImport(database, options, self._report, known, self._histories.expected)
+        self._keys = KeyImport(database, options, self._report, self._users.known)
 
-async def _people(source: Source, reader: Reader, users: UserImport, groups: GroupImport, report: Report) -> None:
-    # What is no record at all is reported in this pass; models wait for the next.
-    for item in reader(source):
-        if item.kind == "model":
-            continue
+    async def run(self) -> Report:
+        try:
+            await self._people()
+            await self._rest()
+        except SourceError as error:
+            self._report.fatal = error.detail
+        return self._report
+
+    async def _people(self) -> None:
+        # What is no record at all is reported in this pass; the others wait for the next.
+        for item in self._items():
+            if item.kind == "revision":
+                self._histories.expect(item.value)
+            if item.kind in INPUTS and item.kind not in _PEOPLE:
+                continue
+            if (checked := self._checked(item)) is None:
+                continue
+            if item.kind == "user":
+                await self._users.add(checked.position, checked.value)
+            else:
+                self._groups.add(checked.position, checked.value)
+        await self._users.finish()
+        await self._groups.finish(self._users.known)
+
+    async def _rest(self) -> None:
+        for item in self._items():
+            self._report.seen += 1
+            if item.kind not in INPUTS or item.kind in _PEOPLE or (checked := self._checked(item)) is None:
+                continue
+            if item.kind == "key":
+                await self._keys.add(checked.position, checked.value)
+            elif item.kind == "revision":
+                # The models that it is about come first.
+                await self._models.finish()
+                await self._histories.add(checked.position, checked.value)
+            elif await self._models.add(checked.position, checked.value):
+                self._progress(self._report.seen)
+        await self._models.finish()
+        await self._histories.finish()
+        self._progress(self._report.seen)
+
+    def _checked(self, item: Item) -> Checked | None:
+        record_id = item.value.get("id") if isinstance(item.value, dict) else None
+        for note in item.notes:
+            self._report.add(Outcome.NOTE, item.position, item.kind, record_id, reason=note)
         checked = check(item)
         if isinstance(checked, str):
-            _reject(report, item, checked)
-        elif item.kind == "user":
-            await users.add(checked.position, checked.value)
-        else:
-            groups.add(checked.position, checked.value)
-    await users.finish()
-    await groups.finish(users.known)
-
-
-async def _models(source: Source, reader: Reader, models: ModelImport, report: Report, progress: Progress) -> None:
-    for item in reader(source):
-        report.seen += 1
-        if item.kind != "model":
-            continue
-        checked = check(item)
-        if isinstance(checked, str):
-            _reject(report, item, checked)
-        elif await models.add(checked.position, checked.value):
-            progress(report.seen)
-    await models.finish()
-    progress(report.seen)
+            self._report.reject(item.position, item.kind, record_id, checked)
+            return None
+        return checked

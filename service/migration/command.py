@@ -6,15 +6,16 @@ from pathlib import Path
 
 from service.database import Database
 from service.errors import InvalidInputError
-from service.migration.apply import run_import
-from service.migration.bundle import read_bundle
+from service.migration.doors import OpenedSource, import_opened, opened_source
+from service.migration.formats import Format, ReaderOptions
 from service.migration.options import ImportOptions, OnConflict
 from service.migration.report import Outcome, Report
-from service.migration.source import open_source
+from service.migration.user_map import read_user_map
 from service.people.users import find_user
 from service.progress import progress
 
-FORMATS = ("auto", "modeldeck")
+AUTO = "auto"
+FORMATS = (AUTO, *Format)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,36 +28,50 @@ class ImportRequest:
     dry_run: bool
     on_conflict: OnConflict
     report: Path | None
+    user_map: Path | None = None
+    atomic: bool = False
+    create_groups: bool = False
 
 
 async def run_command(database: Database, request: ImportRequest) -> bool:
     """Import, print the report, and say whether everything was taken over."""
     if request.format not in FORMATS:
         raise InvalidInputError([{"loc": ["--format"], "msg": f"must be one of {', '.join(FORMATS)}"}])
+    wanted = None if request.format == AUTO else Format(request.format)
     owner = await find_user(database, request.owner) if request.owner is not None else None
+    user_map = await read_user_map(database, request.user_map) if request.user_map is not None else None
     options = ImportOptions(
-        request.on_conflict, owner.id if owner else None, request.dry_run, whole_report=request.report is not None
+        on_conflict=request.on_conflict,
+        owner_id=owner.id if owner else None,
+        dry_run=request.dry_run,
+        whole_report=request.report is not None,
+        atomic=request.atomic,
+        create_groups=request.create_groups,
     )
-    with open_source(request.source) as source:
-        size = max(source.size, 1)
-        with progress("imported", lambda: min(source.tell() / size, 1.0)) as tell:
-            report = await run_import(database, source, read_bundle, options, tell)
-    try:
-        _print(report, dry_run=request.dry_run)
-        if request.report is not None:
-            report.write(request.report)
-        return report.clean
-    finally:
-        report.close()
+    with opened_source(request.source, wanted, ReaderOptions(request.create_groups)) as source:
+        with progress("imported", source.share) as tell:
+            report = await import_opened(database, source, options, user_map, tell)
+        try:
+            _print(report, source, dry_run=request.dry_run)
+            if request.report is not None:
+                report.write(request.report, source.format, source.reason)
+            return report.clean
+        finally:
+            report.close()
 
 
-def _print(report: Report, *, dry_run: bool) -> None:
+def _print(report: Report, source: OpenedSource, *, dry_run: bool) -> None:
+    if dry_run or source.format is not Format.MODELDECK:
+        print(f"read as {source.format}, since {source.reason}")
     for step in report.steps() if dry_run else report.told():
         print(step)
     for kind, counts in report.summary().items():
         print(f"{kind}s: {', '.join(f'{count:,} {outcome}' for outcome, count in counts.items())}")
     if kept_out := report.total[Outcome.KEPT_OUT]:
         print(f"{kept_out:,} parts kept out of records that were taken over")
-    print(f"{report.changes:,} changes{', had this not been a dry run' if dry_run else ''}")
+    undone = ", had this not been a dry run" if dry_run else ", had this not failed" if report.undone else ""
+    print(f"{report.changes:,} changes{undone}")
+    if report.undone:
+        print(f"modeldeck: {report.undone}", file=sys.stderr)
     if report.fatal is not None:
         print(f"modeldeck: the source can't be read to its end: {report.fatal}", file=sys.stderr)

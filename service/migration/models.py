@@ -1,6 +1,7 @@
 """Importing models: one batch is prepared while the one before it is written."""
 
 import asyncio
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
@@ -10,7 +11,7 @@ from documents.grant import EVERYONE, AccessGrant, PrincipalType
 from documents.image import image_problem
 from documents.revision import Change
 from service.database import Database
-from service.errors import ConflictError, TooLargeError
+from service.errors import ConflictError, InvalidInputError, TooLargeError
 from service.exact_bson import Record
 from service.migration.decision import Decision, compared
 from service.migration.known import Known
@@ -20,8 +21,10 @@ from service.migration.records import ModelInput
 from service.migration.report import Outcome, Report
 from service.models.compose import SAID, changed_fields, require_storable
 from service.models.departed import withdraw_absent
+from service.models.grants import replaced_grants
 from service.models.soundness import unsound_fields
 from service.models.writes import LostRaceError, Planned, step_back, store
+from service.people.groups import add_group
 
 BATCH_RECORDS = 1000
 BATCH_BYTES = 8_000_000
@@ -40,11 +43,20 @@ class _Candidate:
 class ModelImport:
     """Writes the models of a source, batch by batch."""
 
-    def __init__(self, database: Database, options: ImportOptions, report: Report, users: Known, groups: Known) -> None:
+    def __init__(
+        self,
+        database: Database,
+        options: ImportOptions,
+        report: Report,
+        known: Mapping[PrincipalType, Known],
+        earlier: Mapping[str, int],
+    ) -> None:
+        """`earlier` are the numbers of versions that models had elsewhere, whose history is imported too."""
         self._database = database
+        self._earlier = earlier
         self._options = options
         self._report = report
-        self._known = {PrincipalType.USER: users, PrincipalType.GROUP: groups}
+        self._known = known
         self._batch: list[_Candidate] = []
         self._batch_bytes = 0
         self._seen: set[bytes] = set()
@@ -98,13 +110,19 @@ class ModelImport:
         await self._keep_known_principals(batch)
         planned = await self._decide(batch)
         await self._written()
-        self._writing = asyncio.create_task(self._write(batch, planned))
+        if self._database.transacting:
+            # One transaction does one thing at a time.
+            await self._write(batch, planned)
+        else:
+            self._writing = asyncio.create_task(self._write(batch, planned))
 
     async def _keep_known_principals(self, batch: list[_Candidate]) -> None:
         named: dict[str, set[str]] = {PrincipalType.USER: set(), PrincipalType.GROUP: set()}
         for candidate in batch:
             for grant in candidate.model.access_grants:
                 named[grant.principal_type].add(grant.principal_id)
+        if self._options.create_groups:
+            await self._create_groups(named[PrincipalType.GROUP], batch[0].position)
         existing = {kind: await self._known[PrincipalType(kind)].among(ids) for kind, ids in named.items()}
         existing[PrincipalType.USER].add(EVERYONE)
         for candidate in batch:
@@ -118,6 +136,18 @@ class ModelImport:
             if len(kept) != len(candidate.model.access_grants):
                 candidate.body["access_grants"] = [grant.model_dump() for grant in kept]
 
+    async def _create_groups(self, named: Collection[str], position: str) -> None:
+        known = self._known[PrincipalType.GROUP]
+        for group_id in sorted(set(named) - await known.among(named)):
+            try:
+                if not self._options.dry_run:
+                    await add_group(self._database, name=group_id, group_id=group_id)
+            except (ConflictError, InvalidInputError) as error:
+                self._report.reject(position, "group", group_id, error.detail)
+                continue
+            known.bring(group_id)
+            self._report.add(Outcome.CREATED, position, "group", group_id, reason="named by a grant")
+
     async def _decide(self, batch: list[_Candidate]) -> list[Planned]:
         ids = [candidate.model.id for candidate in batch]
         existing = {record["_id"]: record for record in await self._database.find(ModelRecord, {"_id": {"$in": ids}})}
@@ -128,12 +158,15 @@ class ModelImport:
             if candidate.decision is None:
                 candidate.decision = decision
             if decision.writes:
-                planned.append(_planned(candidate, live))
+                planned.append(_planned(candidate, live, self._earlier.get(candidate.model.id, 0)))
         return planned
 
     def _decision(self, candidate: _Candidate, live: Record | None) -> Decision:
         if live is None:
             return Decision(Outcome.CREATED)
+        if isinstance(live.get("access_grants"), list):
+            # Grants are a set: neither their order nor their ids make a difference.
+            candidate.body["access_grants"] = replaced_grants(candidate.body["access_grants"], live)
         wanted = {field: candidate.body.get(field, live.get(field)) for field in _CONTENT}
         differing = changed_fields({field: live.get(field) for field in _CONTENT}, wanted)
         return compared(self._options, differing or unsound_fields(live, with_params=True))
@@ -158,11 +191,13 @@ class ModelImport:
                 candidate.decision.tell(self._report, candidate.position, "model", candidate.model.id)
 
 
-def _planned(candidate: _Candidate, live: Record | None) -> Planned:
+def _planned(candidate: _Candidate, live: Record | None, earlier: int) -> Planned:
     body = candidate.body
     said = {field: body[field] for field in SAID}
     times = {field: body.get(field) for field in ("created_at", "updated_at")}
-    return Planned(candidate.model.id, Change.IMPORT, live, said, **times, version=candidate.model.version)
+    return Planned(
+        candidate.model.id, Change.IMPORT, live, said, **times, version=max(candidate.model.version, earlier + 1)
+    )
 
 
 def _body(model: ModelInput, owner_id: str | None) -> dict[str, Any]:

@@ -16,10 +16,13 @@ class OnConflict(StrEnum):
 class ImportOptions:
     """`owner_id` owns the models that name no owner; `dry_run` writes nothing.
 
-    `whole_report` keeps every step, also of what did not change; a dry run does so anyway.
+    `whole_report` keeps every step, also of what did not change; a dry run does so anyway. `atomic` writes all or
+    nothing. `create_groups` makes the groups that grants name and that do not exist.
     """
 
     on_conflict: OnConflict = OnConflict.UPDATE
     owner_id: str | None = None
     dry_run: bool = False
     whole_report: bool = False
+    atomic: bool = False
+    create_groups: bool = False

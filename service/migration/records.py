@@ -3,11 +3,22 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StrictBool,
+    model_validator,
+)
 
+from documents.api_key import KeyName
 from documents.freeform import FreeForm
 from documents.grant import AccessGrant, grant_id
 from documents.identifier import Identifier, PrincipalId
+from documents.image import image_problem
 from documents.model import BaseModelId, Meta, Name, no_base_of_itself, unique_grants
 from documents.user import Email, Role, Username
 
@@ -23,6 +34,20 @@ def _moment(value: Any) -> Any:
     if not MIN_SECONDS <= value <= MAX_SECONDS:
         raise ValueError("must be seconds since 1970 within the years 1 to 9999")
     return datetime.fromtimestamp(int(value), UTC)
+
+
+def _required_moment(value: Any) -> Any:
+    if value is None:
+        raise ValueError("must be a number of seconds since 1970")
+    return _moment(value)
+
+
+def _without_bad_image(said: dict[str, Any]) -> dict[str, Any]:
+    # It could be restored, and would then be shown.
+    meta = said.get("meta")
+    if not isinstance(meta, dict) or not image_problem(meta.get("profile_image_url")):
+        return said
+    return {**said, "meta": {name: value for name, value in meta.items() if name != "profile_image_url"}}
 
 
 def _whole(value: Any) -> Any:
@@ -86,6 +111,31 @@ class ModelInput(BaseModel):
         if isinstance(grants, list):
             values = {**values, "access_grants": [_identified(values.get("id"), grant) for grant in grants]}
         return no_base_of_itself(values)
+
+
+class KeyInput(BaseModel):
+    """An API key of a user: the whole key, of which only the hash is stored."""
+
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+
+    user_id: PrincipalId
+    key: SecretStr
+    name: KeyName
+    expires_at: EpochSeconds = None
+    created_at: Any = Field(None, exclude=True)
+
+
+class RevisionInput(BaseModel):
+    """What a model said after a change that was made elsewhere."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
+    model_id: Identifier
+    at: Annotated[datetime, BeforeValidator(_required_moment)]
+    by: Identifier | None = None
+    said: Annotated[FreeForm, AfterValidator(_without_bad_image)]
+    message: Any = Field(None, exclude=True)
 
 
 def _identified(model_id: Any, grant: Any) -> Any:

@@ -65,6 +65,8 @@ class Report:
         self.counts: Counter[tuple[str, Outcome]] = Counter()
         self.seen = 0
         self.fatal: str | None = None
+        # Why nothing of it was written after all.
+        self.undone: str | None = None
         self._whole = whole
         self._steps = tempfile.SpooledTemporaryFile(SPOOL_BYTES, "w+", encoding="utf-8")  # noqa: SIM115
 
@@ -135,9 +137,12 @@ class Report:
             for kind in kinds
         }
 
-    def write(self, path: Path) -> None:
-        """Write the whole report as one JSON object."""
+    def write(self, path: Path, source_format: str, reason: str) -> None:
+        """Write the whole report as one JSON object, with the format of the source and how it was known."""
         head = {
+            "format": source_format,
+            "reason": reason,
+            "undone": self.undone,
             "changes": self.changes,
             "counts": self.summary(),
             "kept_out": self.total[Outcome.KEPT_OUT],

@@ -8,8 +8,8 @@ import shutil
 import sys
 import tempfile
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
@@ -18,6 +18,7 @@ from service.errors import ModeldeckError
 
 GZIP_MAGIC = b"\x1f\x8b"
 CHUNK_CHARACTERS = 1 << 18
+CHUNK_BYTES = 1 << 16
 # A single value larger than this is no model record; reading on would only fill the memory.
 MAX_VALUE_CHARACTERS = 1 << 25
 
@@ -48,6 +49,7 @@ class Item:
     position: str
     value: Any = None
     problem: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 class Source:
@@ -63,11 +65,25 @@ class Source:
 
     def text(self) -> IO[str]:
         """Return the text of the file from its beginning, unpacked."""
+        return io.TextIOWrapper(self._unpacked(), encoding="utf-8-sig", errors="strict", newline="")
+
+    def head(self, size: int) -> bytes:
+        """Return the first bytes of the file, unpacked; of one that breaks off, what is there."""
+        head = b""
+        with self._unpacked() as unpacked, suppress(*UNREADABLE):
+            while len(head) < size and (chunk := unpacked.read(min(CHUNK_BYTES, size - len(head)))):
+                head += chunk
+        return head
+
+    def _unpacked(self) -> IO[bytes]:
         self._file.seek(0)
         packed = self._file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
         self._file.seek(0)
-        raw = cast(IO[bytes], gzip.GzipFile(fileobj=self._file)) if packed else _Unclosed(self._file)
-        return io.TextIOWrapper(raw, encoding="utf-8-sig", errors="strict", newline="")
+        return cast(IO[bytes], gzip.GzipFile(fileobj=self._file)) if packed else _Unclosed(self._file)
+
+
+# Yields the records of a file; called twice for an import.
+Reader = Callable[[Source], Iterator[Item]]
 
 
 class _Unclosed(io.BufferedReader):

@@ -26,7 +26,7 @@ async def visible(database: Database, caller: Caller, model_id: str) -> dict[str
     They begin after the last deletion: what an earlier model of the same id said is not theirs to see.
     """
     await require_changeable(database, ChangeRequest(caller, model_id, Change.UPDATE))
-    deleted = {"model_id": model_id, "change": Change.DELETE}
+    deleted = {"model_id": model_id, "after": None}
     last = await database.find(Revision, deleted, fields=["version"], sort=[("version", -1)], limit=1)
     return {"model_id": model_id, "version": {"$gt": last[0]["version"] if last else 0}}
 

@@ -151,7 +151,7 @@ def history_router(*, lenient: bool) -> APIRouter:
         if found["model_id"] != form.id or found["after"] is None:
             msg = "must be a revision of this model that it can go back to"
             raise InvalidInputError([{"loc": ["body", "revision"], "msg": msg}])
-        said = {field: found["after"][field] for field in history.RESTORED_FIELDS}
+        said = {field: found["after"][field] for field in history.RESTORED_FIELDS if field in found["after"]}
         asked = changes.ChangeRequest(caller, form.id, Change.RESTORE, version)
         await changes.change(context.database, asked, lambda _: said)
         return await answer_with_model(context, caller, form.id)

@@ -81,11 +81,16 @@ async def adopt_key(
     Raises InvalidInputError for a key too short to be a secret or that no header could carry,
     ConflictError for one that is stored already, and NotFoundError for a user who is gone.
     """
+    require_foreign_key(key)
+    await _store(database, _stored_form(key, user, name, scope, expires_at), "This key is stored already.")
+
+
+def require_foreign_key(key: str) -> None:
+    """Raise InvalidInputError for a key too short to be a secret or that no header could carry."""
     printable = key.isascii() and key.isprintable() and " " not in key
     if not printable or not MIN_FOREIGN_LENGTH <= len(key) <= MAX_FOREIGN_LENGTH:
         msg = f"must be {MIN_FOREIGN_LENGTH} to {MAX_FOREIGN_LENGTH} printable ASCII characters without spaces"
         raise InvalidInputError([{"loc": ["key"], "msg": msg}])
-    await _store(database, _stored_form(key, user, name, scope, expires_at), "This key is stored already.")
 
 
 async def revoke_key(database: Database, user_id: str, identifier: str) -> None:

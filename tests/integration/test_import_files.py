@@ -166,7 +166,10 @@ def test_the_command_reads_standard_input_and_says_what_it_did(shell: CommandLin
     done = shell.run("import", "-", stdin=LINES)
     assert done == Done(0, "models: 3 created\nusers: 1 created\n4 changes\n", "")
     plan = shell.ok("import", "-", "--dry-run", stdin=OBJECT)
-    assert plan.splitlines()[0] == "unchanged users[0] user 'ann'"
+    assert plan.splitlines()[:2] == [
+        "read as modeldeck, since a JSON object of users, models: a bundle",
+        "unchanged users[0] user 'ann'",
+    ]
     assert plan.endswith("0 changes, had this not been a dry run")
     assert stored["models"].count_documents({}) == 3
 

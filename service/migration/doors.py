@@ -1,0 +1,84 @@
+"""The way in for commands and scripts: a source of any format, opened and imported."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from service.database import Database
+from service.errors import ConfigurationError
+from service.migration.apply import Items, Progress, run_import
+from service.migration.formats import Format, ReaderOptions, Recognised, reader_of, recognise
+from service.migration.openwebui_db import read_openwebui_db
+from service.migration.options import ImportOptions
+from service.migration.report import Report
+from service.migration.source import open_source
+from service.migration.user_map import with_users_mapped
+
+STANDARD_INPUT = "-"
+_NAMED = "the format was named"
+_UNKNOWN = "it looks like none of the other formats"
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedSource:
+    """A source that is ready to be read: its format, how that is known, and the share of it that has been read."""
+
+    items: Items
+    format: Format
+    reason: str
+    share: Callable[[], float]
+
+
+@contextmanager
+def opened_source(where: str, wanted: Format | None, options: ReaderOptions) -> Iterator[OpenedSource]:
+    """Open a file, `-` for standard input, or the URL of a database; without a wanted format, its content tells.
+
+    Raises SourceError for what can't be opened, and ConfigurationError for a database that is no file.
+    """
+    if "://" in where:
+        with read_openwebui_db(where) as instance:
+            yield OpenedSource(instance, Format.OPENWEBUI_DB, "it is the URL of a database", lambda: 0.0)
+        return
+    with open_source(where) as source:
+        # What nobody knows is read as a bundle, the strictest of all, which says what is wrong with it.
+        guess = recognise(source) if wanted is None else Recognised(wanted, _NAMED)
+        seen = guess or Recognised(Format.MODELDECK, _UNKNOWN)
+        if seen.format is not Format.OPENWEBUI_DB:
+            reader, size = reader_of(seen.format, options), max(source.size, 1)
+            yield OpenedSource(lambda: reader(source), seen.format, seen.reason, lambda: min(source.tell() / size, 1.0))
+            return
+    if where == STANDARD_INPUT:
+        raise ConfigurationError("A database can't be read from standard input; name its file.")
+    with read_openwebui_db(where) as instance:
+        yield OpenedSource(instance, seen.format, seen.reason, lambda: 0.0)
+
+
+async def import_opened(
+    database: Database,
+    source: OpenedSource,
+    options: ImportOptions,
+    user_map: Mapping[str, str] | None = None,
+    progress: Progress = lambda _: None,
+) -> Report:
+    """Import an opened source; `user_map` says which users of the source are which users here."""
+    items = source.items
+    if user_map:
+        return await run_import(database, lambda: with_users_mapped(items(), user_map), options, progress)
+    return await run_import(database, items, options, progress)
+
+
+async def import_source(
+    database: Database,
+    where: str,
+    options: ImportOptions = ImportOptions(),  # noqa: B008  # frozen
+    *,
+    wanted: Format | None = None,
+    user_map: Mapping[str, str] | None = None,
+) -> Report:
+    """Import a file, `-` or the URL of a database, and return what became of everything; close the report after use.
+
+    Raises SourceError and ConfigurationError as `opened_source` does. What can't be taken over is no error:
+    `report.clean` tells whether there is any, `report.faults()` yields it.
+    """
+    with opened_source(where, wanted, ReaderOptions(options.create_groups)) as source:
+        return await import_opened(database, source, options, user_map)

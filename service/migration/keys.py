@@ -1,0 +1,61 @@
+"""Importing API keys: only their hashes are stored, so their clients go on with the keys that they have."""
+
+from documents import ApiKey, User
+from documents.api_key import Scope
+from service.database import Database
+from service.errors import ConflictError, InvalidInputError, NotFoundError
+from service.identity import key_hash, key_id
+from service.migration.decision import EXISTS, Decision
+from service.migration.known import Known
+from service.migration.options import ImportOptions
+from service.migration.records import KeyInput
+from service.migration.report import Outcome, Report
+from service.people.keys import adopt_key, require_foreign_key
+
+
+class KeyImport:
+    """Writes the keys of a source, one by one. What is told of a key names it by a part of its hash."""
+
+    def __init__(self, database: Database, options: ImportOptions, report: Report, users: Known) -> None:
+        self._database = database
+        self._options = options
+        self._report = report
+        self._users = users
+
+    async def add(self, position: str, key: KeyInput) -> None:
+        """Take one key."""
+        decision = await self._decide(key)
+        if decision.writes and not self._options.dry_run:
+            decision = await self._adopted(key, decision)
+        decision.tell(self._report, position, "key", key_id(key.key.get_secret_value()))
+
+    async def _decide(self, key: KeyInput) -> Decision:
+        secret = key.key.get_secret_value()
+        try:
+            require_foreign_key(secret)
+        except InvalidInputError as error:
+            return Decision(Outcome.REJECTED, reason=error.detail)
+        if key.user_id not in await self._users.among([key.user_id]):
+            return Decision(Outcome.REJECTED, reason=f"user_id: there is no user {key.user_id!r}")
+        found = await self._database.find(ApiKey, {"_id": key_id(secret)})
+        if not found:
+            return Decision(Outcome.CREATED)
+        same = (found[0].get("sha256"), found[0].get("user_id")) == (key_hash(secret), key.user_id)
+        return Decision(Outcome.UNCHANGED) if same else Decision(Outcome.CONFLICT, reason=EXISTS)
+
+    async def _adopted(self, key: KeyInput, decision: Decision) -> Decision:
+        try:
+            user = await self._database.get(User, {"_id": key.user_id})
+            if user is None:
+                raise NotFoundError(f"user_id: there is no user {key.user_id!r}")
+            await adopt_key(
+                self._database,
+                user,
+                key.key.get_secret_value(),
+                name=key.name,
+                scope=Scope.WRITE,
+                expires_at=key.expires_at,
+            )
+        except (ConflictError, NotFoundError) as error:
+            return Decision(Outcome.REJECTED, reason=error.detail)
+        return decision
