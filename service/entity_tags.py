@@ -12,10 +12,17 @@ from fastapi import Header, Response
 EXAMPLE_TAG = '"5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03"'
 _TAG = re.compile(r'"[^"]*"')
 
-KnownTags = Annotated[
-    list[str] | None,
-    Header(alias="If-None-Match", description="The tags of what the client has, or `*`.", examples=[[EXAMPLE_TAG]]),
-]
+KnownTags = Annotated[list[str] | None, Header(alias="If-None-Match", include_in_schema=False)]
+
+# A client that was made from the document sends the header once, with all the tags in it.
+DOCUMENTED_TAGS = {
+    "name": "If-None-Match",
+    "in": "header",
+    "required": False,
+    "description": "The tags of what the client has, or `*`.",
+    "schema": {"type": "string"},
+    "example": EXAMPLE_TAG,
+}
 
 
 def tagged_response(

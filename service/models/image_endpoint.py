@@ -10,7 +10,7 @@ from documents import ModelRecord
 from documents.image import INLINE_KINDS, REMOTE, image_problem, in_ascii, inline_image
 from service import access
 from service.context import CallerDependency, ContextDependency
-from service.entity_tags import EXAMPLE_TAG, KnownTags, tagged_response
+from service.entity_tags import DOCUMENTED_TAGS, EXAMPLE_TAG, KnownTags, tagged_response
 from service.errors import COMMON_FAILURES, NotFoundError, documented_header, documented_problems
 from service.models import changes
 from service.models.endpoint import ModelParams
@@ -64,7 +64,7 @@ def image_router(*, lenient: bool) -> APIRouter:
         "/model/profile/image",
         response_class=Response,
         responses=_ANSWERS,
-        openapi_extra={"parameters": documented(ModelParams)},
+        openapi_extra={"parameters": [*documented(ModelParams), DOCUMENTED_TAGS]},
     )
     async def get_image(
         caller: CallerDependency,

@@ -24,7 +24,7 @@ class KeyShape(BaseModel):
     name: str = Field(examples=["nightly script"])
     scope: Scope = Field(description="`write` includes `read`.", examples=["write"])
     created_at: int = Field(description="Seconds since 1970, UTC.", examples=[1774109455])
-    expires_at: int | None = Field(description="Seconds since 1970, UTC; null for never.", examples=[1790000000])
+    expires_at: int | None = Field(description="Seconds since 1970, UTC; null for never.", examples=[4102444800])
     last_used_at: int | None = Field(description="Kept up to date once a minute.", examples=[1778845140])
 
 
@@ -45,7 +45,7 @@ class KeyForm(BaseModel):
     name: KeyName = Field(examples=["nightly script"])
     scope: Scope = Field(Scope.WRITE, description="`write` includes `read`.")
     expires_at: Annotated[int, Field(strict=True, ge=0, le=MAX_EXPIRY)] | None = Field(
-        None, description="Seconds since 1970; never when left out.", examples=[1790000000]
+        None, description="Seconds since 1970; never when left out.", examples=[4102444800]
     )
 
 

@@ -11,14 +11,10 @@ from service.cli import app
 from service.listing.params import ListParams
 from service.migration.records import ModelInput
 from service.settings import PREFIX, Settings
+from tests.documentation import ROOT, blocks
 from tests.doors import LENIENT
 
-ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-
-
-def _blocks(path: Path, language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 
 
 def test_every_setting_is_documented_with_its_default_and_meaning() -> None:
@@ -50,7 +46,7 @@ def test_links_lead_somewhere(path: Path) -> None:
 def test_commands_exist(path: Path) -> None:
     cli = get_command(app)
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    for block in _blocks(path, "sh"):
+    for block in blocks(path, "sh"):
         for line in block.splitlines():
             words = line.partition("#")[0].split()
             if words[:1] == ["make"]:
@@ -71,7 +67,7 @@ def test_files_named_in_decisions_exist() -> None:
 
 
 def test_the_answer_in_the_readme_has_the_shape_of_an_answer() -> None:
-    [answer] = _blocks(ROOT / "README.md", "json")
+    [answer] = blocks(ROOT / "README.md", "json")
     page = json.loads(answer)
     assert page.keys() == {"items", "total"}
     shown = page["items"][0].keys()
@@ -84,7 +80,7 @@ def test_the_parameters_of_the_list_are_named_in_the_readme() -> None:
 
 
 def test_the_bundle_of_the_documentation_is_a_bundle() -> None:
-    bundle, lines = _blocks(ROOT / "docs/importing.md", "json")
+    bundle, lines = blocks(ROOT / "docs/importing.md", "json")
     assert bundle == (ROOT / "docs/example-bundle.json").read_text(encoding="utf-8")
     assert json.loads(bundle).keys() == {"users", "groups", "models"}
     assert {json.loads(line)["kind"] for line in lines.splitlines()} == {"user", "model"}

@@ -1,0 +1,154 @@
+"""The service keeps to its OpenAPI document: thousands of right and wrong requests, made from it, find nothing.
+
+More of them: SCHEMATHESIS_EXAMPLES=200 pytest tests/integration/test_schemathesis.py
+"""
+
+import os
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import hypothesis
+import pytest
+import requests
+import schemathesis
+from pymongo.database import Database as SyncDatabase
+from schemathesis.checks import CheckFunction
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+
+from documents.user import Role
+from service.database import Database
+from service.settings import Settings
+from tests.commands import CommandLine
+from tests.conftest import DATABASE
+from tests.directory import Directory, grant
+from tests.document import DOCUMENT, OPERATIONS, Operation
+
+EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "5"))
+SECONDS = 30
+[REVISION] = [
+    parameter["example"] for parameter in DOCUMENT["paths"]["/api/models/model/history/{revision}"]["get"]["parameters"]
+]
+
+# A body can be as described and yet name a group that there is not, or an image that is none: no schema tells.
+UNTRUE: list[CheckFunction] = [positive_data_acceptance]
+
+# A made-up credential would be replaced by the right one, and then be reported as taken. `ignored_auth` sends some.
+CONFIG: dict[str, Any] = {
+    "generation": {"with-security-parameters": False},
+    # 413 is a refusal too.
+    "checks": {"negative_data_rejection": {"expected-statuses": ["4xx"]}},
+}
+# All that the document leaves to try, one thing after another, is tried as an admin, who is refused least.
+WITHOUT_COVERAGE = {**CONFIG, "phases": {"coverage": {"enabled": False}}}
+as_admin = schemathesis.openapi.from_dict(DOCUMENT, config=schemathesis.Config.from_dict(CONFIG))
+as_user = schemathesis.openapi.from_dict(DOCUMENT, config=schemathesis.Config.from_dict(WITHOUT_COVERAGE))
+bounded = hypothesis.settings(
+    max_examples=EXAMPLES,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    # What one request changes may be there for the next.
+    suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture],
+)
+
+Records = dict[str, list[dict[str, Any]]]
+
+
+class World(NamedTuple):
+    """A directory in which the examples of the document exist, as it is before each operation."""
+
+    records: Records
+    keys: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+async def world(
+    real_database: Database, raw: SyncDatabase[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory
+) -> World:
+    for name in raw.list_collection_names():
+        raw[name].delete_many({})
+    async with Directory.on(real_database, Settings(_env_file=None, data_dir=tmp_path_factory.mktemp("data"))) as there:
+        await there.user("u-admin", role=Role.ADMIN)
+        await there.group("g-engineering")
+        await there.group("g-platform", "g-engineering")
+        await there.user("u-anna")
+        await there.user("u-ben", groups=["g-platform"])
+        for model in (
+            {"id": "openai/gpt-4o", "name": "GPT-4o", "access_grants": [grant("user:*")]},
+            {"id": "sql-tuning", "name": "SQL Tuning", "access_grants": [grant("group:g-platform")]},
+        ):
+            await there.post("/api/models/create", "u-anna", model)
+        for name in ("SQL Tuner", "SQL Tuning"):
+            await there.post("/api/models/model/update", "u-anna", {"id": "sql-tuning", "name": name})
+        keys = {user: await there.key(user) for user in ("u-admin", "u-anna")}
+    records = {name: list(raw[name].find()) for name in raw.list_collection_names()}
+    next(revision for revision in records["revisions"] if revision["version"] == 2)["_id"] = REVISION
+    return World(records, keys)
+
+
+class Service(NamedTuple):
+    """A running service, and who uses it."""
+
+    url: str
+    session: requests.Session
+    keys: dict[str, str]
+
+    def keeps_to_its_document(self, case: schemathesis.Case[Any], user: str) -> None:
+        """Send one request, and check everything about the answer."""
+        case.call_and_validate(
+            base_url=self.url,
+            session=self.session,
+            headers={"Authorization": f"Bearer {self.keys[user]}"},
+            excluded_checks=UNTRUE,
+            timeout=SECONDS,
+            allow_redirects=False,
+        )
+
+
+@pytest.fixture(scope="module")
+def running(mongo_uri: str, world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    here = CommandLine(tmp_path_factory.mktemp("served"), mongodb_uri=mongo_uri, database=DATABASE)
+    with here.serving() as served, requests.Session() as session:
+        yield Service(served.url, session, world.keys)
+
+
+@pytest.fixture
+def service(running: Service, world: World, raw: SyncDatabase[dict[str, Any]]) -> Service:
+    """Everything in its place again: no operation suffers from what another one deleted."""
+    for name in raw.list_collection_names():
+        raw[name].delete_many({})
+        if world.records.get(name):
+            raw[name].insert_many(world.records[name])
+    return running
+
+
+@as_admin.parametrize()
+@bounded
+def test_it_keeps_to_its_document_for_an_admin(case: schemathesis.Case[Any], service: Service) -> None:
+    service.keeps_to_its_document(case, "u-admin")
+
+
+@as_user.parametrize()
+@bounded
+def test_it_keeps_to_its_document_for_a_user(case: schemathesis.Case[Any], service: Service) -> None:
+    service.keeps_to_its_document(case, "u-anna")
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=str)
+def test_the_examples_of_the_document_are_understood(operation: Operation, service: Service) -> None:
+    given: dict[str, dict[str, Any]] = {"path": {}, "query": {}, "header": {}}
+    for parameter in operation.said.get("parameters", ()):
+        if "example" in parameter:
+            example = parameter["example"]
+            given[parameter["in"]][parameter["name"]] = str(example).lower() if isinstance(example, bool) else example
+    answer = service.session.request(
+        operation.method,
+        service.url + operation.path.format(**given["path"]),
+        params=given["query"],
+        headers={"Authorization": f"Bearer {service.keys['u-admin']}", **given["header"]},
+        json=next((body["example"] for body in operation.bodies), None),
+        timeout=SECONDS,
+        allow_redirects=False,
+    )
+    # What an example names may be taken, or be in another directory.
+    assert answer.status_code in (200, 307, 404, 409), answer.text
