@@ -11,7 +11,7 @@ from fastapi.security import HTTPBearer
 
 from documents.api_key import Scope
 from service.database import Database
-from service.errors import ForbiddenError
+from service.errors import ConflictError, ForbiddenError
 from service.identity import Caller, Identity
 from service.listing.selectivity import SelectivityMonitor
 from service.settings import Settings
@@ -64,12 +64,24 @@ _bearer = HTTPBearer(auto_error=False, description="An API key, or a JWT where t
 async def get_caller(request: Request, context: ContextDependency, _: Annotated[Any, Depends(_bearer)]) -> Caller:
     """Return who sends `request`; raise UnauthorizedError otherwise. The one credential path of every route."""
     caller = await context.identity.resolve(request.headers.get("Authorization"))
+    request.state.caller = caller
     if context.identity.use_is_news(caller):
         context.start(context.identity.note_use(caller))
     return caller
 
 
 CallerDependency = Annotated[Caller, Depends(get_caller)]
+
+
+async def require_still_entitled(request: Request) -> None:
+    """Look again at who sends a request that took its time; raise when they may not do what they might then.
+
+    Raises UnauthorizedError for a credential that does not count any more, ConflictError for other rights.
+    """
+    known: Caller = request.state.caller
+    caller = await (await get_context(request)).identity.resolve(request.headers.get("Authorization"))
+    if caller.rights != known.rights:
+        raise ConflictError("Your rights have changed while the request was being sent; send it again.")
 
 
 async def get_writer(caller: CallerDependency) -> Caller:

@@ -1,10 +1,14 @@
 """The only module that talks to the driver: connect, deadlines, and one helper for each kind of call."""
 
+import asyncio
 import logging
+import random
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from typing import Any, TypeVar
+from weakref import WeakValueDictionary
 
 import pymongo
 from beanie import Document, init_beanie
@@ -15,10 +19,10 @@ from motor.motor_asyncio import (
     AsyncIOMotorDatabase,
 )
 from pymongo import DeleteOne, IndexModel, InsertOne, UpdateOne, WriteConcern
-from pymongo.errors import BulkWriteError, DuplicateKeyError, InvalidURI, OperationFailure
+from pymongo.errors import BulkWriteError, DuplicateKeyError, InvalidURI, OperationFailure, PyMongoError
 
 from documents import DOCUMENTS
-from service.errors import ConfigurationError, ConflictError
+from service.errors import BusyError, ConfigurationError, ConflictError
 from service.exact_bson import RAW, STORED, Record, decode_exactly, int64
 
 log = logging.getLogger("modeldeck")
@@ -33,6 +37,9 @@ _session: ContextVar[AsyncIOMotorClientSession | None] = ContextVar("session", d
 
 SERVER_SELECTION_TIMEOUT_MS = 5000
 BULK_TIMEOUT_FACTOR = 6
+ABORT_SECONDS = 2.0
+MAX_PAUSE_SECONDS = 0.25
+_TRANSIENT, _UNKNOWN_COMMIT = "TransientTransactionError", "UnknownTransactionCommitResult"
 _NAMESPACE_NOT_FOUND = 26
 _DUPLICATE_KEY = 11000
 _BAD_VALUE = 2
@@ -48,6 +55,7 @@ class Database:
     def __init__(self, client: AsyncIOMotorClient[Record], name: str, timeout: float) -> None:
         self._client = client
         self._timeout = timeout
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._database: AsyncIOMotorDatabase[Record] = client.get_database(
             name, codec_options=STORED, write_concern=WriteConcern(w="majority", j=True)
         )
@@ -88,6 +96,20 @@ class Database:
     def _for_reading(self, kind: type[Document]) -> AsyncIOMotorCollection[Any]:
         return self._collection(kind).with_options(codec_options=RAW)
 
+    @asynccontextmanager
+    async def turn(self, name: str) -> AsyncIterator[None]:
+        """Let one task of this process at a time into a block of the same name; raise BusyError after a while."""
+        lock = self._turns.setdefault(name, asyncio.Lock())
+        try:
+            async with asyncio.timeout(self._timeout):
+                await lock.acquire()
+        except TimeoutError:
+            raise BusyError from None
+        try:
+            yield
+        finally:
+            lock.release()
+
     @property
     def transacting(self) -> bool:
         """Whether the calls of this task take part in a transaction."""
@@ -102,16 +124,31 @@ class Database:
         if self.transacting:
             return await work()
 
-        async def attempt(session: AsyncIOMotorClientSession) -> T:
+        async with await self._client.start_session() as session:
             token = _session.set(session)
             try:
-                return await work()
+                return await self._attempts(session, work, self._timeout * (BULK_TIMEOUT_FACTOR if bulk else 1))
             finally:
                 _session.reset(token)
 
-        with pymongo.timeout(self._timeout * (BULK_TIMEOUT_FACTOR if bulk else 1)):
-            async with await self._client.start_session() as session:
-                return await session.with_transaction(attempt)
+    async def _attempts(
+        self, session: AsyncIOMotorClientSession, work: Callable[[], Awaitable[T]], seconds: float
+    ) -> T:
+        deadline, attempt = time.monotonic() + seconds, 0
+        while True:
+            try:
+                with pymongo.timeout(max(deadline - time.monotonic(), 0.001)):
+                    return await _committed(session, work)
+            except BaseException as error:
+                # With time of its own: what is left open keeps what it has locked until the server gives it up.
+                with pymongo.timeout(ABORT_SECONDS):
+                    await _abort(session)
+                over = time.monotonic() >= deadline
+                if over or not isinstance(error, PyMongoError) or not error.has_error_label(_TRANSIENT):
+                    raise
+            # At random, and longer each time: of many that want the same, one has to get through.
+            await asyncio.sleep(random.uniform(0, min(0.005 * 2**attempt, MAX_PAUSE_SECONDS)))  # noqa: S311
+            attempt += 1
 
     async def aggregate(
         self, kind: type[Document], pipeline: Pipeline, *, hint: str | None = None, seconds: float | None = None
@@ -252,6 +289,25 @@ class Database:
                 if error.code == _NAMESPACE_NOT_FOUND:
                     return []
                 raise
+
+
+async def _committed(session: AsyncIOMotorClientSession, work: Callable[[], Awaitable[T]]) -> T:
+    session.start_transaction()
+    result = await work()
+    while True:
+        try:
+            await session.commit_transaction()
+        except PyMongoError as error:
+            # The same commit can be sent again, and takes effect once.
+            if error.timeout or not error.has_error_label(_UNKNOWN_COMMIT):
+                raise
+        else:
+            return result
+
+
+async def _abort(session: AsyncIOMotorClientSession) -> None:
+    if session.delegate.in_transaction:
+        await session.abort_transaction()
 
 
 def insert_one(document: Record) -> Write:

@@ -81,6 +81,21 @@ class StaleVersionError(ModeldeckError):
         self.headers = {"ETag": f'"{version}"'}
 
 
+class BusyError(ModeldeckError):
+    """Too many want the same at the moment; nothing was done."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+
+    def __init__(self) -> None:
+        super().__init__("Too many changes of this kind are waiting; nothing was done, try again later.")
+
+
+class SlowRequestError(ModeldeckError):
+    """A request whose body did not arrive in time."""
+
+    status = HTTPStatus.REQUEST_TIMEOUT
+
+
 class TooLargeError(ModeldeckError):
     """A record or a body beyond its limit."""
 
@@ -156,8 +171,9 @@ class FaultShape(BaseModel):
     allowed: list[str] = Field(default_factory=list, description="What is allowed, where that is only a few things.")
 
 
+# Documents the answers that `problem` renders.
 class ProblemShape(BaseModel):
-    """An error; documents the answers that `problem` renders."""
+    """An error (RFC 9457)."""
 
     type: str = Field("about:blank")
     title: str

@@ -12,6 +12,11 @@ T = TypeVar("T")
 PEOPLE, MODELS = "people", "models"
 
 
+def user_guard(user_id: str) -> str:
+    """Return the guard of what belongs to one user."""
+    return f"user:{user_id}"
+
+
 async def guarded(
     database: Database, work: Callable[[], Awaitable[T]], *, guard: str = PEOPLE, bulk: bool = False
 ) -> T:
@@ -19,17 +24,26 @@ async def guarded(
 
     A transaction sees the database as it was when it began. Of two that each change what only the other has read,
     such as two admins who remove each other, both would succeed; here both change the guard, so one is run again.
+    Raises BusyError when too many wait for the same guard.
     """
-    if not database.transacting:
-        await make_guard(database, guard)
 
     async def alone() -> T:
-        await database.update_one(Guard, {"_id": guard}, {"$inc": {"changes": int64(1)}})
+        await touch_guard(database, guard)
         return await work()
 
-    return await database.in_transaction(alone, bulk=bulk)
+    if database.transacting:
+        return await alone()
+    await make_guard(database, guard)
+    # Those in this process wait for each other here, and not in transactions that get in each other's way.
+    async with database.turn(guard):
+        return await database.in_transaction(alone, bulk=bulk)
 
 
 async def make_guard(database: Database, guard: str = PEOPLE) -> None:
     """See that a guard is there, which a transaction can't do without failing when it is."""
     await database.insert_record(Guard, {"_id": guard, "changes": int64(0)})
+
+
+async def touch_guard(database: Database, guard: str) -> None:
+    """Make the caller's transaction one that does not happen at once with others of the same guard."""
+    await database.update_one(Guard, {"_id": guard}, {"$inc": {"changes": int64(1)}})

@@ -39,6 +39,11 @@ class Caller:
     key_used_at: datetime | None = None
     key_expires_at: datetime | None = None
 
+    @property
+    def rights(self) -> tuple[Any, ...]:
+        """All that decides what they may do."""
+        return (self.user_id, self.is_admin, self.principals, self.scope, self.key_expires_at)
+
 
 def new_key() -> str:
     """Return a new API key: a public id and a secret, both random."""
@@ -60,7 +65,8 @@ _WITH_GROUPS: list[dict[str, Any]] = [
     {
         "$graphLookup": {
             "from": Group.Settings.name,
-            "startWith": "$user.group_ids",
+            # Anything but a list, which others can have written, is no membership.
+            "startWith": {"$cond": [{"$isArray": "$user.group_ids"}, "$user.group_ids", []]},
             "connectFromField": "parent_id",
             "connectToField": "_id",
             "as": "groups",

@@ -2,16 +2,21 @@
 
 import asyncio
 import json
+import time
 from typing import Any, TypeVar
 
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
 
-from service.errors import InvalidInputError, TooLargeError, invalid_input
+from service.context import require_still_entitled
+from service.errors import InvalidInputError, SlowRequestError, TooLargeError, invalid_input
 from service.json_schema import REFERENCE_TEMPLATE
 from service.query_string import NoParams, read_query
 
 MAX_BODY_BYTES = 1_000_000
+ARRIVAL_SECONDS = 60.0
+# What was found out about a caller counts as long.
+FRESH_SECONDS = 1.0
 
 F = TypeVar("F", bound=BaseModel)
 
@@ -20,10 +25,14 @@ async def read_body(request: Request, form: type[F], *, lenient: bool, limit: in
     """Parse the body of a request into `form`; unknown top-level fields are refused, or ignored if `lenient`.
 
     So are query parameters: a route that reads a body takes none. Raises TooLargeError as soon as the body
-    exceeds `limit` bytes, and InvalidInputError that names the field for anything else that is wrong.
+    exceeds `limit` bytes, SlowRequestError when it takes too long to arrive, and InvalidInputError that names the
+    field for anything else that is wrong. Whoever takes a while to send it has to have their rights still.
     """
     read_query(request, NoParams, lenient=lenient)
-    body = await _bounded(request, limit)
+    started = time.monotonic()
+    body = await _received(request, limit)
+    if time.monotonic() - started > FRESH_SECONDS:
+        await require_still_entitled(request)
     if len(body) <= MAX_BODY_BYTES:
         return _parsed(body, form, lenient=lenient)
     # In a thread, so that other requests get their turns meanwhile.
@@ -38,6 +47,14 @@ def _parsed(body: bytes, form: type[F], *, lenient: bool) -> F:
         return form.model_validate(value)
     except ValidationError as error:
         raise invalid_input(error, "body") from None
+
+
+async def _received(request: Request, limit: int) -> bytes:
+    try:
+        async with asyncio.timeout(ARRIVAL_SECONDS):
+            return await _bounded(request, limit)
+    except TimeoutError:
+        raise SlowRequestError(f"The body did not arrive within {ARRIVAL_SECONDS:.0f} seconds.") from None
 
 
 async def _bounded(request: Request, limit: int) -> bytes:

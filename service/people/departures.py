@@ -3,12 +3,12 @@
 The first step of a deletion takes all access away; what follows clears up. Cut off anywhere, it is run again.
 """
 
-from documents import ApiKey, Group, User
+from documents import ApiKey, Group, Guard, User
 from documents.grant import PrincipalType
 from service.clock import now
 from service.database import Database
 from service.errors import ConflictError
-from service.guard import guarded
+from service.guard import guarded, make_guard, touch_guard, user_guard
 from service.models.departed import withdraw
 from service.models.principals import Principal
 from service.people.present import present
@@ -23,9 +23,11 @@ async def delete_user(database: Database, user_id: str, by: str | None) -> None:
 
     `by` is the user who asks for it. Raises NotFoundError, and ConflictError for the last admin.
     """
+    await make_guard(database, user_guard(user_id))
     await guarded(database, lambda: _lock_out(database, user_id))
     await follow_owners(database, [user_id])
     await _withdraw(database, (PrincipalType.USER.value, user_id), by)
+    await database.delete_many(Guard, {"_id": user_guard(user_id)})
     await database.delete_many(User, {"_id": user_id, **LEAVING})
 
 
@@ -34,6 +36,8 @@ async def _lock_out(database: Database, user_id: str) -> None:
     if is_acting_admin(user):
         await require_other_admin(database, user_id)
     await database.update_one(User, {"_id": user_id}, {"$set": {**LEAVING, "is_active": False, "updated_at": now()}})
+    # No key can be made for them at the same moment.
+    await touch_guard(database, user_guard(user_id))
     await database.delete_many(ApiKey, {"user_id": user_id})
 
 
@@ -52,10 +56,12 @@ async def _dissolve(database: Database, group_id: str) -> None:
     group = await present(database, Group, group_id, or_leaving=True)
     moment = now()
     await database.update_one(Group, {"_id": group_id}, {"$set": {**LEAVING, "updated_at": moment}})
-    lifted = {"$set": {"parent_id": group.get("parent_id"), "updated_at": moment}}
+    parent_id = group.get("parent_id")
+    lifted = {"$set": {"parent_id": None if parent_id == group_id else parent_id, "updated_at": moment}}
     await database.update_many(Group, {"parent_id": group_id}, lifted)
     ended = {"$pull": {"group_ids": group_id}, "$set": {"updated_at": moment}}
-    await database.update_many(User, {"group_ids": group_id}, ended)
+    # Of lists only: anything else, which others can have written, is no membership.
+    await database.update_many(User, {"group_ids": {"$elemMatch": {"$eq": group_id}}}, ended)
 
 
 async def _withdraw(database: Database, principal: Principal, by: str | None) -> None:

@@ -10,10 +10,11 @@ from documents.api_key import Scope
 from service.clock import now
 from service.database import Database
 from service.errors import ConflictError, InvalidInputError, NotFoundError, invalid_input
-from service.guard import guarded
+from service.guard import guarded, user_guard
 from service.identity import key_hash, key_id, new_key
 from service.people.present import present
 
+MAX_KEYS = 100
 MIN_FOREIGN_LENGTH, MAX_FOREIGN_LENGTH = 20, 512
 _DURATION = re.compile(r"^([1-9][0-9]{0,5})([smhdw])$", re.ASCII)
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
@@ -52,10 +53,12 @@ async def _store(database: Database, key: ApiKey, taken: str) -> None:
     async def insert() -> None:
         # A key that outlived its user would be one of whoever gets their id next.
         await present(database, User, key.user_id)
+        if await database.count(ApiKey, {"user_id": key.user_id}) >= MAX_KEYS:
+            raise ConflictError(f"A user can have {MAX_KEYS} keys; revoke one first.")
         if not await database.insert(key):
             raise ConflictError(taken)
 
-    await guarded(database, insert)
+    await guarded(database, insert, guard=user_guard(key.user_id))
 
 
 async def create_key(
