@@ -21,7 +21,7 @@ class Role(StrEnum):
 
 def _email(text: str) -> str:
     local, at, domain = text.rpartition("@")
-    if not (local and at and domain) or any(character.isspace() for character in text):
+    if not (local and at and domain) or not text.isprintable() or any(character.isspace() for character in text):
         raise ValueError("must be an email address")
     return text
 

@@ -148,8 +148,8 @@ def key_create(
         owner = await find_user(database, user)
         expires_at = expiry(expires)
         if not from_stdin:
-            return await create_key(database, owner, name=name, scope=scope, expires_at=expires_at)
-        await adopt_key(database, owner, sys.stdin.readline().strip(), name=name, scope=scope, expires_at=expires_at)
+            return await create_key(database, owner.id, name=name, scope=scope, expires_at=expires_at)
+        await adopt_key(database, owner.id, sys.stdin.readline().strip(), name=name, scope=scope, expires_at=expires_at)
         return None
 
     if key := with_database(work):

@@ -1,15 +1,19 @@
 """Finds derived keys that are not what they should be and changes that were cut off, and mends them when asked to."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from documents import Group, User
 from service.database import Database, update_one
 from service.errors import ConflictError, NotFoundError
+from service.exact_bson import Record
+from service.models.departed import withdraw
+from service.models.principals import absent_principals
 from service.models.rekey import mend, stale_records
+from service.models.soundness import unsound_fields
 from service.people.departures import LEAVING, delete_group, delete_user
-from service.people.present import PRESENT
 from service.people.users import finish_rekeying, keys_of_user
+from service.present import PRESENT
 
 EXAMPLES = 10
 BATCH = 500
@@ -32,20 +36,37 @@ class Diagnosis:
 
 
 async def examine(database: Database, *, repair: bool, progress: Callable[[int], None] = lambda _: None) -> Diagnosis:
-    """Recompute the keys of every user and model record, and look for interrupted deletions; mend with `repair`."""
+    """Recompute the keys of every user and model record; look for interrupted deletions and for grants to nobody.
+
+    With `repair`, mend what can be mended.
+    """
     diagnosis = Diagnosis()
     await _examine_departures(database, diagnosis, repair=repair)
     await _examine_users(database, diagnosis, repair=repair)
     async for read, stale in stale_records(database, {}):
-        diagnosis.seen += read
+        diagnosis.seen += len(read)
         for item in stale:
             diagnosis.note(f"model {item.record['_id']!r} {item.problem}")
         if repair:
             # Right keys are given to malformed records too, since access follows from them; mended they are not.
             await mend(database, [item for item in stale if item.malformed])
             diagnosis.mended += await mend(database, [item for item in stale if not item.malformed])
+        await _examine_grants(database, diagnosis, read, repair=repair)
         progress(diagnosis.seen)
     return diagnosis
+
+
+async def _examine_grants(database: Database, diagnosis: Diagnosis, records: Sequence[Record], *, repair: bool) -> None:
+    # Of records that are sound; what is wrong with the others is told of them.
+    granting = [record for record in records if "access_grants" not in unsound_fields(record)]
+    absent = await absent_principals(database, [grant for record in granting for grant in record["access_grants"]])
+    for record in granting if absent else ():
+        named = {(grant["principal_type"], grant["principal_id"]) for grant in record["access_grants"]} & absent
+        for kind, principal_id in sorted(named):
+            diagnosis.note(f"model {record['_id']!r} has a grant to the {kind} {principal_id!r}, who does not exist")
+            diagnosis.mended += repair
+    if repair and absent:
+        await withdraw(database, absent, None)
 
 
 async def _examine_departures(database: Database, diagnosis: Diagnosis, *, repair: bool) -> None:

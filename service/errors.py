@@ -23,9 +23,18 @@ COMMON_FAILURES = (
     HTTPStatus.SERVICE_UNAVAILABLE,
     HTTPStatus.GATEWAY_TIMEOUT,
 )
+# What any route that reads a body can answer besides.
+BODY_FAILURES = (
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.REQUEST_TIMEOUT,
+    HTTPStatus.CONFLICT,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    *COMMON_FAILURES,
+)
 PROBLEM_JSON = "application/problem+json"
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 RETRY_AFTER_SECONDS = "2"
+SHOWN_NAME_LENGTH = 100
 
 
 class ModeldeckError(Exception):
@@ -194,7 +203,11 @@ _DOCUMENTED = {
         "Absent, or hidden from the caller.",
         "There is no such model, or it is not shared with you.",
     ),
-    HTTPStatus.CONFLICT: ("What was asked for is taken, or others were faster.", _MONGO_DETAILS[HTTPStatus.CONFLICT]),
+    HTTPStatus.REQUEST_TIMEOUT: ("The body took too long.", "The body did not arrive within 60 seconds."),
+    HTTPStatus.CONFLICT: (
+        "What was asked for is taken, others were faster, or the caller's rights have changed meanwhile.",
+        _MONGO_DETAILS[HTTPStatus.CONFLICT],
+    ),
     HTTPStatus.PRECONDITION_FAILED: ("`If-Match` is not the current version.", StaleVersionError(3).detail),
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ("The body or a record is too large.", "The body exceeds 1,000,000 bytes."),
     HTTPStatus.UNPROCESSABLE_ENTITY: ("Something of the request is not allowed.", InvalidInputError([_FAULT]).detail),
@@ -268,7 +281,12 @@ def validation_errors(errors: Sequence[Mapping[str, Any]]) -> list[dict[str, Any
 def invalid_input(error: ValidationError, *where: str) -> InvalidInputError:
     """Return Pydantic's findings as our error; `where` comes before each location, such as `body`."""
     rendered = validation_errors(error.errors(include_input=False, include_url=False))
-    return InvalidInputError([{**item, "loc": [*where, *item["loc"]]} for item in rendered])
+    return InvalidInputError([{**item, "loc": [*where, *map(_shortened, item["loc"])]} for item in rendered])
+
+
+def _shortened(part: Any) -> Any:
+    # Names of fields are the client's own, of any length.
+    return part[:SHOWN_NAME_LENGTH] if isinstance(part, str) else part
 
 
 def install_error_handlers(app: FastAPI) -> None:

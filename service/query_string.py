@@ -7,13 +7,12 @@ from urllib.parse import parse_qsl
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
 
-from service.errors import InvalidInputError, invalid_input
+from service.errors import SHOWN_NAME_LENGTH, InvalidInputError, invalid_input
 from service.json_schema import REFERENCE_TEMPLATE
 
 MAX_PARAMETERS = 50
 # Of a route one of whose parameters may be repeated.
 MAX_REPEATED = 1000
-SHOWN_NAME_LENGTH = 100
 
 P = TypeVar("P", bound=BaseModel)
 

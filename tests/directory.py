@@ -56,7 +56,7 @@ class Directory:
         """Add a user with a key, and make them a member of existing groups; return their id."""
         values = {"name": f"Name of {user_id}", "email": f"{user_id}@example.com", **fields}
         user = await add_user(self.database, user_id=user_id, role=role, **values)
-        self._keys[user_id] = await create_key(self.database, user, name="test")
+        self._keys[user_id] = await create_key(self.database, user.id, name="test")
         for group in groups:
             await join_group(self.database, group, [user_id])
         return user_id
@@ -70,7 +70,7 @@ class Directory:
         """Return a key of an existing user; with options, a new one."""
         if options or user_id not in self._keys:
             user = await find_user(self.database, user_id)
-            key = await create_key(self.database, user, **{"name": "test", "scope": Scope.WRITE, **options})
+            key = await create_key(self.database, user.id, **{"name": "test", "scope": Scope.WRITE, **options})
             if options:
                 return key
             self._keys[user_id] = key

@@ -1,7 +1,6 @@
 """`POST /models/bulk/access` and `/models/bulk/state`."""
 
 from collections.abc import Mapping
-from http import HTTPStatus
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -11,7 +10,7 @@ from service import access
 from service.bulk.forms import SharingForm, StateForm
 from service.bulk.selection import OutcomesShape, change_selected
 from service.context import ContextDependency, WriterDependency
-from service.errors import COMMON_FAILURES, documented_problems
+from service.errors import BODY_FAILURES, documented_problems
 from service.exact_bson import Record
 from service.json_response import json_response
 from service.models.departed import withdraw_absent
@@ -22,7 +21,7 @@ from service.request_body import documented_body, read_body
 
 _ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {"model": OutcomesShape},
-    **documented_problems(HTTPStatus.FORBIDDEN, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, *COMMON_FAILURES),
+    **documented_problems(*BODY_FAILURES),
 }
 
 

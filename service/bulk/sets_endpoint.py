@@ -1,7 +1,6 @@
 """`POST /models/import` and `/models/sync`."""
 
 from collections.abc import Sequence
-from http import HTTPStatus
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -20,7 +19,7 @@ from service.bulk.set_forms import (
 from service.bulk.sets import Order, Plan, Step, take_over
 from service.bulk.verdict import Item
 from service.context import ContextDependency, WriterDependency
-from service.errors import COMMON_FAILURES, ForbiddenError, InvalidInputError, documented_problems
+from service.errors import BODY_FAILURES, ForbiddenError, InvalidInputError, documented_problems
 from service.json_response import json_response
 from service.request_body import documented_body, read_body
 
@@ -55,9 +54,7 @@ class PlanShape(BaseModel):
     delete: list[StepShape]
 
 
-_REFUSALS = documented_problems(
-    HTTPStatus.FORBIDDEN, HTTPStatus.CONFLICT, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, *COMMON_FAILURES
-)
+_REFUSALS = documented_problems(*BODY_FAILURES)
 _ANSWERS: dict[int | str, dict[str, Any]] = {200: {"model": PlanShape}, **_REFUSALS}
 
 

@@ -72,7 +72,7 @@ async def _new_demo_key(database: Database) -> str:
     if admin is None:
         raise ConfigurationError("The demo's admin is not active, so there is no demo key.")
     await database.delete_many(ApiKey, {"user_id": ADMIN_ID, "name": KEY_NAME})
-    return await create_key(database, admin, name=KEY_NAME)
+    return await create_key(database, admin.id, name=KEY_NAME)
 
 
 def _kept(key_file: Path) -> str:

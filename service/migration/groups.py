@@ -16,7 +16,7 @@ from service.migration.records import GroupInput
 from service.migration.report import Outcome, Report
 from service.models.writes import LostRaceError, step_back
 from service.people.groups import ancestors
-from service.people.present import PRESENT
+from service.present import PRESENT
 
 _WRITTEN = (Outcome.CREATED, Outcome.UPDATED)
 

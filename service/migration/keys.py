@@ -1,6 +1,6 @@
 """Importing API keys: only their hashes are stored, so their clients go on with the keys that they have."""
 
-from documents import ApiKey, User
+from documents import ApiKey
 from documents.api_key import Scope
 from service.database import Database
 from service.errors import ConflictError, InvalidInputError, NotFoundError
@@ -45,12 +45,9 @@ class KeyImport:
 
     async def _adopted(self, key: KeyInput, decision: Decision) -> Decision:
         try:
-            user = await self._database.get(User, {"_id": key.user_id})
-            if user is None:
-                raise NotFoundError(f"user_id: there is no user {key.user_id!r}")
             await adopt_key(
                 self._database,
-                user,
+                key.user_id,
                 key.key.get_secret_value(),
                 name=key.name,
                 scope=Scope.WRITE,

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from beanie import Document
 
 from service.database import Database
-from service.people.present import PRESENT
+from service.present import PRESENT
 
 REMEMBERED = 100_000
 

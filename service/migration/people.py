@@ -12,8 +12,8 @@ from service.migration.known import Known
 from service.migration.options import ImportOptions
 from service.migration.records import UserInput
 from service.migration.report import Outcome, Report
-from service.people.present import PRESENT
 from service.people.users import finish_rekeying
+from service.present import PRESENT
 
 BATCH = 1000
 LEAVING = "is being deleted; try again when it is gone, or run: modeldeck doctor --repair"

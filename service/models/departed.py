@@ -19,9 +19,10 @@ async def withdraw(database: Database, principals: Collection[Principal], by: st
         grants = record["access_grants"]
         return {"access_grants": [grant for grant in grants if _named_by(grant) not in principals]}
 
-    # Found by the grants themselves: an owner is among the readers too, without a grant.
+    # Found by the grants themselves: an owner is among the readers too, without a grant, and others can have written
+    # a record without keys.
     ids = [principal_id for _, principal_id in principals]
-    query = {"keys.readers": {"$in": sorted(named)}, "access_grants.principal_id": {"$in": ids}}
+    query = {"keys.readers": {"$in": [*sorted(named), None]}, "access_grants.principal_id": {"$in": ids}}
     failed: list[Outcome] = []
     async for outcomes in change_where(database, query, Wish(Change.ACCESS, by, {}, without)):
         failed += [outcome for outcome in outcomes if outcome.status is Status.FAILED]

@@ -12,7 +12,14 @@ from documents.identifier import Identifier
 from documents.revision import Change
 from service import access
 from service.context import CallerDependency, Context, ContextDependency, WriterDependency
-from service.errors import COMMON_FAILURES, InvalidInputError, NotFoundError, documented_header, documented_problems
+from service.errors import (
+    BODY_FAILURES,
+    COMMON_FAILURES,
+    InvalidInputError,
+    NotFoundError,
+    documented_header,
+    documented_problems,
+)
 from service.identity import Caller
 from service.json_response import json_response
 from service.models import changes
@@ -65,9 +72,7 @@ _ANSWER: dict[int | str, dict[str, Any]] = {
 _READ = {**_ANSWER, **documented_problems(HTTPStatus.NOT_FOUND, *COMMON_FAILURES)}
 _CREATED = {
     **_ANSWER,
-    **documented_problems(
-        HTTPStatus.FORBIDDEN, HTTPStatus.CONFLICT, HTTPStatus.REQUEST_ENTITY_TOO_LARGE, *COMMON_FAILURES
-    ),
+    **documented_problems(*BODY_FAILURES),
 }
 # What a route that changes a model can answer.
 CHANGED = {**_READ, **_CREATED, **documented_problems(HTTPStatus.PRECONDITION_FAILED)}

@@ -18,6 +18,7 @@ from service.errors import ForbiddenError, NotFoundError
 from service.exact_bson import Record
 from service.identity import Caller
 from service.models.changes import HIDDEN, NOT_MANAGED
+from service.present import PRESENT
 
 NO_USER = "There is no user with this id."
 _USER_FIELDS = ("name", "email", "role", "is_active", "group_ids")
@@ -93,12 +94,13 @@ class Sharing:
         if EVERYONE in named:
             return active
         named += [self.owner_id] if self.owner_id is not None else []
-        ways = [{"role": _only(Role.ADMIN)}, {"_id": {"$in": named}}, {"group_ids": {"$in": list(self.parents)}}]
+        members = {"group_ids": {"$in": list(self.parents), "$type": "array"}}
+        ways = [{"role": _only(Role.ADMIN)}, {"_id": {"$in": named}}, members]
         return {**active, "$or": ways}
 
     def paths(self, user: Record) -> list[Path]:
         """Return all paths of an active user to the record, in the order of their kinds and then of the grants."""
-        below = self._below(_ids(user.get("group_ids")))
+        below = self._below(_memberships(user))
         found = [path for grant in self.grants if (path := _path(grant, user["_id"], below))]
         if user["_id"] == self.owner_id:
             found.append(Path(PathKind.OWNER, Permission.WRITE))
@@ -141,7 +143,7 @@ async def explain_one(database: Database, caller: Caller, model_id: str, user_id
     Callers may ask about themselves when the model is not theirs to manage.
     """
     record = await _asked_about(database, caller, model_id, of_others=user_id != caller.user_id)
-    found = await database.find(User, {"_id": user_id}, fields=_USER_FIELDS)
+    found = await database.find(User, {"_id": user_id, **PRESENT}, fields=_USER_FIELDS)
     if not found:
         raise NotFoundError(NO_USER)
     user = found[0]
@@ -205,8 +207,13 @@ def _sound(grant: Any) -> Grant | None:
 
 
 def _ids(value: Any) -> list[str]:
-    # As the server follows them for the caller of a request: an id by itself counts like a list of it.
+    # As the server follows a parent for the caller of a request: an id by itself counts like a list of it.
     return [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, str)]
+
+
+def _memberships(user: Record) -> list[str]:
+    # As for the caller of a request: anything but a list is no membership.
+    return _ids(user["group_ids"]) if isinstance(user.get("group_ids"), list) else []
 
 
 def _only(value: Any) -> Match:

@@ -37,6 +37,7 @@ ITEM_STAGES: list[dict[str, Any]] = [
                 "owner._id",
                 "owner.name",
                 "owner.email",
+                "owner.leaving",
             ),
             1,
         )
@@ -103,7 +104,7 @@ def render_item(record: Mapping[str, Any], caller: Caller, *, readers_see_params
     page with it.
     """
     write_access = access.can_write(caller, record)
-    owner = next(iter(record.get("owner", ())), None)
+    owner = next((owner for owner in record.get("owner", ()) if owner.get("leaving") is not True), None)
     return {
         "id": record["_id"],
         "user_id": record.get("user_id"),

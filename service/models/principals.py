@@ -7,6 +7,7 @@ from documents import Group, User
 from documents.grant import EVERYONE, PrincipalType
 from service.database import Database
 from service.errors import InvalidInputError
+from service.present import PRESENT
 
 Grant = Mapping[str, Any]
 Principal = tuple[str, str]
@@ -22,7 +23,7 @@ async def absent_principals(database: Database, grants: Iterable[Grant]) -> set[
     for kind, document in _DOCUMENTS.items():
         ids = sorted(principal_id for of_kind, principal_id in named if of_kind == kind)
         if ids:
-            staying = {"_id": {"$in": ids}, "leaving": {"$ne": True}}
+            staying = {"_id": {"$in": ids}, **PRESENT}
             found = await database.find(document, staying, fields=["_id"])
             absent -= {(kind.value, principal["_id"]) for principal in found}
     return absent

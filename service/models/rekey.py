@@ -12,6 +12,7 @@ from documents.keys import OwnerFacts, RecordKeys, record_keys
 from service.database import Database, update_one
 from service.exact_bson import Record
 from service.models.soundness import unsound_fields
+from service.present import PRESENT
 
 BATCH = 500
 # All that the keys are derived from, the keys, and what tells whether the record is sound.
@@ -56,7 +57,7 @@ class Stale:
 
 async def owners(database: Database, user_ids: Sequence[str]) -> dict[str, OwnerFacts]:
     """Return what keys hold of each of these users who exists and is not on their way out."""
-    staying = {"_id": {"$in": sorted(set(user_ids))}, "leaving": {"$ne": True}}
+    staying = {"_id": {"$in": sorted(set(user_ids))}, **PRESENT}
     found = await database.find(User, staying, fields=["name", "email", "username"])
     return {
         user["_id"]: OwnerFacts(
@@ -92,8 +93,10 @@ def _derive(record: Mapping[str, Any], owner: OwnerFacts | None) -> RecordKeys:
     )
 
 
-async def stale_records(database: Database, query: Mapping[str, Any]) -> AsyncIterator[tuple[int, list[Stale]]]:
-    """Look through the records that match; yield, batch by batch, how many were read and which are stale."""
+async def stale_records(
+    database: Database, query: Mapping[str, Any]
+) -> AsyncIterator[tuple[list[Record], list[Stale]]]:
+    """Look through the records that match; yield, batch by batch, those read and which are stale."""
     async for batch in database.batches(ModelRecord, query, fields=_FIELDS, size=BATCH):
         owner_ids = [_text(record.get("user_id")) or "" for record in batch]
         known = await owners(database, owner_ids)
@@ -102,7 +105,7 @@ async def stale_records(database: Database, query: Mapping[str, Any]) -> AsyncIt
             for record, owner_id in zip(batch, owner_ids, strict=True)
         ]
         yield (
-            len(batch),
+            batch,
             [item for item in derived if not item.sound],
         )
 

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from documents.grant import Permission, PrincipalType
+
 _TEXT, _TEXT_OR_NULL, _BOOL, _NUMBER = (str,), (str, type(None)), (bool,), (int,)
 _SHAPE: Mapping[str, tuple[type, ...]] = {
     "user_id": _TEXT,
@@ -15,6 +17,14 @@ _SHAPE: Mapping[str, tuple[type, ...]] = {
     "version": _NUMBER,
     "created_at": (datetime,),
     "updated_at": (datetime,),
+}
+
+# What each part of a grant can be; anything where nothing is said.
+_GRANT: Mapping[str, frozenset[str]] = {
+    "id": frozenset(),
+    "principal_type": frozenset(PrincipalType),
+    "principal_id": frozenset(),
+    "permission": frozenset(Permission),
 }
 
 
@@ -30,4 +40,11 @@ def unsound_fields(record: Mapping[str, Any], *, with_params: bool = False) -> l
         if field not in record
         or not isinstance(record[field], types)
         or (isinstance(record[field], bool) and bool not in types)
+        or (field == "access_grants" and not all(map(_is_grant, record[field])))
     ]
+
+
+def _is_grant(grant: Any) -> bool:
+    if not isinstance(grant, dict) or grant.keys() != _GRANT.keys():
+        return False
+    return all(isinstance(value, str) and (not _GRANT[name] or value in _GRANT[name]) for name, value in grant.items())

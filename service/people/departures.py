@@ -11,8 +11,8 @@ from service.errors import ConflictError
 from service.guard import guarded, make_guard, touch_guard, user_guard
 from service.models.departed import withdraw
 from service.models.principals import Principal
-from service.people.present import present
 from service.people.users import follow_owners, is_acting_admin, require_other_admin
+from service.present import present
 
 LEAVING = {"leaving": True}
 _NAMED = 10

@@ -7,13 +7,15 @@ from typing import Any
 from pydantic import ValidationError
 
 from documents import Group, User
-from documents.text import text_problem
+from documents.grant import PrincipalType
 from service.access import Match
 from service.clock import now
 from service.database import Database
-from service.errors import ConflictError, InvalidInputError, NotFoundError, invalid_input
+from service.errors import ConflictError, InvalidInputError, invalid_input
 from service.guard import guarded
-from service.people.present import PRESENT, present, require_present
+from service.models.compose import changed_fields
+from service.people.leftovers import clear_leftovers
+from service.present import PRESENT, present, require_present
 
 
 def new_group_id() -> str:
@@ -28,7 +30,11 @@ async def add_group(
     moment = now()
     try:
         group = Group(
-            id=group_id or new_group_id(), name=name, parent_id=parent_id, created_at=moment, updated_at=moment
+            id=new_group_id() if group_id is None else group_id,
+            name=name,
+            parent_id=parent_id,
+            created_at=moment,
+            updated_at=moment,
         )
     except ValidationError as error:
         raise invalid_input(error) from None
@@ -36,10 +42,14 @@ async def add_group(
     async def insert() -> None:
         if parent_id is not None:
             await _require_parent(database, group.id, parent_id)
+        if group_id is not None:
+            if await database.count(Group, {"_id": group_id}):
+                raise ConflictError(f"The group id {group.id!r} is taken.")
+            await clear_leftovers(database, PrincipalType.GROUP, [group_id])
         if not await database.insert(group):
             raise ConflictError(f"The group id {group.id!r} is taken.")
 
-    await (insert() if parent_id is None else guarded(database, insert))
+    await (insert() if group_id is None and parent_id is None else guarded(database, insert))
     return group
 
 
@@ -48,7 +58,7 @@ async def update_group(database: Database, group_id: str, said: Mapping[str, Any
 
     async def work() -> None:
         group = await present(database, Group, group_id)
-        changed = {field: value for field, value in said.items() if field not in group or group[field] != value}
+        changed = {field: said[field] for field in changed_fields({f: group[f] for f in said if f in group}, said)}
         if changed.get("parent_id") is not None:
             await _require_parent(database, group_id, changed["parent_id"])
         if changed:
@@ -73,28 +83,21 @@ async def _require_parent(database: Database, group_id: str, parent_id: str) -> 
         raise InvalidInputError([{"loc": ["parent_id"], "msg": "the group would be its own ancestor"}])
 
 
-async def find_group(database: Database, group_id: str) -> Group:
-    """Return the group with this id; raise NotFoundError."""
-    if text_problem(group_id) is None and (group := await database.get(Group, {"_id": group_id, **PRESENT})):
-        return group
-    raise NotFoundError(f"There is no group with the id {group_id!r}.")
-
-
 async def join_group(database: Database, group_id: str, user_ids: Iterable[str]) -> int:
     """Make existing users members of an existing group; return how many were not yet."""
-    return await _change_members(database, group_id, list(user_ids), {"$ne": group_id}, "$push")
+    return await _change_members(database, group_id, list(user_ids), {"$type": "array", "$ne": group_id}, "$push")
 
 
 async def leave_group(database: Database, group_id: str, user_ids: Iterable[str]) -> int:
     """End the memberships of existing users in an existing group; return how many were members."""
-    return await _change_members(database, group_id, list(user_ids), group_id, "$pull")
+    return await _change_members(database, group_id, list(user_ids), {"$elemMatch": {"$eq": group_id}}, "$pull")
 
 
 async def _change_members(
-    database: Database, group_id: str, user_ids: Sequence[str], concerned: Match | str, operator: str
+    database: Database, group_id: str, user_ids: Sequence[str], concerned: Match, operator: str
 ) -> int:
     async def work() -> int:
-        await find_group(database, group_id)
+        await present(database, Group, group_id)
         await require_present(database, User, user_ids, "user_ids")
         query = {"_id": {"$in": list(user_ids)}, "group_ids": concerned}
         return await database.update_many(

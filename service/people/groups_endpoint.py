@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from documents import Group
 from documents.identifier import Identifier
 from service.context import AdminDependency, AdminWriterDependency, ContextDependency
 from service.json_response import json_response
@@ -13,6 +14,7 @@ from service.people import departures, groups
 from service.people.forms import CreateGroupForm, GroupIdForm, MembersForm, UpdateGroupForm, body_named
 from service.people.responses import ABSENT, CONFLICTING, DONE, REFUSED, REFUSED_BODY, Responses
 from service.people.shown import GroupShape, GroupsShape, UsersShape, groups_page, one_group, users_page
+from service.present import present
 from service.query_string import documented, query_dependency
 from service.request_body import documented_body, read_body
 
@@ -129,8 +131,8 @@ async def list_members(
     context: ContextDependency,
 ) -> Response:
     """Return the users who are a member of a group themselves, in order of email. For admins."""
-    group = await groups.find_group(context.database, params.id)
-    return json_response(await users_page(context.database, {"group_ids": group.id}, params))
+    group = await present(context.database, Group, params.id)
+    return json_response(await users_page(context.database, {"group_ids": group["_id"]}, params))
 
 
 @router.post("/members/add", responses=_CHANGED, openapi_extra={"requestBody": documented_body(MembersForm)})

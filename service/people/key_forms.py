@@ -5,15 +5,18 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from documents import ApiKey, User
+from documents import ApiKey
 from documents.api_key import KeyName, Scope
 from documents.identifier import Identifier
 from service.clock import epoch_seconds, now
 from service.database import Database
 from service.errors import ConflictError, InvalidInputError
+from service.exact_bson import Record
 from service.identity import Caller, key_id
 from service.people.keys import create_key
 
+# The answer holds a secret.
+NOT_KEPT = {"Cache-Control": "no-store"}
 MAX_EXPIRY = 253402300799  # the end of the year 9999
 
 
@@ -61,19 +64,20 @@ class RevokeForm(BaseModel):
 LISTED_KEYS: dict[str, Any] = {"model": list[KeyShape], "description": "All keys, oldest first."}
 
 
-def _shown(key: ApiKey) -> dict[str, Any]:
-    times = {"created_at": key.created_at, "expires_at": key.expires_at, "last_used_at": key.last_used_at}
+def _shown(key: Record) -> dict[str, Any]:
+    # Others can write to the collection: a key that lacks something is shown too, so that it can be revoked.
+    times = {name: key.get(name) for name in ("created_at", "expires_at", "last_used_at")}
     written = {name: epoch_seconds(moment) if moment else None for name, moment in times.items()}
-    return {"id": key.id, "name": key.name, "scope": key.scope, **written}
+    return {"id": key["_id"], "name": key.get("name"), "scope": key.get("scope"), **written}
 
 
 async def keys_of(database: Database, user_id: str) -> list[dict[str, Any]]:
     """Return a user's keys as the API shows them, oldest first."""
     found = await database.find(ApiKey, {"user_id": user_id}, sort=[("created_at", 1)])
-    return [_shown(ApiKey.model_validate(key)) for key in found]
+    return [_shown(key) for key in found]
 
 
-async def make_key(database: Database, caller: Caller, user: User, form: KeyForm) -> dict[str, Any]:
+async def make_key(database: Database, caller: Caller, user_id: str, form: KeyForm) -> dict[str, Any]:
     """Make a key of a user's that the caller asks for; return it as the API shows it, once, with its secret.
 
     Raises InvalidInputError for one that would outlive the key with which it is asked for.
@@ -85,8 +89,8 @@ async def make_key(database: Database, caller: Caller, user: User, form: KeyForm
     if latest is not None and (expires_at is None or expires_at > latest):
         msg = f"must not be later than the expiry of the key that is sent, {epoch_seconds(latest)}"
         raise InvalidInputError([{"loc": ["body", "expires_at"], "msg": msg}])
-    key = await create_key(database, user, name=form.name, scope=form.scope, expires_at=expires_at)
-    stored = await database.get(ApiKey, {"_id": key_id(key)})
-    if stored is None:
+    key = await create_key(database, user_id, name=form.name, scope=form.scope, expires_at=expires_at)
+    stored = await database.find(ApiKey, {"_id": key_id(key)})
+    if not stored:
         raise ConflictError("The new key was revoked at once.")
-    return {**_shown(stored), "key": key}
+    return {**_shown(stored[0]), "key": key}

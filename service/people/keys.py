@@ -12,7 +12,7 @@ from service.database import Database
 from service.errors import ConflictError, InvalidInputError, NotFoundError, invalid_input
 from service.guard import guarded, user_guard
 from service.identity import key_hash, key_id, new_key
-from service.people.present import present
+from service.present import present
 
 MAX_KEYS = 100
 MIN_FOREIGN_LENGTH, MAX_FOREIGN_LENGTH = 20, 512
@@ -34,11 +34,11 @@ def expiry(duration: str | None) -> datetime | None:
         raise InvalidInputError([{"loc": ["expires"], "msg": "is too far ahead"}]) from None
 
 
-def _stored_form(key: str, user: User, name: str, scope: Scope, expires_at: datetime | None) -> ApiKey:
+def _stored_form(key: str, user_id: str, name: str, scope: Scope, expires_at: datetime | None) -> ApiKey:
     try:
         return ApiKey(
             id=key_id(key),
-            user_id=user.id,
+            user_id=user_id,
             name=name,
             scope=scope,
             sha256=key_hash(key),
@@ -62,17 +62,17 @@ async def _store(database: Database, key: ApiKey, taken: str) -> None:
 
 
 async def create_key(
-    database: Database, user: User, *, name: str, scope: Scope = Scope.WRITE, expires_at: datetime | None = None
+    database: Database, user_id: str, *, name: str, scope: Scope = Scope.WRITE, expires_at: datetime | None = None
 ) -> str:
     """Store a new key and return it, the only time that it can be seen; raise NotFoundError for a user who is gone."""
     key = new_key()
-    await _store(database, _stored_form(key, user, name, scope, expires_at), "The new key's id is taken; try again.")
+    await _store(database, _stored_form(key, user_id, name, scope, expires_at), "The new key's id is taken; try again.")
     return key
 
 
 async def adopt_key(
     database: Database,
-    user: User,
+    user_id: str,
     key: str,
     *,
     name: str,
@@ -85,7 +85,7 @@ async def adopt_key(
     ConflictError for one that is stored already, and NotFoundError for a user who is gone.
     """
     require_foreign_key(key)
-    await _store(database, _stored_form(key, user, name, scope, expires_at), "This key is stored already.")
+    await _store(database, _stored_form(key, user_id, name, scope, expires_at), "This key is stored already.")
 
 
 def require_foreign_key(key: str) -> None:

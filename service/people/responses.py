@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from typing import Any
 
-from service.errors import COMMON_FAILURES, documented_problems
+from service.errors import BODY_FAILURES, COMMON_FAILURES, documented_problems
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -11,5 +11,5 @@ REFUSED = documented_problems(HTTPStatus.FORBIDDEN, *COMMON_FAILURES)
 ABSENT = documented_problems(HTTPStatus.NOT_FOUND)
 CONFLICTING = documented_problems(HTTPStatus.CONFLICT)
 # Of every route that reads a body.
-REFUSED_BODY = {**REFUSED, **documented_problems(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)}
+REFUSED_BODY = documented_problems(*BODY_FAILURES)
 DONE: Responses = {200: {"description": "`true`", "model": bool}}

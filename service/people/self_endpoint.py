@@ -10,10 +10,10 @@ from documents.user import Role
 from service.context import CallerDependency, ContextDependency, WriterDependency
 from service.errors import COMMON_FAILURES, documented_problems
 from service.json_response import json_response
-from service.people.key_forms import LISTED_KEYS, KeyForm, NewKeyShape, RevokeForm, keys_of, make_key
+from service.people.key_forms import LISTED_KEYS, NOT_KEPT, KeyForm, NewKeyShape, RevokeForm, keys_of, make_key
 from service.people.keys import revoke_key
 from service.people.responses import ABSENT, CONFLICTING, DONE, REFUSED_BODY
-from service.people.users import get_user
+from service.people.shown import one_user
 from service.query_string import NoParams, query_dependency
 from service.request_body import documented_body, read_body
 
@@ -40,9 +40,9 @@ _NoParameters = Annotated[NoParams, Depends(query_dependency(NoParams, lenient=F
 @router.get("/me", responses={200: {"model": SelfShape}, **documented_problems(*COMMON_FAILURES)})
 async def get_self(caller: CallerDependency, _: _NoParameters, context: ContextDependency) -> Response:
     """Return who is asking."""
-    user = await get_user(context.database, caller.user_id)
+    user = await one_user(context.database, caller.user_id)
     groups = sorted(name.partition(":")[2] for name in caller.principals if name.startswith("group:"))
-    shown = user.model_dump(include={"id", "name", "email", "username", "role"})
+    shown = {field: user[field] for field in ("id", "name", "email", "username", "role")}
     return json_response({**shown, "scope": caller.scope, "group_ids": groups})
 
 
@@ -60,8 +60,8 @@ async def list_keys(caller: CallerDependency, _: _NoParameters, context: Context
 async def create_own_key(caller: WriterDependency, request: Request, context: ContextDependency) -> Response:
     """Make a key of the caller's. It can do at most what they can, and expires no later than the key that is sent."""
     form = await read_body(request, KeyForm, lenient=False)
-    user = await get_user(context.database, caller.user_id)
-    return json_response(await make_key(context.database, caller, user, form))
+    key = await make_key(context.database, caller, caller.user_id, form)
+    return json_response(key, NOT_KEPT)
 
 
 @router.post(

@@ -12,7 +12,7 @@ from service.clock import epoch_seconds
 from service.database import Database
 from service.exact_bson import Record
 from service.paging import PageParams
-from service.people.present import PRESENT, present
+from service.present import PRESENT, present
 
 
 class UserShape(BaseModel):
@@ -56,9 +56,13 @@ class GroupsShape(BaseModel):
     total: int = Field(description="How many there are on all pages together.", examples=[1])
 
 
+# No route takes another id.
+_SHOWABLE: Match = {"_id": {"$type": "string"}}
+
+
 async def users_page(database: Database, match: Match, params: PageParams) -> dict[str, Any]:
     """Return a page of the users that match."""
-    query = {**match, **PRESENT}
+    query = {**match, **PRESENT, **_SHOWABLE}
     order = [("keys.email", 1), ("_id", 1)]
     found = await database.find(User, query, sort=order, skip=params.skip, limit=params.page_size)
     return {"items": [_user(user) for user in found], "total": await database.count(User, query)}
@@ -71,7 +75,7 @@ async def one_user(database: Database, user_id: str) -> dict[str, Any]:
 
 async def groups_page(database: Database, match: Match, params: PageParams) -> dict[str, Any]:
     """Return a page of the groups that match."""
-    query = {**match, **PRESENT}
+    query = {**match, **PRESENT, **_SHOWABLE}
     found = await database.find(Group, query, sort=[("_id", 1)], skip=params.skip, limit=params.page_size)
     return {"items": await _groups(database, found), "total": await database.count(Group, query)}
 
@@ -87,7 +91,7 @@ def _user(user: Mapping[str, Any]) -> dict[str, Any]:
         "id": user["_id"],
         **{field: user.get(field) for field in ("name", "email", "username", "role")},
         "is_active": user.get("is_active") is True,
-        "group_ids": user.get("group_ids") or [],
+        "group_ids": user["group_ids"] if isinstance(user.get("group_ids"), list) else [],
         "created_at": epoch_seconds(user.get("created_at")),
         "updated_at": epoch_seconds(user.get("updated_at")),
     }

@@ -7,7 +7,7 @@ from documents.revision import Change
 from service.database import Database
 from service.errors import InvalidInputError
 from service.models.each import Outcome, Status, Wish, change_each, change_where
-from service.people.present import PRESENT
+from service.present import PRESENT
 
 
 async def transfer(
@@ -19,13 +19,18 @@ async def transfer(
     """
     if from_id == to_id:
         raise InvalidInputError([{"loc": ["to_user_id"], "msg": "must be another user than from_user_id"}])
-    if not await database.count(User, {"_id": to_id, "is_active": True, **PRESENT}):
-        raise InvalidInputError([{"loc": ["to_user_id"], "msg": f"there is no active user {to_id!r}"}])
+    await _require_active(database, to_id)
     wish = Wish(Change.TRANSFER, by, {"user_id": from_id}, lambda _: {"user_id": to_id})
     if model_ids is not None:
         return await change_each(database, list(dict.fromkeys(model_ids)), wish)
     outcomes: list[Outcome] = []
     async for batch in change_where(database, wish.allowed, wish):
+        await _require_active(database, to_id)
         # What is not theirs any more by now was not asked for.
         outcomes += [outcome for outcome in batch if outcome.status is not Status.NOT_FOUND]
     return outcomes
+
+
+async def _require_active(database: Database, to_id: str) -> None:
+    if not await database.count(User, {"_id": to_id, "is_active": True, **PRESENT}):
+        raise InvalidInputError([{"loc": ["to_user_id"], "msg": f"there is no active user {to_id!r}"}])

@@ -5,14 +5,15 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from documents import User
 from documents.identifier import Identifier
 from service.context import AdminDependency, AdminWriterDependency, ContextDependency
 from service.json_response import json_response
 from service.people.forms import RevokeUserKeyForm, UserKeyForm
-from service.people.key_forms import LISTED_KEYS, NewKeyShape, keys_of, make_key
+from service.people.key_forms import LISTED_KEYS, NOT_KEPT, NewKeyShape, keys_of, make_key
 from service.people.keys import revoke_key
 from service.people.responses import ABSENT, CONFLICTING, DONE, REFUSED, REFUSED_BODY
-from service.people.users import get_user
+from service.present import present
 from service.query_string import documented, query_dependency
 from service.request_body import documented_body, read_body
 
@@ -38,8 +39,8 @@ async def list_user_keys(
     context: ContextDependency,
 ) -> Response:
     """Return a user's keys, oldest first, without their secrets. For admins."""
-    user = await get_user(context.database, params.user_id)
-    return json_response(await keys_of(context.database, user.id))
+    user = await present(context.database, User, params.user_id)
+    return json_response(await keys_of(context.database, user["_id"]))
 
 
 @router.post(
@@ -53,8 +54,8 @@ async def create_user_key(admin: AdminWriterDependency, request: Request, contex
     For admins.
     """
     form = await read_body(request, UserKeyForm, lenient=False)
-    user = await get_user(context.database, form.user_id)
-    return json_response(await make_key(context.database, admin, user, form))
+    key = await make_key(context.database, admin, form.user_id, form)
+    return json_response(key, NOT_KEPT)
 
 
 @router.post(

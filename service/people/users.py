@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from documents import Group, User
 from documents.folding import fold
+from documents.grant import PrincipalType
 from documents.keys import OwnerFacts, UserKeys, user_keys
 from documents.text import text_problem
 from documents.user import Role
@@ -15,8 +16,10 @@ from service.clock import now
 from service.database import Database, update_one
 from service.errors import ConflictError, NotFoundError, invalid_input
 from service.guard import guarded
+from service.models.compose import changed_fields
 from service.models.rekey import owners, rekey_where
-from service.people.present import PRESENT, present, require_present
+from service.people.leftovers import clear_leftovers
+from service.present import PRESENT, present, require_present
 
 TAKEN = "The id or the email is taken by another user."
 LAST_ADMIN = "The last admin can't be removed."
@@ -44,7 +47,7 @@ async def add_user(
     moment = now()
     try:
         user = User(
-            id=user_id or new_user_id(),
+            id=new_user_id() if user_id is None else user_id,
             email=email,
             name=name,
             username=username,
@@ -60,10 +63,15 @@ async def add_user(
 
     async def insert() -> None:
         await require_present(database, Group, user.group_ids, "group_ids")
+        if user_id is not None:
+            if await database.count(User, {"_id": user_id}):
+                raise ConflictError(TAKEN)
+            await clear_leftovers(database, PrincipalType.USER, [user_id])
         if not await database.insert(user):
             raise ConflictError(TAKEN)
 
-    await (guarded(database, insert) if user.group_ids else insert())
+    # A random id is new, and what is new has nothing that could change at the same moment.
+    await (insert() if user_id is None and not user.group_ids else guarded(database, insert))
     # Records can be older than their owner: they may have been imported first.
     await finish_rekeying(database, [user.id])
     return user
@@ -86,7 +94,7 @@ async def update_user(database: Database, user_id: str, said: Mapping[str, Any])
 async def _update(database: Database, user_id: str, said: Mapping[str, Any]) -> bool:
     """Store what is said of a user; say whether their records have yet to follow."""
     user = await present(database, User, user_id)
-    changed = {field: value for field, value in said.items() if field not in user or user[field] != value}
+    changed = {field: said[field] for field in changed_fields({f: user[f] for f in said if f in user}, said)}
     if not changed:
         return bool(user.get("rekey_pending"))
     after = {**user, **changed}
@@ -145,12 +153,6 @@ async def follow_owners(database: Database, user_ids: Sequence[str]) -> int:
         known = fresh
         mended += await rekey_where(database, {"user_id": {"$in": list(user_ids)}})
     return mended
-
-
-async def get_user(database: Database, user_id: str) -> User:
-    """Return the user with this id; raise NotFoundError."""
-    user: User = User.model_validate(await present(database, User, user_id))
-    return user
 
 
 async def find_user(database: Database, id_or_email: str) -> User:

@@ -85,11 +85,11 @@ async def test_a_key_made_elsewhere_goes_on_and_is_stored_hashed(
     await real_directory.user("ann")
     ann = await find_user(real_directory.database, "ann")
     for foreign in ("sk-" + "0123456789abcdef" * 2, "a.b.c" * 8, "mdk_" + "z" * 30):
-        await adopt_key(real_directory.database, ann, foreign, name="old")
+        await adopt_key(real_directory.database, ann.id, foreign, name="old")
         assert await _status(real_directory, foreign) == 200
         assert foreign not in str(list(raw.api_keys.find()))
     with pytest.raises(InvalidInputError):
-        await adopt_key(real_directory.database, ann, "too-short", name="old")
+        await adopt_key(real_directory.database, ann.id, "too-short", name="old")
 
 
 async def test_the_last_use_is_stored_at_most_once_a_minute(
