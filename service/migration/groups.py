@@ -3,6 +3,7 @@
 from typing import Any
 
 from documents import Group, User
+from documents.grant import PrincipalType
 from service.clock import now
 from service.database import Database, Write, insert_one, stored, update_one
 from service.errors import ConflictError
@@ -16,6 +17,7 @@ from service.migration.records import GroupInput
 from service.migration.report import Outcome, Report
 from service.models.writes import LostRaceError, step_back
 from service.people.groups import ancestors
+from service.people.leftovers import clear_leftovers
 from service.present import PRESENT
 
 _WRITTEN = (Outcome.CREATED, Outcome.UPDATED)
@@ -64,6 +66,8 @@ class GroupImport:
     async def _write(self) -> dict[str, Decision]:
         """Write all groups, as a part of the caller's transaction; raise LostRaceError when an id was taken since."""
         decisions, writes = await self._decide()
+        new = [group_id for group_id, decision in decisions.items() if decision.outcome is Outcome.CREATED]
+        await clear_leftovers(self._database, PrincipalType.GROUP, new)
         _, refused = await self._database.write_many(Group, writes)
         if refused:
             raise LostRaceError

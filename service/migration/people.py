@@ -2,6 +2,7 @@
 
 from documents import User
 from documents.folding import fold
+from documents.grant import PrincipalType
 from documents.keys import user_keys
 from service.clock import now
 from service.database import Database, Write, insert_one, stored, update_one
@@ -12,6 +13,7 @@ from service.migration.known import Known
 from service.migration.options import ImportOptions
 from service.migration.records import UserInput
 from service.migration.report import Outcome, Report
+from service.people.leftovers import clear_leftovers
 from service.people.users import finish_rekeying
 from service.present import PRESENT
 
@@ -74,6 +76,8 @@ class UserImport:
             self._settle(position, user, decision)
         refused: list[int] = []
         if not self._options.dry_run:
+            new = [user.id for _, user, decision in written if decision.outcome is Outcome.CREATED]
+            await clear_leftovers(self._database, PrincipalType.USER, new)
             _, refused = await self._database.write_many(User, writes)
             taken_over = [user.id for at, (_, user, _) in enumerate(written) if at not in refused]
             await finish_rekeying(self._database, rekey + taken_over)

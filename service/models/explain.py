@@ -133,7 +133,7 @@ async def explain_all(
     sharing = await Sharing.of(database, record)
     query = sharing.readers()
     found = await database.find(User, query, fields=_USER_FIELDS, sort=[("_id", 1)], skip=skip, limit=limit)
-    items = [_item(user, sharing.paths(user)) for user in found]
+    items = [_item(user, sharing.paths(user), caller) for user in found]
     return items, await database.count(User, query)
 
 
@@ -151,7 +151,7 @@ async def explain_one(database: Database, caller: Caller, model_id: str, user_id
     paths = (await Sharing.of(database, record)).paths(user) if is_active else []
     best = _best(paths)
     return {
-        "user": _shown(user),
+        "user": _shown(user, caller),
         "can_read": best is not None,
         "can_write": best is not None and best.permission is Permission.WRITE,
         "paths": paths,
@@ -249,10 +249,12 @@ def _reason(best: Path | None) -> str:
     return f"This user may {best.permission} the model, since {since}."
 
 
-def _shown(user: Record) -> dict[str, Any]:
-    return {"id": user["_id"], "name": user.get("name"), "email": user.get("email")}
+def _shown(user: Record, caller: Caller) -> dict[str, Any]:
+    # Whoever shares with a group or with everyone gets to know who that is, but not how to write to them.
+    email = user.get("email") if caller.is_admin or user["_id"] == caller.user_id else None
+    return {"id": user["_id"], "name": user.get("name"), "email": email}
 
 
-def _item(user: Record, paths: Sequence[Path]) -> dict[str, Any]:
+def _item(user: Record, paths: Sequence[Path], caller: Caller) -> dict[str, Any]:
     best = _best(paths)
-    return {"user": _shown(user), "permission": best.permission if best else None, "paths": paths}
+    return {"user": _shown(user, caller), "permission": best.permission if best else None, "paths": paths}

@@ -32,7 +32,7 @@ class PersonShape(BaseModel):
 
     id: str = Field(examples=["u-ben"])
     name: str = Field(examples=["Ben Okafor"])
-    email: str = Field(examples=["ben.okafor@example.com"])
+    email: str | None = Field(description="For admins, and of oneself.", examples=["ben.okafor@example.com"])
 
 
 class PathShape(BaseModel):
@@ -100,7 +100,8 @@ def explain_router(*, lenient: bool) -> APIRouter:
     ) -> Response:
         """Return who may read and write a model and by which paths, or whether and why one user may.
 
-        For the owner and admins; about themselves, all who may read the model can ask. A key that is for
+        For the owner and admins; about themselves, all who may read the model can ask. So an owner learns the ids and
+        names of those whom they share a model with, by a group or with everyone too. A key that is for
         reading only can take away from what its user may do, which is not looked at here.
         """
         if params.user_id is not None:
