@@ -1,5 +1,6 @@
 """A person of the directory: who they are, what they may do, the groups they belong to."""
 
+import unicodedata
 from enum import StrEnum
 from typing import Annotated
 
@@ -21,7 +22,8 @@ class Role(StrEnum):
 
 def _email(text: str) -> str:
     local, at, domain = text.rpartition("@")
-    if not (local and at and domain) or not text.isprintable() or any(character.isspace() for character in text):
+    unfit = any(character.isspace() or unicodedata.category(character) == "Cc" for character in text)
+    if not (local and at and domain) or unfit:
         raise ValueError("must be an email address")
     return text
 

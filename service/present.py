@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from documents import Group, User
+from documents.text import text_problem
 from service.access import Match
 from service.database import Database
 from service.errors import InvalidInputError, NotFoundError
@@ -15,7 +16,8 @@ PRESENT: Match = {"leaving": {"$ne": True}}
 
 async def present(database: Database, kind: Kind, identifier: str, *, or_leaving: bool = False) -> Record:
     """Return a user or a group as stored; raise NotFoundError."""
-    found = await database.find(kind, {"_id": identifier, **({} if or_leaving else PRESENT)})
+    query = {"_id": identifier, **({} if or_leaving else PRESENT)}
+    found = await database.find(kind, query) if text_problem(identifier) is None else []
     if not found:
         raise NotFoundError(f"There is no {_named(kind)} with the id {identifier!r}.")
     return found[0]

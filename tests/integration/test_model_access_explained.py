@@ -31,7 +31,7 @@ async def test_every_kind_of_path_is_told(real_directory: Directory, tmp_path: P
         ("owner", "write", [("owner", "write", ())]),
         ("root", "write", [("admin", "write", ())]),
     ]
-    assert everyone["items"][0]["user"] == {"id": "heir", "name": "Name of heir", "email": "heir@example.com"}
+    assert everyone["items"][0]["user"] == {"id": "heir", "name": "Name of heir", "email": None}
     by_ancestor, by_group, by_name, by_owning, _ = (item["paths"][0]["grant_id"] for item in everyone["items"])
     grants = (await real_directory.get(MODEL, "owner", id="m")).json()["access_grants"]
     assert [by_name, by_group] == [granted["id"] for granted in grants]
