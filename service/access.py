@@ -48,4 +48,5 @@ def can_manage(caller: Caller, record: Mapping[str, Any]) -> bool:
 def can_write(caller: Caller, record: Mapping[str, Any]) -> bool:
     """Say whether the caller may write a record, given as stored with at least its `keys.writers`."""
     writers = record["keys"].get("writers") if isinstance(record.get("keys"), Mapping) else None
-    return caller.is_admin or (isinstance(writers, list) and not caller.principals.isdisjoint(writers))
+    named = {writer for writer in writers if isinstance(writer, str)} if isinstance(writers, list) else set()
+    return caller.is_admin or not caller.principals.isdisjoint(named)

@@ -111,6 +111,11 @@ class Database:
             lock.release()
 
     @property
+    def timeout(self) -> float:
+        """The seconds after which a call is given up."""
+        return self._timeout
+
+    @property
     def transacting(self) -> bool:
         """Whether the calls of this task take part in a transaction."""
         return _session.get() is not None

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from documents import Group, User
+from documents import Group, ModelRecord, User
 from service.database import Database, update_one
 from service.errors import ConflictError, NotFoundError
 from service.exact_bson import Record
@@ -43,7 +43,8 @@ async def examine(database: Database, *, repair: bool, progress: Callable[[int],
     diagnosis = Diagnosis()
     await _examine_departures(database, diagnosis, repair=repair)
     await _examine_users(database, diagnosis, repair=repair)
-    async for read, stale in stale_records(database, {}):
+    await _examine_ids(database, diagnosis)
+    async for read, stale in stale_records(database, {"_id": {"$type": "string"}}):
         diagnosis.seen += len(read)
         for item in stale:
             diagnosis.note(f"model {item.record['_id']!r} {item.problem}")
@@ -54,6 +55,12 @@ async def examine(database: Database, *, repair: bool, progress: Callable[[int],
         await _examine_grants(database, diagnosis, read, repair=repair)
         progress(diagnosis.seen)
     return diagnosis
+
+
+async def _examine_ids(database: Database, diagnosis: Diagnosis) -> None:
+    for kind in (ModelRecord, User, Group):
+        if odd := await database.count(kind, {"_id": {"$not": {"$type": "string"}}}):
+            diagnosis.note(f"{odd:,} records of {kind.Settings.name} have an id that is no text: no route reaches them")
 
 
 async def _examine_grants(database: Database, diagnosis: Diagnosis, records: Sequence[Record], *, repair: bool) -> None:

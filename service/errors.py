@@ -35,6 +35,8 @@ PROBLEM_JSON = "application/problem+json"
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 RETRY_AFTER_SECONDS = "2"
 SHOWN_NAME_LENGTH = 100
+# A body of many megabytes can be wrong in every place.
+MAX_ERRORS, MAX_DETAILS = 100, 20
 
 
 class ModeldeckError(Exception):
@@ -117,15 +119,17 @@ class InvalidInputError(ModeldeckError):
     status = HTTPStatus.UNPROCESSABLE_ENTITY
 
     def __init__(self, errors: Sequence[Mapping[str, Any]]) -> None:
-        self.errors = [dict(error) for error in errors]
-        super().__init__("; ".join(f"{'.'.join(map(str, error['loc']))}: {error['msg']}" for error in self.errors))
+        self.errors = [dict(error) for error in errors[:MAX_ERRORS]]
+        said = [f"{'.'.join(map(str, error['loc']))}: {error['msg']}" for error in self.errors[:MAX_DETAILS]]
+        more = [f"and {len(errors) - len(said):,} more"] if len(errors) > len(said) else []
+        super().__init__("; ".join(said + more))
 
 
 # Any failure of the driver or of the server behind it.
 DatabaseError = mongo.PyMongoError
 
 # https://www.mongodb.com/docs/manual/reference/error-codes/: codes with which the server says "not now".
-_UNAVAILABLE_CODES = {6, 7, 89, 91, 189, 9001, 10058, 10107, 11600, 11602, 13435, 13436}
+_UNAVAILABLE_CODES = {6, 7, 89, 91, 112, 189, 9001, 10058, 10107, 11600, 11602, 13435, 13436}
 _TIMEOUT_CODES = {24, 50, 64, 262}
 _DUPLICATE_KEY_CODE = 11000
 
@@ -141,7 +145,8 @@ def mongo_status(error: mongo.PyMongoError) -> HTTPStatus:
         return HTTPStatus.SERVICE_UNAVAILABLE
     if error.timeout or code in _TIMEOUT_CODES:
         return HTTPStatus.GATEWAY_TIMEOUT
-    if isinstance(error, mongo.ConnectionFailure) or code in _UNAVAILABLE_CODES:
+    transient = error.has_error_label("TransientTransactionError")
+    if transient or isinstance(error, mongo.ConnectionFailure) or code in _UNAVAILABLE_CODES:
         return HTTPStatus.SERVICE_UNAVAILABLE
     return HTTPStatus.INTERNAL_SERVER_ERROR
 
@@ -280,7 +285,9 @@ def validation_errors(errors: Sequence[Mapping[str, Any]]) -> list[dict[str, Any
 
 def invalid_input(error: ValidationError, *where: str) -> InvalidInputError:
     """Return Pydantic's findings as our error; `where` comes before each location, such as `body`."""
-    rendered = validation_errors(error.errors(include_input=False, include_url=False))
+    # Rendering takes its time; how many there are in all is told all the same.
+    found = error.errors(include_input=False, include_url=False)
+    rendered = validation_errors(found[:MAX_ERRORS]) + [{"loc": [], "msg": ""}] * (len(found) - MAX_ERRORS)
     return InvalidInputError([{**item, "loc": [*where, *map(_shortened, item["loc"])]} for item in rendered])
 
 

@@ -1,6 +1,6 @@
 """`POST /models/bulk/access` and `/models/bulk/state`."""
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -13,9 +13,10 @@ from service.context import ContextDependency, WriterDependency
 from service.errors import BODY_FAILURES, documented_problems
 from service.exact_bson import Record
 from service.json_response import json_response
+from service.models.compose import Said
 from service.models.departed import withdraw_absent
 from service.models.each import Wish
-from service.models.grants import amended_grants, asked_grants, replaced_grants
+from service.models.grants import Amendment, asked_grants, replaced_grants
 from service.models.principals import require_principals
 from service.request_body import documented_body, read_body
 
@@ -42,12 +43,7 @@ def bulk_router(*, lenient: bool) -> APIRouter:
         form = await read_body(request, SharingForm, lenient=lenient)
         given = [grant.model_dump() for grant in form.replace or form.add or ()]
         await require_principals(context.database, given, ("body", "add" if form.replace is None else "replace"))
-        wish = Wish(
-            Change.ACCESS,
-            caller.user_id,
-            access.managed(caller),
-            lambda record: {"access_grants": _amended(record, form)},
-        )
+        wish = Wish(Change.ACCESS, caller.user_id, access.managed(caller), _amending(form))
         outcomes = await change_selected(context, caller, form, wish)
         await withdraw_absent(context.database, given)
         return json_response(outcomes)
@@ -55,8 +51,9 @@ def bulk_router(*, lenient: bool) -> APIRouter:
     return router
 
 
-def _amended(record: Record, form: SharingForm) -> list[Mapping[str, Any]]:
+def _amending(form: SharingForm) -> Callable[[Record], Said]:
     if form.replace is not None:
-        return replaced_grants(asked_grants(record["_id"], form.replace), record)
-    removed = [removal.model_dump() for removal in form.remove or ()]
-    return amended_grants(removed, asked_grants(record["_id"], form.add or ()), record)
+        asked = form.replace
+        return lambda record: {"access_grants": replaced_grants(asked_grants(record["_id"], asked), record)}
+    amendment = Amendment([removal.model_dump() for removal in form.remove or ()], form.add or ())
+    return lambda record: {"access_grants": amendment.of(record)}

@@ -1,7 +1,7 @@
 """Which models a request for many of them is about, and what became of each."""
 
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from pydantic import BaseModel, Field
@@ -9,6 +9,7 @@ from pydantic import BaseModel, Field
 from documents.folding import fold
 from service.bulk.forms import SelectionForm
 from service.context import Context
+from service.errors import DatabaseError
 from service.identity import Caller
 from service.listing.pipeline import list_match
 from service.models.each import Outcome, Status, Wish, change_each, change_where
@@ -41,18 +42,26 @@ async def change_selected(context: Context, caller: Caller, selection: Selection
     assert selection.filter is not None  # noqa: S101  # the form requires one of the two
     query = selection.filter.query
     narrowing = context.selectivity.latest.narrowing(fold(query)) if query else ()
-    match = {"$and": [list_match(selection.filter, caller, narrowing), wish.allowed]}
+    # Looked at again when a record is written: it need not be selected any more.
+    wish = replace(wish, allowed={"$and": [list_match(selection.filter, caller, narrowing), wish.allowed]})
     outcomes: list[Outcome] = []
-    async for batch in change_where(context.database, match, wish):
-        outcomes += batch
-    return _shown(outcomes)
+    complete = True
+    try:
+        async for batch in change_where(context.database, wish.allowed, wish):
+            outcomes += [outcome for outcome in batch if outcome.status is not Status.NOT_FOUND]
+    except DatabaseError:
+        if not outcomes:
+            raise
+        # What was changed before must be told; the rest was not reached.
+        complete = False
+    return _shown(outcomes, complete=complete)
 
 
-def _shown(outcomes: Iterable[Outcome]) -> dict[str, Any]:
+def _shown(outcomes: Iterable[Outcome], *, complete: bool = True) -> dict[str, Any]:
     counts = dict.fromkeys(map(str, Status), 0)
     results = []
     for outcome in outcomes:
         counts[outcome.status] += 1
         shown = asdict(outcome)
         results.append({"id": shown.pop("model_id"), **shown})
-    return {"results": results, "counts": counts}
+    return {"results": results, "counts": counts, "complete": complete}

@@ -1,8 +1,10 @@
 """A whole set of models taken over at once: planned and written in one transaction, or not at all."""
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import count
 from typing import Any
 
 from documents import ModelRecord
@@ -10,15 +12,15 @@ from documents.keys import OwnerFacts
 from documents.revision import Change
 from service import access
 from service.bulk.verdict import Item, Live, new_principals, problems
-from service.database import Database
-from service.errors import ConflictError, InvalidInputError
+from service.database import BULK_TIMEOUT_FACTOR, Database
+from service.errors import BusyError, InvalidInputError
 from service.guard import MODELS, guarded
 from service.identity import Caller
+from service.models.changes import ids_not_free
 from service.models.compose import changed_fields
 from service.models.departed import withdraw_absent
-from service.models.each import CONTENDED
 from service.models.principals import absent_principals, absent_problem
-from service.models.writes import ATTEMPTS, LostRaceError, Planned, follow_owners, owners_of, step_back, write
+from service.models.writes import LostRaceError, Planned, follow_owners, owners_of, step_back, write
 
 # So many records, of 500 KB at most, are in memory at once.
 BATCH = 100
@@ -52,8 +54,8 @@ class Plan:
 class Order:
     """What a caller wants done with a set of models.
 
-    With `deletes`, all other models of the directory are deleted. `accept` sees the plan before anything is
-    deleted, and raises to refuse it.
+    With `deletes`, all other models of the directory are deleted. `accept` sees how many there are to delete before
+    anything is done, and raises to refuse it.
     """
 
     caller: Caller
@@ -70,17 +72,20 @@ async def take_over(database: Database, order: Order) -> Plan:
     Raises InvalidInputError, which names every item that can't be taken over; then nothing is done.
     """
     _require_distinct(order.items)
-    for attempt in range(ATTEMPTS):
+    deadline = time.monotonic() + database.timeout * BULK_TIMEOUT_FACTOR
+    for attempt in count():
         try:
             plan = await _attempt(database, order)
         except LostRaceError:
+            if time.monotonic() > deadline:
+                break
             await step_back(attempt)
             continue
         if not order.dry_run:
             await follow_owners(database, plan.owners)
             await withdraw_absent(database, [grant for item in order.items for grant in item.said.get(_GRANTS, ())])
         return plan
-    raise ConflictError(CONTENDED)
+    raise BusyError
 
 
 async def _attempt(database: Database, order: Order) -> Plan:
@@ -130,7 +135,7 @@ class _Run:
         return self._plan
 
     async def _ids_to_delete(self) -> list[str]:
-        found = await self._database.find(ModelRecord, {}, fields=["_id"])
+        found = await self._database.find(ModelRecord, {"_id": {"$type": "string"}}, fields=["_id"])
         self._plan.existing = len(found)
         kept = {item.model_id for item in self._order.items}
         return sorted(record["_id"] for record in found if record["_id"] not in kept)
@@ -152,7 +157,7 @@ class _Run:
         readable = await self._database.find(ModelRecord, {**access.readable(self._order.caller), **by_id})
         records = {record["_id"]: record for record in readable}
         # That an id is taken has to be told, as when a single model is created.
-        taken = {record["_id"] for record in await self._database.find(ModelRecord, by_id, fields=["_id"])}
+        taken = await ids_not_free(self._database, ids, self._order.caller)
         return {model_id: Live(records.get(model_id), model_id in taken) for model_id in ids}
 
     def _decide(self, item: Item, live: Live) -> Planned | None:

@@ -74,7 +74,8 @@ def sets_router(*, lenient: bool) -> APIRouter:
         order = Order(caller, _items(form.models), Change.IMPORT, form.dry_run)
         plan = await take_over(context.database, order)
         # Existing clients look for no more than that all went in.
-        return json_response(content=True) if lenient else json_response(_shown(plan, dry_run=form.dry_run))
+        whole = lenient and not form.dry_run
+        return json_response(content=True) if whole else json_response(_shown(plan, dry_run=form.dry_run))
 
     @router.post("/sync", responses=_ANSWERS, openapi_extra={"requestBody": documented_body(SyncForm)})
     async def sync_models(caller: WriterDependency, request: Request, context: ContextDependency) -> Response:

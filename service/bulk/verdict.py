@@ -89,7 +89,8 @@ def _size_problem(said: Said) -> Iterator[Problem]:
 def new_principals(whole: Said, live: Record | None) -> list[Mapping[str, Any]]:
     """Return, as grants, whom a record shall name and does not name yet: grantees and the owner."""
     known = live or {"access_grants": [], "user_id": None}
-    named = [grant for grant in whole["access_grants"] if grant not in known["access_grants"]]
+    held = {tuple(grant.values()) for grant in known["access_grants"]}
+    named = [grant for grant in whole["access_grants"] if tuple(grant.values()) not in held]
     if whole["user_id"] != known["user_id"]:
         named.append({"principal_type": PrincipalType.USER, "principal_id": whole["user_id"]})
     return named

@@ -19,7 +19,8 @@ async def items(
     database: Database, caller: Caller, match: Match, *, readers_see_params: bool
 ) -> AsyncIterator[Sequence[Mapping[str, Any]]]:
     """Yield what matches and the caller may read, as the API shows it, in order of id and in batches."""
-    query = {"$and": [access.readable(caller), match]}
+    # No route takes another id than a text.
+    query = {"$and": [access.readable(caller), match, {"_id": {"$type": "string"}}]}
     async for batch in database.aggregate_batches(ModelRecord, query, ITEM_STAGES, size=BATCH):
         yield [render_item(record, caller, readers_see_params=readers_see_params) for record in batch]
 

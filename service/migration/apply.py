@@ -100,6 +100,7 @@ class _Run:
         self._histories = HistoryImport(database, options, self._report)
         known = {PrincipalType.USER: self._users.known, PrincipalType.GROUP: self._groups.known}
         self._models = ModelImport(database, options, self._report, known, self._histories.expected)
+        self._histories.made = self._models.made
         self._keys = KeyImport(database, options, self._report, self._users.known)
 
     async def run(self) -> Report:

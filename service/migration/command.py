@@ -7,7 +7,7 @@ from pathlib import Path
 from service.database import Database
 from service.errors import InvalidInputError
 from service.migration.doors import OpenedSource, import_opened, opened_source
-from service.migration.formats import Format, ReaderOptions
+from service.migration.formats import Format
 from service.migration.options import ImportOptions, OnConflict
 from service.migration.report import Outcome, Report
 from service.migration.user_map import read_user_map
@@ -48,7 +48,7 @@ async def run_command(database: Database, request: ImportRequest) -> bool:
         atomic=request.atomic,
         create_groups=request.create_groups,
     )
-    with opened_source(request.source, wanted, ReaderOptions(request.create_groups)) as source:
+    with opened_source(request.source, wanted) as source:
         with progress("imported", source.share) as tell:
             report = await import_opened(database, source, options, user_map, tell)
         try:

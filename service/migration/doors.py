@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from service.database import Database
 from service.errors import ConfigurationError
 from service.migration.apply import Items, Progress, run_import
-from service.migration.formats import Format, ReaderOptions, Recognised, reader_of, recognise
+from service.migration.formats import Format, Recognised, reader_of, recognise
 from service.migration.openwebui_db import read_openwebui_db
 from service.migration.options import ImportOptions
 from service.migration.report import Report
@@ -30,7 +30,7 @@ class OpenedSource:
 
 
 @contextmanager
-def opened_source(where: str, wanted: Format | None, options: ReaderOptions) -> Iterator[OpenedSource]:
+def opened_source(where: str, wanted: Format | None) -> Iterator[OpenedSource]:
     """Open a file, `-` for standard input, or the URL of a database; without a wanted format, its content tells.
 
     Raises SourceError for what can't be opened, and ConfigurationError for a database that is no file.
@@ -44,7 +44,7 @@ def opened_source(where: str, wanted: Format | None, options: ReaderOptions) -> 
         guess = recognise(source) if wanted is None else Recognised(wanted, _NAMED)
         seen = guess or Recognised(Format.MODELDECK, _UNKNOWN)
         if seen.format is not Format.OPENWEBUI_DB:
-            reader, size = reader_of(seen.format, options), max(source.size, 1)
+            reader, size = reader_of(seen.format), max(source.size, 1)
             yield OpenedSource(lambda: reader(source), seen.format, seen.reason, lambda: min(source.tell() / size, 1.0))
             return
     if where == STANDARD_INPUT:
@@ -80,5 +80,5 @@ async def import_source(
     Raises SourceError and ConfigurationError as `opened_source` does. What can't be taken over is no error:
     `report.clean` tells whether there is any, `report.faults()` yields it.
     """
-    with opened_source(where, wanted, ReaderOptions(options.create_groups)) as source:
+    with opened_source(where, wanted) as source:
         return await import_opened(database, source, options, user_map)

@@ -9,7 +9,7 @@ from typing import Any
 from service.errors import ConfigurationError
 from service.migration.bundle import PARTS, read_bundle
 from service.migration.litellm import MODELS as MODEL_LIST
-from service.migration.litellm import litellm_reader
+from service.migration.litellm import read_litellm
 from service.migration.litellm_prices import SAMPLE, read_litellm_prices
 from service.migration.openwebui import read_openwebui
 from service.migration.sketch import Sketch, sketch
@@ -24,13 +24,6 @@ class Format(StrEnum):
     OPENWEBUI_DB = "openwebui-db"
     LITELLM = "litellm"
     LITELLM_PRICES = "litellm-prices"
-
-
-@dataclass(frozen=True, slots=True)
-class ReaderOptions:
-    """`create_groups` has a reader yield the groups that a file only names."""
-
-    create_groups: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +53,8 @@ def recognise(source: Source) -> Recognised | None:
     return None
 
 
-def reader_of(wanted: Format, options: ReaderOptions) -> Reader:
+def reader_of(wanted: Format) -> Reader:
     """Return the reader of a format; a database has none, since it is opened by its path."""
-    if wanted is Format.LITELLM:
-        return litellm_reader(create_groups=options.create_groups)
     if wanted is Format.OPENWEBUI_DB:
         raise ConfigurationError(
             f"{wanted} is a database: it can't be read as a stream, only opened by its path or URL"
@@ -145,5 +136,6 @@ _RULES: tuple[tuple[Format, Rule], ...] = (
 _READERS: dict[Format, Reader] = {
     Format.MODELDECK: read_bundle,
     Format.OPENWEBUI: read_openwebui,
+    Format.LITELLM: read_litellm,
     Format.LITELLM_PRICES: read_litellm_prices,
 }

@@ -1,7 +1,7 @@
 """Importing the history of models from elsewhere, as the revisions that came before what they say now."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from documents import ModelRecord, Revision
@@ -14,6 +14,7 @@ from service.migration.records import RevisionInput
 from service.migration.report import Outcome, Report
 
 LATER = "the model was here before its history, and has versions of its own"
+SINCE = "was made after the history of the model came over"
 GONE = "there is no such model"
 
 
@@ -22,6 +23,8 @@ class HistoryImport:
 
     def __init__(self, database: Database, options: ImportOptions, report: Report) -> None:
         self._database = database
+        # Says, in a dry run, whether it would have made a model.
+        self.made: Callable[[str], bool] = lambda _: False
         self._options = options
         self._report = report
         self._model_id: str | None = None
@@ -61,26 +64,29 @@ class HistoryImport:
 
     async def _decide(self, batch: list[tuple[str, RevisionInput]]) -> dict[str, Decision]:
         model_id = batch[0][1].model_id
-        there = {found["_id"] for found in await self._database.find(Revision, {"model_id": model_id}, fields=["_id"])}
-        refusal = await self._refusal(model_id, len(batch))
+        found = await self._database.find(Revision, {"model_id": model_id}, fields=["_id", "version"])
+        versions = {revision["_id"]: revision["version"] for revision in found}
+        there = versions.keys() & {revision.id for _, revision in batch}
+        own = min((version for held, version in versions.items() if held not in there), default=len(batch) + 1)
+        taken = {versions[held] for held in there}
+        refused = await self._refused(model_id, begun=bool(there), fits=own > len(batch))
         return {
             revision.id: Decision(Outcome.UNCHANGED)
             if revision.id in there
-            else Decision(Outcome.REJECTED, reason=refusal)
-            if refusal
+            else refused
+            if refused and (version >= own or version in taken or not there)
             else Decision(Outcome.CREATED)
-            for _, revision in batch
+            for version, (_, revision) in enumerate(batch, start=1)
         }
 
-    async def _refusal(self, model_id: str, count: int) -> str | None:
-        if self._options.dry_run:
-            return None
-        if not await self._database.find(ModelRecord, {"_id": model_id}, fields=["_id"]):
-            return GONE
-        earliest = await self._database.find(
-            Revision, {"model_id": model_id}, fields=["version"], sort=[("version", 1)], limit=1
-        )
-        return LATER if not earliest or earliest[0]["version"] <= count else None
+    async def _refused(self, model_id: str, *, begun: bool, fits: bool) -> Decision | None:
+        """Return what becomes of a revision that has no place; `begun` when others of its model came earlier."""
+        if not self.made(model_id) and not await self._database.find(ModelRecord, {"_id": model_id}, fields=["_id"]):
+            return Decision(Outcome.REJECTED, reason=GONE)
+        if begun:
+            # What it led to is a version that an import made.
+            return Decision(Outcome.SKIPPED, reason=SINCE)
+        return None if fits else Decision(Outcome.REJECTED, reason=LATER)
 
 
 def _stored(revision: RevisionInput, version: int, before: Mapping[str, Any] | None) -> Record:

@@ -21,11 +21,15 @@ class KeyImport:
         self._options = options
         self._report = report
         self._users = users
+        # Those that a dry run would have stored, by id: the hash and the user of each.
+        self._brought: dict[str, tuple[str, str]] = {}
 
     async def add(self, position: str, key: KeyInput) -> None:
         """Take one key."""
         decision = await self._decide(key)
-        if decision.writes and not self._options.dry_run:
+        if decision.writes and self._options.dry_run:
+            self._brought[key_id(key.key.get_secret_value())] = _identity(key)
+        elif decision.writes:
             decision = await self._adopted(key, decision)
         decision.tell(self._report, position, "key", key_id(key.key.get_secret_value()))
 
@@ -38,10 +42,10 @@ class KeyImport:
         if key.user_id not in await self._users.among([key.user_id]):
             return Decision(Outcome.REJECTED, reason=f"user_id: there is no user {key.user_id!r}")
         found = await self._database.find(ApiKey, {"_id": key_id(secret)})
-        if not found:
+        held = (found[0].get("sha256"), found[0].get("user_id")) if found else self._brought.get(key_id(secret))
+        if held is None:
             return Decision(Outcome.CREATED)
-        same = (found[0].get("sha256"), found[0].get("user_id")) == (key_hash(secret), key.user_id)
-        return Decision(Outcome.UNCHANGED) if same else Decision(Outcome.CONFLICT, reason=EXISTS)
+        return Decision(Outcome.UNCHANGED) if held == _identity(key) else Decision(Outcome.CONFLICT, reason=EXISTS)
 
     async def _adopted(self, key: KeyInput, decision: Decision) -> Decision:
         try:
@@ -56,3 +60,7 @@ class KeyImport:
         except (ConflictError, NotFoundError) as error:
             return Decision(Outcome.REJECTED, reason=error.detail)
         return decision
+
+
+def _identity(key: KeyInput) -> tuple[str, str]:
+    return key_hash(key.key.get_secret_value()), key.user_id

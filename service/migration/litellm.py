@@ -4,14 +4,13 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 from hashlib import blake2b
 from typing import Any
 
 from documents.freeform import free_form_problem
 from service.migration.litellm_meta import PRICE, shaped_meta
 from service.migration.redact import shown, without_secrets
-from service.migration.source import Item, Reader, Source, SourceError
+from service.migration.source import Item, Source, SourceError
 from service.migration.yaml_file import Entry, YamlFile
 
 MODELS = "model_list"
@@ -23,43 +22,23 @@ _EXPONENT = re.compile(r"[0-9]+(?:\.[0-9]*)?[eE][+-]?[0-9]{1,3}")
 _NOT_OF_A_SLUG = re.compile(r"[^\w.]+")
 
 
-def litellm_reader(*, create_groups: bool) -> Reader:
-    """Return a reader that also yields, when asked to, the groups that the grants name."""
-    return partial(_read, create_groups=create_groups)
-
-
 def read_litellm(source: Source) -> Iterator[Item]:
     """Yield the models of a proxy configuration, each with its position (`model_list[3] (line 40)`).
 
     An entry that is no model comes as an Item with a problem. Raises SourceError when the file can't be
     made out. Neither ever holds a secret of the file, nor does a note.
     """
-    return _read(source, create_groups=False)
-
-
-def _read(source: Source, *, create_groups: bool) -> Iterator[Item]:
     file = YamlFile(source)
     if MODELS not in file.sections:
         raise SourceError(f"there is no {MODELS} at the top of the file")
     # There is no record of the file as a whole, so the first model tells what was left out of it.
     notes = tuple(f"{shown(name)}: left out; only {MODELS} is read" for name in file.sections if name != MODELS)
     first_at: dict[bytes, str] = {}
-    groups: set[str] = set()
     for number, entry in enumerate(file.entries(MODELS)):
         position = f"{MODELS}[{number}] (line {entry.line})"
         item = _item(position, entry, first_at)
-        if create_groups and item.problem is None:
-            yield from _groups(item, groups)
         yield replace(item, notes=notes + item.notes)
         notes = ()
-
-
-def _groups(item: Item, known: set[str]) -> Iterator[Item]:
-    for grant in item.value["access_grants"]:
-        group_id = grant["principal_id"]
-        if group_id not in known:
-            known.add(group_id)
-            yield Item("group", f"{item.position} {INFO}.{ACCESS_GROUPS}", {"id": group_id, "name": group_id})
 
 
 def _item(position: str, entry: Entry, first_at: dict[bytes, str]) -> Item:

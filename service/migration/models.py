@@ -60,11 +60,12 @@ class ModelImport:
         self._batch: list[_Candidate] = []
         self._batch_bytes = 0
         self._seen: set[bytes] = set()
+        self._made: set[bytes] = set()
         self._writing: asyncio.Task[None] | None = None
 
     async def add(self, position: str, model: ModelInput) -> bool:
         """Take one model; return whether a batch was full and handed on."""
-        digest = blake2b(model.id.encode(), digest_size=12).digest()
+        digest = _digest(model.id)
         if digest in self._seen:
             self._report.reject(position, "model", model.id, "the id is given twice; the first one counts")
             return False
@@ -92,6 +93,10 @@ class ModelImport:
             reason = f"meta.profile_image_url: {problem}"
             self._report.keep_out(candidate.position, "model", candidate.model.id, reason)
             candidate.body["meta"] = {name: value for name, value in meta.items() if name != "profile_image_url"}
+
+    def made(self, model_id: str) -> bool:
+        """Whether this is a dry run that would have made a model."""
+        return _digest(model_id) in self._made
 
     async def finish(self) -> None:
         """Write what has been taken."""
@@ -188,7 +193,13 @@ class ModelImport:
                 raise ConflictError(CONTENDED)
         for candidate in batch:
             if candidate.decision is not None:
+                if self._options.dry_run and candidate.decision.outcome is Outcome.CREATED:
+                    self._made.add(_digest(candidate.model.id))
                 candidate.decision.tell(self._report, candidate.position, "model", candidate.model.id)
+
+
+def _digest(model_id: str) -> bytes:
+    return blake2b(model_id.encode(), digest_size=12).digest()
 
 
 def _planned(candidate: _Candidate, live: Record | None, earlier: int) -> Planned:

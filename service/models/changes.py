@@ -1,9 +1,10 @@
 """The life of one model record: created, changed, deleted, each time on the record as it is at that moment."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from documents import ModelRecord
+from documents import ModelRecord, Revision
 from documents.revision import Change
 from service import access
 from service.database import Database
@@ -12,10 +13,10 @@ from service.exact_bson import Record, same_content
 from service.identity import Caller
 from service.models.compose import SAID, Said, require_storable
 from service.models.departed import withdraw_absent
-from service.models.each import CONTENDED, malformed
+from service.models.each import malformed
 from service.models.principals import require_principals
 from service.models.soundness import unsound_fields
-from service.models.writes import ATTEMPTS, LostRaceError, Planned, step_back, store
+from service.models.writes import LostRaceError, Planned, in_turn, store
 
 HIDDEN = "There is no such model, or it is not shared with you."
 TAKEN = "This model id is taken."
@@ -44,13 +45,15 @@ async def create(database: Database, caller: Caller, model_id: str, said: Said) 
     said = {**said, "user_id": caller.user_id}
     await require_principals(database, said["access_grants"], _GRANTS)
     require_storable(said)
-    for attempt in range(ATTEMPTS):
-        if await database.find(ModelRecord, {"_id": model_id}, fields=["_id"]):
+    planned = Planned(model_id, Change.CREATE, None, said)
+
+    async def attempt() -> bool:
+        if await ids_not_free(database, [model_id], caller):
             raise ConflictError(TAKEN)
-        if await _stored(database, caller, Planned(model_id, Change.CREATE, None, said)):
-            return
-        await step_back(attempt)
-    raise ConflictError(CONTENDED)
+        return await _stored(database, caller, planned)
+
+    await in_turn(database, model_id, attempt)
+    await _follow_grants(database, planned)
 
 
 async def change(database: Database, request: ChangeRequest, amend: Callable[[Record], Said]) -> None:
@@ -60,33 +63,59 @@ async def change(database: Database, request: ChangeRequest, amend: Callable[[Re
     that they can see and not change, StaleVersionError when they insist on an older version. When
     somebody else is faster, the change is made anew on what they left, unless a version was insisted on.
     """
-    for attempt in range(ATTEMPTS):
+    written: list[Planned] = []
+
+    async def attempt() -> bool:
         record = await require_changeable(database, request)
         before = {field: record[field] for field in SAID}
         after = {**before, **amend(record)}
         if same_content(before, after):
-            return
+            return True
         if after["access_grants"] != before["access_grants"]:
             await require_principals(database, after["access_grants"], _GRANTS)
         require_storable(after)
-        if await _stored(database, request.caller, Planned(request.model_id, request.change, record, after)):
-            return
-        await step_back(attempt)
-    raise ConflictError(CONTENDED)
+        written[:] = [Planned(request.model_id, request.change, record, after)]
+        return await _stored(database, request.caller, written[0])
+
+    await in_turn(database, request.model_id, attempt)
+    for planned in written:
+        await _follow_grants(database, planned)
 
 
 async def delete(database: Database, request: ChangeRequest) -> None:
-    """Delete a record; raises as `change` does."""
-    for attempt in range(ATTEMPTS):
-        record = await require_changeable(database, request)
-        if await _stored(database, request.caller, Planned(request.model_id, request.change, record, None)):
-            return
-        await step_back(attempt)
-    raise ConflictError(CONTENDED)
+    """Delete a record, also one that others wrote malformed; raises as `change` does."""
+
+    async def attempt() -> bool:
+        record = await require_changeable(database, request, sound=False)
+        return await _stored(database, request.caller, Planned(request.model_id, request.change, record, None))
+
+    await in_turn(database, request.model_id, attempt)
 
 
-async def require_changeable(database: Database, request: ChangeRequest) -> Record:
-    """Return the record as it is now, if the caller may change it; raises as `change` does."""
+async def ids_not_free(database: Database, model_ids: Sequence[str], caller: Caller) -> set[str]:
+    """Return those of the ids that the caller can't give to a new record.
+
+    They are taken, or were last those of a record of somebody else's: whoever may write a record could delete it
+    otherwise, and put their own in its place.
+    """
+    there = await database.find(ModelRecord, {"_id": {"$in": list(model_ids)}}, fields=["_id"])
+    taken = {record["_id"] for record in there}
+    if caller.is_admin:
+        return taken
+    last: list[dict[str, Any]] = [
+        {"$match": {"model_id": {"$in": [one for one in model_ids if one not in taken]}}},
+        {"$sort": {"model_id": 1, "version": -1}},
+        {"$group": {"_id": "$model_id", "owner": {"$first": "$before.user_id"}}},
+    ]
+    left = await database.aggregate(Revision, last)
+    return taken | {one["_id"] for one in left if one.get("owner") not in (None, caller.user_id)}
+
+
+async def require_changeable(database: Database, request: ChangeRequest, *, sound: bool = True) -> Record:
+    """Return the record as it is now, if the caller may change it and, unless told otherwise, it is sound.
+
+    Raises as `change` does.
+    """
     found = await database.find(ModelRecord, {"_id": request.model_id, **access.readable(request.caller)})
     if not found:
         raise NotFoundError(HIDDEN)
@@ -95,10 +124,10 @@ async def require_changeable(database: Database, request: ChangeRequest) -> Reco
         raise ForbiddenError(READ_ONLY)
     if request.manages and not access.can_manage(request.caller, record):
         raise ForbiddenError(NOT_MANAGED)
-    if unsound := unsound_fields(record, with_params=True):
+    if sound and (unsound := unsound_fields(record, with_params=True)):
         raise ConflictError(malformed(unsound))
-    if request.expected_version not in (None, record["version"]):
-        raise StaleVersionError(record["version"])
+    if request.expected_version not in (None, record.get("version")):
+        raise StaleVersionError(record.get("version", 0))
     return record
 
 
@@ -107,6 +136,9 @@ async def _stored(database: Database, caller: Caller, planned: Planned) -> bool:
         await store(database, [planned], caller.user_id)
     except LostRaceError:
         return False
+    return True
+
+
+async def _follow_grants(database: Database, planned: Planned) -> None:
     if planned.said is not None and planned.said["access_grants"] != (planned.before or {}).get("access_grants", []):
         await withdraw_absent(database, planned.said["access_grants"])
-    return True

@@ -8,14 +8,15 @@ from documents import ModelRecord
 from documents.revision import Change
 from service.access import Match
 from service.database import Database
-from service.errors import TooLargeError
+from service.errors import BusyError, DatabaseError, TooLargeError
 from service.exact_bson import Record, same_content
 from service.models.compose import SAID, Said, require_storable
 from service.models.soundness import unsound_fields
-from service.models.writes import ATTEMPTS, LostRaceError, Planned, step_back, store
+from service.models.writes import LostRaceError, Planned, in_turn, store
 
 # One transaction each. A record and its two copies in the revision can have 500 KB each.
 BATCH = 100
+NOT_TRIED = "The database did not answer in time; whether this model was changed is not known."
 CONTENDED = "This model is being changed by others all the time; try again later."
 
 
@@ -54,30 +55,52 @@ class Wish:
 
 async def change_where(database: Database, query: Match, wish: Wish) -> AsyncIterator[list[Outcome]]:
     """Change all records that match, in order of id; yield what became of them, batch by batch."""
-    async for batch in database.batches(ModelRecord, query, fields=["_id"], size=BATCH):
-        yield await change_each(database, [record["_id"] for record in batch], wish)
+    # No route takes another id than a text.
+    named = {"$and": [query, {"_id": {"$type": "string"}}]}
+    async for batch in database.batches(ModelRecord, named, fields=["_id"], size=BATCH):
+        outcomes = await change_each(database, [record["_id"] for record in batch], wish)
+        yield outcomes
+        if outcomes[-1].detail == NOT_TRIED:
+            return
 
 
 async def change_each(database: Database, model_ids: Sequence[str], wish: Wish) -> list[Outcome]:
     """Change these records; return what became of each, in the same order."""
     outcomes: list[Outcome] = []
     for start in range(0, len(model_ids), BATCH):
-        batch = model_ids[start : start + BATCH]
         try:
-            outcomes += await _together(database, batch, wish)
-        except LostRaceError:
-            # One of them is in demand: only that one need be tried again and again.
-            outcomes += [await _alone(database, model_id, wish) for model_id in batch]
+            outcomes += await _batch(database, model_ids[start : start + BATCH], wish)
+        except DatabaseError:
+            if not outcomes:
+                raise
+            # What was changed before must be told.
+            return outcomes + [Outcome(model_id, Status.FAILED, detail=NOT_TRIED) for model_id in model_ids[start:]]
     return outcomes
 
 
+async def _batch(database: Database, model_ids: Sequence[str], wish: Wish) -> list[Outcome]:
+    try:
+        return await _together(database, model_ids, wish)
+    except LostRaceError:
+        # One of them is in demand: only that one need be tried again and again.
+        return [await _alone(database, model_id, wish) for model_id in model_ids]
+
+
 async def _alone(database: Database, model_id: str, wish: Wish) -> Outcome:
-    for attempt in range(ATTEMPTS):
+    outcomes: list[Outcome] = []
+
+    async def attempt() -> bool:
         try:
-            return (await _together(database, [model_id], wish))[0]
+            outcomes[:] = await _together(database, [model_id], wish)
         except LostRaceError:
-            await step_back(attempt)
-    return Outcome(model_id, Status.FAILED, detail=CONTENDED)
+            return False
+        return True
+
+    try:
+        await in_turn(database, model_id, attempt)
+    except BusyError:
+        return Outcome(model_id, Status.FAILED, detail=CONTENDED)
+    return outcomes[0]
 
 
 async def _together(database: Database, model_ids: Sequence[str], wish: Wish) -> list[Outcome]:

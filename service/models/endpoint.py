@@ -85,7 +85,8 @@ async def answer_with_model(context: Context, caller: Caller, model_id: str) -> 
     if not found:
         raise NotFoundError(changes.HIDDEN)
     item = render_item(found[0], caller, readers_see_params=context.settings.readers_see_params)
-    return json_response(item, {"ETag": f'"{item["version"]}"'})
+    # Others can have written anything in the place of a version.
+    return json_response(item, {"ETag": f'"{item["version"]}"'} if isinstance(item["version"], int) else None)
 
 
 def models_router(*, lenient: bool) -> APIRouter:

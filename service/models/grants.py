@@ -3,8 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from documents.grant import AccessGrant, grant_id
-from documents.model import unique_grants
+from documents.grant import grant_id
 from service.exact_bson import Record
 from service.models.forms import GrantForm
 
@@ -13,12 +12,12 @@ Grants = Sequence[Mapping[str, Any]]
 
 def asked_grants(model_id: str, forms: Sequence[GrantForm]) -> list[dict[str, Any]]:
     """Return the grants that are asked for, without repetitions, each with its id."""
-    named = [(form.principal_type, form.principal_id, form.permission) for form in forms]
-    grants = [
-        AccessGrant(id=grant_id(model_id, *name), principal_type=name[0], principal_id=name[1], permission=name[2])
+    named = list(dict.fromkeys(map(_named, forms)))
+    # The forms are checked already; there can be very many.
+    return [
+        {"id": grant_id(model_id, *name), "principal_type": name[0], "principal_id": name[1], "permission": name[2]}
         for name in named
     ]
-    return [grant.model_dump() for grant in unique_grants(grants)]
 
 
 def replaced_grants(asked: Grants, record: Record) -> list[Mapping[str, Any]]:
@@ -29,20 +28,30 @@ def replaced_grants(asked: Grants, record: Record) -> list[Mapping[str, Any]]:
     return [held.get(_key(grant), grant) for grant in asked]
 
 
-def amended_grants(removed: Sequence[Mapping[str, Any]], added: Grants, record: Record) -> list[Mapping[str, Any]]:
-    """Return a record's grants without those removed, then those added that it does not have.
+class Amendment:
+    """What shall be taken away from records and what shall be given, looked up quickly however much it is.
 
     What is removed names a principal; without a permission, all of that principal's grants go.
     """
-    kept = [grant for grant in record["access_grants"] if not any(_covers(one, grant) for one in removed)]
-    held = {_key(grant) for grant in kept}
-    return kept + [grant for grant in added if _key(grant) not in held]
+
+    def __init__(self, removed: Sequence[Mapping[str, Any]], added: Sequence[GrantForm]) -> None:
+        self._removed = {(one["principal_type"], one["principal_id"], one["permission"]) for one in removed}
+        self._added = {_named(form): form for form in added}
+
+    def of(self, record: Record) -> list[Mapping[str, Any]]:
+        """Return a record's grants without those removed, then those added that it does not have."""
+        kept = [grant for grant in record["access_grants"] if not self._removes(grant)]
+        held = {_identity(grant) for grant in kept}
+        lacking = [form for named, form in self._added.items() if named not in held]
+        return kept + asked_grants(record["_id"], lacking)
+
+    def _removes(self, grant: Mapping[str, Any]) -> bool:
+        kind, principal_id, permission = _identity(grant)
+        return not self._removed.isdisjoint({(kind, principal_id, permission), (kind, principal_id, None)})
 
 
-def _covers(removal: Mapping[str, Any], grant: Any) -> bool:
-    kind, principal_id, permission = _identity(grant)
-    named = (removal["principal_type"], removal["principal_id"])
-    return named == (kind, principal_id) and removal["permission"] in (None, permission)
+def _named(form: GrantForm) -> tuple[str, str, str]:
+    return str(form.principal_type), form.principal_id, str(form.permission)
 
 
 def _identity(grant: Any) -> tuple[Any, ...]:

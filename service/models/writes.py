@@ -3,9 +3,11 @@
 import asyncio
 import random
 import secrets
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import count
 from typing import Any
 
 from documents import ModelRecord, Revision
@@ -13,6 +15,7 @@ from documents.keys import OwnerFacts
 from documents.revision import Change
 from service.clock import now
 from service.database import Database, Write, delete_one, insert_one, update_one
+from service.errors import BusyError
 from service.exact_bson import Record, int64
 from service.models.compose import SAID, Said, compose
 from service.models.rekey import owners, rekey_where
@@ -152,6 +155,22 @@ def _revision(item: Planned, version: int, moment: datetime, by: str | None) -> 
         "before": item.before,
         "after": None if item.said is None else {field: item.said[field] for field in SAID},
     }
+
+
+async def in_turn(database: Database, model_id: str, attempt: Callable[[], Awaitable[bool]]) -> None:
+    """Make attempts at changing one record until one says that it is done; raise BusyError when that takes too long.
+
+    Those of this process that want the same record wait for each other, so that others elsewhere are all that
+    can be faster.
+    """
+    deadline = time.monotonic() + database.timeout
+    async with database.turn(f"model:{model_id}"):
+        for number in count():
+            if await attempt():
+                return
+            if time.monotonic() > deadline:
+                raise BusyError
+            await step_back(number)
 
 
 async def step_back(attempt: int) -> None:

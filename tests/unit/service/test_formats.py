@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.errors import ConfigurationError
-from service.migration.formats import Format, ReaderOptions, reader_of, recognise
+from service.migration.formats import Format, reader_of, recognise
 from service.migration.sketch import HEAD_BYTES
 from tests.sources import source_of
 
@@ -186,21 +186,9 @@ def test_no_json_raises(value: Any) -> None:
 )
 def test_each_format_has_its_reader(wanted: Format, content: Any, ids: list[str]) -> None:
     source = source_of(written(content))
-    assert [item.value["id"] for item in reader_of(wanted, ReaderOptions())(source)] == ids
+    assert [item.value["id"] for item in reader_of(wanted)(source)] == ids
 
 
 def test_a_database_is_opened_by_its_path() -> None:
     with pytest.raises(ConfigurationError, match="opened by its path"):
-        reader_of(Format.OPENWEBUI_DB, ReaderOptions())
-
-
-def test_groups_are_made_when_asked_for() -> None:
-    info = {"id": "x", "access_groups": ["legal"]}
-    source = source_of(
-        written({"model_list": [{"model_name": "m", "litellm_params": {"model": "b"}, "model_info": info}]})
-    )
-    kinds = {
-        create: [item.kind for item in reader_of(Format.LITELLM, ReaderOptions(create_groups=create))(source)]
-        for create in (False, True)
-    }
-    assert kinds == {False: ["model"], True: ["group", "model"]}
+        reader_of(Format.OPENWEBUI_DB)

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.migration.litellm import litellm_reader, read_litellm
-from service.migration.records import GroupInput, ModelInput
+from service.migration.litellm import read_litellm
+from service.migration.records import ModelInput
 from service.migration.source import Item, SourceError
 from service.migration.yaml_file import MAX_CHARACTERS
 from tests.sources import source_of
@@ -42,9 +42,9 @@ model_list:
 A_MODEL = {"model_name": "chat", "litellm_params": {"model": "openai/gpt-4o", "rpm": 5}}
 
 
-def read(content: Any, *, create_groups: bool = False) -> list[Item]:
+def read(content: Any) -> list[Item]:
     written = content if isinstance(content, str | bytes) else json.dumps({"model_list": content})
-    return list(litellm_reader(create_groups=create_groups)(source_of(written)))
+    return list(read_litellm(source_of(written)))
 
 
 def only(content: Any) -> Item:
@@ -111,15 +111,6 @@ def test_a_price_is_a_number_also_where_yaml_takes_it_for_text(written: str, pri
     assert item.value["meta"] == {"prices": {"input_cost_per_token": price}, "revision": "3e-06"}
 
 
-def test_groups_are_yielded_once_and_only_when_asked_for() -> None:
-    entries = [with_info(access_groups=["a", "b"]), with_info(id="x", access_groups=["b", "c"])]
-    assert {item.kind for item in read(entries)} == {"model"}
-    groups = [item for item in read(entries, create_groups=True) if item.kind == "group"]
-    assert [item.value for item in groups] == [{"id": name, "name": name} for name in "abc"]
-    assert groups[2].position == "model_list[1] (line 1) model_info.access_groups"
-    assert all(GroupInput.model_validate(item.value) for item in groups)
-
-
 def test_every_other_section_is_told_once_without_what_it_holds() -> None:
     content = f"general_settings: {{master_key: x}}\nrouter_settings:\n{CONFIGURATION}environment_variables: {{A: b}}\n"
     first, second = read(content)
@@ -139,9 +130,8 @@ def test_a_list_of_nothing_has_no_models(content: str) -> None:
     assert read(content) == []
 
 
-def test_a_packed_file_is_read_and_the_reader_without_groups_reads_the_same() -> None:
+def test_a_packed_file_is_read() -> None:
     assert read(gzip.compress(CONFIGURATION.encode())) == read(CONFIGURATION)
-    assert list(read_litellm(source_of(CONFIGURATION))) == read(CONFIGURATION)
 
 
 # --- Ids
@@ -325,7 +315,7 @@ def test_no_secret_of_a_file_appears_in_anything_that_is_said() -> None:
         "sk-1234abcd": CHANCE,
         "model_list": entries + broken,
     }
-    said = repr([read(json.dumps(content), create_groups=True), read(json.dumps(content))])
+    said = repr(read(json.dumps(content)))
     assert [secret for secret in secrets.values() if secret in said] == []
 
 
