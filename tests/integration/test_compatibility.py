@@ -82,8 +82,8 @@ async def test_the_life_of_a_model(real_directory: Directory) -> None:
     assert [model["params"] for model in exported] == [HELD["params"]]
     assert await door("POST", "/import", "bob", json={"models": exported}) is True
     assert await door("POST", "/model/delete", json={"id": "team/sql:1"}) is True
-    assert await door("POST", "/import", "bob", json={"models": [HELD]}) is True
-    assert (await door("GET", "/model?id=team/sql:1", "bob"))["user_id"] == "bob"
+    assert await door("POST", "/import", json={"models": [HELD]}) is True
+    assert (await door("GET", "/model?id=team/sql:1"))["user_id"] == "owner"
 
 
 async def test_what_has_no_effect_there_is_refused_at_the_front_door(real_directory: Directory) -> None:

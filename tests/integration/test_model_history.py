@@ -110,15 +110,16 @@ async def test_a_new_model_of_an_old_id_does_not_show_what_the_old_one_said(
     await directory.post(DELETE, "owner", {"id": "m"})
     assert (await directory.get(HISTORY, "owner", id="m")).status_code == 404
 
-    await directory.post(CREATE, "stranger", {"id": "m", "name": "New"})
+    assert (await directory.post(CREATE, "writer", {"id": "m", "name": "New"})).status_code == 409
+    await directory.post(CREATE, "admin", {"id": "m", "name": "New"})
 
-    page = await _history(directory, "stranger")
+    page = await _history(directory, "admin")
     assert [(item["change"], item["version"]) for item in page["items"]] == [("create", 5)]
-    assert (await directory.get(f"{HISTORY}/{old[0]['id']}", "stranger")).status_code == 404
-    assert (await directory.get(DIFF, "stranger", id="m", earlier=1, later=5)).status_code == 404
-    assert (await directory.post(RESTORE, "stranger", {"id": "m", "revision": old[0]["id"]})).status_code == 404
+    assert (await directory.get(f"{HISTORY}/{old[0]['id']}", "admin")).status_code == 404
+    assert (await directory.get(DIFF, "admin", id="m", earlier=1, later=5)).status_code == 404
+    assert (await directory.post(RESTORE, "admin", {"id": "m", "revision": old[0]["id"]})).status_code == 404
 
-    await directory.post(DELETE, "stranger", {"id": "m"})
+    await directory.post(DELETE, "admin", {"id": "m"})
     await directory.load({"models": [model("m", "reader")]}, tmp_path)
     assert (await directory.get(MODEL, "reader", id="m")).json()["version"] == 7
     assert (await directory.post(UPDATE, "reader", {"id": "m", "name": "Imported"})).json()["version"] == 8
