@@ -104,7 +104,10 @@ def models_router(*, lenient: bool) -> APIRouter:
 
     @router.post("/create", responses=_CREATED, openapi_extra={"requestBody": documented_body(CreateForm)})
     async def create_model(caller: WriterDependency, request: Request, context: ContextDependency) -> Response:
-        """Create a model that the caller owns. A taken id is told, also of a model that is hidden from the caller."""
+        """Create a model that the caller owns.
+
+        A taken id is told, also of a model that is hidden from the caller or was deleted and belonged to somebody else.
+        """
         form = await read_body(request, CreateForm, lenient=lenient)
         grants = asked_grants(form.id, form.access_grants)
         said = {**form.model_dump(exclude={"id", "access_grants"}), "access_grants": grants}
@@ -152,7 +155,10 @@ def models_router(*, lenient: bool) -> APIRouter:
     async def delete_model(
         caller: WriterDependency, version: VersionDependency, request: Request, context: ContextDependency
     ) -> Response:
-        """Delete a model; its history stays. For the owner, write grantees and admins."""
+        """Delete a model; its history stays. For the owner, write grantees and admins.
+
+        The id stays its owner's: nobody else but admins can use it again.
+        """
         form = await read_body(request, ModelIdForm, lenient=lenient)
         await changes.delete(context.database, changes.ChangeRequest(caller, form.id, Change.DELETE, version))
         return json_response(content=True)
