@@ -106,7 +106,7 @@ async def test_a_model_that_is_not_selected_any_more_is_left_alone(
     assert answer["complete"] is True
 
 
-@pytest.mark.parametrize("foreign", [ObjectId(), 7, {"a": 1}], ids=repr)
+@pytest.mark.parametrize("foreign", [ObjectId("6b059cc40d5be542bd834e77"), 7, {"a": 1}], ids=repr)
 async def test_a_record_whose_id_is_no_text_stands_in_nobodys_way(
     real_directory: Directory, raw: Raw, tmp_path: Path, foreign: Any
 ) -> None:
