@@ -87,36 +87,40 @@ def raw(mongo_uri: str) -> Iterator[SyncDatabase[dict[str, Any]]]:
         yield client[DATABASE]
 
 
-async def _empty(database: Database) -> None:
+async def emptied(database: Database) -> Database:
+    """Return the database, bound to the documents and with nothing in it."""
+    await database.open()
     for document in DOCUMENTS:
         await database.delete_many(document, {})
+    return database
 
 
 @pytest.fixture
 async def mongod(real_database: Database) -> Database:
     """The real database, empty."""
-    await real_database.open()
-    await _empty(real_database)
-    return real_database
+    return await emptied(real_database)
 
 
 @pytest.fixture(params=["mongod", "mongomock"])
 async def database(request: pytest.FixtureRequest, real_database: Database) -> Database:
     """An empty database on each backend that can run the test."""
     if request.param == "mongod":
-        await real_database.open()
-        await _empty(real_database)
-        return real_database
+        return await emptied(real_database)
     teach_union_with()
     mocked = MockedDatabase(AsyncMongoMockClient(tz_aware=True), DATABASE, TIMEOUT_SECONDS)
     await mocked.open()
     return mocked
 
 
+def settings_in(folder: Path) -> Settings:
+    """Return settings that name no machine of the developer's."""
+    return Settings(_env_file=None, mongodb_uri=SecretStr("mongodb://unused.invalid"), data_dir=folder)
+
+
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     """Settings that name no machine of the developer's."""
-    return Settings(_env_file=None, mongodb_uri=SecretStr("mongodb://unused.invalid"), data_dir=tmp_path)
+    return settings_in(tmp_path)
 
 
 @pytest.fixture

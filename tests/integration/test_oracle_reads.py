@@ -1,16 +1,28 @@
 """Everything else that reads or selects models, against the oracle: what a caller gets is what is theirs to get."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import Any
 
 import pytest
 
+from service.database import Database
+from tests.conftest import emptied, settings_in
+from tests.directory import Directory
 from tests.oracle import COMPARED_FIELDS, has_tag
 from tests.world import CLIENTS, World
 
 MODELS = "/api/models"
 GETS, SUBSETS, VERDICTS = 2_000, 120, 300
+
+
+@pytest.fixture(scope="module")
+async def world(real_database: Database, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    """One for all of these tests, which change nothing."""
+    folder = tmp_path_factory.mktemp("world")
+    await emptied(real_database)
+    async with Directory.on(real_database, settings_in(folder)) as directory:
+        yield await World.fill(directory, folder)
 
 
 async def _each(things: Iterable[Any], ask: Callable[[Any], Awaitable[None]]) -> None:
