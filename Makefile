@@ -14,7 +14,7 @@ run: $(INSTALLED)
 	@exec $(BIN)/modeldeck serve --demo --port $(PORT)
 
 test: $(DEVELOPED)
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 check: $(DEVELOPED)
 	$(BIN)/ruff check .

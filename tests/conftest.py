@@ -1,6 +1,7 @@
 """Shared fixtures: one embedded mongod for the whole run, a clean database and a client for each test."""
 
 import os
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,18 @@ from tests.world import World
 
 DATABASE = "modeldeck_test"
 TIMEOUT_SECONDS = 30.0
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """See that every test has an id of its own: of several with one id, processes that share the tests run only one."""
+    for item in items:
+        if item.parent is not None and not item.nodeid.endswith(f"::{item.name}"):
+            # Tests that are made from a document have the operation in their names only.
+            item._id = item.parent.id.child(item.name)
+    repeated = [nodeid for nodeid, times in Counter(item.nodeid for item in items).items() if times > 1]
+    if repeated:
+        raise pytest.UsageError(f"several tests have one id: {', '.join(repeated[:5])}")
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -52,7 +52,7 @@ def listed(principal: str, **fields: Any) -> dict[str, Any]:
         (EARLY, ["the only model"]),
         ([], []),
         ({"models": []}, []),
-        (gzip.compress(json.dumps([EARLY]).encode()), ["[0]"]),
+        (gzip.compress(json.dumps([EARLY]).encode(), mtime=0), ["[0]"]),
         (json.dumps(EARLY, indent=4).encode("utf-8-sig"), ["the only model"]),
     ],
     ids=["list", "models", "models last", "one", "empty", "no models", "gzip", "one with a BOM"],
