@@ -15,6 +15,7 @@ from documents.user import Role
 from indexes.ensure import Drift, check, ensure
 from service.database import Database
 from service.errors import explain_failure
+from service.export.formats import ExportFormat
 from service.migration.options import OnConflict
 from service.people.groups import add_group, join_group
 from service.people.keys import adopt_key, create_key, expiry
@@ -186,6 +187,26 @@ def import_(
         source, format_, owner, dry_run, on_conflict, report, map_users, atomic=atomic, create_groups=create_groups
     )
     if not with_database(lambda database: run_command(database, request)):
+        sys.exit(EXIT_PROBLEMS)
+
+
+@app.command()
+def export(
+    format_: Annotated[
+        ExportFormat | None,
+        typer.Option("--format", help="As the name of the file says, or modeldeck, when not given."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Standard output when not given; FILE.gz is packed.")
+    ] = None,
+) -> None:
+    """Export all users, groups and models, as they are at one moment; an import reads them back."""
+    from service.export.command import run_command  # noqa: PLC0415
+    from service.progress import progress  # noqa: PLC0415
+
+    with progress("exported") as report:
+        whole = with_database(lambda database: run_command(database, format_, out, report), with_indexes=False)
+    if not whole:
         sys.exit(EXIT_PROBLEMS)
 
 

@@ -5,6 +5,9 @@ from typing import Any
 
 from bson.datetime_ms import DatetimeMS
 
+# The years 1 to 9999, which is what a date can hold, as seconds since 1970.
+MIN_SECONDS, MAX_SECONDS = -62135596800, 253402300799
+
 
 def now() -> datetime:
     """Return the current time in whole seconds, UTC: what the API can show."""

@@ -120,6 +120,19 @@ class Database:
         """Whether the calls of this task take part in a transaction."""
         return _session.get() is not None
 
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[None]:
+        """Let all reads of a block see the database as it is at the first of them; nothing can be written in it.
+
+        The server keeps such a state for five minutes, unless its `minSnapshotHistoryWindowInSeconds` is longer.
+        """
+        async with await self._client.start_session(snapshot=True) as session:
+            token = _session.set(session)
+            try:
+                yield
+            finally:
+                _session.reset(token)
+
     async def in_transaction(self, work: Callable[[], Awaitable[T]], *, bulk: bool = False) -> T:
         """Run `work` so that all its calls on this database take effect, or none; return what it returns.
 

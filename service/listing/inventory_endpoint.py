@@ -11,8 +11,10 @@ from documents.identifier import Identifier
 from service.access import Match
 from service.context import CallerDependency, Context, ContextDependency
 from service.errors import COMMON_FAILURES, documented_problems
+from service.export.content import readable_content
+from service.export.formats import WRITTEN, ExportFormat
 from service.identity import Caller
-from service.json_response import JSON, json_array_response, json_response
+from service.json_response import JSON, json_array_response, json_response, streamed_response
 from service.listing.inventory import items, require_readable, tags
 from service.listing.params import Tag, blank_is_absent
 from service.models.item import ItemShape
@@ -23,6 +25,17 @@ _MODELS: dict[int | str, dict[str, Any]] = {
     **documented_problems(*COMMON_FAILURES),
 }
 
+
+_EXPORTED: dict[int | str, dict[str, Any]] = {
+    200: {
+        "model": list[ItemShape],
+        "description": "An array of models, in order of id; with a `format`, a file.",
+        "content": {
+            "application/x-ndjson": {"schema": {"type": "string"}, "example": '{"kind":"model","id":"sql-tuning"}\n'},
+            "text/csv": {"schema": {"type": "string"}, "example": "id,name\r\nsql-tuning,SQL Tuning\r\n"},
+        },
+    }
+}
 
 # Refused before the service sees it, so it is no problem details.
 _TOO_LONG: dict[int | str, dict[str, Any]] = {
@@ -64,6 +77,10 @@ class ExportParams(BaseModel):
         examples=[["sql-tuning", "openai/gpt-4o"]],
     )
 
+    format: ExportFormat | None = Field(
+        None, description="As a file of this format; else as an array of models.", examples=["csv"]
+    )
+
     @property
     def asked(self) -> list[str]:
         """The models that are asked for; none stands for all."""
@@ -100,7 +117,7 @@ def inventory_router(*, lenient: bool) -> APIRouter:
 
     @router.get(
         "/export",
-        responses={**_MODELS, **_TOO_LONG, **documented_problems(HTTPStatus.NOT_FOUND)},
+        responses={**_MODELS, **_EXPORTED, **_TOO_LONG, **documented_problems(HTTPStatus.NOT_FOUND)},
         openapi_extra={"parameters": documented(ExportParams)},
     )
     async def export_models(
@@ -108,11 +125,17 @@ def inventory_router(*, lenient: bool) -> APIRouter:
         params: Annotated[ExportParams, Depends(query_dependency(export_params, lenient=lenient))],
         context: ContextDependency,
     ) -> Response:
-        """Return all models that the caller may read, or those that are asked for, if they may read every one."""
-        if not params.asked:
-            return await _streamed(context, caller, {})
-        await require_readable(context.database, caller, params.asked)
-        return await _streamed(context, caller, {"_id": {"$in": params.asked}})
+        """Return all models that the caller may read, or those that are asked for, if they may read every one.
+
+        With a `format`, `params` are left out of those that the caller may not write; an admin who asks for all
+        models as `modeldeck` or `jsonl` gets the users and groups too, for an import elsewhere.
+        """
+        match: Match = {"_id": {"$in": params.asked}} if params.asked else {}
+        if params.asked:
+            await require_readable(context.database, caller, params.asked)
+        if params.format is None:
+            return await _streamed(context, caller, match)
+        return await _as_file(context, caller, match, params.format)
 
     @router.get("/tags", responses=_TAGS)
     async def list_tags(
@@ -124,6 +147,14 @@ def inventory_router(*, lenient: bool) -> APIRouter:
         return json_response(await tags(context.database, caller))
 
     return router
+
+
+async def _as_file(context: Context, caller: Caller, match: Match, wanted: ExportFormat) -> Response:
+    shows_params = context.settings.readers_see_params
+    content = readable_content(context.database, caller, match, readers_see_params=shows_params)
+    written = WRITTEN[wanted]
+    headers = {"Content-Disposition": f'attachment; filename="models{written.suffix}"'}
+    return await streamed_response(written.write(content), written.media_type, headers)
 
 
 async def _streamed(context: Context, caller: Caller, match: Match) -> Response:

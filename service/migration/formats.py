@@ -81,6 +81,8 @@ def _bundle(seen: Sketch) -> str | None:
 
 
 def _export(seen: Sketch) -> str | None:
+    if seen.text.split() in (["[]"], ["[", "]"]):
+        return "an empty JSON list: an Open WebUI export of no models"
     listed = seen.members.get("models")
     models = listed if isinstance(listed, list) else seen.elements or [seen.members]
     marks = sorted({mark for model in models for mark in _marks(model)})

@@ -21,9 +21,7 @@ from documents.identifier import Identifier, PrincipalId
 from documents.image import image_problem
 from documents.model import BaseModelId, Meta, Name, no_base_of_itself, unique_grants
 from documents.user import Email, Role, Username
-
-# The years 1 to 9999, which is what a date can hold.
-MIN_SECONDS, MAX_SECONDS = -62135596800, 253402300799
+from service.clock import MAX_SECONDS, MIN_SECONDS
 
 
 def _moment(value: Any) -> Any:

@@ -12,6 +12,7 @@ from service.clock import epoch_seconds
 from service.exact_bson import Record
 from service.identity import Caller
 from service.models.compose import Said, changed_fields
+from service.models.soundness import sound_grants
 
 # What `meta` always has in an answer, for records that were stored without.
 META_DEFAULTS: dict[str, Any] = {"profile_image_url": "/static/favicon.png", "description": "", "capabilities": {}}
@@ -104,26 +105,55 @@ def render_item(record: Mapping[str, Any], caller: Caller, *, readers_see_params
     page with it.
     """
     write_access = access.can_write(caller, record)
+    return {
+        **_said(record),
+        **({} if write_access or readers_see_params else {"params": {}}),
+        "meta": _shown_meta(record),
+        "write_access": write_access,
+        "user": owner_of(record),
+        **_counted(record),
+    }
+
+
+def plain_item(record: Mapping[str, Any], *, with_params: bool) -> dict[str, Any]:
+    """Return one record as it is moved elsewhere: no more than it says, and `meta` as it is stored."""
+    said = {**_said(record), "access_grants": sound_grants(record)}
+    return {name: value for name, value in said.items() if with_params or name != "params"} | _counted(record)
+
+
+def owner_of(record: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the `owner` that was looked up; None when they do not exist any more."""
     owner = next((owner for owner in record.get("owner", ()) if owner.get("leaving") is not True), None)
+    return {"id": owner["_id"], "name": owner.get("name"), "email": owner.get("email")} if owner else None
+
+
+def _said(record: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "id": record["_id"],
         "user_id": record.get("user_id"),
         "base_model_id": record.get("base_model_id"),
         "name": record.get("name") or "",
-        "params": record.get("params") or {} if write_access or readers_see_params else {},
-        "meta": _shown_meta(record),
+        "params": record.get("params") or {},
+        "meta": _meta(record),
         "access_grants": record.get("access_grants") or [],
         "is_active": record.get("is_active", False),
-        "write_access": write_access,
-        "user": {"id": owner["_id"], "name": owner.get("name"), "email": owner.get("email")} if owner else None,
+    }
+
+
+def _counted(record: Mapping[str, Any]) -> dict[str, Any]:
+    return {
         "version": record.get("version", 0),
         "created_at": epoch_seconds(record.get("created_at")),
         "updated_at": epoch_seconds(record.get("updated_at")),
     }
 
 
+def _meta(record: Mapping[str, Any]) -> dict[str, Any]:
+    return record["meta"] if isinstance(record.get("meta"), dict) else {}
+
+
 def _shown_meta(record: Mapping[str, Any]) -> dict[str, Any]:
-    meta: dict[str, Any] = record["meta"] if isinstance(record.get("meta"), dict) else {}
+    meta = _meta(record)
     return meta | {key: META_DEFAULTS[key] for key in META_DEFAULTS if key not in meta}
 
 

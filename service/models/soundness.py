@@ -44,6 +44,12 @@ def unsound_fields(record: Mapping[str, Any], *, with_params: bool = False) -> l
     ]
 
 
+def sound_grants(record: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the grants of a record that are as the service writes them."""
+    grants = record.get("access_grants")
+    return [grant for grant in grants if _is_grant(grant)] if isinstance(grants, list) else []
+
+
 def _is_grant(grant: Any) -> bool:
     if not isinstance(grant, dict) or grant.keys() != _GRANT.keys():
         return False
