@@ -107,6 +107,12 @@ class SlowRequestError(ModeldeckError):
     status = HTTPStatus.REQUEST_TIMEOUT
 
 
+class OverdueError(ModeldeckError):
+    """What was asked for takes longer than it may."""
+
+    status = HTTPStatus.GATEWAY_TIMEOUT
+
+
 class TooLargeError(ModeldeckError):
     """A record or a body beyond its limit."""
 

@@ -3,7 +3,8 @@
 import asyncio
 import json
 import time
-from typing import Any, TypeVar
+from collections.abc import Callable
+from typing import IO, Any, TypeVar
 
 from fastapi import Request
 from pydantic import BaseModel, ValidationError
@@ -29,17 +30,21 @@ async def read_body(request: Request, form: type[F], *, lenient: bool, limit: in
     field for anything else that is wrong. Whoever takes a while to send it has to have their rights still.
     """
     read_query(request, NoParams, lenient=lenient)
-    started = time.monotonic()
-    body = await _received(request, limit)
-    if time.monotonic() - started > FRESH_SECONDS:
-        await require_still_entitled(request)
+    body = bytearray()
+    await _receive(request, limit, body.extend)
     if len(body) <= MAX_BODY_BYTES:
         return _parsed(body, form, lenient=lenient)
     # In a thread, so that other requests get their turns meanwhile.
     return await asyncio.to_thread(_parsed, body, form, lenient=lenient)
 
 
-def _parsed(body: bytes, form: type[F], *, lenient: bool) -> F:
+async def copy_body(request: Request, file: IO[bytes], limit: int) -> int:
+    """Copy the body of a request to a file; return its size in bytes, and raise as `read_body` does."""
+    await _receive(request, limit, file.write)
+    return file.tell()
+
+
+def _parsed(body: bytearray, form: type[F], *, lenient: bool) -> F:
     value = _decode(body)
     if lenient:
         value = {name: value[name] for name in value.keys() & form.model_fields.keys()}
@@ -49,24 +54,27 @@ def _parsed(body: bytes, form: type[F], *, lenient: bool) -> F:
         raise invalid_input(error, "body") from None
 
 
-async def _received(request: Request, limit: int) -> bytes:
+async def _receive(request: Request, limit: int, take: Callable[[bytes], object]) -> None:
+    started = time.monotonic()
     try:
         async with asyncio.timeout(ARRIVAL_SECONDS):
-            return await _bounded(request, limit)
+            await _bounded(request, limit, take)
     except TimeoutError:
         raise SlowRequestError(f"The body did not arrive within {ARRIVAL_SECONDS:.0f} seconds.") from None
+    if time.monotonic() - started > FRESH_SECONDS:
+        await require_still_entitled(request)
 
 
-async def _bounded(request: Request, limit: int) -> bytes:
-    body = bytearray()
+async def _bounded(request: Request, limit: int, take: Callable[[bytes], object]) -> None:
+    received = 0
     async for chunk in request.stream():
-        body += chunk
-        if len(body) > limit:
+        received += len(chunk)
+        if received > limit:
             raise TooLargeError(f"The body exceeds {limit:,} bytes.")
-    return bytes(body)
+        take(chunk)
 
 
-def _decode(body: bytes) -> dict[str, Any]:
+def _decode(body: bytearray) -> dict[str, Any]:
     try:
         value = json.loads(body.decode("utf-8"))
     except UnicodeDecodeError:

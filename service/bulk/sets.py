@@ -10,13 +10,11 @@ from typing import Any
 from documents import ModelRecord
 from documents.keys import OwnerFacts
 from documents.revision import Change
-from service import access
-from service.bulk.verdict import Item, Live, new_principals, problems
+from service.bulk.verdict import Item, Live, look_up, new_principals, problems
 from service.database import BULK_TIMEOUT_FACTOR, Database
 from service.errors import BusyError, InvalidInputError
 from service.guard import MODELS, guarded
 from service.identity import Caller
-from service.models.changes import ids_not_free
 from service.models.compose import changed_fields
 from service.models.departed import withdraw_absent
 from service.models.principals import absent_principals, absent_problem
@@ -145,20 +143,12 @@ class _Run:
         await self._write([Planned(record["_id"], self._order.change, record, None) for record in records])
 
     async def _take(self, items: Sequence[Item]) -> None:
-        live = await self._live([item.model_id for item in items])
+        live = await look_up(self._database, [item.model_id for item in items], self._order.caller)
         decided = [(item, step) for item in items if (step := self._decide(item, live[item.model_id])) is not None]
         await self._require_principals(decided)
         # What is wrong is looked for in the whole set, but nothing more need be written to be taken back.
         if not self._plan.errors:
             await self._write([step for _, step in decided])
-
-    async def _live(self, ids: Sequence[str]) -> dict[str, Live]:
-        by_id = {"_id": {"$in": list(ids)}}
-        readable = await self._database.find(ModelRecord, {**access.readable(self._order.caller), **by_id})
-        records = {record["_id"]: record for record in readable}
-        # That an id is taken has to be told, as when a single model is created.
-        taken = await ids_not_free(self._database, ids, self._order.caller)
-        return {model_id: Live(records.get(model_id), model_id in taken) for model_id in ids}
 
     def _decide(self, item: Item, live: Live) -> Planned | None:
         found = [_error(item, where, msg) for where, msg in problems(item, live, self._order.caller)]

@@ -20,7 +20,10 @@ from service.bulk.sets import Order, Plan, Step, take_over
 from service.bulk.verdict import Item
 from service.context import ContextDependency, WriterDependency
 from service.errors import BODY_FAILURES, ForbiddenError, InvalidInputError, documented_problems
-from service.json_response import json_response
+from service.json_response import JSON, json_response
+from service.json_schema import reference
+from service.migration.endpoint import SentFormat, SourceParams, SourceReportShape, import_sent
+from service.query_string import documented, read_query
 from service.request_body import documented_body, read_body
 
 
@@ -54,8 +57,27 @@ class PlanShape(BaseModel):
     delete: list[StepShape]
 
 
+# What is wrong with a body that is no set of models of ours.
+_FOREIGN = ("must be a JSON object", "Extra inputs are not permitted")
 _REFUSALS = documented_problems(*BODY_FAILURES)
 _ANSWERS: dict[int | str, dict[str, Any]] = {200: {"model": PlanShape}, **_REFUSALS}
+
+
+_IMPORTED: dict[int | str, dict[str, Any]] = {
+    200: {
+        "model": PlanShape | SourceReportShape,
+        "description": "What was done or, for a dry run, would be done; with a `format`, record by record.",
+    },
+    **_REFUSALS,
+}
+
+
+def _import_body() -> dict[str, Any]:
+    body = documented_body(ImportForm)
+    form = body["content"][JSON]["schema"]
+    shared = form.pop("$defs") | {form["title"]: form}
+    either = [reference(form["title"]), {"description": "With a `format`: a file of it."}]
+    return {**body, "content": {JSON: {"schema": {"title": "ImportBody", "anyOf": either, "$defs": shared}}}}
 
 
 def sets_router(*, lenient: bool) -> APIRouter:
@@ -64,13 +86,24 @@ def sets_router(*, lenient: bool) -> APIRouter:
     import_form = CompatibleImportForm if lenient else ImportForm
     sync_form = CompatibleSyncForm if lenient else SyncForm
 
-    @router.post("/import", responses=_ANSWERS, openapi_extra={"requestBody": documented_body(ImportForm)})
+    @router.post(
+        "/import",
+        responses=_IMPORTED,
+        openapi_extra={"parameters": documented(SourceParams), "requestBody": _import_body()},
+    )
     async def import_models(caller: WriterDependency, request: Request, context: ContextDependency) -> Response:
         """Create models and update those that are there, with the caller's rights: all of them, or none.
 
-        New models are the caller's. Each model that can't be taken over is named, with the reason.
+        New models are the caller's. Each model that can't be taken over is named, with the reason. With a `format`, the
+        body is what another system or directory has exported, and the answer tells what became of each record of it.
         """
-        form = await read_body(request, import_form, lenient=lenient, limit=MAX_IMPORT_BYTES)
+        params = read_query(request, SourceParams, lenient=lenient)
+        if params.format is not None:
+            return json_response(await import_sent(request, caller, context, params))
+        try:
+            form = await read_body(request, import_form, lenient=lenient, limit=MAX_IMPORT_BYTES)
+        except InvalidInputError as error:
+            raise _hinting(error) from None
         order = Order(caller, _items(form.models), Change.IMPORT, form.dry_run)
         plan = await take_over(context.database, order)
         # Existing clients look for no more than that all went in.
@@ -106,6 +139,14 @@ def sets_router(*, lenient: bool) -> APIRouter:
         return json_response(_shown(plan, dry_run=form.dry_run))
 
     return router
+
+
+def _hinting(error: InvalidInputError) -> InvalidInputError:
+    """Return the same error; where it may be an export of another system that was sent, it says how to send that."""
+    if not any(fault["msg"] in _FOREIGN for fault in error.errors):
+        return error
+    hint = {"loc": ["query", "format"], "msg": "what other systems have exported is sent with its format"}
+    return InvalidInputError([*error.errors, {**hint, "allowed": list(SentFormat)}])
 
 
 def _items(forms: Sequence[ItemForm]) -> list[Item]:

@@ -1,15 +1,17 @@
 """What a caller may do with one item of a set, judged on the record as it is at that moment."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from documents import ModelRecord
 from documents.grant import PrincipalType
 from service import access
+from service.database import Database
 from service.errors import TooLargeError
 from service.exact_bson import Record
 from service.identity import Caller
-from service.models.changes import NOT_MANAGED, READ_ONLY, TAKEN
+from service.models.changes import NOT_MANAGED, READ_ONLY, TAKEN, ids_not_free
 from service.models.compose import SAID, Said, require_storable
 from service.models.each import malformed
 from service.models.grants import replaced_grants
@@ -45,6 +47,16 @@ class Live:
 
     record: Record | None
     taken: bool
+
+
+async def look_up(database: Database, model_ids: Sequence[str], caller: Caller) -> dict[str, Live]:
+    """Return what is there under each of these ids, for a caller."""
+    by_id = {"_id": {"$in": list(model_ids)}}
+    readable = await database.find(ModelRecord, {**access.readable(caller), **by_id})
+    records = {record["_id"]: record for record in readable}
+    # That an id is taken has to be told, as when a single model is created.
+    taken = await ids_not_free(database, model_ids, caller)
+    return {model_id: Live(records.get(model_id), model_id in taken) for model_id in model_ids}
 
 
 def problems(item: Item, live: Live, caller: Caller) -> Iterator[Problem]:

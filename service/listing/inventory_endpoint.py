@@ -26,9 +26,21 @@ _MODELS: dict[int | str, dict[str, Any]] = {
 }
 
 
+class BundleShape(BaseModel):
+    """Models with all that they say and, for admins who ask for all, the people: what an import takes."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"models": [{"id": "sql-tuning", "name": "SQL Tuning"}]}]}
+    )
+
+    users: list[dict[str, Any]] = Field(default_factory=list)
+    groups: list[dict[str, Any]] = Field(default_factory=list)
+    models: list[dict[str, Any]]
+
+
 _EXPORTED: dict[int | str, dict[str, Any]] = {
     200: {
-        "model": list[ItemShape],
+        "model": list[ItemShape] | BundleShape | list[dict[str, Any]],
         "description": "An array of models, in order of id; with a `format`, a file.",
         "content": {
             "application/x-ndjson": {"schema": {"type": "string"}, "example": '{"kind":"model","id":"sql-tuning"}\n'},

@@ -11,7 +11,7 @@ from service.migration.formats import Format, Recognised, reader_of, recognise
 from service.migration.openwebui_db import read_openwebui_db
 from service.migration.options import ImportOptions
 from service.migration.report import Report
-from service.migration.source import open_source
+from service.migration.source import Source, open_source
 from service.migration.user_map import with_users_mapped
 
 STANDARD_INPUT = "-"
@@ -40,17 +40,36 @@ def opened_source(where: str, wanted: Format | None) -> Iterator[OpenedSource]:
             yield OpenedSource(instance, Format.OPENWEBUI_DB, "it is the URL of a database", lambda: 0.0)
         return
     with open_source(where) as source:
-        # What nobody knows is read as a bundle, the strictest of all, which says what is wrong with it.
-        guess = recognise(source) if wanted is None else Recognised(wanted, _NAMED)
-        seen = guess or Recognised(Format.MODELDECK, _UNKNOWN)
+        seen = _seen(source, wanted)
         if seen.format is not Format.OPENWEBUI_DB:
-            reader, size = reader_of(seen.format), max(source.size, 1)
-            yield OpenedSource(lambda: reader(source), seen.format, seen.reason, lambda: min(source.tell() / size, 1.0))
+            yield _read_as(source, seen)
             return
     if where == STANDARD_INPUT:
         raise ConfigurationError("A database can't be read from standard input; name its file.")
     with read_openwebui_db(where) as instance:
         yield OpenedSource(instance, seen.format, seen.reason, lambda: 0.0)
+
+
+def sent_source(source: Source, wanted: Format | None) -> OpenedSource:
+    """Return a source that was sent, ready to be read; without a wanted format, its content tells.
+
+    Raises ConfigurationError for a database, which can't be sent.
+    """
+    seen = _seen(source, wanted)
+    if seen.format is Format.OPENWEBUI_DB:
+        raise ConfigurationError(f"{seen.reason}; a database can't be sent, only imported by command: modeldeck import")
+    return _read_as(source, seen)
+
+
+def _seen(source: Source, wanted: Format | None) -> Recognised:
+    guess = recognise(source) if wanted is None else Recognised(wanted, _NAMED)
+    # What nobody knows is read as a bundle, the strictest of all, which says what is wrong with it.
+    return guess or Recognised(Format.MODELDECK, _UNKNOWN)
+
+
+def _read_as(source: Source, seen: Recognised) -> OpenedSource:
+    reader, size = reader_of(seen.format), max(source.size, 1)
+    return OpenedSource(lambda: reader(source), seen.format, seen.reason, lambda: min(source.tell() / size, 1.0))
 
 
 async def import_opened(

@@ -10,6 +10,7 @@ from documents import ModelRecord
 from documents.grant import EVERYONE, AccessGrant, PrincipalType
 from documents.image import image_problem
 from documents.revision import Change
+from service.bulk.verdict import Item, Live, look_up, problems
 from service.database import Database
 from service.errors import ConflictError, InvalidInputError, TooLargeError
 from service.exact_bson import Record
@@ -22,11 +23,13 @@ from service.migration.report import Outcome, Report
 from service.models.compose import SAID, changed_fields, require_storable
 from service.models.departed import withdraw_absent
 from service.models.grants import replaced_grants
+from service.models.item import as_stored
 from service.models.soundness import unsound_fields
 from service.models.writes import LostRaceError, Planned, step_back, store
 from service.people.groups import add_group
 
 BATCH_RECORDS = 1000
+SHARED_BATCH_RECORDS = 100
 BATCH_BYTES = 8_000_000
 # What makes two versions of a record the same; `version` and `keys` follow from it.
 _CONTENT = (*SAID, "created_at", "updated_at")
@@ -62,6 +65,8 @@ class ModelImport:
         self._seen: set[bytes] = set()
         self._made: set[bytes] = set()
         self._writing: asyncio.Task[None] | None = None
+        # Whoever calls is not alone: others shall get their turns in between.
+        self._batch_records = BATCH_RECORDS if options.caller is None else SHARED_BATCH_RECORDS
 
     async def add(self, position: str, model: ModelInput) -> bool:
         """Take one model; return whether a batch was full and handed on."""
@@ -70,10 +75,11 @@ class ModelImport:
             self._report.reject(position, "model", model.id, "the id is given twice; the first one counts")
             return False
         self._seen.add(digest)
-        if model.user_id is None and self._options.owner_id is None:
+        options = self._options
+        if options.owner_id is None and (model.user_id is None or options.mine):
             self._report.reject(position, "model", model.id, "user_id: missing, and no owner was given for such models")
             return False
-        candidate = _Candidate(position, model, _body(model, self._options.owner_id))
+        candidate = _Candidate(position, model, _body(model, options))
         self._keep_safe_image(candidate)
         try:
             size = require_storable(candidate.body)
@@ -82,7 +88,7 @@ class ModelImport:
             return False
         self._batch.append(candidate)
         self._batch_bytes += size
-        if len(self._batch) < BATCH_RECORDS and self._batch_bytes < BATCH_BYTES:
+        if len(self._batch) < self._batch_records and self._batch_bytes < BATCH_BYTES:
             return False
         await self._hand_on()
         return True
@@ -154,34 +160,68 @@ class ModelImport:
             self._report.add(Outcome.CREATED, position, "group", group_id, reason="named by a grant")
 
     async def _decide(self, batch: list[_Candidate]) -> list[Planned]:
-        ids = [candidate.model.id for candidate in batch]
-        existing = {record["_id"]: record for record in await self._database.find(ModelRecord, {"_id": {"$in": ids}})}
+        existing = await self._existing([candidate.model.id for candidate in batch])
         planned: list[Planned] = []
         for candidate in batch:
-            live = existing.get(candidate.model.id)
+            live = existing[candidate.model.id]
             decision = self._decision(candidate, live)
-            if candidate.decision is None:
-                candidate.decision = decision
+            # Where somebody else was faster, nothing of the batch was written: the last decision counts.
+            candidate.decision = decision
             if decision.writes:
-                planned.append(_planned(candidate, live, self._earlier.get(candidate.model.id, 0)))
+                planned.append(self._planned(candidate, live.record))
         return planned
 
-    def _decision(self, candidate: _Candidate, live: Record | None) -> Decision:
-        if live is None:
-            return Decision(Outcome.CREATED)
-        if isinstance(live.get("access_grants"), list):
+    async def _existing(self, ids: list[str]) -> dict[str, Live]:
+        if self._options.caller is not None:
+            return await look_up(self._database, ids, self._options.caller)
+        found = {record["_id"]: record for record in await self._database.find(ModelRecord, {"_id": {"$in": ids}})}
+        return {model_id: Live(found.get(model_id), model_id in found) for model_id in ids}
+
+    def _decision(self, candidate: _Candidate, live: Live) -> Decision:
+        record = live.record
+        if record is not None and isinstance(record.get("access_grants"), list):
             # Grants are a set: neither their order nor their ids make a difference.
-            candidate.body["access_grants"] = replaced_grants(candidate.body["access_grants"], live)
-        wanted = {field: candidate.body.get(field, live.get(field)) for field in _CONTENT}
-        differing = changed_fields({field: live.get(field) for field in _CONTENT}, wanted)
-        return compared(self._options, differing or unsound_fields(live, with_params=True))
+            candidate.body["access_grants"] = replaced_grants(candidate.body["access_grants"], record)
+        if record is not None and isinstance(record.get("meta"), dict):
+            candidate.body = dict(as_stored(candidate.body, record))
+        if refused := self._refused(candidate, live):
+            return Decision(Outcome.REJECTED, reason=refused)
+        if record is None:
+            return Decision(Outcome.CREATED)
+        wanted = {field: candidate.body.get(field, record.get(field)) for field in _CONTENT}
+        differing = changed_fields({field: record.get(field) for field in _CONTENT}, wanted)
+        return compared(self._options, differing or unsound_fields(record, with_params=True))
+
+    def _refused(self, candidate: _Candidate, live: Live) -> str:
+        caller = self._options.caller
+        if caller is None:
+            return ""
+        said = {field: candidate.body[field] for field in SAID if field in candidate.body}
+        found = problems(Item(0, candidate.model.id, said), live, caller)
+        return "; ".join(f"{field}: {problem}" for field, problem in found)
+
+    def _planned(self, candidate: _Candidate, live: Record | None) -> Planned:
+        model, body = candidate.model, candidate.body
+        held = (live or {}).get("user_id")
+        owner = body.get("user_id", held if isinstance(held, str) else self._options.owner_id)
+        said = {field: owner if field == "user_id" else body[field] for field in SAID}
+        times = {field: body.get(field) for field in ("created_at", "updated_at")}
+        # Of others, a source does not tell how often a record was changed.
+        least = model.version if _trusted(self._options) else 1
+        version = max(least, self._earlier.get(model.id, 0) + 1)
+        return Planned(model.id, Change.IMPORT, live, said, **times, version=version)
+
+    @property
+    def _by(self) -> str | None:
+        caller = self._options.caller
+        return None if caller is None else caller.user_id
 
     async def _write(self, batch: list[_Candidate], planned: list[Planned]) -> None:
         if not self._options.dry_run:
             for attempt in range(ATTEMPTS):
                 try:
                     if planned:
-                        await store(self._database, planned, None, bulk=True)
+                        await store(self._database, planned, self._by, bulk=True)
                         given = [grant for item in planned if item.said for grant in item.said["access_grants"]]
                         await withdraw_absent(self._database, given)
                     break
@@ -202,18 +242,12 @@ def _digest(model_id: str) -> bytes:
     return blake2b(model_id.encode(), digest_size=12).digest()
 
 
-def _planned(candidate: _Candidate, live: Record | None, earlier: int) -> Planned:
-    body = candidate.body
-    said = {field: body[field] for field in SAID}
-    times = {field: body.get(field) for field in ("created_at", "updated_at")}
-    return Planned(
-        candidate.model.id, Change.IMPORT, live, said, **times, version=max(candidate.model.version, earlier + 1)
-    )
+def _trusted(options: ImportOptions) -> bool:
+    return options.caller is None or options.caller.is_admin
 
 
-def _body(model: ModelInput, owner_id: str | None) -> dict[str, Any]:
+def _body(model: ModelInput, options: ImportOptions) -> dict[str, Any]:
     body: dict[str, Any] = {
-        "user_id": model.user_id if model.user_id is not None else owner_id,
         "base_model_id": model.base_model_id,
         "name": model.name,
         "params": model.params,
@@ -221,5 +255,8 @@ def _body(model: ModelInput, owner_id: str | None) -> dict[str, Any]:
         "access_grants": [grant.model_dump() for grant in model.access_grants],
         "is_active": model.is_active,
     }
-    times = {"created_at": model.created_at, "updated_at": model.updated_at}
+    # A record that is there keeps its owner, unless the source names one.
+    if model.user_id is not None and not options.mine:
+        body["user_id"] = model.user_id
+    times = {"created_at": model.created_at, "updated_at": model.updated_at} if _trusted(options) else {}
     return body | {field: moment for field, moment in times.items() if moment is not None}

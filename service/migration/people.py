@@ -19,6 +19,7 @@ from service.present import PRESENT
 
 BATCH = 1000
 LEAVING = "is being deleted; try again when it is gone, or run: modeldeck doctor --repair"
+NOT_BY_IMPORT = "exists, and role or is_active differ; change them with POST /api/users/update"
 ATTEMPTS = 5
 CONTENDED = "The same records are being changed by others all the time; try again later."
 
@@ -103,7 +104,11 @@ class UserImport:
         if live.get("leaving") is True:
             return Decision(Outcome.REJECTED, reason=LEAVING)
         said = user.model_dump(exclude={"id"})
-        return compared(self._options, [field for field, value in said.items() if live.get(field) != value])
+        differing = [field for field, value in said.items() if live.get(field) != value]
+        if self._options.caller is not None and {"role", "is_active"} & set(differing):
+            # That there is always an admin is seen to there.
+            return Decision(Outcome.REJECTED, reason=NOT_BY_IMPORT)
+        return compared(self._options, differing)
 
 
 def _user_write(user: UserInput, live: Record | None) -> Write:

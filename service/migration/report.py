@@ -68,6 +68,8 @@ class Report:
         # Why nothing of it was written after all.
         self.undone: str | None = None
         self._whole = whole
+        # How many steps there are to be told.
+        self.kept = 0
         self._steps = tempfile.SpooledTemporaryFile(SPOOL_BYTES, "w+", encoding="utf-8")  # noqa: SIM115
 
     def add(
@@ -86,6 +88,7 @@ class Report:
             shown = str(record_id)[:SHOWN_ID_LENGTH] if record_id is not None else None
             step = Step(outcome, position, kind, shown, tuple(fields), reason)
             self._steps.write(json.dumps(asdict(step)) + "\n")
+            self.kept += 1
 
     def reject(self, position: str, kind: str, record_id: Any, reason: str) -> None:
         """Note that a record was not taken over."""
@@ -133,7 +136,7 @@ class Report:
         """Return the counts of whole records by kind and outcome."""
         kinds = sorted({kind for kind, outcome in self.counts if outcome in _RECORDS})
         return {
-            kind: {outcome: self.counts[kind, outcome] for outcome in _RECORDS if self.counts[kind, outcome]}
+            kind: {outcome.value: self.counts[kind, outcome] for outcome in _RECORDS if self.counts[kind, outcome]}
             for kind in kinds
         }
 

@@ -55,8 +55,10 @@ class Item:
 class Source:
     """A file that can be read more than once, with the share of it that has been read."""
 
-    def __init__(self, file: IO[bytes], size: int) -> None:
+    def __init__(self, file: IO[bytes], size: int, *, longest: int | None = None) -> None:
+        """Read from `file`, which has `size` bytes; at most `longest` bytes, when it is packed, unpacked."""
         self._file = file
+        self._longest = longest
         self.size = size
 
     def tell(self) -> int:
@@ -79,11 +81,36 @@ class Source:
         self._file.seek(0)
         packed = self._file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
         self._file.seek(0)
-        return cast(IO[bytes], gzip.GzipFile(fileobj=self._file)) if packed else _Unclosed(self._file)
+        if not packed:
+            return _Unclosed(self._file)
+        unpacked = gzip.GzipFile(mode="rb", fileobj=self._file)
+        return cast(IO[bytes], unpacked if self._longest is None else _Bounded(unpacked, self._longest))
 
 
 # Yields the records of a file; called twice for an import.
 Reader = Callable[[Source], Iterator[Item]]
+
+
+class _Bounded(io.BufferedIOBase):
+    """Passes on what it reads, until that is too much."""
+
+    def __init__(self, file: gzip.GzipFile, longest: int) -> None:
+        self._file = file
+        self._longest = longest
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        return self._counted(self._file.read(size))
+
+    def read1(self, size: int = -1, /) -> bytes:
+        return self._counted(self._file.read1(size))
+
+    def _counted(self, read: bytes) -> bytes:
+        if self._file.tell() > self._longest:
+            raise OSError(f"it has more than {self._longest:,} bytes, unpacked")
+        return read
 
 
 class _Unclosed(io.BufferedReader):
