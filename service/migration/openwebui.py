@@ -13,6 +13,8 @@ ALONE = "the only model"
 # What only a running model has, as the API lists it; the record of one is its `info`.
 _RUNTIME = ("object", "owned_by")
 _TAGS = ("tag_name", "tagName")
+# Whoever names the format of a bundle wrongly shall not lose its people in silence.
+_OF_A_BUNDLE = ("users", "groups")
 _IN_META = {
     "profile_image_url": "imageUrl",
     "description": "desc",
@@ -60,6 +62,10 @@ def _members(scanner: JsonScanner, told: Told) -> Generator[Item, None, bool]:
         scanner.take(":")
         if name != MODELS:
             scanner.value()
+            if name in _OF_A_BUNDLE:
+                yield Item(
+                    UNKNOWN, name, problem="is not in an export; as a bundle (format modeldeck) it would be read"
+                )
         elif listed:
             raise scanner.error(f"{MODELS} stands twice")
         else:

@@ -54,14 +54,15 @@ def _error(number: int, msg: str) -> dict[str, Any]:
 
 def with_users_mapped(items: Iterator[Item], mapped: Mapping[str, str]) -> Iterator[Item]:
     """Yield the items with the ids of users replaced; a user who is mapped is left out, since they are here."""
+    # What is worth knowing of a whole source is told by one of its items, which can be such a user.
+    notes: tuple[str, ...] = ()
     for item in items:
-        value = item.value
-        if not isinstance(value, dict):
-            yield item
-        elif item.kind == "user" and value.get("id") in mapped:
+        if item.kind == "user" and isinstance(item.value, dict) and item.value.get("id") in mapped:
+            notes += item.notes
             continue
-        else:
-            yield Item(item.kind, item.position, _replaced(item.kind, value, mapped), item.problem, item.notes)
+        value = _replaced(item.kind, item.value, mapped) if isinstance(item.value, dict) else item.value
+        yield Item(item.kind, item.position, value, item.problem, (*notes, *item.notes))
+        notes = ()
 
 
 def _replaced(kind: str, value: Mapping[str, Any], mapped: Mapping[str, str]) -> dict[str, Any]:

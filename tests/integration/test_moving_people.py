@@ -68,6 +68,15 @@ def test_the_command_reads_who_is_who_and_names_the_lines_that_are_wrong(
     assert store["models"].distinct("user_id", {"_id": "m"}) == ["ben-here"]
 
 
+async def test_what_the_first_user_tells_of_the_source_is_told_though_they_are_mapped(
+    real_directory: Directory, tmp_path: Path
+) -> None:
+    await real_directory.user("here")
+    path = instance(tmp_path / "webui.db", *SOUND, 'ALTER TABLE "user" ADD COLUMN bio TEXT')
+    async with moved(real_directory, path, user_map={"ann": "here"}) as report:
+        assert "columns left behind: bio" in "".join(step.reason for step in report.told())
+
+
 # --- Groups that are only named
 
 

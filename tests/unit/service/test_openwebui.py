@@ -63,6 +63,14 @@ def test_every_shape_of_an_export_is_read(content: Any, positions: list[str]) ->
     assert [item.value for item in items] == [{**EARLY, "access_grants": []}] * len(items)
 
 
+def test_the_people_of_a_bundle_are_not_lost_in_silence() -> None:
+    items = read({"users": [{"id": "ann"}], "models": [EARLY]})
+    assert [(item.position, "as a bundle" in (item.problem or "")) for item in items] == [
+        ("users", True),
+        ("models[0]", False),
+    ]
+
+
 def test_a_record_is_taken_over_as_it_is() -> None:
     item = one({**EARLY, "access_grants": []})
     assert (item.problem, item.notes) == (None, ())
