@@ -210,6 +210,21 @@ def export(
         sys.exit(EXIT_PROBLEMS)
 
 
+@app.command()
+def watch(
+    after: Annotated[str | None, typer.Option(metavar="TOKEN", help="Begin after the change of this token.")] = None,
+    state: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Begin where this file says, and keep it up to date.")
+    ] = None,
+) -> None:
+    """Print each change of a model as a line of JSON, with a token to begin again from, until Ctrl-C."""
+    from service.watch import watch as run_watch  # noqa: PLC0415
+
+    if after is not None and state is not None:
+        raise typer.BadParameter("--after and --state exclude each other")
+    with_database(lambda database: run_watch(database, after, state), with_indexes=False)
+
+
 @indexes.command("ensure")
 def indexes_ensure() -> None:
     """Create the indexes that are missing; print what still differs."""

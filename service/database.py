@@ -28,6 +28,7 @@ from service.exact_bson import RAW, STORED, Record, decode_exactly, int64
 log = logging.getLogger("modeldeck")
 
 Pipeline = Sequence[Mapping[str, Any]]
+Event = Mapping[str, Any]
 Write = InsertOne[Record] | UpdateOne | DeleteOne
 D = TypeVar("D", bound=Document)
 T = TypeVar("T")
@@ -43,6 +44,12 @@ _TRANSIENT, _UNKNOWN_COMMIT = "TransientTransactionError", "UnknownTransactionCo
 _NAMESPACE_NOT_FOUND = 26
 _DUPLICATE_KEY = 11000
 _BAD_VALUE = 2
+_CHANGES_LOST = 286
+# A cursor that is gone, or was ended by the server, says nothing of the changes.
+_CURSOR_CODES = {43, 237, 11601}
+_CHANGES = ["insert", "update", "replace", "delete"]
+CHANGES_AWAIT_MS = 500
+RETRY_SECONDS = 0.5
 
 
 class Database:
@@ -233,6 +240,41 @@ class Database:
             yield found
             after = {"_id": {"$gt": found[-1]["_id"]}}
 
+    async def changes(self, kind: type[Document], after: str | None) -> AsyncIterator[tuple[str, Event | None]]:
+        """Yield the changes of a collection for ever, each with the token after which to begin again.
+
+        Begins after the change of the token `after`, or now. While nothing changes, tokens come alone, the first one as
+        soon as no change can escape. Outages are waited out, once it has begun. Raises ConfigurationError for a token
+        that can't be used (any more).
+        """
+        last, begun = after, False
+        while True:
+            try:
+                async for token, event in self._stream(kind, last):
+                    last, begun = token, True
+                    yield token, event
+            except PyMongoError as error:
+                if isinstance(error, OperationFailure) and error.code == _CHANGES_LOST:
+                    raise ConfigurationError("The changes after that token are not kept any more.") from None
+                if not begun and last is not None and isinstance(error, OperationFailure):
+                    raise ConfigurationError(f"The token can't be used here: {error}") from None
+                if not begun or not _passes(error):
+                    raise
+                log.warning("the database is away; waiting for it")
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def _stream(self, kind: type[Document], after: str | None) -> AsyncIterator[tuple[str, Event | None]]:
+        pipeline = [{"$match": {"operationType": {"$in": _CHANGES}}}]
+        start = {"_data": after} if after else None
+        collection = self._for_reading(kind)
+        async with collection.watch(
+            pipeline, "updateLookup", max_await_time_ms=CHANGES_AWAIT_MS, start_after=start
+        ) as stream:
+            while stream.alive:
+                event = await stream.try_next()
+                token = event["_id"] if event else stream.resume_token
+                yield token["_data"], decode_exactly(event) if event else None
+
     async def get(self, kind: type[D], query: Mapping[str, Any]) -> D | None:
         """Return the one document that matches, validated, or None."""
         found = await self.find(kind, query, limit=1)
@@ -326,6 +368,13 @@ async def _committed(session: AsyncIOMotorClientSession, work: Callable[[], Awai
 async def _abort(session: AsyncIOMotorClientSession) -> None:
     if session.delegate.in_transaction:
         await session.abort_transaction()
+
+
+def _passes(error: PyMongoError) -> bool:
+    """Say whether what failed may be tried again from where it was."""
+    if not isinstance(error, OperationFailure):
+        return True
+    return error.code in _CURSOR_CODES or error.has_error_label("ResumableChangeStreamError")
 
 
 def insert_one(document: Record) -> Write:
