@@ -45,6 +45,7 @@ _NAMESPACE_NOT_FOUND = 26
 _DUPLICATE_KEY = 11000
 _BAD_VALUE = 2
 _CHANGES_LOST = 286
+_LOST = "The changes after that token are not kept any more: begin anew, with an export of what there is."
 # A cursor that is gone, or was ended by the server, says nothing of the changes.
 _CURSOR_CODES = {43, 237, 11601}
 _CHANGES = ["insert", "update", "replace", "delete"]
@@ -255,7 +256,7 @@ class Database:
                     yield token, event
             except PyMongoError as error:
                 if isinstance(error, OperationFailure) and error.code == _CHANGES_LOST:
-                    raise ConfigurationError("The changes after that token are not kept any more.") from None
+                    raise ConfigurationError(_LOST) from None
                 if not begun and last is not None and isinstance(error, OperationFailure):
                     raise ConfigurationError(f"The token can't be used here: {error}") from None
                 if not begun or not _passes(error):

@@ -7,6 +7,7 @@ from enum import StrEnum
 from service.export.bundle import write_bundle, write_lines
 from service.export.content import Content
 from service.export.openwebui import write_openwebui
+from service.export.parquet import write_parquet
 from service.export.table import write_table
 
 
@@ -17,6 +18,7 @@ class ExportFormat(StrEnum):
     OPENWEBUI = "openwebui"
     JSONL = "jsonl"
     CSV = "csv"
+    PARQUET = "parquet"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,7 @@ WRITTEN = {
     ExportFormat.OPENWEBUI: Written(write_openwebui, "application/json", ".json"),
     ExportFormat.JSONL: Written(write_lines, "application/x-ndjson", ".jsonl"),
     ExportFormat.CSV: Written(write_table, "text/csv; charset=utf-8", ".csv"),
+    ExportFormat.PARQUET: Written(write_parquet, "application/vnd.apache.parquet", ".parquet"),
 }
 
 

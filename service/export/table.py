@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -45,7 +45,7 @@ def _taken(text: io.StringIO) -> bytes:
 
 def _row(exported: Exported) -> list[Any]:
     model, meta, owner = exported.model, exported.model["meta"], exported.owner or {}
-    rest = {name: value for name, value in meta.items() if name not in _IN_COLUMNS and not _is_image(value)}
+    rest = {name: value for name, value in without_images(meta).items() if name not in _IN_COLUMNS}
     values = {
         **model,
         "owner_name": owner.get("name"),
@@ -58,6 +58,11 @@ def _row(exported: Exported) -> list[Any]:
         "updated_at": _written(model["updated_at"]),
     }
     return [_cell(values.get(column)) for column in COLUMNS]
+
+
+def without_images(meta: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a `meta` without what is an image of its own, which no table has use for."""
+    return {name: value for name, value in meta.items() if not _is_image(value)}
 
 
 def _is_image(value: Any) -> bool:

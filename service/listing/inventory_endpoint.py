@@ -1,7 +1,7 @@
 """`GET /models/base`, `/models/export` and `/models/tags`."""
 
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Response
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -67,6 +67,10 @@ _TAGS: dict[int | str, dict[str, Any]] = {
 }
 
 
+# A data frame is for those who have the database; it needs more than a service has.
+Sent = Literal[ExportFormat.MODELDECK, ExportFormat.OPENWEBUI, ExportFormat.JSONL, ExportFormat.CSV]
+
+
 class BaseParams(BaseModel):
     """What selects base models."""
 
@@ -89,7 +93,7 @@ class ExportParams(BaseModel):
         examples=[["sql-tuning", "openai/gpt-4o"]],
     )
 
-    format: ExportFormat | None = Field(
+    format: Sent | None = Field(
         None, description="As a file of this format; else as an array of models.", examples=["csv"]
     )
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import polars
 import pytest
 
 from documents.user import Role
@@ -131,6 +132,40 @@ def test_a_table_is_safe_to_open_in_a_spreadsheet(mover: CommandLine, tmp_path: 
     assert (last["is_active"], rows[0]["is_active"], rows[0]["capabilities"]) == ("false", "true", "")
 
 
+def test_a_data_frame_has_types(filled: CommandLine, tmp_path: Path) -> None:
+    path = tmp_path / "models.parquet"
+    filled.ok("export", "--out", str(path))
+    frame = polars.read_parquet(path)
+    assert {name: str(kind) for name, kind in frame.schema.items()} == {
+        **dict.fromkeys(
+            ("id", "name", "user_id", "owner_name", "owner_email", "base_model_id", "description"), "String"
+        ),
+        "is_active": "Boolean",
+        "tags": "List(String)",
+        "capabilities": "List(String)",
+        "params": "String",
+        "meta": "String",
+        "access_grants": "List(Struct({'principal_type': String, 'principal_id': String, 'permission': String}))",
+        "version": "Int64",
+        "created_at": "Datetime(time_unit='ms', time_zone='UTC')",
+        "updated_at": "Datetime(time_unit='ms', time_zone='UTC')",
+    }
+    base, custom = frame.to_dicts()
+    assert (base["base_model_id"], base["is_active"], base["tags"]) == (None, True, [])
+    assert (custom["owner_email"], custom["tags"], custom["version"]) == ("Ben@x.org", ["sql", "日本"], 7)
+    assert json.loads(custom["params"]) == MODELS[1]["params"]
+    assert "profile_image_url" not in json.loads(custom["meta"])
+    assert [given["permission"] for given in custom["access_grants"]] == ["write", "read"]
+
+
+def test_many_models_are_a_data_frame_too(mover: CommandLine, tmp_path: Path) -> None:
+    many = [model(f"n{at:04}", "gone", name=f"N{at}") for at in range(350)]
+    mover.ok("import", str(written(tmp_path, {"models": many})))
+    for name in ("n.parquet", "none.parquet"):
+        mover.ok("export", "--out", str(tmp_path / name), "--format", "parquet")
+    assert polars.read_parquet(tmp_path / "n.parquet")["name"].to_list() == [f"N{at}" for at in range(350)]
+
+
 @pytest.mark.parametrize(
     ("kind", "nothing"),
     [
@@ -168,11 +203,11 @@ def test_a_reader_that_has_enough_ends_an_export(filled: CommandLine) -> None:
 
 def test_malformed_records_are_exported_and_named(filled: CommandLine, store: Stored) -> None:
     store["models"].update_one({"_id": "gpt-4o"}, {"$set": {"access_grants": [5], "name": 7}, "$unset": {"meta": 1}})
-    for kind in ("modeldeck", "openwebui", "jsonl", "csv"):
-        done = filled.run("export", "--format", kind)
+    for kind in ("modeldeck", "openwebui", "jsonl", "csv", "parquet"):
+        done = filled.run("export", "--format", kind, "--out", f"out.{kind}")
         assert done.status == 1
         assert "model 'gpt-4o' is malformed: name, meta, access_grants" in done.stderr
-        assert "team/ß" in done.stdout
+        assert "team/ß".encode() in (filled.folder / f"out.{kind}").read_bytes()
 
 
 def test_an_export_shows_one_moment(filled: CommandLine, store: Stored, tmp_path: Path) -> None:
@@ -241,7 +276,7 @@ async def test_others_get_what_they_may_read_and_no_people(
 
 async def test_a_format_that_is_none_is_refused(real_directory: Directory) -> None:
     await real_directory.user("ann")
-    answer = await real_directory.get(EXPORT, "ann", format="parquet?")
+    answer = await real_directory.get(EXPORT, "ann", format="parquet")
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["loc"] == ["query", "format"]
     assert "'csv'" in answer.json()["errors"][0]["msg"]
