@@ -1,14 +1,14 @@
-"""Create the indexes that are missing, and tell where the live database differs from what we declare."""
+"""Make the indexes and views that are missing, and tell where the live database differs from what we declare."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any, Protocol
 
 from pymongo import IndexModel
 
 from documents import ApiKey, Group, ModelRecord, Revision, User
 from indexes import api_key, group, model, revision, user
+from indexes.drift import Drift, DriftKind
+from indexes.ensure_views import ViewStore, check_views, ensure_views
 
 DECLARED: Mapping[str, Sequence[IndexModel]] = {
     ModelRecord.Settings.name: model.INDEXES,
@@ -27,31 +27,8 @@ _DISTINGUISHING = ("collation", "partialFilterExpression", "sparse")
 Shape = tuple[list[tuple[str, Any]], dict[str, Any]]
 
 
-class DriftKind(StrEnum):
-    """How a live index differs from the declared ones."""
-
-    MISSING = "missing"
-    EXTRA = "extra"
-    DIFFERENT = "different"
-
-
-@dataclass(frozen=True, slots=True)
-class Drift:
-    """One difference between the declared and the live indexes; `guards` tells that uniqueness depends on it."""
-
-    collection: str
-    index: str
-    kind: DriftKind
-    detail: str
-    guards: bool = False
-
-    def __str__(self) -> str:
-        """Write the difference as one line."""
-        return f"{self.kind}: {self.collection}.{self.index} ({self.detail})"
-
-
-class IndexStore(Protocol):
-    """The two driver calls that this package needs."""
+class IndexStore(ViewStore, Protocol):
+    """The driver calls that this package needs."""
 
     async def create_indexes(self, collection: str, indexes: Sequence[IndexModel]) -> None:
         """Create the indexes that do not exist yet."""
@@ -85,8 +62,8 @@ def _compared(collection: str, name: str, wanted: Shape, live: Mapping[str, Shap
 
 
 async def check(store: IndexStore) -> list[Drift]:
-    """Return every difference between the declared indexes and those of the live database."""
-    drifts: list[Drift] = []
+    """Return every difference between what is declared and the live database."""
+    drifts = check_views(await store.collection_options())
     for collection, declared in DECLARED.items():
         wanted = {index.document["name"]: _shape(index.document) for index in declared}
         live = {
@@ -101,7 +78,7 @@ async def check(store: IndexStore) -> list[Drift]:
             for name, shape in live.items()
             if name not in wanted
         )
-    return sorted(drifts, key=lambda drift: (drift.collection, drift.index))
+    return sorted(drifts, key=lambda drift: (drift.collection, drift.name))
 
 
 async def ensure(store: IndexStore) -> list[Drift]:
@@ -110,7 +87,8 @@ async def ensure(store: IndexStore) -> list[Drift]:
     Safe to run from many processes at once. Nothing is dropped: an index that takes the name or the
     fields of a declared one, or one that we do not declare, is somebody's decision, so it is reported.
     """
-    missing = {(drift.collection, drift.index) for drift in await check(store) if drift.kind is DriftKind.MISSING}
+    await ensure_views(store)
+    missing = {(drift.collection, drift.name) for drift in await check(store) if drift.kind is DriftKind.MISSING}
     for collection, declared in DECLARED.items():
         wanted = [index for index in declared if (collection, index.document["name"]) in missing]
         if wanted:

@@ -12,7 +12,8 @@ import typer
 
 from documents.api_key import Scope
 from documents.user import Role
-from indexes.ensure import Drift, check, ensure
+from indexes.drift import Drift
+from indexes.ensure import check, ensure
 from service.database import Database
 from service.errors import explain_failure
 from service.export.formats import ExportFormat

@@ -36,12 +36,13 @@ T = TypeVar("T")
 # The transaction in which the calls of this task take part, if any.
 _session: ContextVar[AsyncIOMotorClientSession | None] = ContextVar("session", default=None)
 
+MAJORITY = WriteConcern(w="majority", j=True)
 SERVER_SELECTION_TIMEOUT_MS = 5000
 BULK_TIMEOUT_FACTOR = 6
 ABORT_SECONDS = 2.0
 MAX_PAUSE_SECONDS = 0.25
 _TRANSIENT, _UNKNOWN_COMMIT = "TransientTransactionError", "UnknownTransactionCommitResult"
-_NAMESPACE_NOT_FOUND = 26
+_NAMESPACE_NOT_FOUND, _NAMESPACE_EXISTS = 26, 48
 _DUPLICATE_KEY = 11000
 _BAD_VALUE = 2
 _CHANGES_LOST = 286
@@ -51,6 +52,7 @@ _CURSOR_CODES = {43, 237, 11601}
 _CHANGES = ["insert", "update", "replace", "delete"]
 CHANGES_AWAIT_MS = 500
 RETRY_SECONDS = 0.5
+_UNAUTHORIZED = 13
 
 
 class Database:
@@ -65,7 +67,7 @@ class Database:
         self._timeout = timeout
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._database: AsyncIOMotorDatabase[Record] = client.get_database(
-            name, codec_options=STORED, write_concern=WriteConcern(w="majority", j=True)
+            name, codec_options=STORED, write_concern=MAJORITY
         )
 
     @classmethod
@@ -350,6 +352,31 @@ class Database:
                 if error.code == _NAMESPACE_NOT_FOUND:
                     return []
                 raise
+
+    async def collection_options(self) -> dict[str, Record]:
+        """Return the options of every collection and view, by its name."""
+        with pymongo.timeout(self._timeout):
+            found = await self._database.list_collections()
+            return {described["name"]: described.get("options", {}) async for described in found}
+
+    async def put_view(self, name: str, source: str, pipeline: Pipeline) -> None:
+        """Create a view, or give it another definition.
+
+        When the database user may not do this, nothing is done.
+        """
+        options: Record = {"viewOn": source, "pipeline": list(pipeline), "writeConcern": MAJORITY.document}
+        with pymongo.timeout(self._timeout):
+            try:
+                try:
+                    await self._database.command({"create": name, **options})
+                except OperationFailure as error:
+                    if error.code != _NAMESPACE_EXISTS:
+                        raise
+                    await self._database.command({"collMod": name, **options})
+            except OperationFailure as error:
+                if error.code != _UNAUTHORIZED:
+                    raise
+                log.warning("this database user may not make the view %s, which takes create and collMod", name)
 
 
 async def _committed(session: AsyncIOMotorClientSession, work: Callable[[], Awaitable[T]]) -> T:

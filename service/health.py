@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
-from indexes.ensure import DriftKind, check
+from indexes.ensure import check
 from service.context import ContextDependency
 from service.errors import DatabaseError, documented_problems, problem
 
@@ -46,6 +46,6 @@ async def ready(context: ContextDependency) -> Response | dict[str, Any]:
             drifts = await check(context.database)
     except DatabaseError:
         return problem(HTTPStatus.SERVICE_UNAVAILABLE, "The database does not answer.")
-    if any(drift.kind is not DriftKind.EXTRA for drift in drifts):
+    if any(drift.hinders for drift in drifts):
         return problem(HTTPStatus.SERVICE_UNAVAILABLE, "Indexes are not as declared; run: modeldeck indexes check")
     return {"status": "ready"}

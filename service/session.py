@@ -6,7 +6,8 @@ from contextlib import asynccontextmanager, contextmanager
 
 from pydantic import SecretStr
 
-from indexes.ensure import Drift, ensure
+from indexes.drift import Drift
+from indexes.ensure import ensure
 from service.database import Database
 from service.embedded import EmbeddedMongo
 from service.errors import ConfigurationError

@@ -13,6 +13,7 @@ from pymongo.database import Database as SyncDatabase
 from service.migration import ImportOptions, Report, import_source
 from tests.directory import Directory, grant, model
 from tests.instances import LATE
+from tests.stored import collections
 
 Stored = SyncDatabase[dict[str, Any]]
 
@@ -93,7 +94,7 @@ def dump(database: Stored, *left_out: str) -> str:
     """Return all that a database holds; guards hold nothing, they make changes take turns."""
     return "\n".join(
         dumps([name, *database[name].find().sort("_id")])
-        for name in sorted(set(database.list_collection_names()) - {"guards", *left_out})
+        for name in sorted(set(collections(database)) - {"guards", *left_out})
     )
 
 

@@ -9,6 +9,7 @@ from pymongo import MongoClient
 
 from tests.commands import CommandLine
 from tests.moving import NAME, Stored
+from tests.stored import collections
 
 
 @pytest.fixture(scope="module")
@@ -22,6 +23,6 @@ def store(mongo_uri: str) -> Iterator[Stored]:
 @pytest.fixture
 def mover(mongo_uri: str, store: Stored, tmp_path: Path) -> CommandLine:
     """The command line, on that database, empty."""
-    for collection in store.list_collection_names():
+    for collection in collections(store):
         store[collection].delete_many({})
     return CommandLine(tmp_path, mongodb_uri=mongo_uri, database=NAME)

@@ -44,7 +44,7 @@ async def test_indexes_of_every_kind_disturb_nothing(
     raw.models.create_index(key, name="theirs")
 
     async with opened(located) as database:
-        assert [drift.index for drift in await ensure(database)] == ["theirs"]
+        assert [drift.name for drift in await ensure(database)] == ["theirs"]
     assert (await real_directory.client.get("/health/ready")).status_code == 200
     assert (await real_directory.get(LIST, "ann")).status_code == 200
 

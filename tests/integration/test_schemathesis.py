@@ -22,6 +22,7 @@ from tests.commands import CommandLine
 from tests.conftest import DATABASE
 from tests.directory import Directory, grant
 from tests.document import DOCUMENT, OPERATIONS, Operation
+from tests.stored import collections
 
 EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "5"))
 SECONDS = 30
@@ -65,7 +66,7 @@ class World(NamedTuple):
 async def world(
     real_database: Database, raw: SyncDatabase[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory
 ) -> World:
-    for name in raw.list_collection_names():
+    for name in collections(raw):
         raw[name].delete_many({})
     async with Directory.on(real_database, Settings(_env_file=None, data_dir=tmp_path_factory.mktemp("data"))) as there:
         await there.user("u-admin", role=Role.ADMIN)
@@ -81,7 +82,7 @@ async def world(
         for name in ("SQL Tuner", "SQL Tuning"):
             await there.post("/api/models/model/update", "u-anna", {"id": "sql-tuning", "name": name})
         keys = {user: await there.key(user) for user in ("u-admin", "u-anna")}
-    records = {name: list(raw[name].find()) for name in raw.list_collection_names()}
+    records = {name: list(raw[name].find()) for name in collections(raw)}
     next(revision for revision in records["revisions"] if revision["version"] == 2)["_id"] = REVISION
     return World(records, keys)
 
@@ -115,7 +116,7 @@ def running(mongo_uri: str, world: World, tmp_path_factory: pytest.TempPathFacto
 @pytest.fixture
 def service(running: Service, world: World, raw: SyncDatabase[dict[str, Any]]) -> Service:
     """Everything in its place again: no operation suffers from what another one deleted."""
-    for name in raw.list_collection_names():
+    for name in collections(raw):
         raw[name].delete_many({})
         if world.records.get(name):
             raw[name].insert_many(world.records[name])

@@ -1,12 +1,13 @@
 """Drift between declared and live indexes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
 from pymongo import IndexModel
 
-from indexes.ensure import DECLARED, DriftKind, check, ensure
+from indexes.drift import DriftKind
+from indexes.ensure import DECLARED, check, ensure
 
 
 class Server:
@@ -16,12 +17,19 @@ class Server:
         self.live: dict[str, list[dict[str, Any]]] = {
             name: [{"name": "_id_", "key": {"_id": 1}, "v": 2}] for name in DECLARED
         }
+        self.options: dict[str, dict[str, Any]] = {name: {} for name in DECLARED}
 
     async def create_indexes(self, collection: str, indexes: Sequence[IndexModel]) -> None:
         self.live[collection].extend({**index.document, "v": 2} for index in indexes)
 
     async def list_indexes(self, collection: str) -> list[dict[str, Any]]:
         return self.live[collection]
+
+    async def collection_options(self) -> dict[str, dict[str, Any]]:
+        return self.options
+
+    async def put_view(self, name: str, source: str, pipeline: Sequence[Mapping[str, Any]]) -> None:
+        self.options[name] = {"viewOn": source, "pipeline": list(pipeline)}
 
 
 async def test_an_empty_database_gets_every_declared_index() -> None:
@@ -53,7 +61,7 @@ async def test_indexes_of_every_kind_can_stand_beside_ours(kind: Any) -> None:
     server = Server()
     await ensure(server)
     server.live["models"].append({"name": "theirs", "key": {"_id": kind}, "v": 2})
-    assert [(drift.kind, drift.index) for drift in await ensure(server)] == [(DriftKind.EXTRA, "theirs")]
+    assert [(drift.kind, drift.name) for drift in await ensure(server)] == [(DriftKind.EXTRA, "theirs")]
 
 
 async def test_an_index_under_another_name_is_reported_and_not_made_again() -> None:
@@ -65,7 +73,7 @@ async def test_an_index_under_another_name_is_reported_and_not_made_again() -> N
 
     drifts = await ensure(server)
 
-    assert [(drift.kind, drift.index, drift.guards) for drift in drifts] == [
+    assert [(drift.kind, drift.name, drift.guards) for drift in drifts] == [
         (DriftKind.DIFFERENT, "email", True),
         (DriftKind.EXTRA, "theirs", False),
     ]

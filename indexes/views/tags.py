@@ -1,0 +1,68 @@
+"""The view `tag_usage`: which tags there are, and how much they are used."""
+
+from typing import Any
+
+from documents import ModelRecord
+from indexes.views.expressions import filtered, list_or_none, mapped
+from indexes.views.view import Column, View, in_order
+
+_COLUMNS = (
+    Column("tag", "string", "The tag as tags are compared: in no case, see `keys.tags`.", "sql"),
+    Column("shown_as", "string", "How it is written on one of its models, as far as that can be told.", "SQL"),
+    Column("models", "int", "How many models have it.", 12),
+    Column("active_models", "int", "How many of them are switched on.", 11),
+    Column("owners", "int", "How many people own them.", 4),
+    Column("last_used_at", "date", "When one of them was last changed.", "2026-05-15T11:39:00Z"),
+)
+
+_WRITTEN = mapped(
+    filtered(list_or_none("$meta.tags"), {"$eq": [{"$type": "$$this.name"}, "string"]}),
+    {"$trim": {"input": "$$this.name"}},
+)
+_SAME: Any = {"$eq": [{"$toLower": "$$written"}, "$tag"]}
+# MongoDB can't fold all of Unicode. What is written belongs to a tag if it is the same but for ASCII case, or if the
+# model has no other tag.
+_BELONGS = {"$or": [_SAME, {"$eq": ["$count", 1]}]}
+
+TAG_USAGE = View(
+    name="tag_usage",
+    source=ModelRecord.Settings.name,
+    meaning="A row is a tag that at least one model has.",
+    fast="none: every model is read",
+    columns=_COLUMNS,
+    pipeline=[
+        {
+            "$project": {
+                "tag": list_or_none("$keys.tags"),
+                "count": {"$size": list_or_none("$keys.tags")},
+                "written": _WRITTEN,
+                "is_active": 1,
+                "user_id": 1,
+                "updated_at": 1,
+            }
+        },
+        {"$unwind": "$tag"},
+        {"$set": {"written": {"$first": {"$filter": {"input": "$written", "as": "written", "cond": _BELONGS}}}}},
+        # By owner first, so that nothing grows with the number of models.
+        {
+            "$group": {
+                "_id": {"tag": "$tag", "owner": "$user_id"},
+                "shown_as": {"$min": "$written"},
+                "models": {"$sum": 1},
+                "active_models": {"$sum": {"$cond": [{"$eq": ["$is_active", True]}, 1, 0]}},
+                "last_used_at": {"$max": "$updated_at"},
+            }
+        },
+        {
+            "$group": {
+                "_id": "$_id.tag",
+                "shown_as": {"$min": "$shown_as"},
+                "models": {"$sum": "$models"},
+                "active_models": {"$sum": "$active_models"},
+                "owners": {"$sum": 1},
+                "last_used_at": {"$max": "$last_used_at"},
+            }
+        },
+        in_order(_COLUMNS, tag="$_id", shown_as={"$ifNull": ["$shown_as", "$_id"]}),
+    ],
+)
