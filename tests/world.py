@@ -162,8 +162,8 @@ class World:
     callers: list[str]
 
     @classmethod
-    async def fill(cls, directory: Directory, tmp_path: Path, models: int = MODELS) -> "World":
-        made = Generator(SEED, models)
+    async def fill(cls, directory: Directory, tmp_path: Path, models: int = MODELS, seed: int = SEED) -> "World":
+        made = Generator(seed, models)
         report = await directory.load({"users": made.users, "groups": made.groups, "models": made.models}, tmp_path)
         assert report.clean, "\n".join(map(str, report.faults()))
         assert (await examine(directory.database, repair=False)).problems == 0

@@ -205,7 +205,13 @@ EFFECTIVE_ACCESS = View(
     fast="`user_id`",
     columns=COLUMNS,
     # A filter by user goes up to the users in both parts. One by model can't, as the models come second.
-    pipeline=[*_SHARED, {"$unionWith": {"coll": USERS, "pipeline": _ALL}}, _row("$user_id", "$model._id")],
+    # Its id stands before the paths are told, at least, so that they are told only for the rows that a filter leaves.
+    pipeline=[
+        *_SHARED,
+        {"$unionWith": {"coll": USERS, "pipeline": _ALL}},
+        {"$set": {"model_id": "$model._id"}},
+        _row("$user_id", "$model_id"),
+    ],
 )
 
 

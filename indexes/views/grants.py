@@ -6,6 +6,13 @@ from indexes.views.expressions import GROUPS, USERS, known, present, sound_grant
 from indexes.views.view import Column, View, in_order
 
 _COLUMNS = (
+    # First, where it stays when it is passed on: made anew, it would not take a filter to an index.
+    Column(
+        "keys.readers",
+        "array of string",
+        "All who may read the model, as `user:…` and `group:…`: to find the models of one principal by an index.",
+        ["group:g-platform", "user:u-anna"],
+    ),
     Column("model_id", "string", "Id of the model.", "sql-tuning"),
     Column("model_name", "string", "Its name.", "SQL Tuning"),
     Column("grant_id", "string", "Id of the grant.", "43114972-2dab-58d0-a43a-27ef223e89a6"),
@@ -13,12 +20,6 @@ _COLUMNS = (
     Column("principal_id", "string", "Id of the user or group; `*` with `user` is everyone.", "g-platform"),
     Column("principal_name", "string or null", "Their name, or `everyone`; null when they are gone.", "Platform"),
     Column("permission", "string", "`read`, or `write`, which includes reading.", "write"),
-    Column(
-        "keys.readers",
-        "array of string",
-        "All who may read the model, as `user:…` and `group:…`: to find the models of one principal by an index.",
-        ["group:g-platform", "user:u-anna"],
-    ),
 )
 
 _NAME = {
