@@ -7,7 +7,7 @@ from beanie import Document
 from pydantic import Field
 
 from documents.identifier import Identifier
-from documents.model import Moment
+from documents.model import CreatedAt, Moment
 from documents.text import STORABLE
 
 
@@ -24,14 +24,22 @@ KeyName = Annotated[str, Field(min_length=1, max_length=256), STORABLE]
 class ApiKey(Document):
     """One key of one user. `_id` is the public part of the key."""
 
-    id: Identifier  # type: ignore[assignment]  # Beanie declares an ObjectId
-    user_id: Identifier
-    name: KeyName
-    scope: Scope
-    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-    created_at: Moment
-    expires_at: Moment | None = None
-    last_used_at: Moment | None = None
+    id: Identifier = Field(  # type: ignore[assignment]  # Beanie declares an ObjectId
+        description="The public part of the key.", examples=["5f0c2ab19e44d7c3"]
+    )
+    user_id: Identifier = Field(description="Whose key it is.", examples=["u-anna"])
+    name: KeyName = Field(description="What they call it.", examples=["notebook"])
+    scope: Scope = Field(description="What it may be used for, at most.", examples=["read"])
+    sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] = Field(
+        description="SHA-256 of the whole key; nothing to show around.", examples=["9f86d081…"]
+    )
+    created_at: CreatedAt
+    expires_at: Moment | None = Field(
+        default=None, description="When it ends; null for never.", examples=["2026-09-30T00:00:00Z"]
+    )
+    last_used_at: Moment | None = Field(
+        default=None, description="When it was last used, to the minute.", examples=["2026-05-15T11:39:00Z"]
+    )
 
     class Settings:
         """Where Beanie finds the keys."""

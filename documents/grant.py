@@ -44,10 +44,14 @@ class AccessGrant(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_enum_values=True)
 
-    id: Annotated[str, Field(min_length=1, max_length=256), STORABLE]
-    principal_type: PrincipalType
-    principal_id: Annotated[str, Field(min_length=1, max_length=256), STORABLE]
-    permission: Permission
+    id: Annotated[str, Field(min_length=1, max_length=256), STORABLE] = Field(
+        description="Id of the grant.", examples=["43114972-2dab-58d0-a43a-27ef223e89a6"]
+    )
+    principal_type: PrincipalType = Field(description="What it is given to.", examples=["group"])
+    principal_id: Annotated[str, Field(min_length=1, max_length=256), STORABLE] = Field(
+        description="Id of the user or group; `*` with `user` is everyone.", examples=["g-platform"]
+    )
+    permission: Permission = Field(description="What it allows; `write` includes `read`.", examples=["write"])
 
     @property
     def principal(self) -> str:

@@ -1,21 +1,26 @@
 """A group of people; groups nest, and members of a group have what its ancestors are granted."""
 
 from beanie import Document
+from pydantic import Field
 
 from documents.identifier import PrincipalId
-from documents.model import Moment, Name
+from documents.model import CreatedAt, Name, UpdatedAt
 
 
 class Group(Document):
     """One group. Its members are the users whose `group_ids` name it."""
 
-    id: PrincipalId  # type: ignore[assignment]  # Beanie declares an ObjectId
-    name: Name
-    parent_id: PrincipalId | None = None
-    created_at: Moment
-    updated_at: Moment
+    id: PrincipalId = Field(  # type: ignore[assignment]  # Beanie declares an ObjectId
+        description="Id of the group.", examples=["g-platform"]
+    )
+    name: Name = Field(description="Its name.", examples=["Platform"])
+    parent_id: PrincipalId | None = Field(
+        default=None, description="The group that it belongs to, if any.", examples=["g-engineering"]
+    )
+    created_at: CreatedAt
+    updated_at: UpdatedAt
     # Set by the first step of a deletion: from then on the group counts as absent.
-    leaving: bool = False
+    leaving: bool = Field(default=False, description="Whether it is being deleted.", examples=[False])
 
     class Settings:
         """Where Beanie finds the groups."""

@@ -11,8 +11,10 @@ from documents.identifier import Identifier
 class Guard(Document):
     """A record that each of some changes counts itself in, so that the database lets no two of them happen at once."""
 
-    id: Identifier  # type: ignore[assignment]  # Beanie declares an ObjectId
-    changes: Annotated[int, Field(ge=0, lt=2**63)]
+    id: Identifier = Field(  # type: ignore[assignment]  # Beanie declares an ObjectId
+        description="What the changes are about.", examples=["people"]
+    )
+    changes: Annotated[int, Field(ge=0, lt=2**63)] = Field(description="Counts them; of no other use.", examples=[17])
 
     class Settings:
         """Where Beanie finds the guards."""

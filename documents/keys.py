@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from documents.folding import fold
 from documents.grant import PUBLIC, Permission, user_principal
@@ -39,12 +39,20 @@ class RecordKeys(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    name: str
-    text: str
-    tags: list[str]
-    readers: list[str]
-    writers: list[str]
-    grams: list[str]
+    name: str = Field(description="The name as names are ordered: NFKC, then case folding.", examples=["sql tuning"])
+    text: str = Field(
+        description="What a search looks through, folded, joined by NUL: name, base, and the owner's names and email.",
+        examples=["sql tuning\0openai/gpt-4o\0anna kowalska"],
+    )
+    tags: list[str] = Field(description="The tags, folded.", examples=[["engineering", "sql"]])
+    readers: list[str] = Field(
+        description="All who may read it: the owner and whom it is shared with, as `user:…`, `group:…` or `user:*`.",
+        examples=[["group:g-platform", "user:u-anna"]],
+    )
+    writers: list[str] = Field(
+        description="Those of them who may write it.", examples=[["group:g-platform", "user:u-anna"]]
+    )
+    grams: list[str] = Field(description="All trigrams of the text.", examples=[[" tu", "ing", "l t"]])
 
 
 def grams(folded: str) -> set[str]:
@@ -102,9 +110,13 @@ class UserKeys(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    email: str
+    email: str = Field(description="The email as emails are compared: folded.", examples=["anna.kowalska@example.com"])
     # Users stored before people could be searched have none, until the doctor mends them.
-    text: str = ""
+    text: str = Field(
+        default="",
+        description="What a search for people looks through, folded, joined by NUL: name, email, username.",
+        examples=["anna kowalska\0anna.kowalska@example.com"],
+    )
 
 
 def user_keys(*, email: str, name: str, username: str | None) -> UserKeys:

@@ -51,6 +51,8 @@ BaseModelId = Annotated[str, Field(min_length=1, max_length=MAX_ID_LENGTH), STOR
 Meta = Annotated[FreeForm, BeforeValidator(tidy_meta)]
 # The API speaks in whole seconds; storing more would order records by what nobody can see.
 Moment = Annotated[datetime, AfterValidator(_whole_seconds)]
+CreatedAt = Annotated[Moment, Field(description="When it was made.", examples=["2026-03-21T16:10:55Z"])]
+UpdatedAt = Annotated[Moment, Field(description="When it was last changed.", examples=["2026-05-15T11:39:00Z"])]
 
 
 def unique_grants(grants: list[AccessGrant]) -> list[AccessGrant]:
@@ -68,18 +70,34 @@ def no_base_of_itself(values: Any) -> Any:
 class ModelRecord(Document):
     """One model configuration, its owner and who else may use it."""
 
-    id: Identifier  # type: ignore[assignment]  # Beanie declares an ObjectId
-    user_id: PrincipalId
-    base_model_id: BaseModelId | None = None
-    name: Name
-    params: FreeForm
-    meta: Meta
-    access_grants: Annotated[list[AccessGrant], AfterValidator(unique_grants)]
-    is_active: bool
-    version: Annotated[int, Field(ge=1, lt=2**63)]
-    created_at: Moment
-    updated_at: Moment
-    keys: RecordKeys
+    id: Identifier = Field(  # type: ignore[assignment]  # Beanie declares an ObjectId
+        description="Id of the model; `/` and `:` are normal.", examples=["sql-tuning"]
+    )
+    user_id: PrincipalId = Field(description="Its owner, who may be gone.", examples=["u-anna"])
+    base_model_id: BaseModelId | None = Field(
+        default=None, description="The model that it configures; null for a base model.", examples=["openai/gpt-4o"]
+    )
+    name: Name = Field(description="Its name.", examples=["SQL Tuning"])
+    params: FreeForm = Field(
+        description="Free-form settings; `system` is the prompt, which the service shows to those who may write.",
+        examples=[{"temperature": 0.1}],
+    )
+    meta: Meta = Field(
+        description="Free-form: `profile_image_url`, `description`, `capabilities`, `tags`, and what clients add.",
+        examples=[{"description": "Reads query plans.", "tags": [{"name": "sql"}]}],
+    )
+    access_grants: Annotated[list[AccessGrant], AfterValidator(unique_grants)] = Field(
+        description="Who else may read or write it; unique by principal and permission."
+    )
+    is_active: bool = Field(description="Whether it is switched on; access does not depend on it.", examples=[True])
+    version: Annotated[int, Field(ge=1, lt=2**63)] = Field(
+        description="Counts its changes; each has a revision.", examples=[3]
+    )
+    created_at: CreatedAt
+    updated_at: UpdatedAt
+    keys: RecordKeys = Field(
+        description="Derived from the other fields and the owner, for finding; the service writes them, nobody else."
+    )
 
     class Settings:
         """Where Beanie finds the records."""

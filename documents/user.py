@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field
 
 from documents.identifier import PrincipalId
 from documents.keys import UserKeys
-from documents.model import Moment, Name
+from documents.model import CreatedAt, Name, UpdatedAt
 from documents.text import STORABLE
 
 
@@ -35,22 +35,30 @@ Username = Annotated[str, Field(min_length=1, max_length=256), STORABLE]
 class User(Document):
     """One person. `group_ids` are direct memberships; ancestors follow from the groups."""
 
-    id: PrincipalId  # type: ignore[assignment]  # Beanie declares an ObjectId
-    name: Name
-    email: Email
-    username: Username | None = None
-    role: Role = Role.USER
-    is_active: bool = True
-    group_ids: list[PrincipalId] = Field(default_factory=list)
-    created_at: Moment
-    updated_at: Moment
-    keys: UserKeys
+    id: PrincipalId = Field(  # type: ignore[assignment]  # Beanie declares an ObjectId
+        description="Id of the user.", examples=["u-anna"]
+    )
+    name: Name = Field(description="Their name.", examples=["Anna Kowalska"])
+    email: Email = Field(description="Their email; no two share one.", examples=["anna.kowalska@example.com"])
+    username: Username | None = Field(default=None, description="Another name of theirs.", examples=["akowalska"])
+    role: Role = Field(default=Role.USER, description="An admin may read and write all.", examples=["user"])
+    is_active: bool = Field(default=True, description="Whether they may do anything at all.", examples=[True])
+    group_ids: list[PrincipalId] = Field(
+        default_factory=list,
+        description="The groups they are members of; by the ancestors of those they have rights too.",
+        examples=[["g-engineering"]],
+    )
+    created_at: CreatedAt
+    updated_at: UpdatedAt
+    keys: UserKeys = Field(description="Derived from the other fields, for finding.")
     # Set together with a new name, email or username, and cleared once the keys of this person's records hold it
     # too: what is interrupted in between is found and finished.
-    rekey_pending: bool = False
+    rekey_pending: bool = Field(
+        default=False, description="Whether the keys of their models are still to follow a new name.", examples=[False]
+    )
     # Set by the first step of a deletion: from then on this person counts as absent, and the deletion can only be
     # finished.
-    leaving: bool = False
+    leaving: bool = Field(default=False, description="Whether they are being deleted.", examples=[False])
 
     class Settings:
         """Where Beanie finds the users."""

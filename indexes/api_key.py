@@ -1,8 +1,5 @@
 """The indexes of `api_keys`."""
 
-from pymongo import ASCENDING, IndexModel
+from indexes.index import Index
 
-INDEXES = [
-    # The keys of one user.
-    IndexModel([("user_id", ASCENDING), ("created_at", ASCENDING)], name="owner"),
-]
+INDEXES = [Index("owner", "user_id", "created_at", serves="The keys of one user.")]

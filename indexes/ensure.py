@@ -9,8 +9,9 @@ from documents import ApiKey, Group, ModelRecord, Revision, User
 from indexes import api_key, group, model, revision, user
 from indexes.drift import Drift, DriftKind
 from indexes.ensure_views import ViewStore, check_views, ensure_views
+from indexes.index import Index
 
-DECLARED: Mapping[str, Sequence[IndexModel]] = {
+DECLARED: Mapping[str, Sequence[Index]] = {
     ModelRecord.Settings.name: model.INDEXES,
     User.Settings.name: user.INDEXES,
     Group.Settings.name: group.INDEXES,

@@ -1,8 +1,5 @@
 """The indexes of `groups`."""
 
-from pymongo import ASCENDING, IndexModel
+from indexes.index import Index
 
-INDEXES = [
-    # The groups right below a group.
-    IndexModel([("parent_id", ASCENDING)], name="children"),
-]
+INDEXES = [Index("children", "parent_id", serves="The groups right below a group.")]

@@ -1,10 +1,17 @@
 """The indexes of `revisions`."""
 
-from pymongo import ASCENDING, DESCENDING, IndexModel
+from pymongo import DESCENDING
+
+from indexes.index import Index
 
 INDEXES = [
-    # The history of a model, newest first, and that no version of it is recorded twice.
-    IndexModel([("model_id", ASCENDING), ("version", DESCENDING)], name="history", unique=True),
-    # The changes of a day, counted on the index alone: what revisions hold is large.
-    IndexModel([(field, ASCENDING) for field in ("at", "change", "model_id", "by")], name="daily"),
+    Index(
+        "history",
+        "model_id",
+        ("version", DESCENDING),
+        unique=True,
+        serves="The history of a model, newest first; and that no version of it is recorded twice.",
+    ),
+    # What revisions hold is large: a day is counted on the index alone.
+    Index("daily", "at", "change", "model_id", "by", serves="The changes of a day, and who made them."),
 ]
