@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,10 +13,10 @@ import pytest
 
 from tests.commands import CommandLine, Served
 from tests.documentation import ROOT, blocks
+from tests.tools import INSTALL_SECONDS, installed, ran
 
 GUIDE = ROOT / "docs/clients.md"
 CLIENTS = ROOT / "tests/clients"
-INSTALL_SECONDS, RUN_SECONDS = 40.0, 20.0
 WRONG = """
 // @ts-expect-error: no such parameter
 await client.GET("/api/models/list", { params: { query: { surprise: 1 } } });
@@ -50,26 +49,6 @@ def api(demo: Served) -> Iterator[httpx.Client]:
 
 def shown(language: str) -> list[str]:
     return blocks(GUIDE, language)
-
-
-def ran(*command: str, seconds: float = RUN_SECONDS, **options: Any) -> str:
-    """Run a command to its good end; return what it printed."""
-    done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False, **options)
-    assert done.returncode == 0, done.stdout + done.stderr
-    printed: str = done.stdout
-    return printed
-
-
-def installed(*command: str, cwd: Path) -> None:
-    """Install packages for a test; skip it where they can't be had."""
-    if shutil.which(command[0]) is None:
-        pytest.skip(f"there is no {command[0]}")
-    try:
-        done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=INSTALL_SECONDS, check=False)
-    except subprocess.TimeoutExpired:
-        pytest.skip(f"{command[0]} took too long")
-    if done.returncode:
-        pytest.skip(f"{command[0]} can't install: {(done.stderr.strip() or done.stdout).splitlines()[-1]}")
 
 
 def test_curl(api: httpx.Client, environment: dict[str, str]) -> None:
