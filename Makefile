@@ -8,7 +8,7 @@ EXTRAS := $(if $(and $(filter Linux,$(shell uname -s)),$(filter x86_64,$(shell u
 INSTALLED := $(VENV)/.installed
 DEVELOPED := $(VENV)/.developed
 
-.PHONY: run test check bench clean
+.PHONY: run test check docs bench clean
 
 run: $(INSTALLED)
 	@exec $(BIN)/modeldeck serve --demo --port $(PORT)
@@ -22,6 +22,9 @@ check: $(DEVELOPED)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest tests/unit/test_docs.py
+
+docs: $(DEVELOPED)
+	$(BIN)/python -m indexes.dictionary
 
 bench: $(DEVELOPED)
 	$(BIN)/python -m benchmarks

@@ -202,7 +202,7 @@ EFFECTIVE_ACCESS = View(
     name="effective_access",
     source=User.Settings.name,
     meaning="A row is an active user and a model that they may read: the most they may do, and how they come to it.",
-    fast="`user_id`",
+    fast="`user_id`; for a model, ask `effective_access_by_model`",
     columns=COLUMNS,
     # A filter by user goes up to the users in both parts. One by model can't, as the models come second.
     # Its id stands before the paths are told, at least, so that they are told only for the rows that a filter leaves.

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
+from indexes.dictionary.page import data_page
 from service.cli import app
 from service.listing.params import ListParams
 from service.migration.records import ModelInput
@@ -58,6 +59,11 @@ def test_commands_exist(path: Path) -> None:
                         assert word in {option for parameter in command.params for option in parameter.opts}, line
                     elif word in getattr(command, "commands", {}):
                         command = command.commands[word]  # type: ignore[attr-defined]
+
+
+def test_the_data_dictionary_is_what_make_docs_would_write() -> None:
+    page = data_page(ROOT / "docs/queries")
+    assert page == (ROOT / "docs/data.md").read_text(encoding="utf-8"), "it is stale; run: make docs"
 
 
 def test_files_named_in_decisions_exist() -> None:

@@ -1,0 +1,9 @@
+// Models that nobody but admins can reach
+// They are shared with nobody, and their owner is gone or inactive. Reads `users`.
+db.models_flat.aggregate([
+  { $match: { grants: 0 } },
+  { $lookup: { from: "users", localField: "owner_id", foreignField: "_id", as: "owner" } },
+  { $match: { "owner.is_active": { $ne: true } } },
+  { $project: { name: 1, owner_id: 1, updated_at: 1 } },
+  { $sort: { _id: 1 } },
+])

@@ -1,0 +1,11 @@
+rows = list(
+    db.models_flat.aggregate(
+        [
+            {"$match": {"grants": 0}},
+            {"$lookup": {"from": "users", "localField": "owner_id", "foreignField": "_id", "as": "owner"}},
+            {"$match": {"owner.is_active": {"$ne": True}}},
+            {"$project": {"name": 1, "owner_id": 1, "updated_at": 1}},
+            {"$sort": {"_id": 1}},
+        ]
+    )
+)

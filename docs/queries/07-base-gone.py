@@ -1,0 +1,11 @@
+rows = list(
+    db.models_flat.aggregate(
+        [
+            {"$match": {"base_model_id": {"$ne": None}}},
+            {"$lookup": {"from": "models", "localField": "base_model_id", "foreignField": "_id", "as": "base"}},
+            {"$match": {"base": []}},
+            {"$project": {"name": 1, "base_model_id": 1, "is_active": 1}},
+            {"$sort": {"base_model_id": 1, "_id": 1}},
+        ]
+    )
+)

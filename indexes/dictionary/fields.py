@@ -1,0 +1,70 @@
+"""The fields of a document, with their types as the database names them."""
+
+import types
+from collections.abc import Iterator
+from datetime import datetime
+from enum import Enum
+from typing import Annotated, Any, Union, get_args, get_origin
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from indexes.views.view import Column
+
+# Whole numbers are stored with 64 bits, however small.
+_SCALARS: dict[Any, str] = {
+    str: "string",
+    bool: "bool",
+    int: "long",
+    datetime: "date",
+    Any: "any",
+    types.NoneType: "null",
+}
+# Beanie's own, which nothing of ours uses.
+_UNUSED = {"revision_id"}
+
+
+def fields(document: type[BaseModel], within: str = "") -> Iterator[Column]:
+    """Yield all fields of a document, nested ones right after the one that they are in."""
+    for name, field in document.model_fields.items():
+        if name in _UNUSED:
+            continue
+        stored = within + ("_id" if name == "id" and not within else name)
+        example = next(iter(field.examples or ()), None)
+        yield Column(stored, bson_type(field.annotation), _meaning(stored, field), example)
+        if (inner := _element(field.annotation)) is not None:
+            yield from fields(inner, f"{stored}.")
+
+
+def bson_type(annotation: Any) -> str:
+    """Return the name of the BSON type in which values of an annotation are stored."""
+    if annotation in _SCALARS:
+        return _SCALARS[annotation]
+    origin, arguments = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return bson_type(arguments[0])
+    if origin in {Union, types.UnionType}:
+        return " or ".join(bson_type(argument) for argument in arguments)
+    if origin is list:
+        return f"array of {bson_type(arguments[0])}"
+    if origin is dict or _is(annotation, BaseModel):
+        return "object"
+    if _is(annotation, str):
+        return "string"
+    raise TypeError(f"no BSON type is known for {annotation}")
+
+
+def _is(annotation: Any, kind: type) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, kind)
+
+
+def _element(annotation: Any) -> type[BaseModel] | None:
+    inner = get_args(annotation)[0] if get_origin(annotation) is list else annotation
+    return inner if _is(inner, BaseModel) else None
+
+
+def _meaning(name: str, field: FieldInfo) -> str:
+    if field.description is None:
+        raise ValueError(f"the field {name} tells no meaning")
+    values = [f"`{value}`" for value in field.annotation] if _is(field.annotation, Enum) else []  # type: ignore[union-attr]
+    return f"{field.description} One of {', '.join(values)}." if values else field.description

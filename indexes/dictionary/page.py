@@ -1,0 +1,113 @@
+"""The data dictionary as one page of Markdown."""
+
+import inspect
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from beanie import Document
+
+from documents import DOCUMENTS
+from indexes.dictionary.fields import fields
+from indexes.dictionary.queries import Query, read_queries
+from indexes.ensure import DECLARED
+from indexes.index import Index
+from indexes.views import VIEWS, View
+from indexes.views.view import Column
+
+_BEGINNING = """\
+# The data, for those who open the database
+
+<!-- Made of documents/, indexes/ and docs/queries/ by `make docs`; change those. -->
+
+Look through the views first: they are always current, hold neither prompts nor images nor key hashes, and agree with what the service
+answers. The collections hold everything, prompts included, in the form in which the service needs it. Read them; never write to them past the
+service, whose keys and history would not follow.
+
+All times are UTC. Ids are compared exactly; `*` as a user's id in a grant is everyone. Who may read a model: its owner, those whom a grant
+names, members of groups that it names or of groups below those, everyone if it is public, and admins. Only active users may do anything.
+
+```sh
+mongosh "$(modeldeck database-uri)"
+```
+
+```python
+import os
+
+from pymongo import MongoClient
+
+db = MongoClient(os.environ["MODELDECK_MONGODB_URI"], tz_aware=True)["modeldeck"]
+```
+
+`modeldeck indexes ensure` makes the views, `modeldeck indexes check` tells where they are not as they are described here."""
+
+_FOLLOWING = """\
+## Follow changes
+
+A change stream tells every change of `models` as it happens. The token of the last one that was dealt with is kept in a file, so that the
+next start goes on right after it, as long as the replica set's oplog reaches back; what is told twice after a crash has to do no harm."""
+
+
+def data_page(folder: Path) -> str:
+    """Return the page; `folder` holds the queries."""
+    queries = read_queries(folder)
+    parts = [
+        _BEGINNING,
+        "## Views",
+        *map(_view, VIEWS),
+        "## Collections",
+        *map(_collection, DOCUMENTS),
+        "## Ready queries",
+        "Each in mongosh, and in Python with the `db` from above.",
+        *map(_query, queries),
+        _FOLLOWING,
+        _block("js", (folder / "follow.js").read_text(encoding="utf-8")),
+        _block("python", (folder / "follow.py").read_text(encoding="utf-8")),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _view(view: View) -> str:
+    same = next(other for other in VIEWS if other.columns is view.columns)
+    columns = _columns(view.columns) if same is view else f"Columns: as `{same.name}`."
+    return f"### `{view.name}`\n\n{view.meaning} Made of `{view.source}`. Filters that use an index: {view.fast}.\n\n{columns}"
+
+
+def _collection(document: type[Document]) -> str:
+    name = str(document.Settings.name)
+    parts = [f"### `{name}`", inspect.cleandoc(document.__doc__ or ""), _columns(fields(document))]
+    if declared := DECLARED.get(name):
+        parts.append(_indexes(declared))
+    return "\n\n".join(parts)
+
+
+def _columns(columns: Iterable[Column]) -> str:
+    rows = [(f"`{one.name}`", one.bson_type, one.meaning, _example(one.example)) for one in columns]
+    return _table(("field", "type", "meaning", "example"), rows)
+
+
+def _indexes(declared: Sequence[Index]) -> str:
+    rows = []
+    for index in declared:
+        keys = ", ".join(f"{field}: {way}" for field, way in index.document["key"].items())
+        kind = "unique; " if index.document.get("unique") else ""
+        rows.append((f"`{index.document['name']}`", f"`{{{keys}}}`", f"{kind}{index.serves}"))
+    return _table(("index", "keys", "serves"), rows)
+
+
+def _query(query: Query) -> str:
+    remark = f"{query.remark}\n\n" if query.remark else ""
+    return f"### {query.title}\n\n{remark}{_block('js', query.shell)}\n\n{_block('python', query.python)}"
+
+
+def _block(language: str, text: str) -> str:
+    return f"```{language}\n{text.strip()}\n```"
+
+
+def _example(value: object) -> str:
+    return "" if value in (None, []) else f"`{json.dumps(value, ensure_ascii=False)}`"
+
+
+def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    lines = [head, ["---"] * len(head), *([cell.replace("|", r"\|") for cell in row] for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
