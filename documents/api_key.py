@@ -34,11 +34,9 @@ class ApiKey(Document):
         description="SHA-256 of the whole key; nothing to show around.", examples=["9f86d081…"]
     )
     created_at: CreatedAt
-    expires_at: Moment | None = Field(
-        default=None, description="When it ends; null for never.", examples=["2026-09-30T00:00:00Z"]
-    )
+    expires_at: Moment | None = Field(description="When it ends; null for never.", examples=["2026-09-30T00:00:00Z"])
     last_used_at: Moment | None = Field(
-        default=None, description="When it was last used, to the minute.", examples=["2026-05-15T11:39:00Z"]
+        description="When it was last used, to the minute.", examples=["2026-05-15T11:39:00Z"]
     )
 
     class Settings:

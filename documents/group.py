@@ -15,7 +15,7 @@ class Group(Document):
     )
     name: Name = Field(description="Its name.", examples=["Platform"])
     parent_id: PrincipalId | None = Field(
-        default=None, description="The group that it belongs to, if any.", examples=["g-engineering"]
+        description="The group that it belongs to, if any.", examples=["g-engineering"]
     )
     created_at: CreatedAt
     updated_at: UpdatedAt

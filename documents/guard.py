@@ -5,13 +5,17 @@ from typing import Annotated
 from beanie import Document
 from pydantic import Field
 
-from documents.identifier import Identifier
+from documents.identifier import MAX_ID_LENGTH
+from documents.text import STORABLE
+
+# Some are named after an id.
+GuardName = Annotated[str, Field(min_length=1, max_length=MAX_ID_LENGTH + 32), STORABLE]
 
 
 class Guard(Document):
     """A record that each of some changes counts itself in, so that the database lets no two of them happen at once."""
 
-    id: Identifier = Field(  # type: ignore[assignment]  # Beanie declares an ObjectId
+    id: GuardName = Field(  # type: ignore[assignment]  # Beanie declares an ObjectId
         description="What the changes are about.", examples=["people"]
     )
     changes: Annotated[int, Field(ge=0, lt=2**63)] = Field(description="Counts them; of no other use.", examples=[17])

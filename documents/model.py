@@ -75,7 +75,7 @@ class ModelRecord(Document):
     )
     user_id: PrincipalId = Field(description="Its owner, who may be gone.", examples=["u-anna"])
     base_model_id: BaseModelId | None = Field(
-        default=None, description="The model that it configures; null for a base model.", examples=["openai/gpt-4o"]
+        description="The model that it configures; null for a base model.", examples=["openai/gpt-4o"]
     )
     name: Name = Field(description="Its name.", examples=["SQL Tuning"])
     params: FreeForm = Field(

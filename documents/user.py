@@ -40,11 +40,10 @@ class User(Document):
     )
     name: Name = Field(description="Their name.", examples=["Anna Kowalska"])
     email: Email = Field(description="Their email; no two share one.", examples=["anna.kowalska@example.com"])
-    username: Username | None = Field(default=None, description="Another name of theirs.", examples=["akowalska"])
-    role: Role = Field(default=Role.USER, description="An admin may read and write all.", examples=["user"])
-    is_active: bool = Field(default=True, description="Whether they may do anything at all.", examples=[True])
+    username: Username | None = Field(description="Another name of theirs.", examples=["akowalska"])
+    role: Role = Field(description="An admin may read and write all.", examples=["user"])
+    is_active: bool = Field(description="Whether they may do anything at all.", examples=[True])
     group_ids: list[PrincipalId] = Field(
-        default_factory=list,
         description="The groups they are members of; by the ancestors of those they have rights too.",
         examples=[["g-engineering"]],
     )

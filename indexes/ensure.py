@@ -1,4 +1,4 @@
-"""Make the indexes and views that are missing, and tell where the live database differs from what we declare."""
+"""Make the indexes, validators and views that are missing, and tell where the live database differs from those."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from pymongo import IndexModel
 
 from documents import ApiKey, Group, ModelRecord, Revision, User
-from indexes import api_key, group, model, revision, user
+from indexes import api_key, group, model, revision, user, validators
 from indexes.drift import Drift, DriftKind
 from indexes.ensure_views import ViewStore, check_views, ensure_views
 from indexes.index import Index
@@ -37,6 +37,16 @@ class IndexStore(ViewStore, Protocol):
     async def list_indexes(self, collection: str) -> list[dict[str, Any]]:
         """Return the live indexes as the server describes them; empty for an absent collection."""
 
+    async def collection_options(self) -> dict[str, dict[str, Any]]:
+        """Return the options of every collection and view, by its name."""
+
+    async def set_validator(self, collection: str, validator: Mapping[str, Any]) -> None:
+        """Let a collection have this validator, and make the collection when there is none.
+
+        Where it had another validator, level and action stay as they are. When the database user may not do this,
+        nothing is done.
+        """
+
 
 def _shape(description: Mapping[str, Any]) -> Shape:
     options = {name: value for name, value in description.items() if name not in _INCIDENTAL and value is not False}
@@ -64,7 +74,13 @@ def _compared(collection: str, name: str, wanted: Shape, live: Mapping[str, Shap
 
 async def check(store: IndexStore) -> list[Drift]:
     """Return every difference between what is declared and the live database."""
-    drifts = check_views(await store.collection_options())
+    options = await store.collection_options()
+    drifts = check_views(options)
+    drifts += [
+        drift
+        for collection in validators.DECLARED
+        for drift in validators.compared(collection, options.get(collection, {}))
+    ]
     for collection, declared in DECLARED.items():
         wanted = {index.document["name"]: _shape(index.document) for index in declared}
         live = {
@@ -85,9 +101,15 @@ async def check(store: IndexStore) -> list[Drift]:
 async def ensure(store: IndexStore) -> list[Drift]:
     """Create what is missing, in the declared order, and return what still differs.
 
-    Safe to run from many processes at once. Nothing is dropped: an index that takes the name or the
-    fields of a declared one, or one that we do not declare, is somebody's decision, so it is reported.
+    Safe to run from many processes at once. Nothing is dropped: an index that takes the name or the fields of a
+    declared one, one that we do not declare, or a validator that no version of ours made, is somebody's decision, so
+    it is reported. A validator of an earlier version of ours is replaced.
     """
+    options = await store.collection_options()
+    for collection, validator in validators.DECLARED.items():
+        live = options.get(collection, {})
+        if live.get("validator") != validator and validators.replaceable(live):
+            await store.set_validator(collection, validator)
     await ensure_views(store)
     missing = {(drift.collection, drift.name) for drift in await check(store) if drift.kind is DriftKind.MISSING}
     for collection, declared in DECLARED.items():

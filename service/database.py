@@ -20,8 +20,10 @@ from motor.motor_asyncio import (
 )
 from pymongo import DeleteOne, IndexModel, InsertOne, UpdateOne, WriteConcern
 from pymongo.errors import BulkWriteError, DuplicateKeyError, InvalidURI, OperationFailure, PyMongoError
+from pymongo.results import UpdateResult
 
 from documents import DOCUMENTS
+from indexes.validators import DECLARED
 from service.errors import BusyError, ConfigurationError, ConflictError
 from service.exact_bson import RAW, STORED, Record, decode_exactly, int64
 
@@ -296,32 +298,60 @@ class Database:
                 return False
         return True
 
-    async def update_one(self, kind: type[Document], query: Mapping[str, Any], change: Mapping[str, Any]) -> bool:
-        """Change the one document that matches in one step; say whether there was one."""
-        with pymongo.timeout(self._timeout):
-            return (await self._collection(kind).update_one(query, change, session=_session.get())).matched_count == 1
+    async def malformed(self, kind: type[Document], query: Mapping[str, Any]) -> list[Any]:
+        """Return the ids of those documents that match and are not of the declared shape."""
+        unfit = {"$nor": [DECLARED[self._collection(kind).name]]}
+        return [found["_id"] for found in await self.find(kind, {"$and": [query, unfit]}, fields=["_id"])]
 
-    async def update_many(self, kind: type[Document], query: Mapping[str, Any], change: Mapping[str, Any]) -> int:
-        """Change every document that matches; return how many there were."""
+    async def update_one(
+        self, kind: type[Document], query: Mapping[str, Any], change: Mapping[str, Any], *, any_shape: bool = False
+    ) -> bool:
+        """Change the one document that matches in one step; say whether there was one.
+
+        With `any_shape` it is changed also when others wrote it malformed and it stays so.
+        """
+        return await self._update("update_one", kind, query, change, any_shape=any_shape) == 1
+
+    async def update_many(
+        self, kind: type[Document], query: Mapping[str, Any], change: Mapping[str, Any], *, any_shape: bool = False
+    ) -> int:
+        """Change every document that matches; return how many there were. `any_shape` is as for one."""
+        return await self._update("update_many", kind, query, change, any_shape=any_shape)
+
+    async def _update(
+        self, how: str, kind: type[Document], query: Mapping[str, Any], change: Mapping[str, Any], *, any_shape: bool
+    ) -> int:
+        past = await self._past_validation(kind, query, any_shape=any_shape)
         with pymongo.timeout(self._timeout):
-            return (await self._collection(kind).update_many(query, change, session=_session.get())).matched_count
+            update = getattr(self._collection(kind), how)
+            done: UpdateResult = await update(query, change, session=_session.get(), **past)
+            return done.matched_count
+
+    async def _past_validation(self, kind: type[Document], query: Mapping[str, Any], *, any_shape: bool) -> Record:
+        # Asked for only where it is needed: it takes a right of its own.
+        return {"bypass_document_validation": True} if any_shape and await self.malformed(kind, query) else {}
 
     async def delete_many(self, kind: type[Document], query: Mapping[str, Any]) -> int:
         """Delete every document that matches; return how many there were."""
         with pymongo.timeout(self._timeout):
             return (await self._collection(kind).delete_many(query, session=_session.get())).deleted_count
 
-    async def write_many(self, kind: type[Document], writes: Sequence[Write]) -> tuple[int, list[int]]:
+    async def write_many(
+        self, kind: type[Document], writes: Sequence[Write], *, any_shape: Sequence[str] = ()
+    ) -> tuple[int, list[int]]:
         """Send independent writes in one go.
 
+        `any_shape` are the ids of documents that are changed also when others wrote them malformed and they stay so.
         Returns how many documents were inserted, matched or deleted, and the positions in `writes` of
         those refused because a unique key is taken. Any other failure is raised.
         """
         if not writes:
             return 0, []
+        past = await self._past_validation(kind, {"_id": {"$in": list(any_shape)}}, any_shape=bool(any_shape))
         try:
             with pymongo.timeout(self._timeout * BULK_TIMEOUT_FACTOR):
-                result = await self._collection(kind).bulk_write(writes, ordered=False, session=_session.get())
+                collection = self._collection(kind)
+                result = await collection.bulk_write(writes, ordered=False, session=_session.get(), **past)
         except BulkWriteError as error:
             refused = error.details["writeErrors"]
             if error.details["writeConcernErrors"] or any(item["code"] != _DUPLICATE_KEY for item in refused):
@@ -343,28 +373,29 @@ class Database:
                 f"The index {collection}.{names} can't be made: the collection holds values twice that must be unique."
             ) from None
 
-    async def list_indexes(self, collection: str) -> list[Record]:
-        """Return the live indexes as the server describes them; empty for an absent collection."""
-        with pymongo.timeout(self._timeout):
-            try:
-                return [dict(index) async for index in self._database[collection].list_indexes()]
-            except OperationFailure as error:
-                if error.code == _NAMESPACE_NOT_FOUND:
-                    return []
-                raise
-
     async def collection_options(self) -> dict[str, Record]:
         """Return the options of every collection and view, by its name."""
         with pymongo.timeout(self._timeout):
             found = await self._database.list_collections()
             return {described["name"]: described.get("options", {}) async for described in found}
 
+    async def set_validator(self, collection: str, validator: Mapping[str, Any]) -> None:
+        """Let a collection have this validator, and make the collection when there is none.
+
+        Where it had another validator, level and action stay as they are. When the database user may not do this,
+        nothing is done.
+        """
+        await self._create_or_modify(collection, {"validator": validator})
+
     async def put_view(self, name: str, source: str, pipeline: Pipeline) -> None:
         """Create a view, or give it another definition.
 
         When the database user may not do this, nothing is done.
         """
-        options: Record = {"viewOn": source, "pipeline": list(pipeline), "writeConcern": MAJORITY.document}
+        await self._create_or_modify(name, {"viewOn": source, "pipeline": list(pipeline)})
+
+    async def _create_or_modify(self, name: str, options: Record) -> None:
+        options = {**options, "writeConcern": MAJORITY.document}
         with pymongo.timeout(self._timeout):
             try:
                 try:
@@ -376,7 +407,17 @@ class Database:
             except OperationFailure as error:
                 if error.code != _UNAUTHORIZED:
                     raise
-                log.warning("this database user may not make the view %s, which takes create and collMod", name)
+                log.warning("this database user may not set up %s, which takes create and collMod", name)
+
+    async def list_indexes(self, collection: str) -> list[Record]:
+        """Return the live indexes as the server describes them; empty for an absent collection."""
+        with pymongo.timeout(self._timeout):
+            try:
+                return [dict(index) async for index in self._database[collection].list_indexes()]
+            except OperationFailure as error:
+                if error.code == _NAMESPACE_NOT_FOUND:
+                    return []
+                raise
 
 
 async def _committed(session: AsyncIOMotorClientSession, work: Callable[[], Awaitable[T]]) -> T:

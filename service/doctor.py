@@ -114,6 +114,6 @@ async def _examine_users(database: Database, diagnosis: Diagnosis, *, repair: bo
                 f"user {user_id!r} was changed, and the change was interrupted before their records followed"
             )
         if repair:
-            written, _taken = await database.write_many(User, writes)
+            written, _taken = await database.write_many(User, writes, any_shape=[user["_id"] for user in batch])
             await finish_rekeying(database, interrupted)
             diagnosis.mended += written + len(interrupted)

@@ -138,12 +138,13 @@ DatabaseError = mongo.PyMongoError
 _UNAVAILABLE_CODES = {6, 7, 89, 91, 112, 189, 9001, 10058, 10107, 11600, 11602, 13435, 13436}
 _TIMEOUT_CODES = {24, 50, 64, 262}
 _DUPLICATE_KEY_CODE = 11000
+_MALFORMED_CODE = 121
 
 
 def mongo_status(error: mongo.PyMongoError) -> HTTPStatus:
     """Return the status that tells a client best what a driver error means for them."""
     code = error.code if isinstance(error, mongo.OperationFailure) else None
-    if isinstance(error, mongo.DuplicateKeyError) or code == _DUPLICATE_KEY_CODE:
+    if isinstance(error, mongo.DuplicateKeyError) or code == _DUPLICATE_KEY_CODE or refused_fields(error) is not None:
         return HTTPStatus.CONFLICT
     if isinstance(error, mongo.DocumentTooLarge):
         return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
@@ -163,11 +164,33 @@ _MONGO_DETAILS = {
     HTTPStatus.SERVICE_UNAVAILABLE: "The database can't be reached at the moment; try again.",
     HTTPStatus.GATEWAY_TIMEOUT: "The database did not answer in time.",
 }
+# A record of ours is refused only for what others have made of it, or by a validator that is not ours.
+MALFORMED_DETAIL = (
+    "The database refused a record that would not have the declared shape: it was written past the service, or the "
+    "validator is not as declared. Run: modeldeck doctor; modeldeck indexes check"
+)
 INTERNAL_DETAIL = "The service failed; the fault is ours and has been logged."
+
+
+def refused_fields(error: mongo.PyMongoError) -> list[str] | None:
+    """Return the names of the fields for which a validator refused a record; None when none did."""
+    details = (error.details or {}) if isinstance(error, mongo.OperationFailure) else {}
+    for failure in (details, *details.get("writeErrors", ())):
+        if failure.get("code") == _MALFORMED_CODE:
+            rules = failure.get("errInfo", {}).get("details", {}).get("schemaRulesNotSatisfied", [])
+            return sorted({name for rule in rules for name in _named_by(rule)})
+    return None
+
+
+def _named_by(rule: Mapping[str, Any]) -> list[str]:
+    properties = [part.get("propertyName", "") for part in rule.get("propertiesNotSatisfied", ())]
+    return [*properties, *rule.get("missingProperties", ()), *rule.get("additionalProperties", ())]
 
 
 def mongo_detail(error: mongo.PyMongoError) -> str:
     """Return a sentence about a driver error that tells nothing of the data or the query."""
+    if refused_fields(error) is not None:
+        return MALFORMED_DETAIL
     return _MONGO_DETAILS.get(mongo_status(error), INTERNAL_DETAIL)
 
 
@@ -324,6 +347,8 @@ def install_error_handlers(app: FastAPI) -> None:
         status = mongo_status(error)
         # The message of a driver error can quote the query or a document, so only its kind is logged.
         log.error("database error %s code=%s -> %d", type(error).__name__, getattr(error, "code", None), status)
+        if fields := refused_fields(error):
+            log.error("the validator refused a record for: %s", ", ".join(fields))
         detail = mongo_detail(error)
         if status == HTTPStatus.GATEWAY_TIMEOUT and request.method not in SAFE_METHODS:
             detail += " Whether the change was made is not known."

@@ -12,6 +12,7 @@ from service.errors import DatabaseError, documented_problems, problem
 
 # Probes give up after a few seconds, and want a clear no before that.
 READY_SECONDS = 3.0
+DRIFTED = "Indexes or validators are not as declared; run: modeldeck indexes check"
 
 router = APIRouter(prefix="/health", tags=["health"])
 
@@ -40,12 +41,12 @@ async def live() -> dict[str, str]:
     response_model=None,
 )
 async def ready(context: ContextDependency) -> Response | dict[str, Any]:
-    """Answer 200 when the database answers soon and every declared index is in place."""
+    """Answer 200 when the database answers soon, every declared index is in place, and it refuses no record of ours."""
     try:
         with context.database.deadline(READY_SECONDS):
             drifts = await check(context.database)
     except DatabaseError:
         return problem(HTTPStatus.SERVICE_UNAVAILABLE, "The database does not answer.")
     if any(drift.hinders for drift in drifts):
-        return problem(HTTPStatus.SERVICE_UNAVAILABLE, "Indexes are not as declared; run: modeldeck indexes check")
+        return problem(HTTPStatus.SERVICE_UNAVAILABLE, DRIFTED)
     return {"status": "ready"}

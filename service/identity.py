@@ -144,9 +144,8 @@ class Identity:
         """Store that the caller's key was used, unless another request did so in the last minute."""
         moment = now()
         stale = [{"last_used_at": None}, {"last_used_at": {"$lte": moment - LAST_USED_PRECISION}}]
-        await self._database.update_one(
-            ApiKey, {"_id": caller.key_id, "$or": stale}, {"$set": {"last_used_at": moment}}
-        )
+        query = {"_id": caller.key_id, "$or": stale}
+        await self._database.update_one(ApiKey, query, {"$set": {"last_used_at": moment}}, any_shape=True)
 
 
 def _is_over(expires_at: Any) -> bool:

@@ -1,6 +1,6 @@
 """What mongomock lacks and the list needs, so that the same tests run on both backends."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from copy import deepcopy
 from typing import Any, TypeVar
 
@@ -37,7 +37,17 @@ class MockedDatabase(Database):
             pipeline = [{"$match": bounded}, *pipeline[1:]]
         return await super()._aggregate(kind, pipeline, {**options, "hint": None})
 
-    async def write_many(self, kind: type[Document], writes: Sequence[Write]) -> tuple[int, list[int]]:
+    async def malformed(self, kind: type[Document], query: Mapping[str, Any]) -> list[Any]:  # noqa: ARG002
+        # It has no validators either.
+        return []
+
+    async def write_many(
+        self,
+        kind: type[Document],
+        writes: Sequence[Write],
+        *,
+        any_shape: Sequence[str] = (),  # noqa: ARG002
+    ) -> tuple[int, list[int]]:
         # Its bulk_write does not know the current driver's write objects.
         collection, written, taken = self._collection(kind), 0, []
         for position, write in enumerate(writes):

@@ -20,6 +20,7 @@ from service.embedded import EmbeddedMongo
 from service.settings import Settings
 from tests.backends import MockedDatabase, teach_union_with
 from tests.directory import Directory
+from tests.past_validation import PastValidation
 from tests.world import World
 
 DATABASE = "modeldeck_test"
@@ -95,9 +96,9 @@ async def real_database(mongo_uri: str, commands: Commands) -> AsyncIterator[Dat
 
 @pytest.fixture(scope="session")
 def raw(mongo_uri: str) -> Iterator[SyncDatabase[dict[str, Any]]]:
-    """The same database through a plain driver, as a data team sees it."""
+    """The same database through a plain driver, as a data team sees it, with the right to write past validators."""
     with MongoClient[dict[str, Any]](mongo_uri, tz_aware=True) as client:
-        yield client[DATABASE]
+        yield PastValidation(client, DATABASE)
 
 
 async def emptied(database: Database) -> Database:

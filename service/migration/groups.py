@@ -68,7 +68,7 @@ class GroupImport:
         decisions, writes = await self._decide()
         new = [group_id for group_id, decision in decisions.items() if decision.outcome is Outcome.CREATED]
         await clear_leftovers(self._database, PrincipalType.GROUP, new)
-        _, refused = await self._database.write_many(Group, writes)
+        _, refused = await self._database.write_many(Group, writes, any_shape=list(decisions))
         if refused:
             raise LostRaceError
         return decisions
@@ -143,7 +143,7 @@ class GroupImport:
             async def work(query: dict[str, Any] = batch) -> None:
                 # A group that was deleted since it was written takes nobody.
                 if await self._database.count(Group, {"_id": group_id, **PRESENT}):
-                    await self._database.update_many(User, query, change)
+                    await self._database.update_many(User, query, change, any_shape=True)
 
             await guarded(self._database, work)
 

@@ -24,7 +24,7 @@ from service.models.compose import SAID, changed_fields, require_storable
 from service.models.departed import withdraw_absent
 from service.models.grants import replaced_grants
 from service.models.item import as_stored
-from service.models.soundness import unsound_fields
+from service.models.soundness import unknown_fields, unsound_fields
 from service.models.writes import LostRaceError, Planned, step_back, store
 from service.people.groups import add_group
 
@@ -188,6 +188,10 @@ class ModelImport:
             return Decision(Outcome.REJECTED, reason=refused)
         if record is None:
             return Decision(Outcome.CREATED)
+        if unknown := unknown_fields(record):
+            # What others put there is not ours to drop, and with it no change can be stored.
+            reason = f"was written past the service, with fields that no record has: {', '.join(unknown)}"
+            return Decision(Outcome.REJECTED, reason=reason)
         wanted = {field: candidate.body.get(field, record.get(field)) for field in _CONTENT}
         differing = changed_fields({field: record.get(field) for field in _CONTENT}, wanted)
         return compared(self._options, differing or unsound_fields(record, with_params=True))

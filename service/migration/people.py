@@ -79,7 +79,8 @@ class UserImport:
         if not self._options.dry_run:
             new = [user.id for _, user, decision in written if decision.outcome is Outcome.CREATED]
             await clear_leftovers(self._database, PrincipalType.USER, new)
-            _, refused = await self._database.write_many(User, writes)
+            existed = [user_id for user_id in ids if user_id in existing]
+            _, refused = await self._database.write_many(User, writes, any_shape=existed)
             taken_over = [user.id for at, (_, user, _) in enumerate(written) if at not in refused]
             await finish_rekeying(self._database, rekey + taken_over)
         for at, (position, user, decision) in enumerate(written):

@@ -8,7 +8,7 @@ from documents import ModelRecord
 from documents.revision import Change
 from service.access import Match
 from service.database import Database
-from service.errors import BusyError, DatabaseError, TooLargeError
+from service.errors import BusyError, DatabaseError, TooLargeError, refused_fields
 from service.exact_bson import Record, same_content
 from service.models.compose import SAID, Said, require_storable
 from service.models.soundness import unsound_fields
@@ -84,6 +84,11 @@ async def _batch(database: Database, model_ids: Sequence[str], wish: Wish) -> li
     except LostRaceError:
         # One of them is in demand: only that one need be tried again and again.
         return [await _alone(database, model_id, wish) for model_id in model_ids]
+    except DatabaseError as error:
+        # Of a record that others wrote malformed in a way that only the database sees, the others know nothing.
+        if refused_fields(error) is None or database.transacting:
+            raise
+        return [await _alone(database, model_id, wish) for model_id in model_ids]
 
 
 async def _alone(database: Database, model_id: str, wish: Wish) -> Outcome:
@@ -100,6 +105,10 @@ async def _alone(database: Database, model_id: str, wish: Wish) -> Outcome:
         await in_turn(database, model_id, attempt)
     except BusyError:
         return Outcome(model_id, Status.FAILED, detail=CONTENDED)
+    except DatabaseError as error:
+        if (fields := refused_fields(error)) is None:
+            raise
+        return Outcome(model_id, Status.FAILED, detail=malformed(fields))
     return outcomes[0]
 
 

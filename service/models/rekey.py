@@ -111,16 +111,20 @@ async def stale_records(
 
 
 async def mend(database: Database, stale: Sequence[Stale]) -> int:
-    """Store the right keys of records that have not changed since they were read; return of how many."""
+    """Store the right keys of records that have not changed since they were read; return of how many.
+
+    Malformed records get them too, since access follows from them.
+    """
+    mendable = [item for item in stale if item.keys is not None and item.record.get("keys") != item.keys.model_dump()]
     writes = [
         update_one(
             {"_id": item.record["_id"], "version": item.record.get("version")},
             {"$set": {"keys": item.keys.model_dump()}},
         )
-        for item in stale
-        if item.keys is not None and item.record.get("keys") != item.keys.model_dump()
+        for item in mendable
+        if item.keys is not None
     ]
-    written, _ = await database.write_many(ModelRecord, writes)
+    written, _ = await database.write_many(ModelRecord, writes, any_shape=[item.record["_id"] for item in mendable])
     return written
 
 

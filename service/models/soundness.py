@@ -19,6 +19,8 @@ _SHAPE: Mapping[str, tuple[type, ...]] = {
     "updated_at": (datetime,),
 }
 
+_KNOWN = {"_id", "params", "keys", *_SHAPE}
+
 # What each part of a grant can be; anything where nothing is said.
 _GRANT: Mapping[str, frozenset[str]] = {
     "id": frozenset(),
@@ -29,12 +31,12 @@ _GRANT: Mapping[str, frozenset[str]] = {
 
 
 def unsound_fields(record: Mapping[str, Any], *, with_params: bool = False) -> list[str]:
-    """Return the fields that are missing or of another type than the service writes.
+    """Return the fields that are missing, of another type than the service writes, or none that it writes at all.
 
     `params`, which can be large and is not always read, is looked at only when asked for.
     """
     shape = {**_SHAPE, "params": (dict,)} if with_params else _SHAPE
-    return [
+    return unknown_fields(record) + [
         field
         for field, types in shape.items()
         if field not in record
@@ -48,6 +50,11 @@ def sound_grants(record: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Return the grants of a record that are as the service writes them."""
     grants = record.get("access_grants")
     return [grant for grant in grants if _is_grant(grant)] if isinstance(grants, list) else []
+
+
+def unknown_fields(record: Mapping[str, Any]) -> list[str]:
+    """Return the fields that the service does not write, and that no record of the declared shape has."""
+    return sorted(record.keys() - _KNOWN)
 
 
 def _is_grant(grant: Any) -> bool:

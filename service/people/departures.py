@@ -35,7 +35,8 @@ async def _lock_out(database: Database, user_id: str) -> None:
     user = await present(database, User, user_id, or_leaving=True)
     if is_acting_admin(user):
         await require_other_admin(database, user_id)
-    await database.update_one(User, {"_id": user_id}, {"$set": {**LEAVING, "is_active": False, "updated_at": now()}})
+    gone = {"$set": {**LEAVING, "is_active": False, "updated_at": now()}}
+    await database.update_one(User, {"_id": user_id}, gone, any_shape=True)
     # No key can be made for them at the same moment.
     await touch_guard(database, user_guard(user_id))
     await database.delete_many(ApiKey, {"user_id": user_id})
@@ -55,13 +56,13 @@ async def _dissolve(database: Database, group_id: str) -> None:
     # None can join from here on, so that nobody has anything through this group while its grants are taken away.
     group = await present(database, Group, group_id, or_leaving=True)
     moment = now()
-    await database.update_one(Group, {"_id": group_id}, {"$set": {**LEAVING, "updated_at": moment}})
+    await database.update_one(Group, {"_id": group_id}, {"$set": {**LEAVING, "updated_at": moment}}, any_shape=True)
     parent_id = group.get("parent_id")
     lifted = {"$set": {"parent_id": None if parent_id == group_id else parent_id, "updated_at": moment}}
-    await database.update_many(Group, {"parent_id": group_id}, lifted)
+    await database.update_many(Group, {"parent_id": group_id}, lifted, any_shape=True)
     ended = {"$pull": {"group_ids": group_id}, "$set": {"updated_at": moment}}
     # Of lists only: anything else, which others can have written, is no membership.
-    await database.update_many(User, {"group_ids": {"$elemMatch": {"$eq": group_id}}}, ended)
+    await database.update_many(User, {"group_ids": {"$elemMatch": {"$eq": group_id}}}, ended, any_shape=True)
 
 
 async def _withdraw(database: Database, principal: Principal, by: str | None) -> None:

@@ -62,7 +62,8 @@ async def update_group(database: Database, group_id: str, said: Mapping[str, Any
         if changed.get("parent_id") is not None:
             await _require_parent(database, group_id, changed["parent_id"])
         if changed:
-            await database.update_one(Group, {"_id": group_id}, {"$set": {**changed, "updated_at": now()}})
+            change = {"$set": {**changed, "updated_at": now()}}
+            await database.update_one(Group, {"_id": group_id}, change, any_shape=True)
 
     await (guarded(database, work) if "parent_id" in said else database.in_transaction(work))
 
@@ -100,9 +101,8 @@ async def _change_members(
         await present(database, Group, group_id)
         await require_present(database, User, user_ids, "user_ids")
         query = {"_id": {"$in": list(user_ids)}, "group_ids": concerned}
-        return await database.update_many(
-            User, query, {operator: {"group_ids": group_id}, "$set": {"updated_at": now()}}
-        )
+        change = {operator: {"group_ids": group_id}, "$set": {"updated_at": now()}}
+        return await database.update_many(User, query, change, any_shape=True)
 
     return await guarded(database, work)
 

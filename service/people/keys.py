@@ -44,6 +44,7 @@ def _stored_form(key: str, user_id: str, name: str, scope: Scope, expires_at: da
             sha256=key_hash(key),
             created_at=now(),
             expires_at=expires_at,
+            last_used_at=None,
         )
     except ValidationError as error:
         raise invalid_input(error) from None

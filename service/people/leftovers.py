@@ -24,5 +24,6 @@ async def clear_leftovers(database: Database, kind: PrincipalType, ids: Collecti
     if kind is PrincipalType.USER:
         await database.delete_many(ApiKey, {"user_id": among})
     else:
-        await database.update_many(User, {"group_ids": {"$elemMatch": among}}, {"$pull": {"group_ids": among}})
-        await database.update_many(Group, {"parent_id": among}, {"$set": {"parent_id": None}})
+        members = {"group_ids": {"$elemMatch": among}}
+        await database.update_many(User, members, {"$pull": {"group_ids": among}}, any_shape=True)
+        await database.update_many(Group, {"parent_id": among}, {"$set": {"parent_id": None}}, any_shape=True)

@@ -52,6 +52,7 @@ async def add_user(
             name=name,
             username=username,
             role=role,
+            is_active=True,
             group_ids=list(dict.fromkeys(group_ids)),
             created_at=moment,
             updated_at=moment,
@@ -103,7 +104,7 @@ async def _update(database: Database, user_id: str, said: Mapping[str, Any]) -> 
     if changed.keys() & set(OwnerFacts._fields):
         changed |= {"keys": keys_of_user(after).model_dump(), "rekey_pending": True}
     write = update_one({"_id": user_id}, {"$set": {**changed, "updated_at": now()}})
-    _, taken = await database.write_many(User, [write])
+    _, taken = await database.write_many(User, [write], any_shape=[user_id])
     if taken:
         raise ConflictError(TAKEN)
     return bool(changed.get("rekey_pending") or user.get("rekey_pending"))
@@ -138,7 +139,8 @@ async def finish_rekeying(database: Database, user_ids: Sequence[str]) -> int:
     pending = await database.find(User, query, fields=["name", "email", "username"])
     mended = await follow_owners(database, user_ids)
     # One who was changed again meanwhile stays pending for whoever changed them.
-    await database.write_many(User, [update_one(facts, {"$set": {"rekey_pending": False}}) for facts in pending])
+    done = [update_one(facts, {"$set": {"rekey_pending": False}}) for facts in pending]
+    await database.write_many(User, done, any_shape=[facts["_id"] for facts in pending])
     return mended
 
 

@@ -15,6 +15,7 @@ from documents import DOCUMENTS
 from indexes.ensure import DECLARED
 from service.identity import key_hash, key_id
 from tests.commands import CommandLine, finish, free_port
+from tests.past_validation import PastValidation
 
 NAME = "modeldeck_cli"
 NOWHERE = "mongodb://127.0.0.1:9/?replicaSet=none"
@@ -29,7 +30,7 @@ Stored = SyncDatabase[dict[str, Any]]
 def stored(mongo_uri: str) -> Iterator[Stored]:
     with MongoClient[dict[str, Any]](mongo_uri, tz_aware=True) as client:
         client.drop_database(NAME)
-        yield client[NAME]
+        yield PastValidation(client, NAME)
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +47,7 @@ def nothing_stored(stored: Stored) -> None:
 def put_user(stored: Stored, user_id: str, **fields: Any) -> None:
     """Store what `user add` stores, without the process."""
     email = f"{user_id}@x.org"
-    defaults = {"name": user_id, "email": email, "role": "user", "is_active": True, "group_ids": []}
+    defaults = {"name": user_id, "email": email, "role": "user", "is_active": True, "group_ids": [], "username": None}
     moment = {"created_at": DAY, "updated_at": DAY}
     keys = {"email": email, "text": f"{user_id}\0{email}"}
     stored["users"].insert_one({"_id": user_id, **defaults, **moment, "keys": keys, **fields})

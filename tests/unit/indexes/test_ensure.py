@@ -1,4 +1,4 @@
-"""Drift between declared and live indexes."""
+"""Drift between the declared and the live indexes and validators."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from indexes.ensure import DECLARED, check, ensure
 
 
 class Server:
-    """A server that remembers its indexes."""
+    """A server that remembers its indexes and validators."""
 
     def __init__(self) -> None:
         self.live: dict[str, list[dict[str, Any]]] = {
@@ -31,8 +31,11 @@ class Server:
     async def put_view(self, name: str, source: str, pipeline: Sequence[Mapping[str, Any]]) -> None:
         self.options[name] = {"viewOn": source, "pipeline": list(pipeline)}
 
+    async def set_validator(self, collection: str, validator: Mapping[str, Any]) -> None:
+        self.options.setdefault(collection, {})["validator"] = dict(validator)
 
-async def test_an_empty_database_gets_every_declared_index() -> None:
+
+async def test_an_empty_database_gets_every_declared_index_and_validator() -> None:
     server = Server()
     assert {drift.kind for drift in await check(server)} == {DriftKind.MISSING}
     assert await ensure(server) == []
