@@ -298,13 +298,20 @@ class Database:
                 return False
         return True
 
-    async def malformed(self, kind: type[Document], query: Mapping[str, Any]) -> list[Any]:
-        """Return the ids of those documents that match and are not of the declared shape."""
-        unfit = {"$nor": [DECLARED[self._collection(kind).name]]}
+    async def malformed(
+        self, kind: type[Document], query: Mapping[str, Any], rule: Mapping[str, Any] | None = None
+    ) -> list[Any]:
+        """Return the ids of those documents that match and are not of the declared shape, or not as `rule` has it."""
+        unfit = {"$nor": [rule or DECLARED[self._collection(kind).name]]}
         return [found["_id"] for found in await self.find(kind, {"$and": [query, unfit]}, fields=["_id"])]
 
     async def update_one(
-        self, kind: type[Document], query: Mapping[str, Any], change: Mapping[str, Any], *, any_shape: bool = False
+        self,
+        kind: type[Document],
+        query: Mapping[str, Any],
+        change: Mapping[str, Any] | Pipeline,
+        *,
+        any_shape: bool = False,
     ) -> bool:
         """Change the one document that matches in one step; say whether there was one.
 
@@ -313,13 +320,24 @@ class Database:
         return await self._update("update_one", kind, query, change, any_shape=any_shape) == 1
 
     async def update_many(
-        self, kind: type[Document], query: Mapping[str, Any], change: Mapping[str, Any], *, any_shape: bool = False
+        self,
+        kind: type[Document],
+        query: Mapping[str, Any],
+        change: Mapping[str, Any] | Pipeline,
+        *,
+        any_shape: bool = False,
     ) -> int:
         """Change every document that matches; return how many there were. `any_shape` is as for one."""
         return await self._update("update_many", kind, query, change, any_shape=any_shape)
 
     async def _update(
-        self, how: str, kind: type[Document], query: Mapping[str, Any], change: Mapping[str, Any], *, any_shape: bool
+        self,
+        how: str,
+        kind: type[Document],
+        query: Mapping[str, Any],
+        change: Mapping[str, Any] | Pipeline,
+        *,
+        any_shape: bool,
     ) -> int:
         past = await self._past_validation(kind, query, any_shape=any_shape)
         with pymongo.timeout(self._timeout):

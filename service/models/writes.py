@@ -94,7 +94,7 @@ async def write(database: Database, planned: Sequence[Planned], by: str | None, 
     moment = now()
     writes = [_write_of(item, version, moment, known) for item, version in zip(planned, versions, strict=True)]
     revisions = [
-        insert_one(_revision(item, version, moment, by)) for item, version in zip(planned, versions, strict=True)
+        insert_one(revision(item, version, moment, by)) for item, version in zip(planned, versions, strict=True)
     ]
     for kind, changes in ((ModelRecord, writes), (Revision, revisions)):
         written, _ = await database.write_many(kind, changes)
@@ -143,7 +143,8 @@ def _moment(value: Any) -> datetime | None:
     return value if isinstance(value, datetime) else None
 
 
-def _revision(item: Planned, version: int, moment: datetime, by: str | None) -> Record:
+def revision(item: Planned, version: int, moment: datetime, by: str | None) -> Record:
+    """Return the revision of a change that made this version."""
     # Put together by hand, not through the document: imports make very many.
     return {
         "_id": secrets.token_hex(16),

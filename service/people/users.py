@@ -158,9 +158,15 @@ async def follow_owners(database: Database, user_ids: Sequence[str]) -> int:
 
 
 async def find_user(database: Database, id_or_email: str) -> User:
-    """Return the user with this id or, failing that, this email; raise NotFoundError."""
+    """Return the user with this id or, failing that, this email.
+
+    Raises NotFoundError, and ConflictError for one whom others wrote malformed.
+    """
     queries = [{"_id": id_or_email}, {"keys.email": fold(id_or_email)}]
     for query in queries if text_problem(id_or_email) is None else ():
-        if user := await database.get(User, {**query, **PRESENT}):
-            return user
+        try:
+            if user := await database.get(User, {**query, **PRESENT}):
+                return user
+        except ValidationError:
+            raise ConflictError(f"The user {id_or_email!r} is malformed; see: modeldeck doctor") from None
     raise NotFoundError(f"There is no user with the id or email {id_or_email!r}.")

@@ -163,6 +163,12 @@ def test_a_key_made_elsewhere_is_adopted_and_stored_only_hashed(shell: CommandLi
     assert stored["api_keys"].count_documents({}) == 1
 
 
+def test_a_key_for_a_user_whom_others_wrote_malformed_is_refused(shell: CommandLine, stored: Stored) -> None:
+    put_user(stored, "ann", name=7)
+    said = refusals(shell, ("key", "create", "--user", "ann"), ("key", "create", "--user", "ann@x.org"))
+    assert [line.partition(" is ")[2] for line in said] == ["malformed; see: modeldeck doctor"] * 2
+
+
 def test_keys_for_nobody_and_keys_that_expire_at_no_time_are_refused(shell: CommandLine, stored: Stored) -> None:
     put_user(stored, "ann")
     create = ("key", "create", "--user")
@@ -246,11 +252,14 @@ def test_doctor_finds_and_mends_stale_keys(shell: CommandLine, stored: Stored, t
         "user 'ann' has stale keys: email",
         "model 'm1' has stale keys: text, readers",
         "model 'm2' has no keys",
-        "4 documents examined, 3 problems",
+        "stale keys: 3",
+        "7 documents examined, 3 problems",
     ]
-    assert shell.ok("doctor", "--repair").endswith("4 documents examined, 3 problems, 3 mended")
+    assert shell.ok("doctor", "--repair").endswith(
+        "stale keys: 3, 3 mended\n7 documents examined, 3 problems, 3 mended"
+    )
     assert list(stored["models"].find()) == right
-    assert shell.ok("doctor") == "4 documents examined, 0 problems"
+    assert shell.ok("doctor") == "7 documents examined, 0 problems"
 
 
 def test_doctor_survives_what_others_wrote_and_says_what_it_cannot_mend(shell: CommandLine, stored: Stored) -> None:
