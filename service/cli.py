@@ -15,14 +15,14 @@ from documents.user import Role
 from indexes.drift import Drift
 from indexes.ensure import check, ensure
 from service.database import Database
-from service.errors import explain_failure
+from service.errors import ConfigurationError, explain_failure
 from service.export.formats import ExportFormat
 from service.migration.options import OnConflict
 from service.people.groups import add_group, join_group
 from service.people.keys import adopt_key, create_key, expiry
 from service.people.users import add_user, find_user
 from service.session import located, mongodb_uri, opened
-from service.settings import load_settings
+from service.settings import Settings, load_settings
 
 T = TypeVar("T")
 
@@ -40,10 +40,12 @@ users = typer.Typer(help="The people of the directory.", no_args_is_help=True)
 groups = typer.Typer(help="Groups of people.", no_args_is_help=True)
 keys = typer.Typer(help="API keys.", no_args_is_help=True)
 indexes = typer.Typer(help="The indexes and validators of the database.", no_args_is_help=True)
+analysts = typer.Typer(help="Database users who may read the views, and nothing else.", no_args_is_help=True)
 app.add_typer(users, name="user")
 app.add_typer(groups, name="group")
 app.add_typer(keys, name="key")
 app.add_typer(indexes, name="indexes")
+app.add_typer(analysts, name="analyst")
 
 
 def main() -> None:
@@ -242,6 +244,42 @@ def _tell_drifts(drifts: list[Drift]) -> None:
     print("\n".join(map(str, drifts)) or "indexes are as declared")
     if drifts:
         sys.exit(EXIT_PROBLEMS)
+
+
+@analysts.command("grant")
+def analyst_grant(
+    name: Annotated[str, typer.Argument(help="The new database user.")],
+    password_stdin: Annotated[
+        bool, typer.Option("--password-stdin", help="Take the password from standard input.")
+    ] = False,
+) -> None:
+    """Make a database user who may read the views; print their password, this once."""
+    from service.analysts import grant  # noqa: PLC0415
+
+    settings = _with_logins()
+    chosen = sys.stdin.readline().rstrip("\r\n") if password_stdin else None
+    password = with_database(lambda database: grant(database, mongodb_uri(settings), name, chosen), with_indexes=False)
+    if not password_stdin:
+        print(password)
+
+
+@analysts.command("revoke")
+def analyst_revoke(name: Annotated[str, typer.Argument(help="The database user.")]) -> None:
+    """Delete an analyst; what they have open ends too."""
+    from service.analysts import revoke  # noqa: PLC0415
+
+    _with_logins()
+    with_database(lambda database: revoke(database, name), with_indexes=False)
+
+
+def _with_logins() -> Settings:
+    from service.analysts import OPEN_TO_ALL  # noqa: PLC0415
+
+    settings = load_settings()
+    if settings.mongodb_uri is None:
+        # The embedded MongoDB asks nobody who they are; it need not be started to say so.
+        raise ConfigurationError(OPEN_TO_ALL)
+    return settings
 
 
 @app.command("database-uri")

@@ -39,6 +39,7 @@ T = TypeVar("T")
 _session: ContextVar[AsyncIOMotorClientSession | None] = ContextVar("session", default=None)
 
 MAJORITY = WriteConcern(w="majority", j=True)
+_DURABLY = {"writeConcern": MAJORITY.document}
 SERVER_SELECTION_TIMEOUT_MS = 5000
 BULK_TIMEOUT_FACTOR = 6
 ABORT_SECONDS = 2.0
@@ -121,6 +122,17 @@ class Database:
             yield
         finally:
             lock.release()
+
+    @property
+    def name(self) -> str:
+        """The name of the database."""
+        return self._database.name
+
+    async def command(self, command: Record) -> Record:
+        """Run an administrative command, durably where it writes, and return the server's reply."""
+        written = command if next(iter(command)).endswith(("Info", "Status")) else {**command, **_DURABLY}
+        with pymongo.timeout(self._timeout):
+            return await self._database.command(written)
 
     @property
     def timeout(self) -> float:
@@ -413,7 +425,7 @@ class Database:
         await self._create_or_modify(name, {"viewOn": source, "pipeline": list(pipeline)})
 
     async def _create_or_modify(self, name: str, options: Record) -> None:
-        options = {**options, "writeConcern": MAJORITY.document}
+        options = {**options, **_DURABLY}
         with pymongo.timeout(self._timeout):
             try:
                 try:

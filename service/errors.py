@@ -139,6 +139,7 @@ _UNAVAILABLE_CODES = {6, 7, 89, 91, 112, 189, 9001, 10058, 10107, 11600, 11602, 
 _TIMEOUT_CODES = {24, 50, 64, 262}
 _DUPLICATE_KEY_CODE = 11000
 _MALFORMED_CODE = 121
+_UNAUTHORIZED_CODE = 13
 
 
 def mongo_status(error: mongo.PyMongoError) -> HTTPStatus:
@@ -170,6 +171,11 @@ MALFORMED_DETAIL = (
     "validator is not as declared. Run: modeldeck doctor; modeldeck indexes check"
 )
 INTERNAL_DETAIL = "The service failed; the fault is ours and has been logged."
+
+
+def lacks_a_right(error: mongo.PyMongoError) -> bool:
+    """Say whether the database user may not do what was asked."""
+    return isinstance(error, mongo.OperationFailure) and error.code == _UNAUTHORIZED_CODE
 
 
 def refused_fields(error: mongo.PyMongoError) -> list[str] | None:
