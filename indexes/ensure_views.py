@@ -1,8 +1,9 @@
 """Make the views what they are declared to be, and tell where the live database differs."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
+
+import bson
 
 from indexes.drift import Drift, DriftKind
 from indexes.views import VIEWS, View
@@ -54,8 +55,8 @@ def _compared(view: View, live: Mapping[str, Any] | None) -> Drift | None:
         return _drift(view, DriftKind.DIFFERENT, "a collection stands in its place")
     if live["viewOn"] != view.source:
         return _drift(view, DriftKind.DIFFERENT, f"declared of {view.source}, live of {live['viewOn']}")
-    # Order counts: of sorts, and of columns.
-    if json.dumps(live.get("pipeline"), default=str) != json.dumps(view.pipeline, default=str):
+    # As they are stored, where order counts: of sorts, and of columns.
+    if bson.encode({"stages": live.get("pipeline")}) != bson.encode({"stages": view.pipeline}):
         return _drift(view, DriftKind.DIFFERENT, "another pipeline than the declared one")
     return None
 

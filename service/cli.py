@@ -39,7 +39,7 @@ app = typer.Typer(
 users = typer.Typer(help="The people of the directory.", no_args_is_help=True)
 groups = typer.Typer(help="Groups of people.", no_args_is_help=True)
 keys = typer.Typer(help="API keys.", no_args_is_help=True)
-indexes = typer.Typer(help="The indexes and validators of the database.", no_args_is_help=True)
+indexes = typer.Typer(help="The indexes, validators and views of the database.", no_args_is_help=True)
 analysts = typer.Typer(help="Database users who may read the views, and nothing else.", no_args_is_help=True)
 app.add_typer(users, name="user")
 app.add_typer(groups, name="group")
@@ -230,13 +230,13 @@ def watch(
 
 @indexes.command("ensure")
 def indexes_ensure() -> None:
-    """Make the indexes and validators that are missing or outdated; print what still differs."""
+    """Make the indexes, validators and views that are missing or outdated; print what still differs."""
     _tell_drifts(with_database(ensure, with_indexes=False))
 
 
 @indexes.command("check")
 def indexes_check() -> None:
-    """Compare indexes and validators with the declared ones; exit 1 when they differ."""
+    """Compare indexes, validators and views with the declared ones; exit 1 when they differ."""
     _tell_drifts(with_database(check, with_indexes=False))
 
 

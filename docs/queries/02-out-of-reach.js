@@ -1,5 +1,5 @@
-// Models that nobody but admins can reach
-// They are shared with nobody, and their owner is gone or inactive. Reads `users`.
+// Models that are shared with nobody, and whose owner is gone or inactive
+// Only admins reach them. Reads `users`.
 db.models_flat.aggregate([
   { $match: { grants: 0 } },
   { $lookup: { from: "users", localField: "owner_id", foreignField: "_id", as: "owner" } },

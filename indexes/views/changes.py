@@ -1,14 +1,15 @@
 """The view `daily_changes`: how much is changed, day by day."""
 
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from documents import Revision
 from documents.revision import Change
-from indexes.views.expressions import filtered
+from indexes.views.expressions import Expression, filtered
 from indexes.views.view import Column, Stage, View, in_order
 
 _REVISIONS = Revision.Settings.name
-_DAY_MILLISECONDS = 86_400_000
 
 _COLUMNS = (
     Column("day", "date", "The day, as its first moment in UTC.", "2026-05-15T00:00:00Z"),
@@ -18,37 +19,65 @@ _COLUMNS = (
     Column("people", "int", "How many people made them; the command line is nobody.", 3),
 )
 
+# Others can have written dates that are beyond what the server counts years in.
+_DATES = {"$gte": datetime(1, 1, 1, tzinfo=UTC), "$lte": datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)}
+
 
 def _end(direction: int) -> list[Stage]:
-    # The condition is one that every date meets, and without which no index is used.
-    return [{"$match": {"at": {"$type": "date"}}}, {"$sort": {"at": direction}}, {"$limit": 1}, {"$project": {"at": 1}}]
+    return [{"$match": {"at": _DATES}}, {"$sort": {"at": direction}}, {"$limit": 1}, {"$project": {"at": 1}}]
 
 
-def _day(moment: Any) -> dict[str, Any]:
-    return {"$dateTrunc": {"date": moment, "unit": "day"}}
+def _after(start: Expression, unit: str, amount: Expression = 1) -> Expression:
+    return {"$dateAdd": {"startDate": start, "unit": unit, "amount": amount}}
 
 
-_OF_A_DAY: list[Stage] = [
-    {"$match": {"$expr": {"$and": [{"$gte": ["$at", "$$day"]}, {"$lt": ["$at", "$$next"]}]}}},
-    {
-        "$group": {
-            "_id": "$change",
-            "changes": {"$sum": 1},
-            "models": {"$addToSet": "$model_id"},
-            "people": {"$addToSet": "$by"},
+def _revisions_in(unit: str, start: str, stages: Sequence[Stage], found: str) -> Stage:
+    """Return the stage that joins what `stages` make of the revisions of a year or a day, found by an index."""
+    bounds = [{"$gte": ["$at", "$$start"]}, {"$lt": ["$at", "$$end"]}]
+    return {
+        "$lookup": {
+            "from": _REVISIONS,
+            "let": {"start": start, "end": _after(start, unit)},
+            "pipeline": [{"$match": {"$expr": {"$and": bounds}}}, *stages],
+            "as": found,
         }
-    },
+    }
+
+
+_YEARS: list[Stage] = [
+    *_end(1),
+    {"$lookup": {"from": _REVISIONS, "pipeline": _end(-1), "as": "last"}},
     {
         "$project": {
-            "changes": 1,
-            "models": {"$size": "$models"},
-            "people": {"$size": filtered("$people", {"$ne": ["$$this", None]})},
+            "year": {"$range": [{"$year": "$at"}, {"$add": [{"$year": {"$first": "$last.at"}}, 1]}]},
         }
     },
+    {"$unwind": "$year"},
+    {"$set": {"year": {"$dateFromParts": {"year": "$year"}}}},
+    _revisions_in("year", "$year", [{"$limit": 1}, {"$project": {"_id": 0, "at": 1}}], "any"),
+    {"$match": {"any": {"$ne": []}}},
 ]
-
-_DAYS = {"$add": [{"$dateDiff": {"startDate": "$first", "endDate": "$last", "unit": "day"}}, 1]}
-_NTH_DAY = {"$dateAdd": {"startDate": "$first", "unit": "day", "amount": "$$this"}}
+_LENGTH = {"$dateDiff": {"startDate": "$year", "endDate": _after("$year", "year"), "unit": "day"}}
+_DAYS: list[Stage] = [
+    {
+        "$project": {
+            "_id": 0,
+            "day": {"$map": {"input": {"$range": [0, _LENGTH]}, "in": _after("$year", "day", "$$this")}},
+        }
+    },
+    {"$unwind": "$day"},
+]
+_COUNTED: dict[str, Any] = {
+    "_id": "$change",
+    "changes": {"$sum": 1},
+    "models": {"$addToSet": "$model_id"},
+    "people": {"$addToSet": "$by"},
+}
+_SIZES = {
+    "changes": 1,
+    "models": {"$size": "$models"},
+    "people": {"$size": filtered("$people", {"$ne": ["$$this", None]})},
+}
 
 DAILY_CHANGES = View(
     name="daily_changes",
@@ -56,26 +85,11 @@ DAILY_CHANGES = View(
     meaning="A row is a kind of change on a day on which there were some.",
     fast="`day`",
     columns=_COLUMNS,
+    # The days come first, of the years in which there is anything; a filter by day leaves few of them to count.
     pipeline=[
-        # All days from the first revision to the last; a filter by day leaves few of them before any is counted.
-        *_end(1),
-        {"$lookup": {"from": _REVISIONS, "pipeline": _end(-1), "as": "last"}},
-        {"$set": {"first": _day("$at"), "last": _day({"$first": "$last.at"})}},
-        {
-            "$project": {
-                "_id": 0,
-                "day": {"$map": {"input": {"$range": [0, _DAYS]}, "in": _NTH_DAY}},
-            }
-        },
-        {"$unwind": "$day"},
-        {
-            "$lookup": {
-                "from": _REVISIONS,
-                "let": {"day": "$day", "next": {"$add": ["$day", _DAY_MILLISECONDS]}},
-                "pipeline": _OF_A_DAY,
-                "as": "of_day",
-            }
-        },
+        *_YEARS,
+        *_DAYS,
+        _revisions_in("day", "$day", [{"$group": _COUNTED}, {"$project": _SIZES}], "of_day"),
         {"$unwind": "$of_day"},
         in_order(
             _COLUMNS,

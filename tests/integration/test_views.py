@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bson.datetime_ms import DatetimeMS
 from pymongo.database import Database as SyncDatabase
 
 from documents import ModelRecord, User
@@ -150,11 +151,11 @@ async def _granted(database: Database, raw: Raw) -> dict[tuple[str, str], str]:
 async def test_filters_find_the_same_rows(filled: World, raw: Raw) -> None:
     everything = _rows(raw, "effective_access")
     chance = random.Random(1)
-    for made in chance.sample(filled.generator.models, 5):
+    for made in chance.sample(filled.generator.models, 2):
         expected = in_any_order(row for row in everything if row["model_id"] == made["id"])
         for view in ("effective_access", "effective_access_by_model"):
             assert in_any_order(_rows(raw, view, model_id=made["id"])) == expected
-    for user_id in chance.sample(filled.callers, 5):
+    for user_id in chance.sample(filled.callers, 2):
         expected = in_any_order(row for row in everything if row["user_id"] == user_id)
         for view in ("effective_access", "effective_access_by_model"):
             assert in_any_order(_rows(raw, view, user_id=user_id)) == expected
@@ -261,6 +262,25 @@ async def test_what_others_wrote_malformed_gives_the_rights_that_it_gives_in_the
         assert _rows(raw, view, user_id="ann")
     assert all(_rows(raw, view.name) for view in VIEWS)
     assert {row["_id"] for row in _rows(raw, "models_flat")} == {"m", "sound"}
+
+
+@pytest.mark.parametrize("at", [DatetimeMS(10**15), DatetimeMS(-(10**14)), "yesterday", None], ids=str)
+async def test_changes_at_no_sensible_time_hide_no_other(mongod: Database, raw: Raw, at: Any) -> None:
+    moments = [datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 12, 31, 23, 59, 59, tzinfo=UTC), at]
+    raw.revisions.insert_many(
+        {"_id": number, "model_id": "m", "version": number, "at": moment, "by": None, "change": "update"}
+        for number, moment in enumerate(moments)
+    )
+    assert [row["day"].year for row in raw.daily_changes.find().sort("day")] == [1970, 2200]
+
+
+async def test_changes_at_the_ends_of_time_are_told(mongod: Database, raw: Raw) -> None:
+    moments = [datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)]
+    raw.revisions.insert_many(
+        {"_id": number, "model_id": "m", "version": number, "at": moment, "by": None, "change": "update"}
+        for number, moment in enumerate(moments)
+    )
+    assert [row["day"].date() for row in raw.daily_changes.find().sort("day")] == [day.date() for day in moments]
 
 
 async def test_an_empty_directory_has_empty_views(mongod: Database, raw: Raw) -> None:
