@@ -52,7 +52,7 @@ def queries(world: World, raw: Raw) -> list[tuple[str, Query, set[str]]]:
         ("model_grants", {"principal_id": group, "keys.readers": f"group:{group}"}, {"readable", "_id_"}),
         ("effective_access", {"user_id": person}, {"_id_"}),
         ("effective_access_by_model", {"model_id": record["_id"]}, {"_id_"}),
-        ("daily_changes", {"day": today}, {"daily"}),
+        ("daily_changes", {"day": today}, {"when"}),
     ]
 
 
