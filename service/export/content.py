@@ -66,7 +66,7 @@ async def _models(
                     record, with_params=readers_see_params or caller is None or access.can_write(caller, record)
                 ),
                 owner_of(record),
-                unsound_fields(record, with_params=True),
+                unsound_fields({name: record[name] for name in record.keys() - {"owner"}}, with_params=True),
             )
             for record in batch
         ]

@@ -202,7 +202,8 @@ def test_a_reader_that_has_enough_ends_an_export(filled: CommandLine) -> None:
 
 
 def test_malformed_records_are_exported_and_named(filled: CommandLine, store: Stored) -> None:
-    store["models"].update_one({"_id": "gpt-4o"}, {"$set": {"access_grants": [5], "name": 7}, "$unset": {"meta": 1}})
+    malformed = {"$set": {"access_grants": [5], "name": 7}, "$unset": {"meta": 1}}
+    store["models"].update_one({"_id": "gpt-4o"}, malformed, bypass_document_validation=True)
     for kind in ("modeldeck", "openwebui", "jsonl", "csv", "parquet"):
         done = filled.run("export", "--format", kind, "--out", f"out.{kind}")
         assert done.status == 1
