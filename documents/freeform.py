@@ -1,6 +1,7 @@
 """Free-form JSON (`params`, `meta`): what MongoDB can store and give back exactly."""
 
 import math
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
 from pydantic import AfterValidator
@@ -13,23 +14,35 @@ MIN_INTEGER, MAX_INTEGER = -(2**63), 2**63 - 1
 
 
 def free_form_problem(value: Any) -> str | None:
-    """Say what in a decoded JSON value can't be kept exactly, and where, or return None."""
-    pending: list[tuple[Any, tuple[str | int, ...]]] = [(value, ())]
-    while pending:
-        current, path = pending.pop()
-        if problem := _scalar_problem(current):
-            return f"{_written(path)}{problem}"
-        if len(path) > MAX_DEPTH:
-            return f"is nested more than {MAX_DEPTH} levels deep"
-        if isinstance(current, dict):
-            for key, child in current.items():
-                if not isinstance(key, str):
-                    return f"{_written(path)}has a name that is not text"
-                if problem := text_problem(key):
-                    return f"{_written(path)}has a name that {problem}"
-                pending.append((child, (*path, key)))
-        elif isinstance(current, list):
-            pending.extend((child, (*path, at)) for at, child in enumerate(current))
+    """Say what in a decoded JSON value can't be kept exactly, and where, or return None.
+
+    Takes memory for the depth of the value only: one list can be a whole body of many megabytes.
+    """
+    # What stands around the current value: the names of its ancestors, and what of each is still to be looked at.
+    path: list[Any] = []
+    left: list[Iterator[tuple[Any, Any]]] = [iter([("", value)])]
+    while left:
+        for name, current in left[-1]:
+            if problem := _scalar_problem(current) or _name_problem(current):
+                return f"{_written((*path, name)[1:])}{problem}"
+            if len(path) > MAX_DEPTH:
+                return f"is nested more than {MAX_DEPTH} levels deep"
+            if isinstance(current, (dict, list)) and current:
+                path.append(name)
+                left.append(iter(current.items()) if isinstance(current, dict) else enumerate(current))
+                break
+        else:
+            left.pop()
+            del path[-1:]
+    return None
+
+
+def _name_problem(value: Any) -> str | None:
+    for name in value if isinstance(value, dict) else ():
+        if not isinstance(name, str):
+            return "has a name that is not text"
+        if problem := text_problem(name):
+            return f"has a name that {problem}"
     return None
 
 
@@ -47,7 +60,7 @@ def _scalar_problem(value: Any) -> str | None:
     return f"is not JSON ({type(value).__name__})"
 
 
-def _written(path: tuple[str | int, ...]) -> str:
+def _written(path: Sequence[str | int]) -> str:
     return f"{'.'.join(map(str, path))[:200]}: " if path else ""
 
 

@@ -1,6 +1,7 @@
 """What a stored record may hold."""
 
 import math
+import tracemalloc
 from typing import Any
 
 import pytest
@@ -80,6 +81,16 @@ def test_json_that_can_not_be_kept_is_named(value: Any, said: str) -> None:
 
 def test_nesting_up_to_the_limit_is_accepted() -> None:
     assert free_form_problem(_nested(MAX_DEPTH)) is None
+
+
+def test_looking_through_much_takes_no_memory() -> None:
+    much = {"a": [0] * 500_000}
+    tracemalloc.start()
+    try:
+        assert free_form_problem(much) is None
+        assert tracemalloc.get_traced_memory()[1] < 100_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_tags_are_trimmed_and_written_as_objects() -> None:
