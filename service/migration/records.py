@@ -23,6 +23,9 @@ from documents.model import BaseModelId, Meta, Name, no_base_of_itself, unique_g
 from documents.user import Email, Role, Username
 from service.clock import MAX_SECONDS, MIN_SECONDS
 
+# It goes up with each change, and has to fit into 64 bits then, too.
+MAX_VERSION = 2**62
+
 
 def _moment(value: Any) -> Any:
     if value is None:
@@ -94,7 +97,7 @@ class ModelInput(BaseModel):
     meta: Meta = Field(default_factory=dict)
     access_grants: Annotated[list[AccessGrant], AfterValidator(unique_grants)] = Field(default_factory=list)
     is_active: StrictBool = True
-    version: Annotated[int, Field(ge=1, lt=2**63), BeforeValidator(_whole)] = 1
+    version: Annotated[int, Field(ge=1, lt=MAX_VERSION), BeforeValidator(_whole)] = 1
     created_at: EpochSeconds = None
     updated_at: EpochSeconds = None
     write_access: Any = Field(None, exclude=True)

@@ -90,7 +90,7 @@ def bundles(draw: st.DrawFn) -> dict[str, Any]:
             "meta": {**draw(metas), **({"tags": draw(tags)} if draw(st.booleans()) else {})},
             "access_grants": _granted(draw, principals),
             "is_active": draw(st.booleans()),
-            "version": draw(st.integers(1, 2**63 - 1)),
+            "version": draw(st.integers(1, 2**62 - 1)),
             "created_at": draw(st.integers(-62135596800, 253402300799)),
             "updated_at": draw(st.integers(-62135596800, 253402300799)),
         }
