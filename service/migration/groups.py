@@ -4,6 +4,8 @@ from typing import Any
 
 from documents import Group, User
 from documents.grant import PrincipalType
+from documents.identifier import MAX_ID_LENGTH
+from documents.text import text_problem
 from service.clock import now
 from service.database import Database, Write, insert_one, stored, update_one
 from service.errors import ConflictError
@@ -128,7 +130,8 @@ class GroupImport:
             if not isinstance(member, str):
                 self._report.keep_out(position, "group", group.id, "member_ids: a user id must be text")
         members: set[str] = set()
-        ordered = sorted(named)
+        # Others are nobody's, and can't even be asked for.
+        ordered = sorted(member for member in named if len(member) <= MAX_ID_LENGTH and not text_problem(member))
         for start in range(0, len(ordered), BATCH):
             members |= await users.among(ordered[start : start + BATCH])
         for absent in sorted(named - members):
