@@ -1,10 +1,11 @@
 """The import engine: goes through a source twice, people first, then models and the rest, and writes what differs."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
@@ -19,7 +20,7 @@ from service.migration.models import ModelImport
 from service.migration.options import ImportOptions
 from service.migration.people import UserImport
 from service.migration.records import GroupInput, KeyInput, ModelInput, RevisionInput, UserInput
-from service.migration.report import Outcome, Report
+from service.migration.report import Outcome, Report, writable
 from service.migration.source import Item, SourceError
 
 INPUTS: dict[str, type[BaseModel]] = {
@@ -32,9 +33,10 @@ INPUTS: dict[str, type[BaseModel]] = {
 NOT_ATOMIC = "nothing was written, since not all of it could be"
 ONLY_ADMINS = "only admins may import people"
 _PEOPLE = ("user", "group")
-# So many records are read at once where others wait for their turns.
-_TURN = 50
+# So many records are read at once where others wait for their turns, unless that takes too long.
+_TURN, _TURN_SECONDS = 50, 0.02
 
+T = TypeVar("T")
 Items = Callable[[], Iterator[Item]]
 Progress = Callable[[int], None]
 
@@ -93,6 +95,15 @@ def check(item: Item) -> Checked | str:
         return invalid_input(error).detail
 
 
+def _some(items: Iterator[T]) -> Iterator[T]:
+    """Yield as many as one turn may take; large ones are few, since they are in memory together."""
+    until = time.monotonic() + _TURN_SECONDS
+    for item in islice(items, _TURN):
+        yield item
+        if time.monotonic() > until:
+            return
+
+
 class _Run:
     """One import: the parts, each for one kind of record, and the report that they share."""
 
@@ -114,17 +125,15 @@ class _Run:
             await self._people()
             await self._rest()
         except SourceError as error:
-            self._report.fatal = error.detail
+            self._report.fatal = writable(error.detail)
         return self._report
 
     async def _people(self) -> None:
         # What is no record at all is reported in this pass; the others wait for the next.
-        async for item in self._in_turns():
+        async for item, found in self._in_turns(lambda kind: kind in _PEOPLE or kind not in INPUTS):
             if item.kind == "revision":
                 self._histories.expect(item.value)
-            if item.kind in INPUTS and item.kind not in _PEOPLE:
-                continue
-            if (checked := self._checked(item)) is None:
+            if found is None or (checked := self._taken(item, found)) is None:
                 continue
             if item.kind == "user":
                 await self._users.add(checked.position, checked.value)
@@ -134,9 +143,9 @@ class _Run:
         await self._groups.finish(self._users.known)
 
     async def _rest(self) -> None:
-        async for item in self._in_turns():
+        async for item, found in self._in_turns(lambda kind: kind in INPUTS and kind not in _PEOPLE):
             self._report.seen += 1
-            if item.kind not in INPUTS or item.kind in _PEOPLE or (checked := self._checked(item)) is None:
+            if found is None or (checked := self._taken(item, found)) is None:
                 continue
             if item.kind == "key":
                 await self._keys.add(checked.position, checked.value)
@@ -150,24 +159,27 @@ class _Run:
         await self._histories.finish()
         self._progress(self._report.seen)
 
-    async def _in_turns(self) -> AsyncIterator[Item]:
-        items = self._items()
+    async def _in_turns(self, wanted: Callable[[str], bool]) -> AsyncIterator[tuple[Item, Checked | str | None]]:
+        """Yield all items, those of the wanted kinds checked."""
+        items = ((item, self._check(item) if wanted(item.kind) else None) for item in self._items())
         if self._options.caller is None:
             for item in items:
                 yield item
             return
-        # Reading takes time, in which a service has others to answer.
-        while turn := await asyncio.to_thread(lambda: list(islice(items, _TURN))):
+        # Reading and checking take time, in which a service has others to answer.
+        while turn := await asyncio.to_thread(lambda: list(_some(items))):
             for item in turn:
                 yield item
 
-    def _checked(self, item: Item) -> Checked | None:
+    def _check(self, item: Item) -> Checked | str:
+        caller = self._options.caller
+        refused = caller is not None and not caller.is_admin and item.kind in INPUTS and item.kind != "model"
+        return ONLY_ADMINS if refused else check(item)
+
+    def _taken(self, item: Item, checked: Checked | str) -> Checked | None:
         record_id = item.value.get("id") if isinstance(item.value, dict) else None
         for note in item.notes:
             self._report.add(Outcome.NOTE, item.position, item.kind, record_id, reason=note)
-        caller = self._options.caller
-        refused = caller is not None and not caller.is_admin and item.kind in INPUTS and item.kind != "model"
-        checked = ONLY_ADMINS if refused else check(item)
         if isinstance(checked, str):
             self._report.reject(item.position, item.kind, record_id, checked)
             return None

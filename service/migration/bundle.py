@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import IO, Any
 
-from service.migration.source import DECODER, MAX_VALUE_CHARACTERS, UNREADABLE, Item, JsonScanner, Source, SourceError
+from service.migration.source import DECODER, UNREADABLE, Item, JsonScanner, Source, SourceError
 
 PARTS = {"users": "user", "groups": "group", "models": "model"}
 UNKNOWN = "unknown"
@@ -21,10 +21,10 @@ def read_bundle(source: Source) -> Iterator[Item]:
         first = _first_line(text)
     if first is None or _is_line_of_a_bundle(first):
         with source.text() as text:
-            yield from _lines(text)
+            yield from _lines(text, source.longest_value)
     else:
         with source.text() as text:
-            yield from _parts(text)
+            yield from _parts(JsonScanner(text, source.longest_value))
 
 
 def _first_line(text: IO[str]) -> str | None:
@@ -45,18 +45,18 @@ def _is_line_of_a_bundle(line: str) -> bool:
     return isinstance(value, dict) and "kind" in value
 
 
-def _lines(text: IO[str]) -> Iterator[Item]:
+def _lines(text: IO[str], longest: int) -> Iterator[Item]:
     number = 0
     while True:
         number += 1
         try:
-            line = text.readline(MAX_VALUE_CHARACTERS)
+            line = text.readline(longest)
         except UNREADABLE as error:
             raise SourceError(f"line {number}: can't be read: {error}") from None
         if not line:
             return
-        if len(line) == MAX_VALUE_CHARACTERS:
-            raise SourceError(f"line {number}: longer than {MAX_VALUE_CHARACTERS:,} characters")
+        if len(line) == longest:
+            raise SourceError(f"line {number}: longer than {longest:,} characters")
         if line.strip():
             yield _line_item(line, f"line {number}")
 
@@ -76,8 +76,7 @@ def _line_item(line: str, position: str) -> Item:
     return Item(kind, position, value)
 
 
-def _parts(text: IO[str]) -> Iterator[Item]:
-    scanner = JsonScanner(text)
+def _parts(scanner: JsonScanner) -> Iterator[Item]:
     if scanner.peek() != "{":
         raise scanner.error(f"a bundle is a JSON object with {', '.join(PARTS)}, or JSON lines with a kind")
     scanner.take("{")
@@ -97,7 +96,7 @@ def _members(scanner: JsonScanner) -> Iterator[Item]:
         if not isinstance(part, str):
             raise scanner.error("expected the name of a part")
         if part in seen:
-            raise scanner.error(f"the part {part} stands twice")
+            raise scanner.error(f"the part {part[:100]} stands twice")
         seen.add(part)
         if part in PARTS and scanner.peek() == "[":
             for number, value in enumerate(scanner.elements()):

@@ -12,7 +12,14 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from service.context import Context
 from service.database import BULK_TIMEOUT_FACTOR
-from service.errors import ConfigurationError, ForbiddenError, InvalidInputError, OverdueError, TooLargeError
+from service.errors import (
+    MAX_ERRORS,
+    ConfigurationError,
+    ForbiddenError,
+    InvalidInputError,
+    OverdueError,
+    TooLargeError,
+)
 from service.identity import Caller
 from service.migration.doors import OpenedSource, import_opened, sent_source
 from service.migration.formats import Format
@@ -23,6 +30,8 @@ from service.request_body import MAX_BODY_BYTES, copy_body
 
 MAX_SOURCE_BYTES = 64_000_000
 SPOOL_BYTES = 1_000_000
+# Far more than a record can have, so that its images can be told to stay behind.
+MAX_VALUE_CHARACTERS = 1 << 22
 MAX_STEPS = 10_000
 
 
@@ -102,7 +111,8 @@ async def import_sent(request: Request, caller: Caller, context: Context, params
         size = await copy_body(request, file, MAX_SOURCE_BYTES)
         if not size:
             raise InvalidInputError([{"loc": ["body"], "msg": "must not be empty"}])
-        sent = await asyncio.to_thread(_opened, Source(file, size, longest=MAX_SOURCE_BYTES), params)
+        source = Source(file, size, longest=MAX_SOURCE_BYTES, longest_value=MAX_VALUE_CHARACTERS)
+        sent = await asyncio.to_thread(_opened, source, params)
         report = await _imported(context, sent, params, caller)
         try:
             _require_taken(report, params)
@@ -117,7 +127,7 @@ def _opened(source: Source, params: SourceParams) -> OpenedSource:
         sent = sent_source(source, wanted)
     except ConfigurationError as error:
         raise InvalidInputError([{"loc": ["body"], "msg": error.detail}]) from None
-    if sent.format is Format.LITELLM and source.size > MAX_BODY_BYTES:
+    if sent.format is Format.LITELLM and len(source.head(MAX_BODY_BYTES + 1)) > MAX_BODY_BYTES:
         # YAML is read as a whole, and nobody else has a turn meanwhile.
         raise TooLargeError(f"A configuration may have {MAX_BODY_BYTES:,} bytes.")
     return sent
@@ -151,7 +161,10 @@ def _require_taken(report: Report, params: SourceParams) -> None:
         before = f"; {written:,} records had been written before" if written else ""
         errors.append({"loc": ["body"], "msg": f"can't be read to its end: {report.fatal}{before}"})
     if params.atomic and not params.dry_run:
-        errors += [{"loc": ["body", step.position], "msg": _told(step)} for step in report.faults()]
+        shown = islice(report.faults(), MAX_ERRORS)
+        errors += [{"loc": ["body", step.position], "msg": _told(step)} for step in shown]
+        # No more are told of, but how many there are.
+        errors += [{"loc": [], "msg": ""}] * (report.fault_count - MAX_ERRORS)
     if errors:
         raise InvalidInputError(errors)
 

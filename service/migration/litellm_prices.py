@@ -18,7 +18,7 @@ def read_litellm_prices(source: Source) -> Iterator[Item]:
     SourceError when the rest of the file can't be made out.
     """
     with source.text() as text:
-        scanner = JsonScanner(text)
+        scanner = JsonScanner(text, source.longest_value)
         if scanner.peek() != "{":
             raise scanner.error("a price map is a JSON object")
         scanner.take("{")

@@ -30,7 +30,7 @@ def read_openwebui(source: Source) -> Iterator[Item]:
     """
     told = Told()
     with source.text() as text:
-        scanner = JsonScanner(text)
+        scanner = JsonScanner(text, source.longest_value)
         if scanner.peek() == "[":
             listed = True
             yield from _elements(scanner, "", told)
@@ -42,7 +42,7 @@ def read_openwebui(source: Source) -> Iterator[Item]:
             raise scanner.error("more text after the models")
     if not listed:
         with source.text() as text:
-            yield _item(JsonScanner(text).value(), ALONE, told)
+            yield _item(JsonScanner(text, source.longest_value).value(), ALONE, told)
 
 
 def _elements(scanner: JsonScanner, where: str, told: Told) -> Iterator[Item]:

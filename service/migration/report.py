@@ -35,6 +35,19 @@ _FAULTS = (Outcome.CONFLICT, Outcome.REJECTED, Outcome.KEPT_OUT)
 _TOLD = (*_FAULTS, Outcome.NOTE)
 
 
+def writable(text: str) -> str:
+    """Return a text that may quote a file as it can be written: lone surrogates are in no encoding."""
+    return text.encode("utf-8", "backslashreplace").decode()
+
+
+def _shown(record_id: Any) -> str | None:
+    if record_id is None:
+        return None
+    # Anything can stand in the place of an id, also what is too deep or too large to be written.
+    text = str(record_id) if isinstance(record_id, str | int | float) else type(record_id).__name__
+    return writable(text[:SHOWN_ID_LENGTH])
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """What became of one record: where it stands in the source, the fields that change, and why it did not go in."""
@@ -85,8 +98,7 @@ class Report:
         """Note what became of one record, or of a part of one."""
         self.counts[kind, outcome] += 1
         if self._whole or outcome in _TOLD:
-            shown = str(record_id)[:SHOWN_ID_LENGTH] if record_id is not None else None
-            step = Step(outcome, position, kind, shown, tuple(fields), reason)
+            step = Step(outcome, writable(position), kind, _shown(record_id), tuple(fields), writable(reason))
             self._steps.write(json.dumps(asdict(step)) + "\n")
             self.kept += 1
 
@@ -128,9 +140,14 @@ class Report:
         return self.total[Outcome.CREATED] + self.total[Outcome.UPDATED]
 
     @property
+    def fault_count(self) -> int:
+        """How many records, or parts of records, were not taken over."""
+        return sum(self.total[fault] for fault in _FAULTS)
+
+    @property
     def clean(self) -> bool:
         """Whether everything was taken over."""
-        return self.fatal is None and not any(self.total[fault] for fault in _FAULTS)
+        return self.fatal is None and not self.fault_count
 
     def summary(self) -> dict[str, Any]:
         """Return the counts of whole records by kind and outcome."""

@@ -55,11 +55,17 @@ class Item:
 class Source:
     """A file that can be read more than once, with the share of it that has been read."""
 
-    def __init__(self, file: IO[bytes], size: int, *, longest: int | None = None) -> None:
-        """Read from `file`, which has `size` bytes; at most `longest` bytes, when it is packed, unpacked."""
+    def __init__(
+        self, file: IO[bytes], size: int, *, longest: int | None = None, longest_value: int = MAX_VALUE_CHARACTERS
+    ) -> None:
+        """Read from `file`, which has `size` bytes; at most `longest` bytes, when it is packed, unpacked.
+
+        No single value of it may have more than `longest_value` characters.
+        """
         self._file = file
         self._longest = longest
         self.size = size
+        self.longest_value = longest_value
 
     def tell(self) -> int:
         """Return how many bytes of the file, as it is on disk, have been read."""
@@ -156,8 +162,9 @@ class JsonScanner:
     surrogates, so that a record that can't be stored is refused instead of being changed in silence.
     """
 
-    def __init__(self, text: IO[str]) -> None:
+    def __init__(self, text: IO[str], longest_value: int = MAX_VALUE_CHARACTERS) -> None:
         self._text = text
+        self._longest_value = longest_value
         self._buffer = ""
         self._at = 0
         self._passed = 0
@@ -166,8 +173,10 @@ class JsonScanner:
 
     def _more(self) -> bool:
         self._passed += self._at
+        held = len(self._buffer) - self._at
         try:
-            read = self._text.read(max(CHUNK_CHARACTERS, len(self._buffer) - self._at))
+            # As much again, so that a long value is not tried too often, but no more than a value may have.
+            read = self._text.read(max(CHUNK_CHARACTERS, min(held, self._longest_value + 1 - held)))
         except UNREADABLE as error:
             raise self.error(f"can't be read: {error}") from None
         self._buffer = self._buffer[self._at :] + read
@@ -213,8 +222,8 @@ class JsonScanner:
                 if end < len(self._buffer) or self._ended:
                     self._at = end
                     return value
-            if len(self._buffer) - self._at > MAX_VALUE_CHARACTERS:
-                raise self.error(f"{problem}, or a value of more than {MAX_VALUE_CHARACTERS:,} characters")
+            if len(self._buffer) - self._at > self._longest_value:
+                raise self.error(f"{problem}, or a value of more than {self._longest_value:,} characters")
             if self._ended or not self._more():
                 if problem == "the file ends within a value":
                     continue

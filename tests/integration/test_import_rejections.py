@@ -59,6 +59,7 @@ BAD_MODELS: dict[str, tuple[Mapping[str, Any], str]] = {
     "is_active that is no flag": ({"is_active": "maybe"}, "is_active: "),
     "version that is a flag": ({"version": True}, "version: must be a whole number"),
     "version 0": ({"version": 0}, "version: "),
+    "version that can't go up": ({"version": 2**63 - 1}, "version: "),
     "date as text": ({"created_at": "2024-01-01"}, "created_at: must be a number of seconds"),
     "date in milliseconds": ({"updated_at": 1_700_000_000_000}, "updated_at: must be seconds since 1970 within"),
 }
@@ -307,7 +308,7 @@ async def test_parts_that_a_bundle_does_not_have_are_named(
 ) -> None:
     bundle = {"version": 1, "prompts": [{"a": []}], "\ud800": 0, "groups": None, "models": [model("m", "ann")]}
     found = await rejections(real_directory, tmp_path, bundle)
-    assert [item.position for item in found] == ["version", "prompts", "\ud800", "groups"]
+    assert [item.position for item in found] == ["version", "prompts", r"\ud800", "groups"]
     assert [item.reason.partition(";")[0] for item in found] == ["unknown part"] * 3 + ["must be a list"]
     assert all(str(item).encode() for item in found)
     assert raw["models"].count_documents({}) == 1
