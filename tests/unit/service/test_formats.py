@@ -59,7 +59,6 @@ SHAPES: dict[str, tuple[Format, Any]] = {
     "export longer than the head": (Format.OPENWEBUI, [MODEL, {**MODEL, "params": {"system": PADDING}}]),
     "database": (Format.OPENWEBUI_DB, b"SQLite format 3\0" + bytes(range(256)) * 16),
     "configuration": (Format.LITELLM, "# Ours\nmodel_list:\n  - model_name: m\n"),
-    "export of nothing": (Format.OPENWEBUI, []),
     "configuration, list last": (Format.LITELLM, "general_settings:\n  a: b\n\nmodel_list: []"),
     "configuration with its name quoted": (Format.LITELLM, '---\n"model_list":\n- {}\n'),
     "configuration in braces": (Format.LITELLM, "{model_list: [{model_name: m}]}"),
