@@ -2,6 +2,7 @@
 
 import gzip
 import os
+import stat
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -67,15 +68,15 @@ async def run_command(
 
 @contextmanager
 def _opened(out: Path | None) -> Iterator[IO[bytes]]:
-    if out is None:
-        yield sys.stdout.buffer
-        sys.stdout.buffer.flush()
-        return
     try:
-        with _replacing(out) as file:
+        # With a buffer of its own: what can't be written must not be tried again when the process ends.
+        with _replacing(out) if out else open(sys.stdout.fileno(), "wb", closefd=False) as file:
             yield file
+    except BrokenPipeError:
+        raise
     except OSError as error:
-        raise ConfigurationError(f"{out}: can't be written: {error.strerror}") from None
+        shown = out or "standard output"
+        raise ConfigurationError(f"{shown}: can't be written: {error.strerror or error}") from None
 
 
 @contextmanager
@@ -86,16 +87,20 @@ def _replacing(out: Path) -> Iterator[IO[bytes]]:
         with out.open("wb") as file:
             yield file
         return
-    handle, name = tempfile.mkstemp(prefix=f".{out.name}.", dir=out.parent)
+    # A link stays one: what it leads to is replaced, and keeps its permissions.
+    target = Path(os.path.realpath(out))
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
     try:
         with os.fdopen(handle, "wb") as file:
+            if target.exists():
+                os.fchmod(handle, stat.S_IMODE(target.stat().st_mode))
             if out.suffix == ".gz":
                 # Without a time, so that the same content is the same file.
                 with gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed:
                     yield cast(IO[bytes], packed)
             else:
                 yield file
-        Path(name).replace(out)
+        Path(name).replace(target)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise

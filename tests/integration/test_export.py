@@ -114,7 +114,8 @@ def test_an_export_for_the_other_system_has_what_its_import_needs(filled: Comman
 
 def test_a_table_is_safe_to_open_in_a_spreadsheet(mover: CommandLine, tmp_path: Path) -> None:
     named = [
-        model(f"m{at}", "ann", name=name) for at, name in enumerate(["=1+1", "+1", "-1", "@x", '"a,\r\nb"', "\ta"])
+        model(f"m{at}", "ann", name=name)
+        for at, name in enumerate(["=1+1", "+1", "-1", "@x", '"a,\r\nb"', "\n=1", "＝1"])
     ]
     mover.ok("import", str(written(tmp_path, {**BUNDLE, "models": [*MODELS, *named]})))
     text = mover.ok("export", "--out", "models.csv")
@@ -122,7 +123,7 @@ def test_a_table_is_safe_to_open_in_a_spreadsheet(mover: CommandLine, tmp_path: 
     raw = (tmp_path / "models.csv").read_bytes().decode()
     assert raw.count("\r\n") == len(named) + len(MODELS) + 2
     rows = list(csv.DictReader(io.StringIO(raw, newline="")))
-    assert [row["name"] for row in rows[1:-1]] == ["'=1+1", "'+1", "'-1", "'@x", '"a,\r\nb"', "'\ta"]
+    assert [row["name"] for row in rows[1:-1]] == ["'=1+1", "'+1", "'-1", "'@x", '"a,\r\nb"', "'\n=1", "'＝1"]
     assert IMAGE not in raw
     last = rows[-1]
     assert (last["id"], last["owner_name"], last["owner_email"], last["version"]) == ("team/ß", "Ben", "Ben@x.org", "7")
@@ -191,6 +192,40 @@ def test_an_export_that_fails_leaves_the_file_as_it_was(filled: CommandLine, tmp
     assert (missing.status, missing.stderr.splitlines()[-1].endswith("No such file or directory")) == (2, True)
     unknown = filled.run("export", "--format", "xml")
     assert unknown.status == 2
+
+
+def test_what_is_replaced_stays_what_it_is(filled: CommandLine, tmp_path: Path) -> None:
+    whole = filled.run("export").stdout
+    kept, link = tmp_path / "kept.json", tmp_path / "link.json"
+    kept.write_text("before")
+    kept.chmod(0o640)
+    link.symlink_to(kept)
+    filled.ok("export", "--out", str(link))
+    assert (link.is_symlink(), kept.read_text(), kept.stat().st_mode & 0o777) == (True, whole, 0o640)
+    # A new one holds what not everybody may read.
+    (tmp_path / "dangling.json").symlink_to("new.json")
+    filled.ok("export", "--out", str(tmp_path / "dangling.json"))
+    assert ((tmp_path / "new.json").read_text(), (tmp_path / "new.json").stat().st_mode & 0o777) == (whole, 0o600)
+
+
+def test_standard_output_by_its_name_is_left_in_its_place(filled: CommandLine, tmp_path: Path) -> None:
+    # A link like the one of the system, which an export must not replace.
+    stdout = tmp_path / "stdout"
+    stdout.symlink_to("/proc/self/fd/1")
+    assert filled.run("export", "--out", str(stdout)).stdout == filled.run("export").stdout
+    with (tmp_path / "redirected").open("w") as file:
+        assert finish(filled.start("export", "--out", str(stdout), stdout=file)).status == 0
+    assert stdout.is_symlink()
+    assert (tmp_path / "redirected").read_text() == filled.run("export").stdout
+
+
+def test_a_full_disk_is_told_in_one_line(filled: CommandLine, tmp_path: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        done = finish(filled.start("export", stdout=full))
+    assert (done.status, done.stderr.splitlines()) == (
+        2,
+        ["modeldeck: standard output: can't be written: No space left on device"],
+    )
 
 
 def test_a_reader_that_has_enough_ends_an_export(filled: CommandLine) -> None:
