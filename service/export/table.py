@@ -16,7 +16,7 @@ COLUMNS = (
     *("tags", "capabilities", "params", "meta", "access_grants", "version", "created_at", "updated_at"),
 )
 # A spreadsheet takes a cell that begins with one of these for a formula, and anybody can name a model.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 _IN_COLUMNS = ("description", "tags", "capabilities")
 _DATA_URI = "data:"
 
