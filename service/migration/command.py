@@ -9,7 +9,7 @@ from service.errors import InvalidInputError
 from service.migration.doors import OpenedSource, import_opened, opened_source
 from service.migration.formats import Format
 from service.migration.options import ImportOptions, OnConflict
-from service.migration.report import Outcome, Report
+from service.migration.report import Outcome, Report, require_writable
 from service.migration.user_map import read_user_map
 from service.people.users import find_user
 from service.progress import progress
@@ -37,6 +37,8 @@ async def run_command(database: Database, request: ImportRequest) -> bool:
     """Import, print the report, and say whether everything was taken over."""
     if request.format not in FORMATS:
         raise InvalidInputError([{"loc": ["--format"], "msg": f"must be one of {', '.join(FORMATS)}"}])
+    if request.report is not None:
+        require_writable(request.report)
     wanted = None if request.format == AUTO else Format(request.format)
     owner = await find_user(database, request.owner) if request.owner is not None else None
     user_map = await read_user_map(database, request.user_map) if request.user_map is not None else None

@@ -4,6 +4,7 @@ import json
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -66,6 +67,20 @@ class Step:
         line = f"{self.outcome} {self.position} {self.kind}{named}{f': {why}' if why else ''}"
         # What a file holds must neither break the line nor be beyond what can be written.
         return "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
+
+
+def require_writable(path: Path) -> None:
+    """Raise ConfigurationError when a report can't be written, before there is anything to be told."""
+    with _telling_of_failures():
+        path.open("a", encoding="utf-8").close()
+
+
+@contextmanager
+def _telling_of_failures() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise ConfigurationError(f"The report can't be written: {error}") from None
 
 
 class Report:
@@ -168,14 +183,11 @@ class Report:
             "kept_out": self.total[Outcome.KEPT_OUT],
             "fatal": self.fatal,
         }
-        try:
-            with path.open("w", encoding="utf-8") as file:
-                file.write(json.dumps(head)[:-1] + ', "steps": [')
-                for number, step in enumerate(self.steps()):
-                    file.write((",\n" if number else "\n") + json.dumps(asdict(step)))
-                file.write("]}\n")
-        except OSError as error:
-            raise ConfigurationError(f"The report can't be written: {error}") from None
+        with _telling_of_failures(), path.open("w", encoding="utf-8") as file:
+            file.write(json.dumps(head)[:-1] + ', "steps": [')
+            for number, step in enumerate(self.steps()):
+                file.write((",\n" if number else "\n") + json.dumps(asdict(step)))
+            file.write("]}\n")
 
     def close(self) -> None:
         """Throw the steps away."""

@@ -180,3 +180,11 @@ def test_every_format_and_option_is_described() -> None:
     text = (ROOT / "docs/migrating.md").read_text(encoding="utf-8")
     options = ("--dry-run", "--map-users", "--create-groups", "--atomic", "--report", "--owner", "--format")
     assert [word for word in (*Format, *options) if f"`{word}" not in text] == []
+
+
+def test_a_report_that_cant_be_written_is_found_out_before_anything_is(
+    mover: CommandLine, store: Stored, tmp_path: Path
+) -> None:
+    done = mover.run("import", str(written(tmp_path, NAMED)), "--report", str(tmp_path / "nowhere" / "r.json"))
+    assert (done.status, "The report can't be written" in done.stderr) == (2, True)
+    assert store["models"].count_documents({}) == 0
