@@ -18,6 +18,7 @@ from service.people.users import finish_rekeying
 from service.present import PRESENT
 
 BATCH = 1000
+_POWERS = frozenset({"role", "is_active"})
 LEAVING = "is being deleted; try again when it is gone, or run: modeldeck doctor --repair"
 NOT_BY_IMPORT = "exists, and role or is_active differ; change them with POST /api/users/update"
 ATTEMPTS = 5
@@ -69,7 +70,7 @@ class UserImport:
             live = existing.get(user.id)
             decision = self._decide(user, live)
             if decision.writes:
-                writes.append(_user_write(user, live))
+                writes.append(self._user_write(user, live))
                 written.append((position, user, decision))
                 continue
             if decision.outcome is Outcome.UNCHANGED and live is not None and live.get("rekey_pending"):
@@ -106,17 +107,20 @@ class UserImport:
             return Decision(Outcome.REJECTED, reason=LEAVING)
         said = user.model_dump(exclude={"id"})
         differing = [field for field, value in said.items() if live.get(field) != value]
-        if self._options.caller is not None and {"role", "is_active"} & set(differing):
+        if self._options.caller is not None and not _POWERS.isdisjoint(differing):
             # That there is always an admin is seen to there.
             return Decision(Outcome.REJECTED, reason=NOT_BY_IMPORT)
         return compared(self._options, differing)
 
-
-def _user_write(user: UserInput, live: Record | None) -> Write:
-    keys = user_keys(email=user.email, name=user.name, username=user.username)
-    fields = {**user.model_dump(exclude={"id"}), "keys": keys.model_dump()}
-    moment = now()
-    if live is None:
-        new = {"group_ids": [], "created_at": moment, "updated_at": moment, "rekey_pending": True}
-        return insert_one(stored(User(id=user.id, **fields, **new)))
-    return update_one({"_id": user.id, **PRESENT}, {"$set": {**fields, "updated_at": moment, "rekey_pending": True}})
+    def _user_write(self, user: UserInput, live: Record | None) -> Write:
+        keys = user_keys(email=user.email, name=user.name, username=user.username)
+        fields = {**user.model_dump(exclude={"id"}), "keys": keys.model_dump()}
+        moment = now()
+        if live is None:
+            new = {"group_ids": [], "created_at": moment, "updated_at": moment, "rekey_pending": True}
+            return insert_one(stored(User(id=user.id, **fields, **new)))
+        if self._options.caller is not None:
+            # They were the same when they were read, and may have been changed since.
+            fields = {field: value for field, value in fields.items() if field not in _POWERS}
+        change = {"$set": {**fields, "updated_at": moment, "rekey_pending": True}}
+        return update_one({"_id": user.id, **PRESENT}, change)

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from documents.user import Role
+from service.migration import people
 from service.migration.endpoint import MAX_VALUE_CHARACTERS
 from service.request_body import MAX_BODY_BYTES
 from tests.directory import Directory
@@ -38,6 +39,24 @@ async def test_what_cant_be_written_or_walked_is_named_all_the_same(real_directo
     for options in ({"dry_run": True}, {"atomic": False}):
         answer = await send(real_directory, "root", content, **options)
         assert answer.status_code == 422 or (answer.status_code, answer.json()["clean"]) == (200, False), answer.text
+
+
+async def test_an_import_gives_nobody_back_what_they_lost_meanwhile(
+    real_directory: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for admin in ("root", "mal"):
+        await real_directory.user(admin, role=Role.ADMIN)
+
+    async def meanwhile(*_: Any) -> None:
+        # Called when it is decided on what is written, and nothing is written yet.
+        demoted = await real_directory.post("/api/users/update", "root", {"id": "mal", "role": "user"})
+        assert demoted.status_code == 200, demoted.text
+
+    monkeypatch.setattr(people, "clear_leftovers", meanwhile)
+    user = {"id": "mal", "name": "Renamed", "email": "mal@example.com", "role": "admin"}
+    assert (await send(real_directory, "root", {"users": [user]}, atomic=False)).status_code == 200
+    listed = (await real_directory.get("/api/users", "root")).json()["items"]
+    assert {one["id"]: (one["name"], one["role"]) for one in listed}["mal"] == ("Renamed", "user")
 
 
 def model_with(params: str) -> bytes:
