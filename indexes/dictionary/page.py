@@ -21,8 +21,9 @@ _BEGINNING = """\
 <!-- Made of documents/, indexes/ and docs/queries/ by `make docs`; change those. -->
 
 Look through the views first: they are always current, hold neither prompts nor images nor key hashes, and agree with what the service
-answers. The collections hold everything, prompts included, in the form in which the service needs it. Read them; never write to them past the
-service, whose keys and history would not follow.
+answers. [Analysts](analysts.md) may read them and nothing else. The collections hold everything, prompts included, in the form in which the
+service needs it. Read them; never write to them past the service, whose keys and history would not follow: the database refuses what has
+another shape, and `modeldeck doctor` finds the rest.
 
 All times are UTC. Ids are compared exactly; `*` as a user's id in a grant is everyone. Who may read a model: its owner, those whom a grant
 names, members of groups that it names or of groups below those, everyone if it is public, and admins. Only active users may do anything.
@@ -41,11 +42,35 @@ db = MongoClient(os.environ["MODELDECK_MONGODB_URI"], tz_aware=True)["modeldeck"
 
 `modeldeck indexes ensure` makes the views, `modeldeck indexes check` tells where they are not as they are described here."""
 
+_FRAMES = """\
+## Data frames
+
+```sh
+pip install 'modeldeck[analytics]'
+modeldeck export --out models.parquet
+```
+
+The file has a row a model, with types, `params` and `meta` as JSON, and no images ([importing.md](importing.md#exporting)). With PyMongoArrow
+a view becomes a data frame as it is: [a first look](notebooks/first-look.ipynb) plots growth, tags and access with Polars."""
+
 _FOLLOWING = """\
 ## Follow changes
 
 A change stream tells every change of `models` as it happens. The token of the last one that was dealt with is kept in a file, so that the
-next start goes on right after it, as long as the replica set's oplog reaches back; what is told twice after a crash has to do no harm."""
+next start goes on right after it, as long as the replica set's oplog reaches back; what is told twice after a crash has to do no harm.
+
+`modeldeck watch` does that by itself: a line of JSON for each change, with the model as it is when the line is printed, through outages and
+elections.
+
+```sh
+modeldeck watch --state models.token | while read -r line; do echo "$line"; done
+```
+
+```json
+{"token": "8266…", "at": 1778845140, "change": "updated", "id": "sql-tuning", "fields": ["name"], "model": {"id": "sql-tuning", "name": "SQL"}}
+```
+
+The same by hand:"""
 
 
 def data_page(folder: Path) -> str:
@@ -60,6 +85,7 @@ def data_page(folder: Path) -> str:
         "## Ready queries",
         "Each in mongosh, and in Python with the `db` from above.",
         *map(_query, queries),
+        _FRAMES,
         _FOLLOWING,
         _block("js", (folder / "follow.js").read_text(encoding="utf-8")),
         _block("python", (folder / "follow.py").read_text(encoding="utf-8")),
