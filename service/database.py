@@ -210,7 +210,7 @@ class Database:
 
     async def _aggregate(self, kind: type[Document], pipeline: Pipeline, options: Record) -> list[Record]:
         cursor = self._for_reading(kind).aggregate(pipeline, session=_session.get(), **options)
-        return [decode_exactly(document) for document in await cursor.to_list(None)]
+        return [decode_exactly(document) for document in await _ended(cursor.to_list(None))]
 
     async def find(
         self,
@@ -227,12 +227,12 @@ class Database:
             found = self._for_reading(kind).find(query, fields, skip=skip, limit=limit, session=_session.get())
             if sort:
                 found = found.sort(list(sort))
-            return [decode_exactly(document) for document in await found.to_list(None)]
+            return [decode_exactly(document) for document in await _ended(found.to_list(None))]
 
     async def count(self, kind: type[Document], query: Mapping[str, Any]) -> int:
         """Return how many documents match."""
         with pymongo.timeout(self._timeout):
-            return await self._collection(kind).count_documents(query, session=_session.get())
+            return await _ended(self._collection(kind).count_documents(query, session=_session.get()))
 
     async def batches(
         self, kind: type[Document], query: Mapping[str, Any], *, fields: Sequence[str], size: int
@@ -305,7 +305,7 @@ class Database:
         """Store a new document that is already in its stored form; say False when its id is taken."""
         with pymongo.timeout(self._timeout):
             try:
-                await self._collection(kind).insert_one(record, session=_session.get())
+                await _ended(self._collection(kind).insert_one(record, session=_session.get()))
             except DuplicateKeyError:
                 return False
         return True
@@ -354,7 +354,7 @@ class Database:
         past = await self._past_validation(kind, query, any_shape=any_shape)
         with pymongo.timeout(self._timeout):
             update = getattr(self._collection(kind), how)
-            done: UpdateResult = await update(query, change, session=_session.get(), **past)
+            done: UpdateResult = await _ended(update(query, change, session=_session.get(), **past))
             return done.matched_count
 
     async def _past_validation(self, kind: type[Document], query: Mapping[str, Any], *, any_shape: bool) -> Record:
@@ -364,7 +364,8 @@ class Database:
     async def delete_many(self, kind: type[Document], query: Mapping[str, Any]) -> int:
         """Delete every document that matches; return how many there were."""
         with pymongo.timeout(self._timeout):
-            return (await self._collection(kind).delete_many(query, session=_session.get())).deleted_count
+            result = await _ended(self._collection(kind).delete_many(query, session=_session.get()))
+        return result.deleted_count
 
     async def write_many(
         self, kind: type[Document], writes: Sequence[Write], *, any_shape: Sequence[str] = ()
@@ -381,7 +382,7 @@ class Database:
         try:
             with pymongo.timeout(self._timeout * BULK_TIMEOUT_FACTOR):
                 collection = self._collection(kind)
-                result = await collection.bulk_write(writes, ordered=False, session=_session.get(), **past)
+                result = await _ended(collection.bulk_write(writes, ordered=False, session=_session.get(), **past))
         except BulkWriteError as error:
             refused = error.details["writeErrors"]
             if error.details["writeConcernErrors"] or any(item["code"] != _DUPLICATE_KEY for item in refused):
@@ -448,6 +449,22 @@ class Database:
                 if error.code == _NAMESPACE_NOT_FOUND:
                     return []
                 raise
+
+
+async def _ended(call: Awaitable[T]) -> T:
+    """Await a call and return what it returns; within a transaction, await its end also when cancelled.
+
+    Its thread goes on all the same. What it sends after the transaction was given up would begin it anew, for nobody to
+    end, or be written without it.
+    """
+    if _session.get() is None:
+        return await call
+    running = asyncio.ensure_future(call)
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.gather(running, return_exceptions=True)
+        raise
 
 
 async def _committed(session: AsyncIOMotorClientSession, work: Callable[[], Awaitable[T]]) -> T:

@@ -126,6 +126,8 @@ class _Run:
             await self._rest()
         except SourceError as error:
             self._report.fatal = writable(error.detail)
+        finally:
+            await self._models.give_up()
         return self._report
 
     async def _people(self) -> None:

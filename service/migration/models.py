@@ -109,6 +109,13 @@ class ModelImport:
         await self._hand_on()
         await self._written()
 
+    async def give_up(self) -> None:
+        """End what is still being written: to be called before the database is let go of."""
+        task, self._writing = self._writing, None
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
     async def _written(self) -> None:
         if self._writing is not None:
             task, self._writing = self._writing, None

@@ -1,0 +1,108 @@
+"""What is cancelled ends before it is let go of: no transaction stays open, nothing is written after it."""
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from itertools import takewhile
+from typing import Any
+
+import pytest
+from pymongo import MongoClient
+from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
+
+from documents import Guard
+from service.database import Database, insert_one
+from service.migration.apply import run_import
+from service.migration.models import BATCH_RECORDS
+from service.migration.options import ImportOptions
+from service.migration.source import Item, SourceError
+from tests.conftest import DATABASE, TIMEOUT_SECONDS
+from tests.directory import model
+from tests.moving import Stored
+
+
+class Gate(CommandListener):
+    """Holds one kind of command back just before it is sent, in the thread that sends it."""
+
+    def __init__(self, held_back: str) -> None:
+        self._held_back = held_back
+        self.reached, self.opened, self.passed = threading.Event(), threading.Event(), threading.Event()
+
+    def started(self, event: CommandStartedEvent) -> None:
+        if event.command_name == self._held_back:
+            self.reached.set()
+            self.opened.wait(TIMEOUT_SECONDS)
+
+    def succeeded(self, event: CommandSucceededEvent) -> None:
+        if event.command_name == self._held_back:
+            self.passed.set()
+
+    def failed(self, event: CommandFailedEvent) -> None:
+        if event.command_name == self._held_back:
+            self.passed.set()
+
+
+@pytest.fixture
+def admin(mongo_uri: str) -> Iterator[MongoClient[dict[str, Any]]]:
+    with MongoClient[dict[str, Any]](mongo_uri) as client:
+        yield client
+        client.admin.command("killAllSessions", [])
+
+
+def open_transactions(client: MongoClient[dict[str, Any]]) -> list[dict[str, Any]]:
+    everything = {"$currentOp": {"allUsers": True, "idleSessions": True}}
+    return list(client.admin.aggregate([everything, {"$match": {"transaction": {"$exists": True}}}]))
+
+
+async def test_a_cancelled_transaction_leaves_nothing_open_and_nothing_written(
+    mongod: Database, admin: MongoClient[dict[str, Any]], mongo_uri: str, raw: Stored
+) -> None:
+    gate = Gate("insert")
+    database = Database.connect(mongo_uri, DATABASE, TIMEOUT_SECONDS, event_listeners=[gate])
+    try:
+        writes = [insert_one({"_id": "cancelled", "changes": 0})]
+        task = asyncio.create_task(database.in_transaction(lambda: database.write_many(Guard, writes)))
+        assert await asyncio.to_thread(gate.reached.wait, TIMEOUT_SECONDS)
+        task.cancel()
+        # Long enough for a transaction to be given up before its only command is sent.
+        await asyncio.wait([task], timeout=0.3)
+        gate.opened.set()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert await asyncio.to_thread(gate.passed.wait, TIMEOUT_SECONDS)
+    finally:
+        gate.opened.set()
+        database.close()
+    assert open_transactions(admin) == []
+    assert raw.guards.find_one({"_id": "cancelled"}) is None
+
+
+async def test_an_import_that_fails_leaves_nothing_behind_that_is_still_being_written(
+    mongod: Database, admin: MongoClient[dict[str, Any]], mongo_uri: str, raw: Stored
+) -> None:
+    gate = Gate("insert")
+    database = Database.connect(mongo_uri, DATABASE, TIMEOUT_SECONDS, event_listeners=[gate])
+    passes = iter((False, True))
+
+    def items() -> Iterator[Item]:
+        if next(passes):
+            yield from (Item("model", f"[{n}]", model(f"m{n}", "ann")) for n in range(BATCH_RECORDS))
+            # Each of these lets the models be written meanwhile.
+            for n in takewhile(lambda _: not gate.reached.is_set(), range(10_000)):
+                yield Item("key", f"key {n}", {"user_id": f"u{n}", "key": "k" * 32, "name": "k"})
+            raise SourceError("breaks off")
+
+    try:
+        running = asyncio.create_task(run_import(database, items, ImportOptions()))
+        assert await asyncio.to_thread(gate.reached.wait, TIMEOUT_SECONDS)
+        await asyncio.wait([running], timeout=0.3)
+        assert not running.done()
+        gate.opened.set()
+        report = await running
+        report.close()
+    finally:
+        gate.opened.set()
+        database.close()
+    assert report.fatal == "breaks off"
+    assert open_transactions(admin) == []
+    assert raw.models.count_documents({}) == raw.revisions.count_documents({}) == 0
