@@ -15,9 +15,11 @@ LARGEST_COUNT = 10**8
 _WORD_BORDER = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+")
 _SECRET_NAME = re.compile(
     r"^aws_|secret|passw(?:or)?d|passphrase|private_key|access_key"
-    r"|(?:^|_)(?:authorization|bearer|jwt|pwd|credentials?|dsn|connection_string|cookies?)$"
+    r"|(?:^|_)(?:auth|authorization|bearer|jwt|pass|passcode|pwd|credentials?|dsn|connection_string|cookies?)$"
     r"|apikeys?$|_keys?$|(?:^|_)token$|(?:^|_)(?:access|api|auth|bearer|refresh|session)_?tokens$"
 )
+# One of several, or how it is written.
+_NAME_ENDING = re.compile(r"(?:_?[0-9]+|_json|_base64)+$")
 _HARMLESS_NAME = re.compile(
     r"(?:^|_)(?:cache|sort|primary|partition|public)_keys?$"
     r"|(?:^|_)(?:per|bos|eos|pad|unk|sep|cls|mask|stop)_(?:\w+_)?token$"
@@ -40,6 +42,10 @@ _SECRET_TEXT = re.compile(
     r"|(?i:[?&](?:[\w-]{0,40}(?:key|token|secret|password|credential)|sig|signature|code)=[^\s&]{4})"
     r"|(?i:(?:authorization|api[-_ ]?key|account_?key|password|pwd|client_?secret|secret_?key|access_?(?:key|token)"
     r"|access_?signature)[\"']?\s{0,9}[:=]\s{0,9}[\"']?[^\s\"']{4})"
+)
+# An account at a host, as a proxy may be given: without a scheme.
+_ACCOUNT = re.compile(
+    r"(?<![\w.%+/@-])(?!mailto:)[\w.%+-]{1,64}:[^\s:@/]{3,200}@(?:[\w-]{1,63}:[0-9]{2,5}\b|(?:[\w-]{1,63}\.){1,9}[\w-])"
 )
 _TOKEN = re.compile(r"[A-Za-z0-9+/=_-]{20,}")
 _KEY_OF_AWS = re.compile(r"(?=.*[0-9])(?=.*[A-Z])(?=.*[a-z])[A-Za-z0-9+/]{40}")
@@ -71,7 +77,9 @@ def looks_secret(text: str, *, names_a_thing: bool = False) -> bool:
         return True
     if _SECRET_TEXT.search(text) and not REFERENCE.fullmatch(text):
         return True
-    return not names_a_thing and any(_random(token) for token in _TOKEN.findall(text))
+    if names_a_thing:
+        return False
+    return _ACCOUNT.search(text) is not None or any(_random(token) for token in _TOKEN.findall(text))
 
 
 class _Redaction:
@@ -139,6 +147,7 @@ def _words(name: str) -> str:
 
 
 def _is_secret_name(name: str, *, headers: bool) -> bool:
+    name = _NAME_ENDING.sub("", name)
     if _HARMLESS_NAME.search(name):
         return False
     return (_SECRET_HEADER if headers else _SECRET_NAME).search(name) is not None
