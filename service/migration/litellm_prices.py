@@ -5,6 +5,7 @@ from hashlib import blake2b
 from typing import Any
 
 from service.migration.litellm_meta import shaped_meta
+from service.migration.redact import without_secrets
 from service.migration.source import Item, JsonScanner, Source
 
 # Explains the fields; it is no model.
@@ -54,7 +55,10 @@ def _item(position: str, key: str, spec: Any, first_at: dict[bytes, str]) -> Ite
         return Item("model", position, {"id": key}, f"the key stands twice; {first} counts")
     if not isinstance(spec, dict):
         return Item("model", position, {"id": key}, "must be a JSON object")
-    return Item("model", position, {"id": key, "base_model_id": None, "name": key, "meta": _meta(spec)})
+    # The map that LiteLLM publishes has no secrets; one that was added to may.
+    said, left_out = without_secrets(spec)
+    notes = tuple(f"{path}: left out, since it is or may be a secret" for path in left_out)
+    return Item("model", position, {"id": key, "base_model_id": None, "name": key, "meta": _meta(said)}, notes=notes)
 
 
 def _meta(spec: dict[str, Any]) -> dict[str, Any]:
