@@ -1,0 +1,90 @@
+"""Commands about the database itself: indexes, validators, views and users."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pymongo
+from pymongo import IndexModel
+from pymongo.errors import DuplicateKeyError, OperationFailure
+
+from service.database.connection import MAJORITY, Connection
+from service.database.reads import Pipeline
+from service.errors import ConflictError
+from service.exact_bson import Record
+
+log = logging.getLogger("modeldeck")
+
+
+_DURABLY = {"writeConcern": MAJORITY.document}
+_NAMESPACE_NOT_FOUND, _NAMESPACE_EXISTS = 26, 48
+_UNAUTHORIZED = 13
+
+
+class Administration(Connection):
+    """What is declared of collections and views."""
+
+    async def command(self, command: Record) -> Record:
+        """Run an administrative command, durably where it writes, and return the server's reply."""
+        written = command if next(iter(command)).endswith(("Info", "Status")) else {**command, **_DURABLY}
+        with pymongo.timeout(self._timeout):
+            return await self._database.command(written)
+
+    async def create_indexes(self, collection: str, indexes: Sequence[IndexModel]) -> None:
+        """Create indexes; waits as long as the server needs to build them.
+
+        Raises ConflictError when an index is unique and what is stored is not.
+        """
+        try:
+            await self._database[collection].create_indexes(list(indexes))
+        except DuplicateKeyError:
+            names = ", ".join(index.document["name"] for index in indexes)
+            raise ConflictError(
+                f"The index {collection}.{names} can't be made: the collection holds values twice that must be unique."
+            ) from None
+
+    async def collection_options(self) -> dict[str, Record]:
+        """Return the options of every collection and view, by its name."""
+        with pymongo.timeout(self._timeout):
+            found = await self._database.list_collections()
+            return {described["name"]: described.get("options", {}) async for described in found}
+
+    async def set_validator(self, collection: str, validator: Mapping[str, Any]) -> None:
+        """Let a collection have this validator, and make the collection when there is none.
+
+        Where it had another validator, level and action stay as they are. When the database user may not do this,
+        nothing is done.
+        """
+        await self._create_or_modify(collection, {"validator": validator})
+
+    async def put_view(self, name: str, source: str, pipeline: Pipeline) -> None:
+        """Create a view, or give it another definition.
+
+        When the database user may not do this, nothing is done.
+        """
+        await self._create_or_modify(name, {"viewOn": source, "pipeline": list(pipeline)})
+
+    async def _create_or_modify(self, name: str, options: Record) -> None:
+        options = {**options, **_DURABLY}
+        with pymongo.timeout(self._timeout):
+            try:
+                try:
+                    await self._database.command({"create": name, **options})
+                except OperationFailure as error:
+                    if error.code != _NAMESPACE_EXISTS:
+                        raise
+                    await self._database.command({"collMod": name, **options})
+            except OperationFailure as error:
+                if error.code != _UNAUTHORIZED:
+                    raise
+                log.warning("this database user may not set up %s, which takes create and collMod", name)
+
+    async def list_indexes(self, collection: str) -> list[Record]:
+        """Return the live indexes as the server describes them; empty for an absent collection."""
+        with pymongo.timeout(self._timeout):
+            try:
+                return [dict(index) async for index in self._database[collection].list_indexes()]
+            except OperationFailure as error:
+                if error.code == _NAMESPACE_NOT_FOUND:
+                    return []
+                raise

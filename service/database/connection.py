@@ -1,0 +1,102 @@
+"""One connection pool and one database on it: made, opened, closed."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
+from typing import Any, Self
+from weakref import WeakValueDictionary
+
+import pymongo
+from beanie import Document, init_beanie
+from motor.motor_asyncio import (
+    AsyncIOMotorClient,
+    AsyncIOMotorClientSession,
+    AsyncIOMotorCollection,
+    AsyncIOMotorDatabase,
+)
+from pymongo import WriteConcern
+from pymongo.errors import InvalidURI
+
+from documents import DOCUMENTS
+from service.errors import BusyError, ConfigurationError
+from service.exact_bson import RAW, STORED, Record
+
+# The transaction, or the snapshot, in which the calls of this task take part, if any.
+current_session: ContextVar[AsyncIOMotorClientSession | None] = ContextVar("session", default=None)
+
+MAJORITY = WriteConcern(w="majority", j=True)
+SERVER_SELECTION_TIMEOUT_MS = 5000
+BULK_TIMEOUT_FACTOR = 6
+
+
+class Connection:
+    """A connection pool; its calls are bounded by `timeout` seconds each."""
+
+    def __init__(self, client: AsyncIOMotorClient[Record], name: str, timeout: float) -> None:
+        self._client = client
+        self._timeout = timeout
+        self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._database: AsyncIOMotorDatabase[Record] = client.get_database(
+            name, codec_options=STORED, write_concern=MAJORITY
+        )
+
+    @classmethod
+    def connect(cls, uri: str, name: str, timeout: float, **options: Any) -> Self:
+        """Make a connection pool; nothing is sent yet. `options` go to the driver's client."""
+        try:
+            client: AsyncIOMotorClient[Record] = AsyncIOMotorClient(
+                uri, appname="modeldeck", serverSelectionTimeoutMS=SERVER_SELECTION_TIMEOUT_MS, **options
+            )
+        except (InvalidURI, ValueError):
+            # The driver's own words can quote a part of the password.
+            raise ConfigurationError(
+                "MODELDECK_MONGODB_URI: is not a MongoDB URI; user name and password must be percent-encoded."
+            ) from None
+        return cls(client, name, timeout)
+
+    @contextmanager
+    def deadline(self, seconds: float) -> Iterator[None]:
+        """Bound all calls of a block together; each keeps its own bound where that is nearer."""
+        with pymongo.timeout(seconds):
+            yield
+
+    async def open(self) -> None:
+        """Bind the documents to this database. Indexes are ours to make, see `indexes`."""
+        await init_beanie(database=self._database, document_models=list(DOCUMENTS), skip_indexes=True)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._client.close()
+
+    def _collection(self, kind: type[Document] | str) -> AsyncIOMotorCollection[Record]:
+        name = kind if isinstance(kind, str) else kind.get_settings().name
+        assert name is not None  # noqa: S101  # every document of ours names its collection
+        return self._database[name]
+
+    def _for_reading(self, kind: type[Document]) -> AsyncIOMotorCollection[Any]:
+        return self._collection(kind).with_options(codec_options=RAW)
+
+    @asynccontextmanager
+    async def turn(self, name: str) -> AsyncIterator[None]:
+        """Let one task of this process at a time into a block of the same name; raise BusyError after a while."""
+        lock = self._turns.setdefault(name, asyncio.Lock())
+        try:
+            async with asyncio.timeout(self._timeout):
+                await lock.acquire()
+        except TimeoutError:
+            raise BusyError from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    @property
+    def name(self) -> str:
+        """The name of the database."""
+        return self._database.name
+
+    @property
+    def timeout(self) -> float:
+        """The seconds after which a call is given up."""
+        return self._timeout

@@ -1,0 +1,103 @@
+"""Reading: aggregations, documents, and batches of them."""
+
+import logging
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import Any, TypeVar
+
+import pymongo
+from beanie import Document
+from pymongo.errors import OperationFailure
+
+from indexes.validators import DECLARED
+from service.database.connection import current_session
+from service.database.transactions import Transactions, ended
+from service.exact_bson import Record, decode_exactly
+
+log = logging.getLogger("modeldeck")
+
+D = TypeVar("D", bound=Document)
+
+
+Pipeline = Sequence[Mapping[str, Any]]
+_BAD_VALUE = 2
+
+
+class Reads(Transactions):
+    """What is there, free-form values exactly as they are stored."""
+
+    async def aggregate(
+        self, kind: type[Document], pipeline: Pipeline, *, hint: str | None = None, seconds: float | None = None
+    ) -> list[Record]:
+        """Run one aggregation within `seconds` and return all it yields, free-form values exactly as stored.
+
+        `hint` names the index to use; while that index does not exist, the server chooses.
+        """
+        with pymongo.timeout(seconds or self._timeout):
+            try:
+                return await self._aggregate(kind, pipeline, {"hint": hint} if hint else {})
+            except OperationFailure as error:
+                if not hint or error.code != _BAD_VALUE or "hint" not in str(error):
+                    raise
+                log.warning("the index %s is missing; run: modeldeck indexes check", hint)
+                return await self._aggregate(kind, pipeline, {})
+
+    async def _aggregate(self, kind: type[Document], pipeline: Pipeline, options: Record) -> list[Record]:
+        cursor = self._for_reading(kind).aggregate(pipeline, session=current_session.get(), **options)
+        return [decode_exactly(document) for document in await ended(cursor.to_list(None))]
+
+    async def find(
+        self,
+        kind: type[Document],
+        query: Mapping[str, Any],
+        *,
+        fields: Sequence[str] | None = None,
+        sort: Sequence[tuple[str, int]] | None = None,
+        skip: int = 0,
+        limit: int = 0,
+    ) -> list[Record]:
+        """Return the documents that match, whole or only with the given fields (and `_id`)."""
+        with pymongo.timeout(self._timeout):
+            found = self._for_reading(kind).find(query, fields, skip=skip, limit=limit, session=current_session.get())
+            if sort:
+                found = found.sort(list(sort))
+            return [decode_exactly(document) for document in await ended(found.to_list(None))]
+
+    async def count(self, kind: type[Document], query: Mapping[str, Any]) -> int:
+        """Return how many documents match."""
+        with pymongo.timeout(self._timeout):
+            return await ended(self._collection(kind).count_documents(query, session=current_session.get()))
+
+    async def batches(
+        self, kind: type[Document], query: Mapping[str, Any], *, fields: Sequence[str], size: int
+    ) -> AsyncIterator[list[Record]]:
+        """Yield the documents that match, in order of `_id`, in lists of at most `size`.
+
+        Each list is a query of its own, so that a long walk holds no cursor open.
+        """
+        after: Mapping[str, Any] = {}
+        while found := await self.find(kind, {"$and": [query, after]}, fields=fields, sort=[("_id", 1)], limit=size):
+            yield found
+            after = {"_id": {"$gt": found[-1]["_id"]}}
+
+    async def aggregate_batches(
+        self, kind: type[Document], query: Mapping[str, Any], stages: Pipeline, *, size: int
+    ) -> AsyncIterator[list[Record]]:
+        """Yield what `stages`, which keep every document and its `_id`, make of those that match; as `batches` does."""
+        after: Mapping[str, Any] = {}
+        while found := await self.aggregate(
+            kind, [{"$match": {"$and": [query, after]}}, {"$sort": {"_id": 1}}, {"$limit": size}, *stages]
+        ):
+            yield found
+            after = {"_id": {"$gt": found[-1]["_id"]}}
+
+    async def get(self, kind: type[D], query: Mapping[str, Any]) -> D | None:
+        """Return the one document that matches, validated, or None."""
+        found = await self.find(kind, query, limit=1)
+        return kind.model_validate(found[0]) if found else None
+
+    async def malformed(
+        self, kind: type[Document], query: Mapping[str, Any], rule: Mapping[str, Any] | None = None
+    ) -> list[Any]:
+        """Return the ids of those documents that match and are not of the declared shape, or not as `rule` has it."""
+        unfit = {"$nor": [rule or DECLARED[self._collection(kind).name]]}
+        return [found["_id"] for found in await self.find(kind, {"$and": [query, unfit]}, fields=["_id"])]

@@ -1,0 +1,134 @@
+"""Writing: single documents, and many in one go."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pymongo
+from beanie import Document
+from pymongo import DeleteOne, InsertOne, UpdateOne
+from pymongo.errors import BulkWriteError, DuplicateKeyError
+from pymongo.results import UpdateResult
+
+from service.database.connection import BULK_TIMEOUT_FACTOR, current_session
+from service.database.reads import Pipeline, Reads
+from service.database.transactions import ended
+from service.exact_bson import Record, int64
+
+Write = InsertOne[Record] | UpdateOne | DeleteOne
+_DUPLICATE_KEY = 11000
+
+
+class Writes(Reads):
+    """What is stored, changed and deleted."""
+
+    async def insert(self, document: Document) -> bool:
+        """Store a new document; say False when its id or another unique field is taken."""
+        return await self.insert_record(type(document), stored(document))
+
+    async def insert_record(self, kind: type[Document], record: Record) -> bool:
+        """Store a new document that is already in its stored form; say False when its id is taken."""
+        with pymongo.timeout(self._timeout):
+            try:
+                await ended(self._collection(kind).insert_one(record, session=current_session.get()))
+            except DuplicateKeyError:
+                return False
+        return True
+
+    async def update_one(
+        self,
+        kind: type[Document],
+        query: Mapping[str, Any],
+        change: Mapping[str, Any] | Pipeline,
+        *,
+        any_shape: bool = False,
+    ) -> bool:
+        """Change the one document that matches in one step; say whether there was one.
+
+        With `any_shape` it is changed also when others wrote it malformed and it stays so.
+        """
+        return await self._update("update_one", kind, query, change, any_shape=any_shape) == 1
+
+    async def update_many(
+        self,
+        kind: type[Document],
+        query: Mapping[str, Any],
+        change: Mapping[str, Any] | Pipeline,
+        *,
+        any_shape: bool = False,
+    ) -> int:
+        """Change every document that matches; return how many there were. `any_shape` is as for one."""
+        return await self._update("update_many", kind, query, change, any_shape=any_shape)
+
+    async def _update(
+        self,
+        how: str,
+        kind: type[Document],
+        query: Mapping[str, Any],
+        change: Mapping[str, Any] | Pipeline,
+        *,
+        any_shape: bool,
+    ) -> int:
+        past = await self._past_validation(kind, query, any_shape=any_shape)
+        with pymongo.timeout(self._timeout):
+            update = getattr(self._collection(kind), how)
+            done: UpdateResult = await ended(update(query, change, session=current_session.get(), **past))
+            return done.matched_count
+
+    async def _past_validation(self, kind: type[Document], query: Mapping[str, Any], *, any_shape: bool) -> Record:
+        # Asked for only where it is needed: it takes a right of its own.
+        return {"bypass_document_validation": True} if any_shape and await self.malformed(kind, query) else {}
+
+    async def delete_many(self, kind: type[Document], query: Mapping[str, Any]) -> int:
+        """Delete every document that matches; return how many there were."""
+        with pymongo.timeout(self._timeout):
+            result = await ended(self._collection(kind).delete_many(query, session=current_session.get()))
+        return result.deleted_count
+
+    async def write_many(
+        self, kind: type[Document], writes: Sequence[Write], *, any_shape: Sequence[str] = ()
+    ) -> tuple[int, list[int]]:
+        """Send independent writes in one go.
+
+        `any_shape` are the ids of documents that are changed also when others wrote them malformed and they stay so.
+        Returns how many documents were inserted, matched or deleted, and the positions in `writes` of
+        those refused because a unique key is taken. Any other failure is raised.
+        """
+        if not writes:
+            return 0, []
+        past = await self._past_validation(kind, {"_id": {"$in": list(any_shape)}}, any_shape=bool(any_shape))
+        try:
+            with pymongo.timeout(self._timeout * BULK_TIMEOUT_FACTOR):
+                collection = self._collection(kind)
+                result = await ended(
+                    collection.bulk_write(writes, ordered=False, session=current_session.get(), **past)
+                )
+        except BulkWriteError as error:
+            refused = error.details["writeErrors"]
+            if error.details["writeConcernErrors"] or any(item["code"] != _DUPLICATE_KEY for item in refused):
+                raise
+            done = sum(error.details[count] for count in ("nInserted", "nMatched", "nRemoved"))
+            return done, [item["index"] for item in refused]
+        return result.inserted_count + result.matched_count + result.deleted_count, []
+
+
+def insert_one(document: Record) -> Write:
+    """Return the write that stores a new document."""
+    return InsertOne(document)
+
+
+def update_one(query: Mapping[str, Any], change: Mapping[str, Any]) -> Write:
+    """Return the write that changes the one document that matches, if there is one."""
+    return UpdateOne(query, change)
+
+
+def delete_one(query: Mapping[str, Any]) -> Write:
+    """Return the write that deletes the one document that matches, if there is one."""
+    return DeleteOne(query)
+
+
+def stored(document: Document) -> Record:
+    """Return a document as it is written: `_id` first, whole numbers that count as 64-bit."""
+    whole = {"_id": document.id, **document.model_dump(exclude={"id", "revision_id"})}
+    if "version" in whole:
+        whole["version"] = int64(whole["version"])
+    return whole
