@@ -91,7 +91,8 @@ class Writes(Reads):
 
         `any_shape` are the ids of documents that are changed also when others wrote them malformed and they stay so.
         Returns how many documents were inserted, matched or deleted, and the positions in `writes` of
-        those refused because a unique key is taken. Any other failure is raised.
+        those refused because a unique key is taken; in a transaction, which that ends, the first of them. Any other
+        failure is raised.
         """
         if not writes:
             return 0, []

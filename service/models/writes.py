@@ -96,6 +96,8 @@ async def write(database: Database, planned: Sequence[Planned], by: str | None, 
     revisions = [
         insert_one(revision(item, version, moment, by)) for item, version in zip(planned, versions, strict=True)
     ]
+    # Those of one kind are sent together, if they stand together.
+    writes.sort(key=lambda change: type(change).__name__)
     for kind, changes in ((ModelRecord, writes), (Revision, revisions)):
         written, _ = await database.write_many(kind, changes)
         if written != len(planned):
