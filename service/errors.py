@@ -124,10 +124,12 @@ class InvalidInputError(ModeldeckError):
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY
 
-    def __init__(self, errors: Sequence[Mapping[str, Any]]) -> None:
+    def __init__(self, errors: Sequence[Mapping[str, Any]], total: int | None = None) -> None:
+        """Tell of some errors; `total` is how many there are in all, when not all of them are given."""
+        self.total = max(total or 0, len(errors))
         self.errors = [dict(error) for error in errors[:MAX_ERRORS]]
         said = [f"{'.'.join(map(str, error['loc']))}: {error['msg']}" for error in self.errors[:MAX_DETAILS]]
-        more = [f"and {len(errors) - len(said):,} more"] if len(errors) > len(said) else []
+        more = [f"and {self.total - len(said):,} more"] if self.total > len(said) else []
         super().__init__("; ".join(said + more))
 
 
@@ -322,8 +324,9 @@ def invalid_input(error: ValidationError, *where: str) -> InvalidInputError:
     """Return Pydantic's findings as our error; `where` comes before each location, such as `body`."""
     # Rendering takes its time; how many there are in all is told all the same.
     found = error.errors(include_input=False, include_url=False)
-    rendered = validation_errors(found[:MAX_ERRORS]) + [{"loc": [], "msg": ""}] * (len(found) - MAX_ERRORS)
-    return InvalidInputError([{**item, "loc": [*where, *map(_shortened, item["loc"])]} for item in rendered])
+    rendered = validation_errors(found[:MAX_ERRORS])
+    located = [{**item, "loc": [*where, *map(_shortened, item["loc"])]} for item in rendered]
+    return InvalidInputError(located, len(found))
 
 
 def _shortened(part: Any) -> Any:

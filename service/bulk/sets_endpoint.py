@@ -19,10 +19,11 @@ from service.bulk.set_forms import (
 from service.bulk.sets import Order, Plan, Step, take_over
 from service.bulk.verdict import Item
 from service.context import ContextDependency, WriterDependency
-from service.errors import BODY_FAILURES, ForbiddenError, InvalidInputError, documented_problems
+from service.errors import BODY_FAILURES, MAX_ERRORS, ForbiddenError, InvalidInputError, documented_problems
 from service.json_response import JSON, json_response
 from service.json_schema import reference
 from service.migration.endpoint import SentFormat, SourceParams, SourceReportShape, import_sent
+from service.migration.formats import OF_AN_EXPORT
 from service.query_string import documented, read_query
 from service.request_body import documented_body, read_body
 
@@ -57,8 +58,6 @@ class PlanShape(BaseModel):
     delete: list[StepShape]
 
 
-# What is wrong with a body that is no set of models of ours.
-_FOREIGN = ("must be a JSON object", "Extra inputs are not permitted")
 _REFUSALS = documented_problems(*BODY_FAILURES)
 _ANSWERS: dict[int | str, dict[str, Any]] = {200: {"model": PlanShape}, **_REFUSALS}
 
@@ -143,10 +142,11 @@ def sets_router(*, lenient: bool) -> APIRouter:
 
 def _hinting(error: InvalidInputError) -> InvalidInputError:
     """Return the same error; where it may be an export of another system that was sent, it says how to send that."""
-    if not any(fault["msg"] in _FOREIGN for fault in error.errors):
+    if not any(fault["loc"] == ["body"] or fault["loc"][-1] in OF_AN_EXPORT for fault in error.errors):
         return error
     hint = {"loc": ["query", "format"], "msg": "what other systems have exported is sent with its format"}
-    return InvalidInputError([*error.errors, {**hint, "allowed": list(SentFormat)}])
+    told = [*error.errors[: MAX_ERRORS - 1], {**hint, "allowed": list(SentFormat)}]
+    return InvalidInputError(told, error.total)
 
 
 def _items(forms: Sequence[ItemForm]) -> list[Item]:

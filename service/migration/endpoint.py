@@ -163,10 +163,8 @@ def _require_taken(report: Report, params: SourceParams) -> None:
     if params.atomic and not params.dry_run:
         shown = islice(report.faults(), MAX_ERRORS)
         errors += [{"loc": ["body", step.position], "msg": _told(step)} for step in shown]
-        # No more are told of, but how many there are.
-        errors += [{"loc": [], "msg": ""}] * (report.fault_count - MAX_ERRORS)
     if errors:
-        raise InvalidInputError(errors)
+        raise InvalidInputError(errors, report.fault_count)
 
 
 def _told(step: Step) -> str:

@@ -39,7 +39,7 @@ Rule = Callable[[Sketch], str | None]
 _SQLITE = b"SQLite format 3\0"
 _MODEL_LIST = re.compile(rf"^(?:[ \t]*\{{[ \t]*)?([\"']?){MODEL_LIST}\1[ \t]*:(?=\s|\Z)", re.MULTILINE)
 # What a model of an export has, and one of a bundle can't have.
-_OF_AN_EXPORT = ("version_id", "access_control", "background_image_data", "modelfile")
+OF_AN_EXPORT = ("version_id", "access_control", "background_image_data", "modelfile")
 _OF_A_MODEL = ("name", "meta", "params", "base_model_id")
 _OF_A_SPEC = ("litellm_provider", "mode", "max_tokens", "input_cost_per_token", "output_cost_per_token")
 
@@ -98,7 +98,7 @@ def _marks(model: Any) -> list[str]:
         return ["modelfile"]
     if "id" not in model:
         return ["tagName", "content"] if {"tagName", "content"} <= set(model) else []
-    marks = [name for name in _OF_AN_EXPORT if name in model]
+    marks = [name for name in OF_AN_EXPORT if name in model]
     marks += ["info"] if isinstance(model.get("info"), dict) else []
     grants = model.get("access_grants")
     of_resources = isinstance(grants, list) and any(isinstance(g, dict) and "resource_type" in g for g in grants)

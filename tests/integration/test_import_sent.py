@@ -275,5 +275,10 @@ async def test_an_export_of_another_system_without_its_format_is_told_of_it(real
         assert answer.status_code == 422
         hint = answer.json()["errors"][-1]
         assert (hint["loc"], "openwebui" in hint["allowed"]) == (["query", "format"], True)
+    # Also where there is more that is wrong than is told of.
+    answer = await real_directory.post(IMPORT, "ann", {"models": [OLD] * 200})
+    assert answer.json()["errors"][-1]["loc"] == ["query", "format"]
+    answer = await real_directory.post(IMPORT, "ann", {"models": [{"id": "m", "nmae": "M"}]})
+    assert [error["loc"][-1] for error in answer.json()["errors"]] == ["nmae"]
     answer = await real_directory.post(IMPORT, "ann", {"models": []}, dry_run=True)
     assert answer.json()["errors"][0]["msg"].endswith("dry_run: counts only together with a format")
