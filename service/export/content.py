@@ -14,7 +14,7 @@ from service.models.item import ITEM_STAGES, owner_of, plain_item
 from service.models.soundness import unsound_fields
 from service.present import PRESENT
 
-BATCH = 100
+BATCH = 25
 
 Batches = AsyncIterator[Sequence[Record]]
 

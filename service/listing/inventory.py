@@ -12,7 +12,7 @@ from service.identity import Caller
 from service.models.item import ITEM_STAGES, render_item
 
 # A batch is in memory as a whole, and a record can have 500 KB.
-BATCH = 100
+BATCH = 25
 
 
 async def items(
