@@ -126,8 +126,11 @@ class _Run:
             await self._rest()
         except SourceError as error:
             self._report.fatal = writable(error.detail)
-        finally:
-            await self._models.give_up()
+            await self._models.written()
+        except BaseException:
+            await self._models.abandon()
+            self._report.close()
+            raise
         return self._report
 
     async def _people(self) -> None:

@@ -107,16 +107,17 @@ class ModelImport:
     async def finish(self) -> None:
         """Write what has been taken."""
         await self._hand_on()
-        await self._written()
+        await self.written()
 
-    async def give_up(self) -> None:
-        """End what is still being written: to be called before the database is let go of."""
+    async def abandon(self) -> None:
+        """Give up what is being written, so that nothing is any more when the import has failed."""
         task, self._writing = self._writing, None
         if task is not None:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    async def _written(self) -> None:
+    async def written(self) -> None:
+        """Wait for what is being written."""
         if self._writing is not None:
             task, self._writing = self._writing, None
             await task
@@ -127,7 +128,7 @@ class ModelImport:
             return
         await self._keep_known_principals(batch)
         planned = await self._decide(batch)
-        await self._written()
+        await self.written()
         if self._database.transacting:
             # One transaction does one thing at a time.
             await self._write(batch, planned)

@@ -4,15 +4,20 @@ import asyncio
 import gzip
 import json
 import time
+from collections.abc import Iterator
+from itertools import count
 from typing import Any
 
 import pytest
 
 from documents.user import Role
-from service.migration import people
+from service.database import Database
+from service.migration import ImportOptions, people
+from service.migration.apply import run_import
 from service.migration.endpoint import MAX_VALUE_CHARACTERS
+from service.migration.source import Item
 from service.request_body import MAX_BODY_BYTES
-from tests.directory import Directory
+from tests.directory import Directory, model
 from tests.integration.test_import_sent import send
 
 DEEP = "[" * 970 + "]" * 970
@@ -129,3 +134,19 @@ async def test_of_many_faults_some_are_told_and_all_are_counted(real_directory: 
     await real_directory.user("ann")
     answer = (await send(real_directory, "ann", {"models": [1] * 5000})).json()
     assert (len(answer["errors"]), answer["detail"].endswith("; and 4,980 more")) == (100, True)
+
+
+async def test_nothing_is_written_any_more_when_an_import_has_failed(mongod: Database) -> None:
+    passes = count(1)
+
+    def items() -> Iterator[Item]:
+        last = next(passes) == 2
+        for at in range(1500):
+            yield Item("model", f"models[{at}]", model(f"m{at}", "ann"))
+        if last:
+            raise RuntimeError
+
+    before = asyncio.all_tasks()
+    with pytest.raises(RuntimeError):
+        await run_import(mongod, items, ImportOptions())
+    assert asyncio.all_tasks() == before
