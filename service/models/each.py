@@ -8,7 +8,7 @@ from documents import ModelRecord
 from documents.revision import Change
 from service.access import Match
 from service.database import Database
-from service.errors import BusyError, DatabaseError, TooLargeError, refused_fields
+from service.errors import MALFORMED_DETAIL, BusyError, DatabaseError, TooLargeError, refused_fields
 from service.exact_bson import Record, same_content
 from service.models.compose import SAID, Said, require_storable
 from service.models.soundness import unsound_fields
@@ -108,7 +108,7 @@ async def _alone(database: Database, model_id: str, wish: Wish) -> Outcome:
     except DatabaseError as error:
         if (fields := refused_fields(error)) is None:
             raise
-        return Outcome(model_id, Status.FAILED, detail=malformed(fields))
+        return Outcome(model_id, Status.FAILED, detail=malformed(fields) if fields else MALFORMED_DETAIL)
     return outcomes[0]
 
 
