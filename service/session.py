@@ -15,6 +15,10 @@ from service.settings import Settings
 
 log = logging.getLogger("modeldeck")
 
+# What a command that was killed was writing stays locked until the server gives its transaction up: after 60 seconds
+# and up to half a minute more (transactionLifetimeLimitSeconds).
+ORPHANED_SECONDS = 120.0
+
 
 @contextmanager
 def located(settings: Settings) -> Iterator[Settings]:
@@ -43,7 +47,9 @@ def _require_guards(drifts: Sequence[Drift]) -> None:
 @asynccontextmanager
 async def opened(settings: Settings, *, with_indexes: bool = True) -> AsyncIterator[Database]:
     """Yield the open database of located settings, its missing indexes made first: emails are unique by one."""
-    database = Database.connect(mongodb_uri(settings), settings.database, settings.request_timeout)
+    database = Database.connect(
+        mongodb_uri(settings), settings.database, settings.request_timeout, patience=ORPHANED_SECONDS
+    )
     try:
         await database.open()
         if with_indexes:

@@ -33,17 +33,22 @@ BULK_TIMEOUT_FACTOR = 6
 class Connection:
     """A connection pool; its calls are bounded by `timeout` seconds each."""
 
-    def __init__(self, client: AsyncIOMotorClient[Record], name: str, timeout: float) -> None:
+    def __init__(self, client: AsyncIOMotorClient[Record], name: str, timeout: float, *, patience: float = 0.0) -> None:
+        """Bind to the database `name` of a client; `patience` is as for `connect`."""
         self._client = client
         self._timeout = timeout
+        self._patience = patience
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._database: AsyncIOMotorDatabase[Record] = client.get_database(
             name, codec_options=STORED, write_concern=MAJORITY
         )
 
     @classmethod
-    def connect(cls, uri: str, name: str, timeout: float, **options: Any) -> Self:
-        """Make a connection pool; nothing is sent yet. `options` go to the driver's client."""
+    def connect(cls, uri: str, name: str, timeout: float, *, patience: float = 0.0, **options: Any) -> Self:
+        """Make a connection pool; nothing is sent yet. `options` go to the driver's client.
+
+        `patience` is for how many seconds, at least, a transaction is tried again while others hold what it wants.
+        """
         try:
             client: AsyncIOMotorClient[Record] = AsyncIOMotorClient(
                 uri, appname="modeldeck", serverSelectionTimeoutMS=SERVER_SELECTION_TIMEOUT_MS, **options
@@ -53,7 +58,7 @@ class Connection:
             raise ConfigurationError(
                 "MODELDECK_MONGODB_URI: is not a MongoDB URI; user name and password must be percent-encoded."
             ) from None
-        return cls(client, name, timeout)
+        return cls(client, name, timeout, patience=patience)
 
     @contextmanager
     def deadline(self, seconds: float) -> Iterator[None]:

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import pymongo
 from motor.motor_asyncio import AsyncIOMotorClientSession
-from pymongo.errors import PyMongoError
+from pymongo.errors import OperationFailure, PyMongoError
 
 from service.database.connection import BULK_TIMEOUT_FACTOR, Connection, current_session
 
@@ -17,6 +17,7 @@ T = TypeVar("T")
 
 ABORT_SECONDS = 2.0
 MAX_PAUSE_SECONDS = 0.25
+_WRITE_CONFLICT = 112
 _TRANSIENT, _UNKNOWN_COMMIT = "TransientTransactionError", "UnknownTransactionCommitResult"
 
 
@@ -60,7 +61,8 @@ class Transactions(Connection):
     async def _attempts(
         self, session: AsyncIOMotorClientSession, work: Callable[[], Awaitable[T]], seconds: float
     ) -> T:
-        deadline, attempt = time.monotonic() + seconds, 0
+        started, attempt = time.monotonic(), 0
+        deadline, patient_until = started + seconds, started + max(seconds, self._patience)
         while True:
             try:
                 with pymongo.timeout(max(deadline - time.monotonic(), 0.001)):
@@ -69,9 +71,14 @@ class Transactions(Connection):
                 # With time of its own: what is left open keeps what it has locked until the server gives it up.
                 with pymongo.timeout(ABORT_SECONDS):
                     await _abort(session)
-                over = time.monotonic() >= deadline
-                if over or not isinstance(error, PyMongoError) or not error.has_error_label(_TRANSIENT):
+                if not isinstance(error, PyMongoError) or not error.has_error_label(_TRANSIENT):
                     raise
+                held_by_others = isinstance(error, OperationFailure) and error.code == _WRITE_CONFLICT
+                if time.monotonic() >= (patient_until if held_by_others else deadline):
+                    raise
+                if held_by_others:
+                    # Another attempt gets all the time that one may take.
+                    deadline = max(deadline, min(time.monotonic() + seconds, patient_until))
             # At random, and longer each time: of many that want the same, one has to get through.
             await asyncio.sleep(random.uniform(0, min(0.005 * 2**attempt, MAX_PAUSE_SECONDS)))  # noqa: S311
             attempt += 1

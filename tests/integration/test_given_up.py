@@ -2,8 +2,10 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import Iterator
 from itertools import takewhile
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,14 +13,15 @@ from pymongo import MongoClient
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
 from documents import Guard
-from service.database import Database, insert_one
+from service.database import BULK_TIMEOUT_FACTOR, Database, insert_one
 from service.migration.apply import run_import
 from service.migration.models import BATCH_RECORDS
 from service.migration.options import ImportOptions
 from service.migration.source import Item, SourceError
+from tests.commands import CommandLine, finish, until
 from tests.conftest import DATABASE, TIMEOUT_SECONDS
 from tests.directory import model
-from tests.moving import Stored
+from tests.moving import NAME, Stored, written
 
 
 class Gate(CommandListener):
@@ -106,3 +109,22 @@ async def test_an_import_that_fails_leaves_nothing_behind_that_is_still_being_wr
     assert report.fatal == "breaks off"
     assert open_transactions(admin) == []
     assert raw.models.count_documents({}) == raw.revisions.count_documents({}) == 0
+
+
+def test_a_command_waits_for_what_a_killed_one_has_left_locked(
+    mover: CommandLine, store: Stored, mongo_uri: str, tmp_path: Path
+) -> None:
+    written(tmp_path, {"models": [model("m", "ann")]})
+    mover.ok("indexes", "ensure")
+    hasty = CommandLine(tmp_path, mongodb_uri=mongo_uri, database=NAME, request_timeout="0.5")
+    with store.client.start_session() as session:
+        session.start_transaction()
+        store["models"].insert_one({"_id": "m"}, session=session, bypass_document_validation=True)
+        process = hasty.start("import", "source.json")
+        # Longer than a transaction is tried again where nobody was killed.
+        enough = time.monotonic() + 2 * BULK_TIMEOUT_FACTOR * 0.5
+        until(lambda: time.monotonic() > enough or process.poll() is not None, "it has waited", seconds=60)
+        assert process.poll() is None
+        session.abort_transaction()
+    done = finish(process)
+    assert (done.status, done.stdout.splitlines()[-1]) == (0, "1 changes")
