@@ -115,7 +115,12 @@ async def _declare_role(database: Database) -> None:
 
 
 async def _reads_everything(database: Database, uri: str, name: str, password: str) -> bool:
-    login: dict[str, Any] = {"username": name, "password": password, "authSource": database.name, "authMechanism": "SCRAM-SHA-256"}
+    login: dict[str, Any] = {
+        "username": name,
+        "password": password,
+        "authSource": database.name,
+        "authMechanism": "SCRAM-SHA-256",
+    }
     tried = Database.connect(uri, database.name, database.timeout, **login)
     try:
         await tried.find(ModelRecord, {}, limit=1)

@@ -17,6 +17,7 @@ from service.database import BULK_TIMEOUT_FACTOR, Database, insert_one
 from service.migration.apply import run_import
 from service.migration.models import BATCH_RECORDS
 from service.migration.options import ImportOptions
+from service.migration.report import Outcome
 from service.migration.source import Item, SourceError
 from tests.commands import CommandLine, finish, until
 from tests.conftest import DATABASE, TIMEOUT_SECONDS
@@ -108,7 +109,9 @@ async def test_an_import_that_fails_leaves_nothing_behind_that_is_still_being_wr
         database.close()
     assert report.fatal == "breaks off"
     assert open_transactions(admin) == []
-    assert raw.models.count_documents({}) == raw.revisions.count_documents({}) == 0
+    # What was being written is whole, and told.
+    created = report.counts["model", Outcome.CREATED]
+    assert raw.models.count_documents({}) == raw.revisions.count_documents({}) == created == BATCH_RECORDS
 
 
 def test_a_command_waits_for_what_a_killed_one_has_left_locked(
