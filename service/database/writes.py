@@ -99,10 +99,9 @@ class Writes(Reads):
         past = await self._past_validation(kind, {"_id": {"$in": list(any_shape)}}, any_shape=bool(any_shape))
         try:
             with pymongo.timeout(self._timeout * BULK_TIMEOUT_FACTOR):
-                collection = self._collection(kind)
-                result = await ended(
-                    collection.bulk_write(writes, ordered=False, session=current_session.get(), **past)
-                )
+                # What was sent in a transaction that is over would fail as if another attempt could help.
+                options = {"ordered": self.transacting, "session": current_session.get(), **past}
+                result = await ended(self._collection(kind).bulk_write(writes, **options))
         except BulkWriteError as error:
             refused = error.details["writeErrors"]
             if error.details["writeConcernErrors"] or any(item["code"] != _DUPLICATE_KEY for item in refused):

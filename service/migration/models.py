@@ -216,7 +216,9 @@ class ModelImport:
         model, body = candidate.model, candidate.body
         held = (live or {}).get("user_id")
         owner = body.get("user_id", held if isinstance(held, str) else self._options.owner_id)
-        said = {field: owner if field == "user_id" else body[field] for field in SAID}
+        params = (live or {}).get("params")
+        kept = {"user_id": owner, "params": params if isinstance(params, dict) else {}}
+        said = {field: body[field] if field in body else kept[field] for field in SAID}
         times = {field: body.get(field) for field in ("created_at", "updated_at")}
         # Of others, a source does not tell how often a record was changed.
         least = model.version if _trusted(self._options) else 1
@@ -262,13 +264,15 @@ def _body(model: ModelInput, options: ImportOptions) -> dict[str, Any]:
     body: dict[str, Any] = {
         "base_model_id": model.base_model_id,
         "name": model.name,
-        "params": model.params,
         "meta": model.meta,
         "access_grants": [grant.model_dump() for grant in model.access_grants],
         "is_active": model.is_active,
     }
-    # A record that is there keeps its owner, unless the source names one.
+    # A record that is there keeps its owner, unless the source names one, and its params, which are left out of what
+    # is shown to those who may only read.
     if model.user_id is not None and not options.mine:
         body["user_id"] = model.user_id
+    if "params" in model.model_fields_set:
+        body["params"] = model.params
     times = {"created_at": model.created_at, "updated_at": model.updated_at} if _trusted(options) else {}
     return body | {field: moment for field, moment in times.items() if moment is not None}

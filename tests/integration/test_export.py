@@ -279,6 +279,17 @@ async def test_an_admin_gets_by_http_what_the_command_line_gives(real_directory:
     assert ([*some], [shown["id"] for shown in some["models"]]) == (["models"], ["gpt-4o"])
 
 
+async def test_what_a_reader_exported_takes_no_prompt_away(real_directory: Directory, tmp_path: Path) -> None:
+    directory = await loaded(real_directory, tmp_path)
+    await directory.load({"models": [{**MODELS[0], "params": {"system": "x"}}]}, tmp_path)
+    await directory.user("eve")
+    exported = (await directory.get(EXPORT, "eve", format="modeldeck")).json()
+    report = await directory.load(exported, tmp_path)
+    assert (report.clean, report.changes) == (True, 0)
+    shown = (await directory.get("/api/models/model", "root", id="gpt-4o")).json()
+    assert shown["params"] == {"system": "x"}
+
+
 LISTED: dict[str, Callable[[str], list[dict[str, Any]]]] = {
     "modeldeck": lambda text: json.loads(text)["models"],
     "openwebui": json.loads,
