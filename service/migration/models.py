@@ -190,8 +190,6 @@ class ModelImport:
         if record is not None and isinstance(record.get("access_grants"), list):
             # Grants are a set: neither their order nor their ids make a difference.
             candidate.body["access_grants"] = replaced_grants(candidate.body["access_grants"], record)
-        if record is not None and isinstance(record.get("meta"), dict):
-            candidate.body = dict(as_stored(candidate.body, record))
         if refused := self._refused(candidate, live):
             return Decision(Outcome.REJECTED, reason=refused)
         if record is None:
@@ -200,8 +198,11 @@ class ModelImport:
             # What others put there is not ours to drop, and with it no change can be stored.
             reason = f"was written past the service, with fields that no record has: {', '.join(unknown)}"
             return Decision(Outcome.REJECTED, reason=reason)
-        wanted = {field: candidate.body.get(field, record.get(field)) for field in _CONTENT}
-        differing = changed_fields({field: record.get(field) for field in _CONTENT}, wanted)
+        differing = _differing(candidate.body, record)
+        if "meta" in differing and isinstance(record.get("meta"), dict):
+            # Sent back as it is shown, it is no change.
+            candidate.body = dict(as_stored(candidate.body, record))
+            differing = _differing(candidate.body, record)
         return compared(self._options, differing or unsound_fields(record, with_params=True))
 
     def _refused(self, candidate: _Candidate, live: Live) -> str:
@@ -254,6 +255,11 @@ class ModelImport:
 
 def _digest(model_id: str) -> bytes:
     return blake2b(model_id.encode(), digest_size=12).digest()
+
+
+def _differing(body: Record, record: Record) -> list[str]:
+    wanted = {field: body.get(field, record.get(field)) for field in _CONTENT}
+    return changed_fields({field: record.get(field) for field in _CONTENT}, wanted)
 
 
 def _trusted(options: ImportOptions) -> bool:
