@@ -7,15 +7,9 @@ from typing import Any
 from documents import ModelRecord
 from indexes.views import VIEW_NAMES
 from service.database import Database
-from service.errors import (
-    ConfigurationError,
-    ConflictError,
-    DatabaseError,
-    InvalidInputError,
-    NotFoundError,
-    lacks_a_right,
-)
+from service.errors import ConfigurationError, ConflictError, InvalidInputError, NotFoundError
 from service.exact_bson import Record
+from service.mongo_errors import DatabaseError, lacks_a_right
 
 ROLE = "modeldeck_analyst"
 PASSWORD_BYTES = 24

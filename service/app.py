@@ -11,7 +11,7 @@ from service.bulk.endpoint import bulk_router
 from service.bulk.sets_endpoint import sets_router
 from service.context import Context
 from service.database import Database
-from service.errors import ConfigurationError, install_error_handlers
+from service.errors import ConfigurationError
 from service.identity import Identity
 from service.listing.endpoint import list_router
 from service.listing.inventory_endpoint import inventory_router
@@ -22,6 +22,7 @@ from service.models.history_endpoint import history_router
 from service.models.image_endpoint import image_router
 from service.openapi import ABOUT, DocumentedApp
 from service.people import groups_endpoint, self_endpoint, user_keys_endpoint, users_endpoint
+from service.problems import install_error_handlers
 from service.settings import Settings, load_settings
 from service.tokens import TokenVerifier
 

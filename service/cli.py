@@ -15,9 +15,10 @@ from documents.user import Role
 from indexes.drift import Drift
 from indexes.ensure import check, ensure
 from service.database import Database
-from service.errors import ConfigurationError, explain_failure
+from service.errors import ConfigurationError
 from service.export.formats import ExportFormat
 from service.migration.options import OnConflict
+from service.mongo_errors import explain_failure
 from service.people.groups import add_group, join_group
 from service.people.keys import adopt_key, create_key, expiry
 from service.people.users import add_user, find_user

@@ -8,7 +8,8 @@ from pydantic import BaseModel, Field
 
 from indexes.ensure import check
 from service.context import ContextDependency
-from service.errors import DatabaseError, documented_problems, problem
+from service.mongo_errors import DatabaseError
+from service.problems import documented_problems, problem
 
 # Probes give up after a few seconds, and want a clear no before that.
 READY_SECONDS = 3.0

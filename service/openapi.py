@@ -7,8 +7,8 @@ from typing import Any
 import orjson
 from fastapi import FastAPI
 
-from service.errors import PROBLEM_JSON, ProblemShape
 from service.json_schema import REFERENCE_TEMPLATE, Schema, example, reference, referred, without_null
+from service.problems import PROBLEM_JSON, ProblemShape
 
 _RESPONSES = "#/components/responses/"
 _UNDESCRIBED = "Successful Response"

@@ -10,7 +10,6 @@ from service import access
 from service.bulk.forms import SharingForm, StateForm
 from service.bulk.selection import OutcomesShape, change_selected
 from service.context import ContextDependency, WriterDependency
-from service.errors import BODY_FAILURES, documented_problems
 from service.exact_bson import Record
 from service.json_response import json_response
 from service.models.compose import Said
@@ -18,6 +17,7 @@ from service.models.departed import withdraw_absent
 from service.models.each import Wish
 from service.models.grants import Amendment, asked_grants, replaced_grants
 from service.models.principals import require_principals
+from service.problems import BODY_FAILURES, documented_problems
 from service.request_body import documented_body, read_body
 
 _ANSWERS: dict[int | str, dict[str, Any]] = {

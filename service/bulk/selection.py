@@ -9,10 +9,10 @@ from pydantic import BaseModel, Field
 from documents.folding import fold
 from service.bulk.forms import SelectionForm
 from service.context import Context
-from service.errors import DatabaseError
 from service.identity import Caller
 from service.listing.pipeline import list_match
 from service.models.each import Outcome, Status, Wish, change_each, change_where
+from service.mongo_errors import DatabaseError
 
 
 class ResultShape(BaseModel):

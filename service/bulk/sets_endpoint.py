@@ -19,11 +19,12 @@ from service.bulk.set_forms import (
 from service.bulk.sets import Order, Plan, Step, take_over
 from service.bulk.verdict import Item
 from service.context import ContextDependency, WriterDependency
-from service.errors import BODY_FAILURES, MAX_ERRORS, ForbiddenError, InvalidInputError, documented_problems
+from service.errors import MAX_ERRORS, ForbiddenError, InvalidInputError
 from service.json_response import JSON, json_response
 from service.json_schema import reference
 from service.migration.endpoint import SentFormat, SourceParams, SourceReportShape, import_sent
 from service.migration.formats import OF_AN_EXPORT
+from service.problems import BODY_FAILURES, documented_problems
 from service.query_string import documented, read_query
 from service.request_body import documented_body, read_body
 

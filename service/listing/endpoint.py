@@ -7,11 +7,11 @@ from fastapi import APIRouter, Depends, Response
 from documents import ModelRecord
 from documents.folding import fold
 from service.context import CallerDependency, ContextDependency
-from service.errors import COMMON_FAILURES, documented_problems
 from service.json_response import json_response
 from service.listing.page import PageShape, render_page
 from service.listing.params import ListParams
 from service.listing.pipeline import list_hint, list_match, list_pipeline
+from service.problems import COMMON_FAILURES, documented_problems
 from service.query_string import documented, query_dependency
 
 

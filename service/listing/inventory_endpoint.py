@@ -10,7 +10,6 @@ from documents.folding import fold
 from documents.identifier import Identifier
 from service.access import Match
 from service.context import CallerDependency, Context, ContextDependency
-from service.errors import COMMON_FAILURES, documented_problems
 from service.export.content import readable_content
 from service.export.formats import WRITTEN, ExportFormat
 from service.identity import Caller
@@ -18,6 +17,7 @@ from service.json_response import JSON, json_array_response, json_response, stre
 from service.listing.inventory import items, require_readable, tags
 from service.listing.params import Tag, blank_is_absent
 from service.models.item import ItemShape
+from service.problems import COMMON_FAILURES, documented_problems
 from service.query_string import MAX_REPEATED, NoParams, documented, query_dependency
 
 _MODELS: dict[int | str, dict[str, Any]] = {

@@ -8,11 +8,12 @@ from documents import ModelRecord
 from documents.revision import Change
 from service.access import Match
 from service.database import Database
-from service.errors import MALFORMED_DETAIL, BusyError, DatabaseError, TooLargeError, refused_fields
+from service.errors import BusyError, TooLargeError
 from service.exact_bson import Record, same_content
 from service.models.compose import SAID, Said, require_storable
 from service.models.soundness import unsound_fields
 from service.models.writes import LostRaceError, Planned, in_turn, store
+from service.mongo_errors import MALFORMED_DETAIL, DatabaseError, refused_fields
 
 # One transaction each. A record and its two copies in the revision can have 500 KB each.
 BATCH = 100

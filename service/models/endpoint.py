@@ -12,20 +12,14 @@ from documents.identifier import Identifier
 from documents.revision import Change
 from service import access
 from service.context import CallerDependency, Context, ContextDependency, WriterDependency
-from service.errors import (
-    BODY_FAILURES,
-    COMMON_FAILURES,
-    InvalidInputError,
-    NotFoundError,
-    documented_header,
-    documented_problems,
-)
+from service.errors import InvalidInputError, NotFoundError
 from service.identity import Caller
 from service.json_response import json_response
 from service.models import changes
 from service.models.forms import AccessForm, CreateForm, ModelIdForm, UpdateForm
 from service.models.grants import asked_grants, replaced_grants
 from service.models.item import ITEM_STAGES, ItemShape, as_stored, render_item
+from service.problems import BODY_FAILURES, COMMON_FAILURES, documented_header, documented_problems
 from service.query_string import documented, query_dependency
 from service.request_body import documented_body, read_body
 

@@ -9,10 +9,10 @@ from pydantic import BaseModel, Field
 from documents.grant import Permission
 from documents.identifier import Identifier
 from service.context import CallerDependency, ContextDependency
-from service.errors import COMMON_FAILURES, documented_problems
 from service.json_response import json_response
 from service.models.explain import PathKind, explain_all, explain_one
 from service.paging import PageParams
+from service.problems import COMMON_FAILURES, documented_problems
 from service.query_string import documented, query_dependency
 
 

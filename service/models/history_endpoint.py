@@ -10,12 +10,13 @@ from starlette.convertors import Convertor, register_url_convertor
 from documents.identifier import Identifier
 from documents.revision import Change
 from service.context import CallerDependency, ContextDependency, WriterDependency
-from service.errors import COMMON_FAILURES, InvalidInputError, documented_problems
+from service.errors import InvalidInputError
 from service.json_response import json_response
 from service.models import changes, history
 from service.models.endpoint import CHANGED, VersionDependency, answer_with_model
 from service.models.forms import ModelIdForm
 from service.paging import PageParams, whole_number
+from service.problems import COMMON_FAILURES, documented_problems
 from service.query_string import NoParams, documented, query_dependency
 from service.request_body import documented_body, read_body
 

@@ -11,10 +11,11 @@ from documents.image import INLINE_KINDS, REMOTE, image_problem, in_ascii, inlin
 from service import access
 from service.context import CallerDependency, ContextDependency
 from service.entity_tags import DOCUMENTED_TAGS, EXAMPLE_TAG, KnownTags, tagged_response
-from service.errors import COMMON_FAILURES, NotFoundError, documented_header, documented_problems
+from service.errors import NotFoundError
 from service.models import changes
 from service.models.endpoint import ModelParams
 from service.models.item import META_DEFAULTS
+from service.problems import COMMON_FAILURES, documented_header, documented_problems
 from service.query_string import documented, query_dependency
 
 ELSEWHERE = "The image of this model is at an https:// address, and this service is not set to redirect to those."

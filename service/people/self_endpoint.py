@@ -8,12 +8,12 @@ from pydantic import BaseModel, Field
 from documents.api_key import Scope
 from documents.user import Role
 from service.context import CallerDependency, ContextDependency, WriterDependency
-from service.errors import COMMON_FAILURES, documented_problems
 from service.json_response import json_response
 from service.people.key_forms import LISTED_KEYS, NOT_KEPT, KeyForm, NewKeyShape, RevokeForm, keys_of, make_key
 from service.people.keys import revoke_key
 from service.people.responses import ABSENT, CONFLICTING, DONE, REFUSED_BODY
 from service.people.shown import one_user
+from service.problems import COMMON_FAILURES, documented_problems
 from service.query_string import NoParams, query_dependency
 from service.request_body import documented_body, read_body
 

@@ -3,7 +3,8 @@
 import pytest
 from pymongo import errors as mongo
 
-from service.errors import ConfigurationError, explain_failure, mongo_detail, mongo_status, validation_errors
+from service.errors import ConfigurationError, validation_errors
+from service.mongo_errors import explain_failure, mongo_detail, mongo_status
 
 
 @pytest.mark.parametrize(

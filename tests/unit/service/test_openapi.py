@@ -11,7 +11,7 @@ import schemathesis
 from pydantic import BaseModel
 
 from service.app import API, COMPATIBILITY
-from service.errors import PROBLEM_JSON
+from service.problems import PROBLEM_JSON
 from tests.document import COMPONENTS, DOCUMENT, OPERATIONS, SCHEMAS, Operation, resolved
 from tests.doors import STRICT
 
