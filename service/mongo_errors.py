@@ -26,7 +26,7 @@ def mongo_status(error: mongo.PyMongoError) -> HTTPStatus:
         return HTTPStatus.CONFLICT
     if isinstance(error, mongo.DocumentTooLarge):
         return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-    if isinstance(error, mongo.ServerSelectionTimeoutError):
+    if isinstance(error, mongo.ServerSelectionTimeoutError) or _is_starting(error):
         return HTTPStatus.SERVICE_UNAVAILABLE
     if error.timeout or code in _TIMEOUT_CODES:
         return HTTPStatus.GATEWAY_TIMEOUT
@@ -34,6 +34,11 @@ def mongo_status(error: mongo.PyMongoError) -> HTTPStatus:
     if transient or isinstance(error, mongo.ConnectionFailure) or code in _UNAVAILABLE_CODES:
         return HTTPStatus.SERVICE_UNAVAILABLE
     return HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def _is_starting(error: mongo.PyMongoError) -> bool:
+    # A member that is not in its replica set yet says nothing of sessions, which the driver takes for a server without.
+    return isinstance(error, mongo.ConfigurationError) and "Sessions are not supported" in str(error)
 
 
 MONGO_DETAILS = {
@@ -81,7 +86,7 @@ def explain_failure(error: Exception) -> str | None:
     """Return one line for the user of a command, or None for a failure that is our own fault."""
     if isinstance(error, ModeldeckError):
         return error.detail
-    if isinstance(error, mongo.ConfigurationError):
+    if isinstance(error, mongo.ConfigurationError) and not _is_starting(error):
         return f"MODELDECK_MONGODB_URI: {error}"
     if isinstance(error, mongo.PyMongoError):
         known = mongo_status(error) != HTTPStatus.INTERNAL_SERVER_ERROR

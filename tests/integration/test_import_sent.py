@@ -210,7 +210,7 @@ async def test_what_exists_can_be_left_alone(
         assert answer.json()["counts"] == {"model": {"skipped": 1}}
     else:
         assert answer.status_code == 422
-        assert "exists and differs: name, params, access_grants" in answer.json()["errors"][0]["msg"]
+        assert "exists and differs: name, access_grants" in answer.json()["errors"][0]["msg"]
 
 
 async def test_a_rehearsal_sends_no_write(

@@ -13,6 +13,7 @@ from service.mongo_errors import explain_failure, mongo_detail, mongo_status
         (mongo.DuplicateKeyError("x", 11000), 409),
         (mongo.DocumentTooLarge("x"), 413),
         (mongo.ServerSelectionTimeoutError("x"), 503),
+        (mongo.ConfigurationError("Sessions are not supported by this MongoDB deployment"), 503),
         (mongo.AutoReconnect("x"), 503),
         (mongo.NetworkTimeout("x"), 504),
         (mongo.ExecutionTimeout("x", 50), 504),
@@ -41,4 +42,6 @@ def test_validation_errors_do_not_repeat_the_input() -> None:
 def test_commands_explain_failures_of_others_and_not_our_own() -> None:
     assert explain_failure(ConfigurationError("say so")) == "say so"
     assert "MODELDECK_MONGODB_URI" in (explain_failure(mongo.InvalidURI("bad")) or "")
+    starting = mongo.ConfigurationError("Sessions are not supported by this MongoDB deployment")
+    assert "try again" in (explain_failure(starting) or "")
     assert explain_failure(ZeroDivisionError()) is None
