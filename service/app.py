@@ -49,9 +49,10 @@ def create_app(settings: Settings | None = None, open_database: Callable[[Settin
         context = Context(settings, database, Identity(database, tokens), SelectivityMonitor(database))
         context.start(context.selectivity.run())
         app.state.context = context
-        # The garbage collector need not look through what lives as long as the process, in the midst of requests.
-        gc.collect()
-        gc.freeze()
+        if open_database is connect:
+            # The garbage collector need not look through what lives as long as the process, in the midst of requests.
+            gc.collect()
+            gc.freeze()
         try:
             yield
         finally:

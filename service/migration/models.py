@@ -1,4 +1,4 @@
-"""Importing models: one batch is prepared while the one before it is written."""
+"""Importing models: one batch is prepared while those before it are written."""
 
 import asyncio
 from collections.abc import Collection, Mapping
@@ -31,6 +31,8 @@ from service.people.groups import add_group
 BATCH_RECORDS = 1000
 SHARED_BATCH_RECORDS = 100
 BATCH_BYTES = 8_000_000
+# The server has more than one core.
+BATCHES_AT_ONCE = 2
 # What makes two versions of a record the same; `version` and `keys` follow from it.
 _CONTENT = (*SAID, "created_at", "updated_at")
 
@@ -64,9 +66,10 @@ class ModelImport:
         self._batch_bytes = 0
         self._seen: set[bytes] = set()
         self._made: set[bytes] = set()
-        self._writing: asyncio.Task[None] | None = None
+        self._writing: list[asyncio.Task[None]] = []
         # Whoever calls is not alone: others shall get their turns in between.
         self._batch_records = BATCH_RECORDS if options.caller is None else SHARED_BATCH_RECORDS
+        self._at_once = BATCHES_AT_ONCE if options.caller is None else 1
 
     async def add(self, position: str, model: ModelInput) -> bool:
         """Take one model; return whether a batch was full and handed on."""
@@ -111,16 +114,17 @@ class ModelImport:
 
     async def abandon(self) -> None:
         """Give up what is being written, so that nothing is any more when the import has failed."""
-        task, self._writing = self._writing, None
-        if task is not None:
+        tasks, self._writing = self._writing, []
+        for task in tasks:
             task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def written(self) -> None:
-        """Wait for what is being written."""
-        if self._writing is not None:
-            task, self._writing = self._writing, None
-            await task
+    async def written(self, unless: int = 0) -> None:
+        """Wait for what is being written, unless it is at most so many batches."""
+        while len(self._writing) > unless:
+            # Those that come after it are still known when it fails, and can be abandoned.
+            await self._writing[0]
+            del self._writing[0]
 
     async def _hand_on(self) -> None:
         batch, self._batch, self._batch_bytes = self._batch, [], 0
@@ -128,12 +132,13 @@ class ModelImport:
             return
         await self._keep_known_principals(batch)
         planned = await self._decide(batch)
-        await self.written()
+        await self.written(unless=self._at_once - 1)
         if self._database.transacting:
             # One transaction does one thing at a time.
             await self._write(batch, planned)
         else:
-            self._writing = asyncio.create_task(self._write(batch, planned))
+            before = self._writing[-1] if self._writing else None
+            self._writing.append(asyncio.create_task(self._write(batch, planned, before)))
 
     async def _keep_known_principals(self, batch: list[_Candidate]) -> None:
         named: dict[str, set[str]] = {PrincipalType.USER: set(), PrincipalType.GROUP: set()}
@@ -231,7 +236,9 @@ class ModelImport:
         caller = self._options.caller
         return None if caller is None else caller.user_id
 
-    async def _write(self, batch: list[_Candidate], planned: list[Planned]) -> None:
+    async def _write(
+        self, batch: list[_Candidate], planned: list[Planned], before: asyncio.Task[None] | None = None
+    ) -> None:
         if not self._options.dry_run:
             for attempt in range(ATTEMPTS):
                 try:
@@ -246,6 +253,9 @@ class ModelImport:
                     planned = await self._decide(batch)
             else:
                 raise ConflictError(CONTENDED)
+        if before is not None:
+            # What became of a batch is told after what became of those that stand before it.
+            await asyncio.shield(before)
         for candidate in batch:
             if candidate.decision is not None:
                 if self._options.dry_run and candidate.decision.outcome is Outcome.CREATED:
