@@ -111,7 +111,8 @@ def _told_columns(tables: Tables, table: Table, items: Iterator[Item]) -> Iterat
 
 def _users(tables: Tables) -> Iterator[Item]:
     for row in read(tables, USERS, "id"):
-        value = {name: row[name] for name in USERS.required}
+        # Said of everybody: who waited when they came over may have been let in since.
+        value = {**{name: row[name] for name in USERS.required}, "is_active": True}
         if row.get("username"):
             value["username"] = row["username"]
         notes: tuple[str, ...] = ()

@@ -1,5 +1,7 @@
 """Importing users."""
 
+from pydantic import ValidationError
+
 from documents import User
 from documents.folding import fold
 from documents.grant import PrincipalType
@@ -68,9 +70,10 @@ class UserImport:
                 self._report.reject(position, "user", user.id, "email: is taken by another user")
                 continue
             live = existing.get(user.id)
-            decision = self._decide(user, live)
+            said = _completed(user, live)
+            decision = self._decide(said, live)
             if decision.writes:
-                writes.append(self._user_write(user, live))
+                writes.append(self._user_write(said, live))
                 written.append((position, user, decision))
                 continue
             if decision.outcome is Outcome.UNCHANGED and live is not None and live.get("rekey_pending"):
@@ -124,3 +127,14 @@ class UserImport:
             fields = {field: value for field, value in fields.items() if field not in _POWERS}
         change = {"$set": {**fields, "updated_at": moment, "rekey_pending": True}}
         return update_one({"_id": user.id, **PRESENT}, change)
+
+
+def _completed(user: UserInput, live: Record | None) -> UserInput:
+    """Return what is said of a user; of one who is there, their powers stay as they are when not said."""
+    left_out = {"role", "is_active"} - user.model_fields_set
+    kept = {field: live[field] for field in left_out if live is not None and field in live}
+    try:
+        return UserInput.model_validate({**user.model_dump(exclude_unset=True), **kept})
+    except ValidationError:
+        # What others have written malformed gives way.
+        return user

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from documents.user import Role
 from tests.commands import CommandLine
 from tests.directory import Directory, grant, model
 from tests.instances import instance
@@ -113,3 +114,21 @@ async def test_a_group_that_is_here_stays_as_it_is_when_it_is_named(
     async with moved(real_directory, path, owner_id="root", create_groups=True, atomic=atomic) as report:
         assert (report.clean, report.changes) == (True, 1)
     assert list(raw["groups"].find()) == before
+
+
+# --- Users who are here already
+
+
+async def test_a_role_or_state_that_a_bundle_does_not_tell_stays_as_it_is(
+    real_directory: Directory, raw: Stored, tmp_path: Path
+) -> None:
+    await real_directory.user("root", role=Role.ADMIN)
+    await real_directory.user("off")
+    raw["users"].update_one({"_id": "off"}, {"$set": {"is_active": False}})
+    said = [{"id": user, "name": f"New name of {user}", "email": f"{user}@example.com"} for user in ("root", "off")]
+    async with moved(real_directory, written(tmp_path, {"users": said})) as report:
+        assert {step.fields for step in report.steps()} <= {("name",)}
+        assert (report.clean, report.changes) == (True, 2)
+    root, off = raw["users"].find_one({"_id": "root"}) or {}, raw["users"].find_one({"_id": "off"}) or {}
+    assert (root["name"], root["role"]) == ("New name of root", "admin")
+    assert (off["role"], off["is_active"]) == ("user", False)

@@ -49,8 +49,15 @@ def test_the_people_of_a_late_instance(make: Make) -> None:
     items = read(make(LATE))
     assert [item.kind for item in items[:4]] == ["user", "user", "group", "group"]
     assert values(items, "user") == [
-        {"id": "ann", "name": "Ann", "email": "ann@x.org", "role": "admin"},
-        {"id": "ben", "name": "Ben", "email": "ben@x.org", "role": "user", "username": "benny"},
+        {"id": "ann", "name": "Ann", "email": "ann@x.org", "role": "admin", "is_active": True},
+        {
+            "id": "ben",
+            "name": "Ben",
+            "email": "ben@x.org",
+            "role": "user",
+            "is_active": True,
+            "username": "benny",
+        },
     ]
     assert values(items, "group") == [
         {"id": "all", "name": "All", "parent_id": None, "member_ids": []},
