@@ -5,13 +5,18 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from service import health, static_files
 from service.bulk.endpoint import bulk_router
 from service.bulk.sets_endpoint import sets_router
 from service.context import Context
 from service.database import Database
+from service.drain import drain_on_sigterm
 from service.errors import ConfigurationError
+from service.gate.capacity import Capacity
+from service.gate.headers import SecurityHeaders
+from service.gate.patience import Patience
 from service.identity import Identity
 from service.listing.endpoint import list_router
 from service.listing.inventory_endpoint import inventory_router
@@ -37,6 +42,15 @@ def connect(settings: Settings) -> Database:
     return Database.connect(settings.mongodb_uri.get_secret_value(), settings.database, settings.request_timeout)
 
 
+def gates(settings: Settings) -> Callable[[ASGIApp], ASGIApp]:
+    """Return what puts an application behind all that a request passes before it: the last one is met first."""
+
+    def behind(app: ASGIApp) -> ASGIApp:
+        return SecurityHeaders(Capacity(Patience(app, settings.request_timeout), settings.max_in_flight))
+
+    return behind
+
+
 def create_app(settings: Settings | None = None, open_database: Callable[[Settings], Database] = connect) -> FastAPI:
     """Return the service. A database that comes from another `open_database` is left open for its owner."""
     settings = settings or load_settings()
@@ -50,6 +64,7 @@ def create_app(settings: Settings | None = None, open_database: Callable[[Settin
         context.start(context.selectivity.run())
         app.state.context = context
         if open_database is connect:
+            drain_on_sigterm(settings.drain_seconds)
             # The garbage collector need not look through what lives as long as the process, in the midst of requests.
             gc.collect()
             gc.freeze()
@@ -60,7 +75,8 @@ def create_app(settings: Settings | None = None, open_database: Callable[[Settin
             if open_database is connect:
                 database.close()
 
-    app = DocumentedApp(**ABOUT, lifespan=lifespan, redirect_slashes=False)
+    documented = settings.mongodb_uri is None if settings.docs is None else settings.docs
+    app = DocumentedApp(gates(settings), documented=documented, **ABOUT, lifespan=lifespan, redirect_slashes=False)
     install_error_handlers(app)
     app.include_router(health.router)
     app.include_router(health.router, prefix=API, include_in_schema=False)

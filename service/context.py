@@ -1,6 +1,7 @@
 """What a route can ask for: the running parts, and who is calling."""
 
 import asyncio
+import contextvars
 import logging
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
@@ -10,7 +11,7 @@ from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 
 from documents.api_key import Scope
-from service.database import Database
+from service.database import BULK_TIMEOUT_FACTOR, Database
 from service.errors import ConflictError, ForbiddenError
 from service.identity import Caller, Identity
 from service.listing.selectivity import SelectivityMonitor
@@ -31,7 +32,8 @@ class Context:
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
         """Run `work` beside the requests; it is awaited or cancelled at shutdown."""
-        task = asyncio.create_task(work)
+        # In a context of its own: the deadline of the request that began it is not its.
+        task = asyncio.get_running_loop().create_task(work, context=contextvars.Context())
         self._tasks.add(task)
         task.add_done_callback(self._ended)
 
@@ -71,6 +73,22 @@ async def get_caller(request: Request, context: ContextDependency, _: Annotated[
 
 
 CallerDependency = Annotated[Caller, Depends(get_caller)]
+
+
+async def get_more_time(request: Request, context: ContextDependency) -> None:
+    """Give a request that concerns many records more time than others."""
+    request.state.deadline.allow(context.settings.request_timeout * BULK_TIMEOUT_FACTOR)
+
+
+MORE_TIME = Depends(get_more_time)
+
+
+async def get_list_time(request: Request, context: ContextDependency) -> None:
+    """Give a request for a page of the list the time that it has."""
+    request.state.deadline.allow(context.settings.list_timeout)
+
+
+LIST_TIME = Depends(get_list_time)
 
 
 async def require_still_entitled(request: Request) -> None:

@@ -8,6 +8,7 @@ from pydantic import BaseModel, Field
 
 from indexes.ensure import check
 from service.context import ContextDependency
+from service.drain import DRAINING
 from service.mongo_errors import DatabaseError
 from service.problems import documented_problems, problem
 
@@ -43,6 +44,8 @@ async def live() -> dict[str, str]:
 )
 async def ready(context: ContextDependency) -> Response | dict[str, Any]:
     """Answer 200 when the database answers soon, every declared index is in place, and it refuses no record of ours."""
+    if DRAINING.is_set():
+        return problem(HTTPStatus.SERVICE_UNAVAILABLE, "The process is about to end.")
     try:
         with context.database.deadline(READY_SECONDS):
             drifts = await check(context.database)

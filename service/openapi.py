@@ -1,11 +1,12 @@
 """The OpenAPI document: what the framework gathers from the routes, completed so that clients can be made from it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from http import HTTPStatus
 from typing import Any
 
 import orjson
 from fastapi import FastAPI
+from starlette.types import ASGIApp
 
 from service.json_schema import REFERENCE_TEMPLATE, Schema, example, reference, referred, without_null
 from service.problems import PROBLEM_JSON, ProblemShape
@@ -55,6 +56,16 @@ class DocumentedApp(FastAPI):
     """An application whose document names what is shared by reference and has an example of everything."""
 
     _completed: tuple[Schema, Schema] | None = None
+
+    def __init__(self, behind: Callable[[ASGIApp], ASGIApp], *, documented: bool, **options: Any) -> None:
+        """Make an application that is put `behind` something, and shows its document only if `documented`."""
+        self._behind = behind
+        hidden: dict[str, Any] = {} if documented else {"openapi_url": None, "docs_url": None, "redoc_url": None}
+        super().__init__(**options, **hidden)
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Put all of it behind the gates, also what answers unforeseen errors."""
+        return self._behind(super().build_middleware_stack())
 
     def openapi(self) -> Schema:
         """Return the OpenAPI document."""

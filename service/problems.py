@@ -42,6 +42,7 @@ BODY_FAILURES = (
 PROBLEM_JSON = "application/problem+json"
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 RETRY_AFTER_SECONDS = "2"
+UNKNOWN_OUTCOME = " Whether the change was made is not known."
 
 
 class FaultShape(BaseModel):
@@ -164,7 +165,7 @@ def install_error_handlers(app: FastAPI) -> None:
             log.error("the validator refused a record for: %s", ", ".join(fields))
         detail = mongo_detail(error)
         if status == HTTPStatus.GATEWAY_TIMEOUT and request.method not in SAFE_METHODS:
-            detail += " Whether the change was made is not known."
+            detail += UNKNOWN_OUTCOME
         return problem(status, detail)
 
     @app.exception_handler(Exception)

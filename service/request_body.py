@@ -10,6 +10,7 @@ from fastapi import Request
 from pydantic import BaseModel, ValidationError
 
 from service.context import require_still_entitled
+from service.database import within_deadline
 from service.errors import InvalidInputError, SlowRequestError, TooLargeError, invalid_input
 from service.json_schema import REFERENCE_TEMPLATE
 from service.query_string import NoParams, read_query
@@ -56,21 +57,30 @@ def _parsed(body: bytearray, form: type[F], *, lenient: bool) -> F:
 
 async def _receive(request: Request, limit: int, take: Callable[[bytes], object]) -> None:
     started = time.monotonic()
+    seconds = within_deadline(ARRIVAL_SECONDS)
     try:
-        async with asyncio.timeout(ARRIVAL_SECONDS):
+        async with asyncio.timeout(seconds):
             await _bounded(request, limit, take)
     except TimeoutError:
-        raise SlowRequestError(f"The body did not arrive within {ARRIVAL_SECONDS:.0f} seconds.") from None
+        raise SlowRequestError(f"The body did not arrive within {seconds:.0f} seconds.") from None
+    if limit > MAX_BODY_BYTES:
+        # What takes long to send is not taken from the time to work on it.
+        request.state.deadline.renew()
     if time.monotonic() - started > FRESH_SECONDS:
         await require_still_entitled(request)
 
 
 async def _bounded(request: Request, limit: int, take: Callable[[bytes], object]) -> None:
+    too_large = TooLargeError(f"The body exceeds {limit:,} bytes.")
+    announced = request.headers.get("Content-Length", "")
+    # The server has seen that it is a number.
+    if announced.isdecimal() and int(announced) > limit:
+        raise too_large
     received = 0
     async for chunk in request.stream():
         received += len(chunk)
         if received > limit:
-            raise TooLargeError(f"The body exceeds {limit:,} bytes.")
+            raise too_large
         take(chunk)
 
 

@@ -15,7 +15,8 @@ from service.errors import ConfigurationError
 from service.session import located, mongodb_uri, opened
 from service.settings import PREFIX, Settings
 
-GRACE_SECONDS = 25
+# From SIGTERM to the end, with the seconds in which it only says that it will leave.
+LEAVING_SECONDS = 27
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +45,16 @@ class _Announcing(uvicorn.Server):
 def serve(settings: Settings, options: ServeOptions) -> None:
     """Serve until SIGINT or SIGTERM, then stop all that was started for it."""
     _require_free(options)
-    with located(settings) as whole:
+    embedded = settings.mongodb_uri is None
+    with located(settings) as located_settings:
+        whole = located_settings.model_copy(update={"docs": embedded if settings.docs is None else settings.docs})
         try:
-            announcement = asyncio.run(_prepare(whole, options, embedded=settings.mongodb_uri is None))
+            announcement = asyncio.run(_prepare(whole, options, embedded=embedded))
             # The web server stops in order and then repeats the signal that made it stop.
             with suppress(KeyboardInterrupt):
                 _run(whole, options, announcement)
         finally:
-            if settings.mongodb_uri is None:
+            if embedded:
                 EmbeddedMongo(settings.data_dir).stop_keeper()
 
 
@@ -70,7 +73,7 @@ async def _prepare(settings: Settings, options: ServeOptions, *, embedded: bool)
     address = f"http://{host}:{options.port}"
     async with opened(settings) as database:
         if not options.demo:
-            return f"Modeldeck is at {address}; its API is described at {address}/docs"
+            return f"Modeldeck is at {address}" + (f"; its API is described at {address}/docs" if settings.docs else "")
         if not embedded:
             await require_room(database)
         added = await load_demo(database)
@@ -80,7 +83,7 @@ async def _prepare(settings: Settings, options: ServeOptions, *, embedded: bool)
             f"Modeldeck is at {address}, with a demo catalogue ({added:,} records added).",
             f"Key:  {key}",
             f"Try:  curl -s -H 'Authorization: Bearer {key}' '{address}/api/models/list?query=gpt&page_size=3'",
-            f"API:  {address}/docs",
+            *([f"API:  {address}/docs"] if settings.docs else []),
             "Ctrl-C stops it all; the data stays.",
         ]
     )
@@ -91,7 +94,7 @@ def _run(settings: Settings, options: ServeOptions, announcement: str) -> None:
         "host": options.host,
         "port": options.port,
         "log_level": "warning",
-        "timeout_graceful_shutdown": GRACE_SECONDS,
+        "timeout_graceful_shutdown": int(LEAVING_SECONDS - settings.drain_seconds),
         "server_header": False,
         "access_log": False,
     }
@@ -101,5 +104,6 @@ def _run(settings: Settings, options: ServeOptions, announcement: str) -> None:
         return
     # Workers are processes of their own, which learn of an embedded MongoDB by its URI.
     os.environ[f"{PREFIX}MONGODB_URI"] = mongodb_uri(settings)
+    os.environ[f"{PREFIX}DOCS"] = str(settings.docs)
     print(announcement, flush=True)
     uvicorn.run("service.app:create_app", factory=True, workers=options.workers, **common)  # type: ignore[arg-type]

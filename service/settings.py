@@ -34,8 +34,23 @@ class Settings(BaseSettings):
     image_redirects: bool = Field(
         False, description="Redirect to images that are `https://` addresses; else they are answered with 404."
     )
-    request_timeout: float = Field(10.0, gt=0, le=300, description="Seconds until a database call is given up.")
-    list_timeout: float = Field(5.0, gt=0, le=300, description="The same for the query of a list.")
+    request_timeout: float = Field(
+        10.0,
+        gt=0,
+        le=300,
+        description="Seconds in which a request is answered; six times as many where it concerns many records.",
+    )
+    list_timeout: float = Field(5.0, gt=0, le=300, description="The same for a list.")
+    max_in_flight: int = Field(
+        64, ge=1, le=1000, description="Requests that one process answers at a time; further ones get 503 at once."
+    )
+    drain_seconds: float = Field(
+        2.0, ge=0, le=20, description="Seconds from SIGTERM, when it is not ready any more, until it stops listening."
+    )
+    docs: bool | None = Field(
+        None,
+        description="Serve `/docs`, `/redoc` and `/openapi.json`. By default only with the embedded MongoDB.",
+    )
     jwt_secret: SecretStr | None = Field(None, description="Accept HS256 tokens signed with this (32 bytes or more).")
     jwt_jwks_file: Path | None = Field(None, description="Accept RS256 tokens signed by a key of this JWKS file.")
     jwt_issuer: str | None = Field(None, description="Required `iss` of a token.")

@@ -27,7 +27,13 @@ class MockedDatabase(Database):
         # It has no transactions: what needs one to be right is tested on the real server.
         return await work()
 
-    async def _aggregate(self, kind: type[Document], pipeline: Pipeline, options: Record) -> list[Record]:
+    def _new_session(self) -> None:
+        # It has no sessions either.
+        return None
+
+    async def _aggregate(
+        self, kind: type[Document], pipeline: Pipeline, options: Record, seconds: float | None
+    ) -> list[Record]:
         # It takes a hint for an index that it does not have, can't compare with the lowest of all values, and
         # takes the pipeline that it runs apart.
         pipeline = deepcopy(pipeline)
@@ -38,7 +44,7 @@ class MockedDatabase(Database):
         if any(condition == {"$gte": MinKey()} for condition in first.values()):
             bounded = {name: condition for name, condition in first.items() if condition != {"$gte": MinKey()}}
             pipeline = [{"$match": bounded}, *pipeline[1:]]
-        return await super()._aggregate(kind, pipeline, {**options, "hint": None})
+        return await super()._aggregate(kind, pipeline, {**options, "hint": None}, seconds)
 
     async def malformed(
         self,

@@ -128,7 +128,9 @@ async def database(request: pytest.FixtureRequest, real_database: Database) -> D
 
 def settings_in(folder: Path) -> Settings:
     """Return settings that name no machine of the developer's."""
-    return Settings(_env_file=None, mongodb_uri=SecretStr("mongodb://unused.invalid"), data_dir=folder)
+    return Settings(
+        _env_file=None, mongodb_uri=SecretStr("mongodb://unused.invalid"), data_dir=folder, max_in_flight=1000
+    )
 
 
 @pytest.fixture

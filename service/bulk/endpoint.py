@@ -9,7 +9,7 @@ from documents.revision import Change
 from service import access
 from service.bulk.forms import SharingForm, StateForm
 from service.bulk.selection import OutcomesShape, change_selected
-from service.context import ContextDependency, WriterDependency
+from service.context import MORE_TIME, ContextDependency, WriterDependency
 from service.exact_bson import Record
 from service.json_response import json_response
 from service.models.compose import Said
@@ -28,7 +28,7 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
 
 def bulk_router(*, lenient: bool) -> APIRouter:
     """Return the routes for many models, for the strict front door or for the compatibility door."""
-    router = APIRouter(prefix="/models/bulk", tags=["bulk"])
+    router = APIRouter(prefix="/models/bulk", tags=["bulk"], dependencies=[MORE_TIME])
 
     @router.post("/state", responses=_ANSWERS, openapi_extra={"requestBody": documented_body(StateForm)})
     async def change_states(caller: WriterDependency, request: Request, context: ContextDependency) -> Response:

@@ -18,7 +18,7 @@ from service.bulk.set_forms import (
 )
 from service.bulk.sets import Order, Plan, Step, take_over
 from service.bulk.verdict import Item
-from service.context import ContextDependency, WriterDependency
+from service.context import MORE_TIME, ContextDependency, WriterDependency
 from service.errors import MAX_ERRORS, ForbiddenError, InvalidInputError
 from service.json_response import JSON, json_response
 from service.json_schema import reference
@@ -82,7 +82,7 @@ def _import_body() -> dict[str, Any]:
 
 def sets_router(*, lenient: bool) -> APIRouter:
     """Return the routes for sets of models, for the strict front door or for the compatibility door."""
-    router = APIRouter(prefix="/models", tags=["bulk"])
+    router = APIRouter(prefix="/models", tags=["bulk"], dependencies=[MORE_TIME])
     import_form = CompatibleImportForm if lenient else ImportForm
     sync_form = CompatibleSyncForm if lenient else SyncForm
 

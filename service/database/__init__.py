@@ -3,19 +3,23 @@
 from service.database.administration import Administration
 from service.database.changes import Changes, Event
 from service.database.connection import BULK_TIMEOUT_FACTOR
+from service.database.deadline import Deadline, current_deadline, within_deadline
 from service.database.reads import Pipeline
 from service.database.writes import Write, Writes, delete_one, insert_one, stored, update_one
 
 __all__ = [
     "BULK_TIMEOUT_FACTOR",
     "Database",
+    "Deadline",
     "Event",
     "Pipeline",
     "Write",
+    "current_deadline",
     "delete_one",
     "insert_one",
     "stored",
     "update_one",
+    "within_deadline",
 ]
 
 

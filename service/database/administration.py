@@ -8,7 +8,9 @@ import pymongo
 from pymongo import IndexModel
 from pymongo.errors import DuplicateKeyError, OperationFailure
 
-from service.database.connection import MAJORITY, Connection
+from service.database.calls import Calls
+from service.database.connection import MAJORITY
+from service.database.deadline import within_deadline
 from service.database.reads import Pipeline
 from service.errors import ConflictError
 from service.exact_bson import Record
@@ -21,14 +23,13 @@ _NAMESPACE_NOT_FOUND, _NAMESPACE_EXISTS = 26, 48
 _UNAUTHORIZED = 13
 
 
-class Administration(Connection):
+class Administration(Calls):
     """What is declared of collections and views."""
 
     async def command(self, command: Record) -> Record:
         """Run an administrative command, durably where it writes, and return the server's reply."""
         written = command if next(iter(command)).endswith(("Info", "Status")) else {**command, **_DURABLY}
-        with pymongo.timeout(self._timeout):
-            return await self._database.command(written)
+        return await self._call(lambda session: self._database.command(written, session=session))
 
     async def create_indexes(self, collection: str, indexes: Sequence[IndexModel]) -> None:
         """Create indexes; waits as long as the server needs to build them.
@@ -45,7 +46,7 @@ class Administration(Connection):
 
     async def collection_options(self) -> dict[str, Record]:
         """Return the options of every collection and view, by its name."""
-        with pymongo.timeout(self._timeout):
+        with pymongo.timeout(within_deadline(self._timeout)):
             found = await self._database.list_collections()
             return {described["name"]: described.get("options", {}) async for described in found}
 
@@ -66,7 +67,7 @@ class Administration(Connection):
 
     async def _create_or_modify(self, name: str, options: Record) -> None:
         options = {**options, **_DURABLY}
-        with pymongo.timeout(self._timeout):
+        with pymongo.timeout(within_deadline(self._timeout)):
             try:
                 try:
                     await self._database.command({"create": name, **options})
@@ -81,7 +82,7 @@ class Administration(Connection):
 
     async def list_indexes(self, collection: str) -> list[Record]:
         """Return the live indexes as the server describes them; empty for an absent collection."""
-        with pymongo.timeout(self._timeout):
+        with pymongo.timeout(within_deadline(self._timeout)):
             try:
                 return [dict(index) async for index in self._database[collection].list_indexes()]
             except OperationFailure as error:

@@ -19,6 +19,7 @@ from pymongo import WriteConcern
 from pymongo.errors import InvalidURI
 
 from documents import DOCUMENTS
+from service.database.deadline import within_deadline
 from service.errors import BusyError, ConfigurationError
 from service.exact_bson import RAW, STORED, Record
 
@@ -26,7 +27,15 @@ from service.exact_bson import RAW, STORED, Record
 current_session: ContextVar[AsyncIOMotorClientSession | None] = ContextVar("session", default=None)
 
 MAJORITY = WriteConcern(w="majority", j=True)
-SERVER_SELECTION_TIMEOUT_MS = 5000
+# What a URI can't take back. Transactions are written with the concern of the client, not of the database.
+_PROMISED: Record = {
+    "w": "majority",
+    "journal": True,
+    "retryWrites": True,
+    "retryReads": True,
+    "readPreference": "primary",
+}
+_DEFAULTS: Record = {"appname": "modeldeck", "serverSelectionTimeoutMS": 5000, "maxPoolSize": 200}
 BULK_TIMEOUT_FACTOR = 6
 
 
@@ -50,9 +59,7 @@ class Connection:
         `patience` is for how many seconds, at least, a transaction is tried again while others hold what it wants.
         """
         try:
-            client: AsyncIOMotorClient[Record] = AsyncIOMotorClient(
-                uri, appname="modeldeck", serverSelectionTimeoutMS=SERVER_SELECTION_TIMEOUT_MS, **options
-            )
+            client: AsyncIOMotorClient[Record] = AsyncIOMotorClient(uri, **{**_DEFAULTS, **options, **_PROMISED})
         except (InvalidURI, ValueError):
             # The driver's own words can quote a part of the password.
             raise ConfigurationError(
@@ -87,7 +94,7 @@ class Connection:
         """Let one task of this process at a time into a block of the same name; raise BusyError after a while."""
         lock = self._turns.setdefault(name, asyncio.Lock())
         try:
-            async with asyncio.timeout(self._timeout):
+            async with asyncio.timeout(within_deadline(self._timeout)):
                 await lock.acquire()
         except TimeoutError:
             raise BusyError from None

@@ -1,16 +1,15 @@
 """Reading: aggregations, documents, and batches of them."""
 
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from typing import Any, TypeVar
 
-import pymongo
 from beanie import Document
 from pymongo.errors import OperationFailure
 
 from indexes.validators import DECLARED
-from service.database.connection import current_session
-from service.database.transactions import Transactions, ended
+from service.database.calls import Session
+from service.database.transactions import Transactions
 from service.exact_bson import Record, decode_exactly
 
 log = logging.getLogger("modeldeck")
@@ -32,18 +31,22 @@ class Reads(Transactions):
 
         `hint` names the index to use; while that index does not exist, the server chooses.
         """
-        with pymongo.timeout(seconds or self._timeout):
-            try:
-                return await self._aggregate(kind, pipeline, {"hint": hint} if hint else {})
-            except OperationFailure as error:
-                if not hint or error.code != _BAD_VALUE or "hint" not in str(error):
-                    raise
-                log.warning("the index %s is missing; run: modeldeck indexes check", hint)
-                return await self._aggregate(kind, pipeline, {})
+        try:
+            return await self._aggregate(kind, pipeline, {"hint": hint} if hint else {}, seconds)
+        except OperationFailure as error:
+            if not hint or error.code != _BAD_VALUE or "hint" not in str(error):
+                raise
+            log.warning("the index %s is missing; run: modeldeck indexes check", hint)
+            return await self._aggregate(kind, pipeline, {}, seconds)
 
-    async def _aggregate(self, kind: type[Document], pipeline: Pipeline, options: Record) -> list[Record]:
-        cursor = self._for_reading(kind).aggregate(pipeline, session=current_session.get(), **options)
-        return [decode_exactly(document) for document in await ended(cursor.to_list(None))]
+    async def _aggregate(
+        self, kind: type[Document], pipeline: Pipeline, options: Record, seconds: float | None
+    ) -> list[Record]:
+        collection = self._for_reading(kind)
+        found = await self._call(
+            lambda session: collection.aggregate(pipeline, session=session, **options).to_list(None), seconds
+        )
+        return [decode_exactly(document) for document in found]
 
     async def find(
         self,
@@ -56,16 +59,17 @@ class Reads(Transactions):
         limit: int = 0,
     ) -> list[Record]:
         """Return the documents that match, whole or only with the given fields (and `_id`)."""
-        with pymongo.timeout(self._timeout):
-            found = self._for_reading(kind).find(query, fields, skip=skip, limit=limit, session=current_session.get())
-            if sort:
-                found = found.sort(list(sort))
-            return [decode_exactly(document) for document in await ended(found.to_list(None))]
+        collection = self._for_reading(kind)
+
+        def begin(session: Session) -> Awaitable[list[Any]]:
+            cursor = collection.find(query, fields, skip=skip, limit=limit, session=session)
+            return (cursor.sort(list(sort)) if sort else cursor).to_list(None)
+
+        return [decode_exactly(document) for document in await self._call(begin)]
 
     async def count(self, kind: type[Document], query: Mapping[str, Any]) -> int:
         """Return how many documents match."""
-        with pymongo.timeout(self._timeout):
-            return await ended(self._collection(kind).count_documents(query, session=current_session.get()))
+        return await self._call(lambda session: self._collection(kind).count_documents(query, session=session))
 
     async def batches(
         self, kind: type[Document], query: Mapping[str, Any], *, fields: Sequence[str], size: int

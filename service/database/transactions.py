@@ -11,7 +11,9 @@ import pymongo
 from motor.motor_asyncio import AsyncIOMotorClientSession
 from pymongo.errors import OperationFailure, PyMongoError
 
-from service.database.connection import BULK_TIMEOUT_FACTOR, Connection, current_session
+from service.database.calls import Calls
+from service.database.connection import BULK_TIMEOUT_FACTOR, current_session
+from service.database.deadline import current_deadline, within_deadline
 
 T = TypeVar("T")
 
@@ -21,7 +23,7 @@ _WRITE_CONFLICT = 112
 _TRANSIENT, _UNKNOWN_COMMIT = "TransientTransactionError", "UnknownTransactionCommitResult"
 
 
-class Transactions(Connection):
+class Transactions(Calls):
     """Calls that take effect together, or not at all."""
 
     @property
@@ -51,12 +53,18 @@ class Transactions(Connection):
         if self.transacting:
             return await work()
 
-        async with await self._client.start_session() as session:
-            token = current_session.set(session)
-            try:
-                return await self._attempts(session, work, self._timeout * (BULK_TIMEOUT_FACTOR if bulk else 1))
-            finally:
-                current_session.reset(token)
+        session = await self._client.start_session()
+        token = current_session.set(session)
+        try:
+            result = await self._attempts(session, work, self._timeout * (BULK_TIMEOUT_FACTOR if bulk else 1))
+        except BaseException as error:
+            # One in which something is killed is not used again, or that could hit what comes next.
+            await self._give_up(session, reusable=not isinstance(error, asyncio.CancelledError))
+            raise
+        finally:
+            current_session.reset(token)
+        await session.end_session()
+        return result
 
     async def _attempts(
         self, session: AsyncIOMotorClientSession, work: Callable[[], Awaitable[T]], seconds: float
@@ -65,55 +73,53 @@ class Transactions(Connection):
         deadline, patient_until = started + seconds, started + max(seconds, self._patience)
         while True:
             try:
-                with pymongo.timeout(max(deadline - time.monotonic(), 0.001)):
-                    return await _committed(session, work)
-            except BaseException as error:
-                # With time of its own: what is left open keeps what it has locked until the server gives it up.
-                with pymongo.timeout(ABORT_SECONDS):
-                    await _abort(session)
-                if not isinstance(error, PyMongoError) or not error.has_error_label(_TRANSIENT):
+                with pymongo.timeout(within_deadline(max(deadline - time.monotonic(), 0.001))):
+                    return await self._committed(session, work)
+            except PyMongoError as error:
+                if not error.has_error_label(_TRANSIENT):
                     raise
                 held_by_others = isinstance(error, OperationFailure) and error.code == _WRITE_CONFLICT
-                if time.monotonic() >= (patient_until if held_by_others else deadline):
+                if _is_over() or time.monotonic() >= (patient_until if held_by_others else deadline):
                     raise
                 if held_by_others:
                     # Another attempt gets all the time that one may take.
                     deadline = max(deadline, min(time.monotonic() + seconds, patient_until))
+            await self._abort(session)
             # At random, and longer each time: of many that want the same, one has to get through.
             await asyncio.sleep(random.uniform(0, min(0.005 * 2**attempt, MAX_PAUSE_SECONDS)))  # noqa: S311
             attempt += 1
 
+    async def _committed(self, session: AsyncIOMotorClientSession, work: Callable[[], Awaitable[T]]) -> T:
+        session.start_transaction()
+        result = await work()
+        while True:
+            try:
+                await self._call(lambda _: session.commit_transaction(), self._timeout * BULK_TIMEOUT_FACTOR)
+            except PyMongoError as error:
+                # The same commit can be sent again, and takes effect once.
+                if error.timeout or not error.has_error_label(_UNKNOWN_COMMIT):
+                    raise
+            else:
+                return result
 
-async def ended(call: Awaitable[T]) -> T:
-    """Await a call and return what it returns; within a transaction, await its end also when cancelled.
+    async def _give_up(self, session: AsyncIOMotorClientSession, *, reusable: bool) -> None:
+        """Abort what is open, and let go of the session; whoever has no time left does not wait for that."""
 
-    Its thread goes on all the same. What it sends after the transaction was given up would begin it anew, for nobody to
-    end, or be written without it.
-    """
-    if current_session.get() is None:
-        return await call
-    running = asyncio.ensure_future(call)
-    try:
-        return await asyncio.shield(running)
-    except asyncio.CancelledError:
-        await asyncio.gather(running, return_exceptions=True)
-        raise
+        async def work() -> None:
+            await self._abort(session)
+            if reusable:
+                await session.end_session()
 
+        # Not a part of the request: what is left open keeps what it has locked until the server gives it up.
+        giving_up = self._run_beside(work())
+        await asyncio.wait({giving_up}, timeout=within_deadline(ABORT_SECONDS))
 
-async def _committed(session: AsyncIOMotorClientSession, work: Callable[[], Awaitable[T]]) -> T:
-    session.start_transaction()
-    result = await work()
-    while True:
-        try:
-            await session.commit_transaction()
-        except PyMongoError as error:
-            # The same commit can be sent again, and takes effect once.
-            if error.timeout or not error.has_error_label(_UNKNOWN_COMMIT):
-                raise
-        else:
-            return result
+    async def _abort(self, session: AsyncIOMotorClientSession) -> None:
+        if session.delegate.in_transaction:
+            with pymongo.timeout(ABORT_SECONDS):
+                await session.abort_transaction()
 
 
-async def _abort(session: AsyncIOMotorClientSession) -> None:
-    if session.delegate.in_transaction:
-        await session.abort_transaction()
+def _is_over() -> bool:
+    deadline = current_deadline.get()
+    return deadline is not None and deadline.remaining <= 0

@@ -3,15 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import pymongo
 from beanie import Document
 from pymongo import DeleteOne, InsertOne, UpdateOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 from pymongo.results import UpdateResult
 
-from service.database.connection import BULK_TIMEOUT_FACTOR, current_session
+from service.database.connection import BULK_TIMEOUT_FACTOR
 from service.database.reads import Pipeline, Reads
-from service.database.transactions import ended
 from service.exact_bson import Record, int64
 
 Write = InsertOne[Record] | UpdateOne | DeleteOne
@@ -27,11 +25,10 @@ class Writes(Reads):
 
     async def insert_record(self, kind: type[Document], record: Record) -> bool:
         """Store a new document that is already in its stored form; say False when its id is taken."""
-        with pymongo.timeout(self._timeout):
-            try:
-                await ended(self._collection(kind).insert_one(record, session=current_session.get()))
-            except DuplicateKeyError:
-                return False
+        try:
+            await self._call(lambda session: self._collection(kind).insert_one(record, session=session))
+        except DuplicateKeyError:
+            return False
         return True
 
     async def update_one(
@@ -69,10 +66,9 @@ class Writes(Reads):
         any_shape: bool,
     ) -> int:
         past = await self._past_validation(kind, query, any_shape=any_shape)
-        with pymongo.timeout(self._timeout):
-            update = getattr(self._collection(kind), how)
-            done: UpdateResult = await ended(update(query, change, session=current_session.get(), **past))
-            return done.matched_count
+        update = getattr(self._collection(kind), how)
+        done: UpdateResult = await self._call(lambda session: update(query, change, session=session, **past))
+        return done.matched_count
 
     async def _past_validation(self, kind: type[Document], query: Mapping[str, Any], *, any_shape: bool) -> Record:
         # Asked for only where it is needed: it takes a right of its own.
@@ -80,8 +76,7 @@ class Writes(Reads):
 
     async def delete_many(self, kind: type[Document], query: Mapping[str, Any]) -> int:
         """Delete every document that matches; return how many there were."""
-        with pymongo.timeout(self._timeout):
-            result = await ended(self._collection(kind).delete_many(query, session=current_session.get()))
+        result = await self._call(lambda session: self._collection(kind).delete_many(query, session=session))
         return result.deleted_count
 
     async def write_many(
@@ -97,11 +92,13 @@ class Writes(Reads):
         if not writes:
             return 0, []
         past = await self._past_validation(kind, {"_id": {"$in": list(any_shape)}}, any_shape=bool(any_shape))
+        # What was sent in a transaction that is over would fail as if another attempt could help.
+        options = {"ordered": self.transacting, **past}
         try:
-            with pymongo.timeout(self._timeout * BULK_TIMEOUT_FACTOR):
-                # What was sent in a transaction that is over would fail as if another attempt could help.
-                options = {"ordered": self.transacting, "session": current_session.get(), **past}
-                result = await ended(self._collection(kind).bulk_write(writes, **options))
+            result = await self._call(
+                lambda session: self._collection(kind).bulk_write(writes, session=session, **options),
+                self._timeout * BULK_TIMEOUT_FACTOR,
+            )
         except BulkWriteError as error:
             refused = error.details["writeErrors"]
             if error.details["writeConcernErrors"] or any(item["code"] != _DUPLICATE_KEY for item in refused):

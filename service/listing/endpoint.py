@@ -6,7 +6,7 @@ from fastapi import APIRouter, Depends, Response
 
 from documents import ModelRecord
 from documents.folding import fold
-from service.context import CallerDependency, ContextDependency
+from service.context import LIST_TIME, CallerDependency, ContextDependency
 from service.json_response import json_response
 from service.listing.page import PageShape, render_page
 from service.listing.params import ListParams
@@ -22,7 +22,7 @@ def list_router(*, lenient: bool) -> APIRouter:
 
     responses = {200: {"model": PageShape}, **documented_problems(*COMMON_FAILURES)}
 
-    @router.get("/list", responses=responses, openapi_extra=documentation)
+    @router.get("/list", dependencies=[LIST_TIME], responses=responses, openapi_extra=documentation)
     async def list_models(
         caller: CallerDependency,
         params: Annotated[ListParams, Depends(query_dependency(ListParams, lenient=lenient))],

@@ -9,7 +9,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from documents.folding import fold
 from documents.identifier import Identifier
 from service.access import Match
-from service.context import CallerDependency, Context, ContextDependency
+from service.context import MORE_TIME, CallerDependency, Context, ContextDependency
 from service.export.content import readable_content
 from service.export.formats import WRITTEN, ExportFormat
 from service.identity import Caller
@@ -133,6 +133,7 @@ def inventory_router(*, lenient: bool) -> APIRouter:
 
     @router.get(
         "/export",
+        dependencies=[MORE_TIME],
         responses={**_MODELS, **_EXPORTED, **_TOO_LONG, **documented_problems(HTTPStatus.NOT_FOUND)},
         openapi_extra={"parameters": documented(ExportParams)},
     )

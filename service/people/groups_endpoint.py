@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from documents import Group
 from documents.identifier import Identifier
-from service.context import AdminDependency, AdminWriterDependency, ContextDependency
+from service.context import MORE_TIME, AdminDependency, AdminWriterDependency, ContextDependency
 from service.json_response import json_response
 from service.paging import PageParams
 from service.people import departures, groups
@@ -94,6 +94,7 @@ async def create_group(_: AdminWriterDependency, request: Request, context: Cont
 
 @router.post(
     "/update",
+    dependencies=[MORE_TIME],
     responses={200: {"model": GroupShape}, **REFUSED_BODY, **ABSENT},
     openapi_extra={"requestBody": documented_body(UpdateGroupForm)},
 )
@@ -107,6 +108,7 @@ async def update_group(_: AdminWriterDependency, request: Request, context: Cont
 
 @router.post(
     "/delete",
+    dependencies=[MORE_TIME],
     responses={**DONE, **REFUSED_BODY, **ABSENT, **CONFLICTING},
     openapi_extra={"requestBody": documented_body(GroupIdForm)},
 )
@@ -135,7 +137,12 @@ async def list_members(
     return json_response(await users_page(context.database, {"group_ids": group["_id"]}, params))
 
 
-@router.post("/members/add", responses=_CHANGED, openapi_extra={"requestBody": documented_body(MembersForm)})
+@router.post(
+    "/members/add",
+    dependencies=[MORE_TIME],
+    responses=_CHANGED,
+    openapi_extra={"requestBody": documented_body(MembersForm)},
+)
 async def add_members(_: AdminWriterDependency, request: Request, context: ContextDependency) -> Response:
     """Make users members of a group, all or none of them. For admins."""
     form = await read_body(request, MembersForm, lenient=False)
@@ -144,7 +151,12 @@ async def add_members(_: AdminWriterDependency, request: Request, context: Conte
     return json_response({"changed": changed})
 
 
-@router.post("/members/remove", responses=_CHANGED, openapi_extra={"requestBody": documented_body(MembersForm)})
+@router.post(
+    "/members/remove",
+    dependencies=[MORE_TIME],
+    responses=_CHANGED,
+    openapi_extra={"requestBody": documented_body(MembersForm)},
+)
 async def remove_members(_: AdminWriterDependency, request: Request, context: ContextDependency) -> Response:
     """End the memberships of users in a group, of all or of none. For admins."""
     form = await read_body(request, MembersForm, lenient=False)

@@ -11,7 +11,7 @@ from documents.identifier import Identifier
 from documents.text import STORABLE
 from documents.user import Role
 from service.access import Match
-from service.context import AdminDependency, AdminWriterDependency, ContextDependency
+from service.context import MORE_TIME, AdminDependency, AdminWriterDependency, ContextDependency
 from service.json_response import json_response
 from service.listing.params import MAX_QUERY_LENGTH, blank_is_absent
 from service.models.each import Status
@@ -124,6 +124,7 @@ async def create_user(_: AdminWriterDependency, request: Request, context: Conte
 
 @router.post(
     "/update",
+    dependencies=[MORE_TIME],
     responses={200: {"model": UserShape}, **REFUSED_BODY, **ABSENT, **CONFLICTING},
     openapi_extra={"requestBody": documented_body(UpdateUserForm)},
 )
@@ -139,6 +140,7 @@ async def update_user(_: AdminWriterDependency, request: Request, context: Conte
 
 @router.post(
     "/delete",
+    dependencies=[MORE_TIME],
     responses={**DONE, **REFUSED_BODY, **ABSENT, **CONFLICTING},
     openapi_extra={"requestBody": documented_body(UserIdForm)},
 )
@@ -155,6 +157,7 @@ async def delete_user(admin: AdminWriterDependency, request: Request, context: C
 
 @router.post(
     "/transfer",
+    dependencies=[MORE_TIME],
     responses={200: {"model": TransferShape}, **REFUSED_BODY},
     openapi_extra={"requestBody": documented_body(TransferForm)},
 )

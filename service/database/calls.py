@@ -1,0 +1,93 @@
+"""One call of the driver: within its deadline, and ended on the server when nobody waits for it any more."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import Context
+from typing import Any, TypeVar
+
+import pymongo
+from motor.motor_asyncio import AsyncIOMotorClientSession
+from pymongo.errors import PyMongoError
+
+from service.database.connection import Connection, current_session
+from service.database.deadline import within_deadline
+
+log = logging.getLogger("modeldeck")
+
+T = TypeVar("T")
+Session = AsyncIOMotorClientSession | None
+
+KILL_SECONDS = 2.0
+KILL_AGAIN_SECONDS = 0.25
+
+
+class Calls(Connection):
+    """Calls that don't outlive those who wait for them."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._beside: set[asyncio.Task[None]] = set()
+        # Threads of its own: all others may be busy with what is to be ended.
+        self._killers = ThreadPoolExecutor(2, thread_name_prefix="modeldeck-kill")
+
+    async def _call(self, call: Callable[[Session], Awaitable[T]], seconds: float | None = None) -> T:
+        """Make a call in the session of this task's transaction, or in one of its own; return what it returns.
+
+        It takes at most `seconds`, or the timeout of the connection. When it is cancelled, the server is told to end
+        what it does for it.
+        """
+        joined = current_session.get()
+        session = joined or self._new_session()
+        with pymongo.timeout(within_deadline(seconds or self._timeout)):
+            running = asyncio.ensure_future(call(session))
+        try:
+            return await asyncio.shield(running)
+        except asyncio.CancelledError:
+            self._run_beside(self._kill(running, session))
+            if joined is not None:
+                # What its thread sends after the transaction was given up would begin it anew, for nobody to end, or
+                # be written without it.
+                await asyncio.wait({running})
+            raise
+        finally:
+            # One in which something is killed is not used again, or that could hit what comes next.
+            if joined is None and session is not None and running.done():
+                # Without a transaction, this only keeps it for the next call.
+                session.delegate.end_session()
+
+    def _new_session(self) -> Session:
+        # The driver's own start_session would ask a thread for what is done in memory.
+        delegate = self._client.delegate.start_session(causal_consistency=False)
+        session = AsyncIOMotorClientSession(delegate, self._client)
+        # Named now: the thread that uses it, and the one that ends what it does, both need the name.
+        _ = session.session_id
+        return session
+
+    async def _kill(self, running: asyncio.Future[Any], session: Session) -> None:
+        """Have the server end what it does in a session, until the call that is running there has ended."""
+        loop = asyncio.get_running_loop()
+        while session is not None and not running.done():
+            await loop.run_in_executor(self._killers, self._kill_session, session.session_id)
+            # Again, since what was to be ended may not have reached the server before.
+            await asyncio.wait({running}, timeout=KILL_AGAIN_SECONDS)
+
+    def _kill_session(self, session_id: Any) -> None:
+        try:
+            with pymongo.timeout(KILL_SECONDS):
+                self._client.delegate.admin.command("killSessions", [session_id])
+        except PyMongoError as error:
+            log.warning("what nobody waits for any more could not be ended: %s", type(error).__name__)
+
+    def _run_beside(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        # In a context of its own: the deadline and the transaction of whoever began it are not its.
+        task = asyncio.get_running_loop().create_task(work, context=Context())
+        self._beside.add(task)
+        task.add_done_callback(self._beside.discard)
+        return task
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._killers.shutdown(wait=False, cancel_futures=True)
+        super().close()

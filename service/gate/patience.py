@@ -1,0 +1,121 @@
+"""A deadline for every request, and an end to what is done for a client that has left."""
+
+import asyncio
+import logging
+from http import HTTPStatus
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.database import Deadline, current_deadline
+from service.problems import SAFE_METHODS, UNKNOWN_OUTCOME, problem
+
+log = logging.getLogger("modeldeck")
+
+# The database is given up first, whose failures say more.
+MARGIN_SECONDS = 0.25
+OVERDUE = "The answer took longer than it may."
+
+
+class RequestDeadline(Deadline):
+    """The deadline of one request, at which it is cancelled wherever it is."""
+
+    def __init__(self, seconds: float, timeout: asyncio.Timeout) -> None:
+        """Set the deadline to `seconds` from now; `timeout` is what cancels the request."""
+        super().__init__(seconds)
+        self._timeout = timeout
+        self.allow(seconds)
+
+    def allow(self, seconds: float) -> None:
+        """Move the deadline to `seconds` from now, and its renewals."""
+        super().allow(seconds)
+        self._seconds = seconds
+        self._timeout.reschedule(asyncio.get_running_loop().time() + seconds + MARGIN_SECONDS)
+
+    def renew(self) -> None:
+        """Begin the time anew: a part of what was asked for is done."""
+        self.allow(self._seconds)
+
+    def end(self) -> None:
+        """Cancel the request now."""
+        self._timeout.reschedule(asyncio.get_running_loop().time())
+
+
+class _Exchange:
+    """The messages of one request, from and to the server."""
+
+    def __init__(self, receive: Receive, send: Send, deadline: RequestDeadline) -> None:
+        self._receive = receive
+        self._send = send
+        self._deadline = deadline
+        # One message at a time, so that a body that nobody reads is not taken in.
+        self._received: asyncio.Queue[Message] = asyncio.Queue(1)
+        self.begun = self.complete = self.abandoned = False
+
+    async def relay(self) -> None:
+        """Pass on what comes from the client, and notice when they have left."""
+        while not self.abandoned:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                self.abandoned = True
+                # After an answer, this is no news.
+                if not self.complete:
+                    self._deadline.end()
+            await self._received.put(message)
+
+    async def receive(self) -> Message:
+        return await self._received.get()
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.begun = True
+        else:
+            self.complete = not message.get("more_body", False)
+        await self._send(message)
+        if self.begun and not self.complete:
+            # An answer in parts may take long, but each of them has to be taken.
+            self._deadline.renew()
+
+
+class Patience:
+    """Bounds the time of each request: `seconds`, unless its route allows it more."""
+
+    def __init__(self, app: ASGIApp, seconds: float) -> None:
+        self._app = app
+        self._seconds = seconds
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on; cancel it at its deadline, with 504, or when its client leaves."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        try:
+            async with asyncio.timeout(None) as timeout:
+                deadline = RequestDeadline(self._seconds, timeout)
+                exchange = _Exchange(receive, send, deadline)
+                await self._exchanged(scope, exchange, deadline)
+        except TimeoutError:
+            if not timeout.expired():
+                raise
+            await _answer_overdue(scope, exchange, receive, send)
+
+    async def _exchanged(self, scope: Scope, exchange: _Exchange, deadline: RequestDeadline) -> None:
+        scope.setdefault("state", {})["deadline"] = deadline
+        token = current_deadline.set(deadline)
+        relaying = asyncio.create_task(exchange.relay())
+        try:
+            await self._app(scope, exchange.receive, exchange.send)
+        finally:
+            relaying.cancel()
+            current_deadline.reset(token)
+
+
+async def _answer_overdue(scope: Scope, exchange: _Exchange, receive: Receive, send: Send) -> None:
+    if exchange.abandoned:
+        log.info("the client has left")
+        return
+    if exchange.begun:
+        # The server notices that the end is missing, and so does the client.
+        log.warning("an answer was broken off: %s", OVERDUE)
+        return
+    unknown = "" if scope["method"] in SAFE_METHODS else UNKNOWN_OUTCOME
+    await problem(HTTPStatus.GATEWAY_TIMEOUT, OVERDUE + unknown)(scope, receive, send)
