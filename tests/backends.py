@@ -23,7 +23,7 @@ class MockedDatabase(Database):
     def _for_reading(self, kind: type[Document]) -> AsyncIOMotorCollection[Any]:
         return self._collection(kind)
 
-    async def in_transaction(self, work: Callable[[], Awaitable[T]], *, bulk: bool = False) -> T:  # noqa: ARG002
+    async def in_transaction(self, work: Callable[[], Awaitable[T]], *, bulk: bool = False) -> T:
         # It has no transactions: what needs one to be right is tested on the real server.
         return await work()
 
@@ -48,9 +48,9 @@ class MockedDatabase(Database):
 
     async def malformed(
         self,
-        kind: type[Document],  # noqa: ARG002
-        query: Mapping[str, Any],  # noqa: ARG002
-        rule: Mapping[str, Any] | None = None,  # noqa: ARG002
+        kind: type[Document],
+        query: Mapping[str, Any],
+        rule: Mapping[str, Any] | None = None,
     ) -> list[Any]:
         # It has no validators either.
         return []
@@ -60,7 +60,7 @@ class MockedDatabase(Database):
         kind: type[Document],
         writes: Sequence[Write],
         *,
-        any_shape: Sequence[str] = (),  # noqa: ARG002
+        any_shape: Sequence[str] = (),
     ) -> tuple[int, list[int]]:
         # Its bulk_write does not know the current driver's write objects.
         collection, written, taken = self._collection(kind), 0, []

@@ -45,6 +45,7 @@ class Calls(Connection):
         try:
             return await asyncio.shield(running)
         except asyncio.CancelledError:
+            running.add_done_callback(_heard_out)
             self._run_beside(self._kill(running, session))
             if joined is not None:
                 # What its thread sends after the transaction was given up would begin it anew, for nobody to end, or
@@ -91,3 +92,9 @@ class Calls(Connection):
         """Close every connection."""
         self._killers.shutdown(wait=False, cancel_futures=True)
         super().close()
+
+
+def _heard_out(call: asyncio.Future[Any]) -> None:
+    # How it fails is nobody's business any more, and no mistake.
+    if not call.cancelled():
+        call.exception()

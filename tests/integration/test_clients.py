@@ -30,7 +30,7 @@ await client.GET("/api/models/surprise");
 @pytest.fixture(scope="module")
 def demo(mongo_uri: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """The service with the demo catalogue, as `make run` starts it."""
-    settings = {"mongodb_uri": mongo_uri, "database": "modeldeck_clients"}
+    settings = {"mongodb_uri": mongo_uri, "database": "modeldeck_clients", "docs": "true"}
     here = CommandLine(tmp_path_factory.mktemp("demo"), data_dir="data", **settings)
     with here.serving("--demo") as served:
         yield served

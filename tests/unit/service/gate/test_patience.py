@@ -1,0 +1,136 @@
+"""A deadline for every request, and an end to what is done for a client that has left."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from functools import partial
+
+import pytest
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from service.database import current_deadline
+from service.gate import patience
+from service.gate.patience import OVERDUE, Patience
+from tests.exchanges import Exchange
+
+SHORT, LONG = 0.05, 30.0
+
+
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "MARGIN_SECONDS", 0.0)
+
+
+class Never:
+    """Does not answer, and tells when it is made to stop."""
+
+    def __init__(self) -> None:
+        self.begun = asyncio.Event()
+        self.stopped = False
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.begun.set()
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            self.stopped = True
+            raise
+
+
+@pytest.mark.parametrize(("method", "unknown"), [("GET", False), ("HEAD", False), ("POST", True), ("DELETE", True)])
+async def test_what_takes_too_long_is_stopped_and_answered_with_504(method: str, unknown: bool) -> None:
+    app = Never()
+    answered = await Exchange(method=method).with_app(Patience(app, SHORT))
+    assert (answered.status, app.stopped) == (504, True)
+    assert answered.answered["content-type"] == "application/problem+json"
+    assert OVERDUE.encode() in answered.body
+    assert (b"not known" in answered.body) == unknown
+
+
+async def test_what_is_done_for_a_client_that_leaves_is_stopped() -> None:
+    app = Never()
+    exchange = Exchange(parts=(b"a", b"b"), method="POST")
+
+    async def reads_first(scope: Scope, receive: Receive, send: Send) -> None:
+        assert await Request(scope, receive).body() == b"ab"
+        await app(scope, receive, send)
+
+    asking = asyncio.create_task(exchange.with_app(Patience(reads_first, LONG)))
+    await app.begun.wait()
+    exchange.leave()
+    await asking
+    assert app.stopped
+    assert exchange.sent == []
+
+
+async def test_a_body_comes_through_as_it_was_sent() -> None:
+    parts = [str(number).encode() for number in range(1000)]
+
+    async def echo(scope: Scope, receive: Receive, send: Send) -> None:
+        await PlainTextResponse(await Request(scope, receive).body())(scope, receive, send)
+
+    answered = await Exchange(method="POST", parts=parts).with_app(Patience(echo, LONG))
+    assert (answered.status, answered.body) == (200, b"".join(parts))
+
+
+async def test_a_body_that_nobody_reads_is_not_taken_in() -> None:
+    exchange = Exchange(method="POST", parts=[b"x"] * 1000)
+
+    async def refuses(scope: Scope, receive: Receive, send: Send) -> None:
+        for _ in range(50):
+            await asyncio.sleep(0)
+        await PlainTextResponse("no", 403)(scope, receive, send)
+
+    assert (await exchange.with_app(Patience(refuses, LONG))).status == 403
+    assert exchange._taken <= 3
+
+
+async def test_a_route_can_allow_itself_more_time_and_less() -> None:
+    async def answer(scope: Scope, receive: Receive, send: Send, *, allowed: float) -> None:
+        Request(scope).state.deadline.allow(allowed)
+        await asyncio.sleep(2 * SHORT)
+        await PlainTextResponse("done")(scope, receive, send)
+
+    assert (await Exchange().with_app(Patience(partial(answer, allowed=LONG), SHORT))).status == 200
+    assert (await Exchange().with_app(Patience(partial(answer, allowed=SHORT), LONG))).status == 504
+
+
+async def test_an_answer_in_parts_may_take_longer_but_each_part_has_to_be_taken() -> None:
+    never = asyncio.Event()
+
+    async def slowly(last: float | None) -> AsyncIterator[bytes]:
+        for _ in range(6):
+            yield b"part"
+            await asyncio.sleep(SHORT / 2)
+        if last is None:
+            await never.wait()
+        yield b"end"
+
+    whole = await Exchange().with_app(Patience(StreamingResponse(slowly(0)), SHORT))
+    assert whole.body.endswith(b"partend")
+    broken = await Exchange().with_app(Patience(StreamingResponse(slowly(None)), SHORT))
+    assert broken.status == 200
+    assert broken.sent[-1]["more_body"] is True
+
+
+async def test_the_deadline_is_known_to_what_works_for_the_request_and_to_nothing_else() -> None:
+    seen = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        deadline = current_deadline.get()
+        assert deadline is not None
+        seen.append(deadline.remaining)
+        await PlainTextResponse("done")(scope, receive, send)
+
+    await Exchange().with_app(Patience(app, LONG))
+    assert 0 < seen[0] <= LONG
+    assert current_deadline.get() is None
+
+
+async def test_a_timeout_of_the_application_itself_is_not_taken_for_the_deadline() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        await Exchange().with_app(Patience(app, LONG))
