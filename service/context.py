@@ -3,7 +3,7 @@
 import asyncio
 import contextvars
 import logging
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -12,10 +12,13 @@ from fastapi.security import HTTPBearer
 
 from documents.api_key import Scope
 from service.database import BULK_TIMEOUT_FACTOR, Database
-from service.errors import ConflictError, ForbiddenError
+from service.errors import ConflictError, CrowdedError, ForbiddenError
 from service.identity import Caller, Identity
 from service.listing.selectivity import SelectivityMonitor
 from service.settings import Settings
+
+# Of the requests that are let in at a time, one in so many may take long: the others are for everybody else.
+LONG_SHARE = 8
 
 log = logging.getLogger("modeldeck")
 
@@ -28,6 +31,7 @@ class Context:
     database: Database
     identity: Identity
     selectivity: SelectivityMonitor
+    long_requests: int = 0
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
@@ -75,9 +79,16 @@ async def get_caller(request: Request, context: ContextDependency, _: Annotated[
 CallerDependency = Annotated[Caller, Depends(get_caller)]
 
 
-async def get_more_time(request: Request, context: ContextDependency) -> None:
-    """Give a request that concerns many records more time than others."""
-    request.state.deadline.allow(context.settings.request_timeout * BULK_TIMEOUT_FACTOR)
+async def get_more_time(request: Request, context: ContextDependency) -> AsyncIterator[None]:
+    """Give a request that concerns many records more time than others; raise CrowdedError when too many have it."""
+    if context.long_requests >= max(1, context.settings.max_in_flight // LONG_SHARE):
+        raise CrowdedError
+    context.long_requests += 1
+    try:
+        request.state.deadline.allow(context.settings.request_timeout * BULK_TIMEOUT_FACTOR)
+        yield
+    finally:
+        context.long_requests -= 1
 
 
 MORE_TIME = Depends(get_more_time)

@@ -73,6 +73,15 @@ class BusyError(ModeldeckError):
         super().__init__("Too many changes of this kind are waiting; nothing was done, try again later.")
 
 
+class CrowdedError(ModeldeckError):
+    """Too many requests that take long are being answered."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+
+    def __init__(self) -> None:
+        super().__init__("Too many requests about many records are being answered; nothing was done, try again later.")
+
+
 class SlowRequestError(ModeldeckError):
     """A request whose body did not arrive in time."""
 

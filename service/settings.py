@@ -42,7 +42,11 @@ class Settings(BaseSettings):
     )
     list_timeout: float = Field(5.0, gt=0, le=300, description="The same for a list.")
     max_in_flight: int = Field(
-        64, ge=1, le=1000, description="Requests that one process answers at a time; further ones get 503 at once."
+        64,
+        ge=1,
+        le=1000,
+        description="Requests that one process answers at a time; further ones get 503 at once. One in eight may "
+        "concern many records.",
     )
     drain_seconds: float = Field(
         2.0, ge=0, le=20, description="Seconds from SIGTERM, when it is not ready any more, until it stops listening."

@@ -11,7 +11,7 @@ from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from service.context import Context
-from service.database import BULK_TIMEOUT_FACTOR
+from service.database import BULK_TIMEOUT_FACTOR, within_deadline
 from service.errors import (
     MAX_ERRORS,
     ConfigurationError,
@@ -143,7 +143,7 @@ async def _imported(context: Context, sent: OpenedSource, params: SourceParams, 
         mine=params.mine,
         caller=caller,
     )
-    seconds = context.database.timeout * BULK_TIMEOUT_FACTOR
+    seconds = within_deadline(context.database.timeout * BULK_TIMEOUT_FACTOR)
     try:
         async with asyncio.timeout(seconds):
             return await import_opened(context.database, sent, options)

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,38 @@ async def test_a_body_in_parts_is_refused_at_its_first_byte_too_many(
     blanks = b" " * (MAX_BODY_BYTES - len(body) + over)
     parts = [body, *(blanks[at : at + 10_000] for at in range(0, len(blanks), 10_000))]
     assert (await Exchange(CREATE, "POST", ann, parts=parts).with_app(real_directory.app)).status == status
+
+
+# --- Requests that take long
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    for _ in range(10_000):
+        if condition():
+            return
+        await asyncio.sleep(0.001)
+    raise AssertionError
+
+
+async def test_requests_that_take_long_leave_room_for_others(mongod: Database, tmp_path: Path) -> None:
+    go_on = asyncio.Event()
+
+    async def halves() -> AsyncIterator[bytes]:
+        yield b'{"models": '
+        await go_on.wait()
+        yield b'[{"id": "m", "name": "M"}]}'
+
+    async with Directory.on(mongod, settings_in(tmp_path).model_copy(update={"max_in_flight": 16})) as directory:
+        await directory.user("ann", role=Role.ADMIN)
+        headers = {"Authorization": f"Bearer {await directory.key('ann')}"}
+        slow = [asyncio.create_task(directory.client.post(IMPORT, content=halves(), headers=headers)) for _ in range(2)]
+        await _until(lambda: directory.app.state.context.long_requests == 2)
+        refused = await directory.post(IMPORT, "ann", {"models": []})
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "2")
+        assert (await directory.page("ann"))["total"] == 0
+        go_on.set()
+        assert {answer.status_code for answer in await asyncio.gather(*slow)} == {200}
+        assert (await directory.post(IMPORT, "ann", {"models": [{"id": "n", "name": "N"}]})).status_code == 200
 
 
 # --- A database that hangs

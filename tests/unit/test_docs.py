@@ -15,7 +15,7 @@ from service.settings import PREFIX, Settings
 from tests.documentation import ROOT, blocks
 from tests.doors import LENIENT
 
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+DOCUMENTS = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def test_every_setting_is_documented_with_its_default_and_meaning() -> None:
