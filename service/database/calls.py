@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from contextvars import Context
 from typing import Any, TypeVar
 
@@ -29,8 +30,10 @@ class Calls(Connection):
     def __init__(self, *arguments: Any, **options: Any) -> None:
         super().__init__(*arguments, **options)
         self._beside: set[asyncio.Task[None]] = set()
-        # Threads of its own: all others may be busy with what is to be ended.
-        self._killers = ThreadPoolExecutor(2, thread_name_prefix="modeldeck-kill")
+        # A thread of its own: all others may be busy with what is to be ended.
+        self._killer = ThreadPoolExecutor(1, thread_name_prefix="modeldeck-kill")
+        self._unwanted: dict[asyncio.Future[Any], Any] = {}
+        self._more_unwanted = asyncio.Event()
 
     async def _call(self, call: Callable[[Session], Awaitable[T]], seconds: float | None = None) -> T:
         """Make a call in the session of this task's transaction, or in one of its own; return what it returns.
@@ -45,8 +48,7 @@ class Calls(Connection):
         try:
             return await asyncio.shield(running)
         except asyncio.CancelledError:
-            running.add_done_callback(_heard_out)
-            self._run_beside(self._kill(running, session))
+            self._abandon(running, session)
             if joined is not None:
                 # What its thread sends after the transaction was given up would begin it anew, for nobody to end, or
                 # be written without it.
@@ -66,18 +68,37 @@ class Calls(Connection):
         _ = session.session_id
         return session
 
-    async def _kill(self, running: asyncio.Future[Any], session: Session) -> None:
-        """Have the server end what it does in a session, until the call that is running there has ended."""
-        loop = asyncio.get_running_loop()
-        while session is not None and not running.done():
-            await loop.run_in_executor(self._killers, self._kill_session, session.session_id)
-            # Again, since what was to be ended may not have reached the server before.
-            await asyncio.wait({running}, timeout=KILL_AGAIN_SECONDS)
+    def _abandon(self, running: asyncio.Future[Any], session: Session) -> None:
+        running.add_done_callback(self._heard_out)
+        if session is None or running.done():
+            return
+        alone = not self._unwanted
+        self._unwanted[running] = session.session_id
+        self._more_unwanted.set()
+        if alone:
+            self._run_beside(self._kill_unwanted())
 
-    def _kill_session(self, session_id: Any) -> None:
+    def _heard_out(self, call: asyncio.Future[Any]) -> None:
+        self._unwanted.pop(call, None)
+        # How it fails is nobody's business any more, and no mistake.
+        if not call.cancelled():
+            call.exception()
+
+    async def _kill_unwanted(self) -> None:
+        """Have the server end what it does for nobody, all of it at once, until all of these calls have ended."""
+        loop = asyncio.get_running_loop()
+        while self._unwanted:
+            self._more_unwanted.clear()
+            await loop.run_in_executor(self._killer, self._kill_sessions, list(self._unwanted.values()))
+            # Again after a while, since what was to be ended may not have reached the server before.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(KILL_AGAIN_SECONDS):
+                    await self._more_unwanted.wait()
+
+    def _kill_sessions(self, session_ids: Sequence[Any]) -> None:
         try:
             with pymongo.timeout(KILL_SECONDS):
-                self._client.delegate.admin.command("killSessions", [session_id])
+                self._client.delegate.admin.command("killSessions", list(session_ids))
         except PyMongoError as error:
             log.warning("what nobody waits for any more could not be ended: %s", type(error).__name__)
 
@@ -90,11 +111,5 @@ class Calls(Connection):
 
     def close(self) -> None:
         """Close every connection."""
-        self._killers.shutdown(wait=False, cancel_futures=True)
+        self._killer.shutdown(wait=False, cancel_futures=True)
         super().close()
-
-
-def _heard_out(call: asyncio.Future[Any]) -> None:
-    # How it fails is nobody's business any more, and no mistake.
-    if not call.cancelled():
-        call.exception()

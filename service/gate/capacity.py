@@ -18,6 +18,8 @@ class Capacity:
         self._app = app
         self._limit = limit
         self._in_flight = 0
+        # Made once: whoever refuses many has no time for more.
+        self._refusal = problem(HTTPStatus.SERVICE_UNAVAILABLE, FULL, {"Retry-After": RETRY_AFTER_SECONDS})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on, or answer 503."""
@@ -25,8 +27,7 @@ class Capacity:
             await self._app(scope, receive, send)
             return
         if self._in_flight >= self._limit:
-            refusal = problem(HTTPStatus.SERVICE_UNAVAILABLE, FULL, {"Retry-After": RETRY_AFTER_SECONDS})
-            await refusal(scope, receive, send)
+            await self._refusal(scope, receive, send)
             return
         self._in_flight += 1
         try:
