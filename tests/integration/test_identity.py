@@ -1,8 +1,6 @@
 """Credentials: API keys of our own and of others, and JWTs where configured."""
 
-import hmac
 import json
-from base64 import urlsafe_b64encode
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,7 +8,6 @@ from typing import Any
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
-from jwt.algorithms import RSAAlgorithm
 from pydantic import SecretStr
 from pymongo.database import Database as SyncDatabase
 
@@ -22,6 +19,7 @@ from service.people.users import find_user
 from service.settings import Settings
 from tests.conftest import Commands
 from tests.directory import LIST, Directory
+from tests.tokens import by_hand, claims, jwks_file, public_jwk, rsa_key
 
 SECRET = "s" * 32
 NOW = datetime.now(UTC)
@@ -128,31 +126,6 @@ async def test_one_round_trip_finds_the_user_and_every_ancestor_group(
     assert caller.principals == {"user:*", "user:ann", "group:low", "group:middle", "group:top"}
 
 
-def _rsa() -> rsa.RSAPrivateKey:
-    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
-
-
-def _jwks(path: Path, **keys: rsa.RSAPrivateKey) -> Path:
-    written = [
-        {**RSAAlgorithm.to_jwk(key.public_key(), as_dict=True), "kid": kid, "alg": "RS256"} for kid, key in keys.items()
-    ]
-    path.write_text(json.dumps({"keys": written}))
-    return path
-
-
-def _claims(**changes: Any) -> dict[str, Any]:
-    claims = {"sub": "ann", "exp": datetime.now(UTC) + timedelta(minutes=5), **changes}
-    return {name: value for name, value in claims.items() if value is not None}
-
-
-def _signed_with_text(claims: dict[str, Any], secret: str, kid: str) -> str:
-    # The library refuses to sign with a public key; an attacker would not.
-    parts = [{"alg": "HS256", "typ": "JWT", "kid": kid}, {**claims, "exp": int(claims["exp"].timestamp())}]
-    encoded = [urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=") for part in parts]
-    signature = hmac.digest(secret.encode(), b".".join(encoded), "sha256")
-    return b".".join([*encoded, urlsafe_b64encode(signature).rstrip(b"=")]).decode()
-
-
 async def _with(mongod: Database, settings: Settings, **changes: Any) -> Any:
     return Directory.on(mongod, settings.model_copy(update=changes))
 
@@ -164,47 +137,48 @@ async def test_hs256_tokens(mongod: Database, settings: Settings) -> None:
         def signed(claims: dict[str, Any], key: Any = SECRET, **options: Any) -> str:
             return jwt.encode(claims, key, algorithm=options.pop("algorithm", "HS256"), **options)
 
-        assert await _status(directory, signed(_claims())) == 200
+        assert await _status(directory, signed(claims())) == 200
         assert await _status(directory, await directory.key("ann")) == 200
         refused = {
-            "expired": signed(_claims(exp=NOW - timedelta(hours=1))),
-            "no expiry": signed(_claims(exp=None)),
-            "no user": signed(_claims(sub=None)),
-            "unknown user": signed(_claims(sub="eve")),
-            "odd user": signed(_claims(sub="a\0b")),
-            "surrogate": signed(_claims(sub="\ud800")),
-            "wrong key": signed(_claims(), "x" * 32),
-            "unsigned": jwt.encode(_claims(), "", algorithm="none"),
-            "other algorithm": signed(_claims(), algorithm="HS512", key=SECRET * 2),
-            "asymmetric": signed(_claims(), _rsa(), algorithm="RS256"),
+            "expired": signed(claims(exp=NOW - timedelta(hours=1))),
+            "no expiry": signed(claims(exp=None)),
+            "no user": signed(claims(sub=None)),
+            "unknown user": signed(claims(sub="eve")),
+            "odd user": signed(claims(sub="a\0b")),
+            "surrogate": signed(claims(sub="\ud800")),
+            "wrong key": signed(claims(), "x" * 32),
+            "unsigned": jwt.encode(claims(), "", algorithm="none"),
+            "other algorithm": signed(claims(), algorithm="HS512", key=SECRET * 2),
+            "asymmetric": signed(claims(), rsa_key(), algorithm="RS256"),
         }
         for reason, token in refused.items():
             assert await _status(directory, token) == 401, reason
 
 
 async def test_rs256_tokens_by_a_jwks_file(mongod: Database, settings: Settings, tmp_path: Path) -> None:
-    first, second, stranger = _rsa(), _rsa(), _rsa()
-    file = _jwks(tmp_path / "jwks.json", one=first, two=second)
+    first, second, stranger = rsa_key(), rsa_key(), rsa_key()
+    file = jwks_file(tmp_path / "jwks.json", one=first, two=second)
     changes = {"jwt_jwks_file": file, "jwt_issuer": "https://login.example", "jwt_audience": "modeldeck"}
     async with await _with(mongod, settings, **changes) as directory:
         await directory.user("ann")
-        good = _claims(iss="https://login.example", aud="modeldeck")
+        good = claims(iss="https://login.example", aud="modeldeck")
+        unsigned = {**good, "exp": int(good["exp"].timestamp())}
 
         def signed(claims: dict[str, Any], key: rsa.RSAPrivateKey, kid: str | None) -> str:
             return jwt.encode(claims, key, algorithm="RS256", headers={"kid": kid} if kid else {})
 
         assert await _status(directory, signed(good, first, "one")) == 200
         assert await _status(directory, signed(good, second, "two")) == 200
-        public = json.dumps(RSAAlgorithm.to_jwk(first.public_key(), as_dict=True))
+        public = json.dumps(public_jwk(first)).encode()
         refused = {
             "swapped key": signed(good, second, "one"),
             "unknown key": signed(good, stranger, "three"),
             "no key id": signed(good, first, None),
             "issuer": signed({**good, "iss": "https://evil.example"}, first, "one"),
-            "no issuer": signed(_claims(aud="modeldeck"), first, "one"),
+            "no issuer": signed(claims(aud="modeldeck"), first, "one"),
             "audience": signed({**good, "aud": "other"}, first, "one"),
-            "no audience": signed(_claims(iss="https://login.example"), first, "one"),
-            "public key as secret": _signed_with_text(good, public, "one"),
+            "no audience": signed(claims(iss="https://login.example"), first, "one"),
+            "public key as secret": by_hand({"alg": "HS256", "kid": "one"}, unsigned, public),
         }
         for reason, token in refused.items():
             assert await _status(directory, token) == 401, reason
