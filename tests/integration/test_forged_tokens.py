@@ -85,7 +85,7 @@ async def status(directory: Directory, *authorizations: str) -> int:
     return answer.status_code
 
 
-NO_ALGORITHM = [{"alg": alg} for alg in ("none", "None", "NONE", "nOnE", "", None, 0, ["none"], {})]
+NO_ALGORITHM: list[dict[str, Any]] = [{"alg": alg} for alg in ("none", "None", "NONE", "nOnE", "", None, 0, ["none"], {})]
 HMAC = [{"alg": "HS256", "kid": kid} for kid in ("one", "", "../../dev/null", "/dev/null")]
 POINTING = [
     {"alg": "RS256", "jwk": public_jwk(STRANGER)},
