@@ -69,6 +69,10 @@ class Oracle:
         model = self._models.get(model_id)
         return self._item(user_id, model) if model and self._can(user_id, model, writing=False) else None
 
+    def is_admin(self, user_id: str) -> bool:
+        """Say whether a user is an admin."""
+        return bool(self._users[user_id]["role"] == "admin")
+
     def may_manage(self, user_id: str, model_id: str) -> bool:
         """Say whether a user may change the grants of a model."""
         return bool(self._users[user_id]["role"] == "admin" or self._models[model_id]["user_id"] == user_id)

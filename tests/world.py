@@ -1,6 +1,7 @@
 """A random directory, the same for the same seed, in the service and in the oracle that knows what it must answer."""
 
 import asyncio
+import os
 import random
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
@@ -15,7 +16,9 @@ from service.doctor import examine
 from tests.directory import LIST, Directory, grant
 from tests.oracle import COMPARED_FIELDS, Oracle, Parameters, difference
 
-SEED = 20240229
+# More of them, and another directory: ORACLE_REQUESTS=50000 ORACLE_SEED=7 pytest tests/integration/test_oracle*.py
+SEED = int(os.environ.get("ORACLE_SEED", "20240229"))
+REQUESTS = int(os.environ.get("ORACLE_REQUESTS", "2000"))
 USERS, GROUPS, MODELS, MAX_DEPTH = 40, 15, 400, 4
 CLIENTS = 8
 DOORS = (LIST, LIST.replace("/api/", "/api/v1/"))

@@ -85,7 +85,7 @@ async def status(directory: Directory, *authorizations: str) -> int:
     return answer.status_code
 
 
-NO_ALGORITHM: list[dict[str, Any]] = [{"alg": alg} for alg in ("none", "None", "NONE", "nOnE", "", None, 0, ["none"], {})]
+ALGORITHMS: list[Any] = ["none", "None", "NONE", "nOnE", "", None, 0, ["none"], {}]
 HMAC = [{"alg": "HS256", "kid": kid} for kid in ("one", "", "../../dev/null", "/dev/null")]
 POINTING = [
     {"alg": "RS256", "jwk": public_jwk(STRANGER)},
@@ -107,9 +107,9 @@ async def test_a_token_counts_when_all_is_right(by_rsa: Directory) -> None:
     assert await status(by_rsa, f"Bearer {by_issuer(good())}") == 200
 
 
-@pytest.mark.parametrize("header", NO_ALGORITHM, ids=str)
-async def test_nobody_gets_in_without_a_signature(either: Directory, header: Any) -> None:
-    token = by_hand(header, good())
+@pytest.mark.parametrize("algorithm", ALGORITHMS, ids=repr)
+async def test_nobody_gets_in_without_a_signature(either: Directory, algorithm: Any) -> None:
+    token = by_hand({"alg": algorithm}, good())
     for sent in (token, token.rstrip("."), f"{token}AAAA"):
         assert await status(either, f"Bearer {sent}") == 401
 

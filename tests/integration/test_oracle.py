@@ -7,17 +7,16 @@ import pytest
 
 from tests.directory import Directory
 from tests.oracle import Parameters
-from tests.world import MODELS, World
+from tests.world import MODELS, REQUESTS, World
 
-PAIRS = 5_000
 # mongomock takes its time for each record that it looks at.
 FEWER_MODELS, FEWER_PAIRS = 50, 300
 
 
 async def test_thousands_of_random_requests_are_answered_as_the_contract_says(world: World) -> None:
-    filled = await world.compare(world.pairs(PAIRS))
+    filled = await world.compare(world.pairs(REQUESTS))
     # Most pages have to have items, or the comparison would prove little.
-    assert PAIRS > filled > PAIRS // 3
+    assert REQUESTS > filled > REQUESTS // 3
 
 
 async def test_random_requests_are_answered_as_the_contract_says(directory: Directory, tmp_path: Path) -> None:

@@ -1,19 +1,24 @@
 """Everything else that reads or selects models, against the oracle: what a caller gets is what is theirs to get."""
 
 import asyncio
+import csv
+import io
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import Any
 
 import pytest
 
+from documents import Revision
 from service.database import Database
 from tests.conftest import emptied, settings_in
 from tests.directory import Directory
 from tests.oracle import COMPARED_FIELDS, has_tag
-from tests.world import CLIENTS, World
+from tests.world import CLIENTS, REQUESTS, World
 
 MODELS = "/api/models"
-GETS, SUBSETS, VERDICTS = 2_000, 120, 300
+GETS, SUBSETS, VERDICTS = REQUESTS, REQUESTS // 16, REQUESTS // 6
+FORMATS = ("modeldeck", "openwebui", "jsonl", "csv")
 
 
 @pytest.fixture(scope="module")
@@ -121,6 +126,71 @@ async def test_tags_and_base_models(world: World) -> None:
         assert [item["id"] for item in found] == tagged, (user_id, tag)
 
     await _each(world.callers, ask)
+
+
+async def test_histories_are_for_those_who_may_write(world: World) -> None:
+    async def ask(pair: tuple[str, str]) -> None:
+        user_id, model_id = pair
+        item = world.oracle.item(user_id, model_id)
+        expected = 404 if item is None else 200 if item["write_access"] else 403
+        answer = await world.directory.get(f"{MODELS}/model/history", user_id, id=model_id)
+        assert answer.status_code == expected, pair
+        assert expected != 200 or answer.json()["total"] >= 1
+        for revision in answer.json().get("items", ())[:1]:
+            assert revision["model_id"] == model_id
+            known.add(revision["id"])
+
+    known: set[str] = set()
+    await _each(_pairs(world, VERDICTS), ask)
+    shown = {one["_id"]: one["model_id"] for one in await world.directory.database.find(Revision, {})}
+    assert known <= shown.keys()
+
+    async def ask_for_one(pair: tuple[str, str]) -> None:
+        user_id, revision_id = pair
+        item = world.oracle.item(user_id, shown[revision_id])
+        expected = 404 if item is None else 200 if item["write_access"] else 403
+        answer = await world.directory.get(f"{MODELS}/model/history/{revision_id}", user_id)
+        assert answer.status_code == expected, pair
+
+    random = world.generator.random
+    await _each([(random.choice(world.callers), random.choice(sorted(known))) for _ in range(VERDICTS)], ask_for_one)
+
+
+async def test_images_are_for_those_who_may_read(world: World) -> None:
+    async def ask(pair: tuple[str, str]) -> None:
+        user_id, model_id = pair
+        answer = await world.directory.get(f"{MODELS}/model/profile/image", user_id, id=model_id)
+        assert answer.status_code == (404 if world.oracle.item(user_id, model_id) is None else 307), pair
+
+    await _each(_pairs(world, VERDICTS), ask)
+
+
+def _exported(kind: str, text: str) -> list[Any]:
+    if kind == "csv":
+        return list(csv.DictReader(io.StringIO(text, newline="")))
+    if kind == "jsonl":
+        lines = [json.loads(line) for line in text.split("\n") if line]
+        return [line for line in lines if line["kind"] == "model"]
+    found = json.loads(text)
+    return list(found["models"] if kind == "modeldeck" else found)
+
+
+@pytest.mark.parametrize("kind", FORMATS)
+async def test_exports_as_files(world: World, kind: str) -> None:
+    async def ask(user_id: str) -> None:
+        answer = await world.directory.get(f"{MODELS}/export", user_id, format=kind)
+        found = _exported(kind, answer.text)
+        expected = [world.oracle.item(user_id, model["id"]) or {} for model in world.oracle.readable(user_id)]
+        # In a table, what a spreadsheet would calculate begins with an apostrophe.
+        ids = [[one["id"].lstrip("'") for one in items] for items in (found, expected)]
+        assert ids[0] == ids[1], user_id
+        # What is told of the params is told to those who may write.
+        told = [item["write_access"] for one, item in zip(found, expected, strict=True) if "secret of" in str(one)]
+        assert all(told), user_id
+        people = answer.text.count('"kind":"user"') if kind == "jsonl" else answer.text.count('"member_ids"')
+        assert bool(people) == (world.oracle.is_admin(user_id) and kind in ("modeldeck", "jsonl")), user_id
+
+    await _each(world.callers[::2], ask)
 
 
 async def test_verdicts(world: World) -> None:
