@@ -18,6 +18,8 @@ NO_REVISION = "There is no such revision, or its model is not yours to change."
 RESTORED_FIELDS = ("base_model_id", "name", "params", "meta", "is_active")
 
 _ABSENT = object()
+# No model can have it as its id.
+_NO_MODEL = ""
 
 
 async def visible(database: Database, caller: Caller, model_id: str) -> dict[str, Any]:
@@ -42,16 +44,16 @@ async def page(
 
 async def revision(database: Database, caller: Caller, revision_id: str) -> Record:
     """Return one revision; raise NotFoundError when it is absent or its model is not the caller's to change."""
-    found = await database.find(Revision, {"_id": revision_id})
-    if not found:
-        raise NotFoundError(NO_REVISION)
+    # A revision that is absent takes as long as one of a model that is hidden, however large that is.
+    found = await database.find(Revision, {"_id": revision_id}, fields=["model_id"])
     try:
-        query = await visible(database, caller, found[0]["model_id"])
+        query = await visible(database, caller, found[0]["model_id"] if found else _NO_MODEL)
     except NotFoundError:
         raise NotFoundError(NO_REVISION) from None
-    if found[0]["version"] <= query["version"]["$gt"]:
+    shown = await database.find(Revision, {"_id": revision_id, **query})
+    if not shown:
         raise NotFoundError(NO_REVISION)
-    return found[0]
+    return shown[0]
 
 
 async def said_at(database: Database, caller: Caller, model_id: str, version: int) -> Mapping[str, Any]:
