@@ -15,20 +15,16 @@ from pymongo.database import Database as SyncDatabase
 from schemathesis.checks import CheckFunction
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from documents.user import Role
 from service.database import Database
 from service.settings import Settings
 from tests.commands import CommandLine
 from tests.conftest import DATABASE
-from tests.directory import Directory, grant
+from tests.directory import Directory
 from tests.document import DOCUMENT, OPERATIONS, Operation
-from tests.stored import collections
+from tests.examples import Records, fill, put_back
 
 EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "5"))
 SECONDS = 30
-[REVISION] = [
-    parameter["example"] for parameter in DOCUMENT["paths"]["/api/models/model/history/{revision}"]["get"]["parameters"]
-]
 
 # A body can be as described and yet name a group that there is not, or an image that is none: no schema tells.
 UNTRUE: list[CheckFunction] = [positive_data_acceptance]
@@ -52,8 +48,6 @@ bounded = hypothesis.settings(
     suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture],
 )
 
-Records = dict[str, list[dict[str, Any]]]
-
 
 class World(NamedTuple):
     """A directory in which the examples of the document exist, as it is before each operation."""
@@ -66,24 +60,9 @@ class World(NamedTuple):
 async def world(
     real_database: Database, raw: SyncDatabase[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory
 ) -> World:
-    for name in collections(raw):
-        raw[name].delete_many({})
     async with Directory.on(real_database, Settings(_env_file=None, data_dir=tmp_path_factory.mktemp("data"))) as there:
-        await there.user("u-admin", role=Role.ADMIN)
-        await there.group("g-engineering")
-        await there.group("g-platform", "g-engineering")
-        await there.user("u-anna")
-        await there.user("u-ben", groups=["g-platform"])
-        for model in (
-            {"id": "openai/gpt-4o", "name": "GPT-4o", "access_grants": [grant("user:*")]},
-            {"id": "sql-tuning", "name": "SQL Tuning", "access_grants": [grant("group:g-platform")]},
-        ):
-            await there.post("/api/models/create", "u-anna", model)
-        for name in ("SQL Tuner", "SQL Tuning"):
-            await there.post("/api/models/model/update", "u-anna", {"id": "sql-tuning", "name": name})
+        records = await fill(there, raw)
         keys = {user: await there.key(user) for user in ("u-admin", "u-anna")}
-    records = {name: list(raw[name].find()) for name in collections(raw)}
-    next(revision for revision in records["revisions"] if revision["version"] == 2)["_id"] = REVISION
     return World(records, keys)
 
 
@@ -116,10 +95,7 @@ def running(mongo_uri: str, world: World, tmp_path_factory: pytest.TempPathFacto
 @pytest.fixture
 def service(running: Service, world: World, raw: SyncDatabase[dict[str, Any]]) -> Service:
     """Everything in its place again: no operation suffers from what another one deleted."""
-    for name in collections(raw):
-        raw[name].delete_many({})
-        if world.records.get(name):
-            raw[name].insert_many(world.records[name])
+    put_back(raw, world.records)
     return running
 
 
