@@ -65,27 +65,29 @@ def _queries(example: Example) -> Iterator[tuple[list[tuple[str, str]], str, boo
 
 
 def _bodies(example: Example) -> Iterator[tuple[Any, Path, bool]]:
-    for path, value in _places(example.body):
+    for path, value in places(example.body):
         free = any(name in path for name in FREE_FORM)
         for text in TEXTS:
-            yield _with(example.body, path, text), path, False
+            yield with_planted(example.body, path, text), path, False
         for operator in OPERATORS:
-            yield _with(example.body, path, operator), path, not free and "{" in str(operator)
+            yield with_planted(example.body, path, operator), path, not free and "{" in str(operator)
         for name in NAMES if isinstance(value, dict) else ():
-            yield _with(example.body, (*path, name), MARK), (*path, name), False
+            yield with_planted(example.body, (*path, name), MARK), (*path, name), False
 
 
-def _places(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
+def places(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
+    """Yield every part of a value, itself included, with where it is."""
     yield path, value
     named = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for name, inner in named:
-        yield from _places(inner, (*path, name))
+        yield from places(inner, (*path, name))
 
 
-def _with(value: Any, path: Path, planted: Any) -> Any:
+def with_planted(value: Any, path: Path, planted: Any) -> Any:
+    """Return a value with something planted in one place."""
     if not path:
         return planted
     first, rest = path[0], path[1:]
     if isinstance(value, list):
-        return [_with(one, rest, planted) if at == first else one for at, one in enumerate(value)]
-    return {**value, first: _with(value.get(first), rest, planted)}
+        return [with_planted(one, rest, planted) if at == first else one for at, one in enumerate(value)]
+    return {**value, first: with_planted(value.get(first), rest, planted)}
