@@ -10,6 +10,7 @@ from pymongo import MongoClient
 from tests.commands import CommandLine
 from tests.moving import NAME, Stored
 from tests.stored import collections
+from tests.watched_server import EVERY_COMMAND, USUAL, Server
 
 
 @pytest.fixture(scope="module")
@@ -26,3 +27,17 @@ def mover(mongo_uri: str, store: Stored, tmp_path: Path) -> CommandLine:
     for collection in collections(store):
         store[collection].delete_many({})
     return CommandLine(tmp_path, mongodb_uri=mongo_uri, database=NAME)
+
+
+@pytest.fixture
+def server(mongo_uri: str, mover: CommandLine) -> Iterator[Server]:
+    """The MongoDB that the command line imports into, under watch."""
+    # Whatever is left of a temporary file shall be found.
+    mover.environment["TMPDIR"] = str(mover.folder)
+    with MongoClient[Any](mongo_uri) as client:
+        server = Server(client, NAME)
+        server.log_commands(EVERY_COMMAND)
+        try:
+            yield server
+        finally:
+            server.log_commands(USUAL)

@@ -1,12 +1,9 @@
 """A secret of a source appears nowhere: not in the database, in what is said, in reports, in logs or in files."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import pytest
-from bson.raw_bson import RawBSONDocument
-from pymongo import MongoClient
 
 from service.database import Database
 from service.identity import Identity, key_hash
@@ -14,47 +11,7 @@ from tests.commands import CommandLine
 from tests.conftest import TIMEOUT_SECONDS
 from tests.moving import NAME, Stored
 from tests.planted import BROKEN, KEY, MARKS, SOURCES, URL, WORD
-
-EVERY_COMMAND, USUAL = -1, 100
-
-
-class Server:
-    """A MongoDB that logs every command while this is watched, and all that it has been told since."""
-
-    def __init__(self, client: MongoClient[Any]) -> None:
-        self._client = client
-        self._log = Path(client.admin.command("getCmdLineOpts")["parsed"]["systemLog"]["path"])
-        self._log_before = self._log.stat().st_size
-        self._began = client.admin.command("hello")["lastWrite"]["opTime"]["ts"]
-
-    def log_commands(self, slower_than_ms: int) -> None:
-        self._client.admin.command("profile", 0, slowms=slower_than_ms)
-
-    def log(self) -> bytes:
-        with self._log.open("rb") as file:
-            file.seek(self._log_before)
-            return file.read()
-
-    def records(self) -> Iterator[tuple[str, bytes]]:
-        """Yield every record of the database as bytes, and every write that was made to any."""
-        raw = self._client[NAME].with_options(self._client.codec_options.with_options(document_class=RawBSONDocument))
-        for name in raw.list_collection_names():
-            yield from ((name, record.raw) for record in raw[name].find())
-        oplog = raw.client.local.get_collection("oplog.rs", raw.codec_options)
-        yield from (("oplog", record.raw) for record in oplog.find({"ts": {"$gt": self._began}}))
-
-
-@pytest.fixture
-def server(mongo_uri: str, mover: CommandLine) -> Iterator[Server]:
-    # Whatever is left of a temporary file shall be found.
-    mover.environment["TMPDIR"] = str(mover.folder)
-    with MongoClient[Any](mongo_uri) as client:
-        server = Server(client)
-        server.log_commands(EVERY_COMMAND)
-        try:
-            yield server
-        finally:
-            server.log_commands(USUAL)
+from tests.watched_server import Server
 
 
 def says_it(told: bytes | str) -> bool:

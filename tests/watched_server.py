@@ -1,0 +1,41 @@
+"""A MongoDB under watch: all that it stores, and all that it has been told."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from bson.raw_bson import RawBSONDocument
+from pymongo import MongoClient
+
+EVERY_COMMAND, USUAL = -1, 100
+
+
+class Server:
+    """A MongoDB that logs every command while this is watched, and all that it has been told since."""
+
+    def __init__(self, client: MongoClient[Any], database: str) -> None:
+        self._client = client
+        self._database = database
+        self._log = Path(client.admin.command("getCmdLineOpts")["parsed"]["systemLog"]["path"])
+        self._log_before = self._log.stat().st_size
+        self._began = client.admin.command("hello")["lastWrite"]["opTime"]["ts"]
+
+    def log_commands(self, slower_than_ms: int) -> None:
+        """Log the commands that take longer than this."""
+        self._client.admin.command("profile", 0, slowms=slower_than_ms)
+
+    def log(self) -> bytes:
+        """Return what was logged since the watch began."""
+        with self._log.open("rb") as file:
+            file.seek(self._log_before)
+            return file.read()
+
+    def records(self) -> Iterator[tuple[str, bytes]]:
+        """Yield every record of the database as bytes, and every write that was made to any."""
+        raw = self._client[self._database].with_options(
+            self._client.codec_options.with_options(document_class=RawBSONDocument)
+        )
+        for name in raw.list_collection_names():
+            yield from ((name, record.raw) for record in raw[name].find())
+        oplog = raw.client.local.get_collection("oplog.rs", raw.codec_options)
+        yield from (("oplog", record.raw) for record in oplog.find({"ts": {"$gt": self._began}}))
