@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import IO, Any, TypeVar
 
@@ -11,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 
 from service.context import require_still_entitled
 from service.database import within_deadline
-from service.errors import InvalidInputError, SlowRequestError, TooLargeError, invalid_input
+from service.errors import SHOWN_NAME_LENGTH, InvalidInputError, SlowRequestError, TooLargeError, invalid_input
 from service.json_schema import REFERENCE_TEMPLATE
 from service.query_string import NoParams, read_query
 
@@ -84,13 +85,27 @@ async def _bounded(request: Request, limit: int, take: Callable[[bytes], object]
         take(chunk)
 
 
+class _RepeatedNameError(ValueError):
+    """An object with one name twice, of which a reader would keep any."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        repeated, _ = Counter(name for name, _ in pairs).most_common(1)[0]
+        raise _RepeatedNameError(f"has the name {repeated[:SHOWN_NAME_LENGTH]!r} twice in one object")
+    return value
+
+
 def _decode(body: bytearray) -> dict[str, Any]:
     try:
-        value = json.loads(body.decode("utf-8"))
+        value = json.loads(body.decode("utf-8"), object_pairs_hook=_object)
     except UnicodeDecodeError:
         raise InvalidInputError([{"loc": ["body"], "msg": "must be UTF-8"}]) from None
     except RecursionError:
         raise InvalidInputError([{"loc": ["body"], "msg": "is nested too deeply"}]) from None
+    except _RepeatedNameError as error:
+        raise InvalidInputError([{"loc": ["body"], "msg": str(error)}]) from None
     except ValueError as error:
         raise InvalidInputError([{"loc": ["body"], "msg": f"must be JSON: {error}"}]) from None
     if not isinstance(value, dict):
