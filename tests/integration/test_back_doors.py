@@ -70,7 +70,8 @@ async def test_a_method_that_a_route_does_not_have_does_nothing_for_anyone(real_
         for method in sorted(set(METHODS) - own - ({"HEAD"} if path in PUBLIC else set())):
             for headers in ([], [(b"authorization", credential)]):
                 answer = await send_raw(real_directory.app, method, path, headers)
-                assert answer.status == 405, (method, path, answer)
+                # What describes the service is not there in production.
+                assert answer.status == 405 or (answer.status == 404 and path in PUBLIC), (method, path, answer)
                 assert not any(name.startswith(b"access-control-") for name, _ in answer.headers)
 
 

@@ -108,7 +108,8 @@ async def test_a_body_of_17_megabytes_is_refused_by_every_route(there: Directory
         # Those that take large files refuse it for what it holds.
         takes_files = example.operation.path.endswith(("/import", "/sync"))
         assert answer.status_code == 413 or takes_files, str(example)
-        assert len(taken) <= 2 or takes_files, str(example)
+        # One part is on its way while another is counted.
+        assert len(taken) <= 3 or takes_files, str(example)
 
 
 async def test_parameters_that_can_not_be_kept_are_refused_by_every_route(there: Directory) -> None:
