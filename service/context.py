@@ -67,9 +67,15 @@ ContextDependency = Annotated[Context, Depends(get_context)]
 _bearer = HTTPBearer(auto_error=False, description="An API key, or a JWT where the service is configured for it.")
 
 
+def _authorization(request: Request) -> str | None:
+    # Of several, whatever stands before the service may have looked at another one than the service would.
+    sent = request.headers.getlist("Authorization")
+    return sent[0] if len(sent) == 1 else None
+
+
 async def get_caller(request: Request, context: ContextDependency, _: Annotated[Any, Depends(_bearer)]) -> Caller:
     """Return who sends `request`; raise UnauthorizedError otherwise. The one credential path of every route."""
-    caller = await context.identity.resolve(request.headers.get("Authorization"))
+    caller = await context.identity.resolve(_authorization(request))
     request.state.caller = caller
     if context.identity.use_is_news(caller):
         context.start(context.identity.note_use(caller))
@@ -108,7 +114,7 @@ async def require_still_entitled(request: Request) -> None:
     Raises UnauthorizedError for a credential that does not count any more, ConflictError for other rights.
     """
     known: Caller = request.state.caller
-    caller = await (await get_context(request)).identity.resolve(request.headers.get("Authorization"))
+    caller = await (await get_context(request)).identity.resolve(_authorization(request))
     if caller.rights != known.rights:
         raise ConflictError("Your rights have changed while the request was being sent; send it again.")
 

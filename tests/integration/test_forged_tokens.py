@@ -201,6 +201,8 @@ async def test_one_header_holds_one_credential(by_rsa: Directory) -> None:
     right, key = by_issuer(good()), await by_rsa.key("ann")
     for both in (f"{right} {right}", f"{right},{right}", f"{right}, Bearer {right}", f"{key} {key}", f"{right} {key}"):
         assert await status(by_rsa, f"Bearer {both}") == 401, both
+    for pair in ((right, right), (right, "x"), ("x", right), (key, right), (key, key)):
+        assert await status(by_rsa, *(f"Bearer {one}" for one in pair)) == 401, pair
     for scheme in ("Basic", "Token", "Bearer:", "Bearer,", "JWT", ""):
         assert await status(by_rsa, f"{scheme} {right}") == 401, scheme
     answer = await by_rsa.client.get(LIST, headers={"X-API-Key": key, "Cookie": f"token={key}; Authorization={key}"})
