@@ -3,8 +3,11 @@
 More of them: SCHEMATHESIS_EXAMPLES=200 pytest tests/integration/test_schemathesis.py
 """
 
+import json
 import os
+from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import hypothesis
@@ -24,6 +27,8 @@ from tests.document import DOCUMENT, OPERATIONS, Operation
 from tests.examples import Records, fill, put_back
 
 EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "5"))
+# Where to write how many answers of each status there were, for whoever wants to know.
+ANSWERS_FILE = os.environ.get("SCHEMATHESIS_ANSWERS", "")
 SECONDS = 30
 
 # A body can be as described and yet name a group that there is not, or an image that is none: no schema tells.
@@ -89,7 +94,11 @@ class Service(NamedTuple):
 def running(mongo_uri: str, world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     here = CommandLine(tmp_path_factory.mktemp("served"), mongodb_uri=mongo_uri, database=DATABASE)
     with here.serving() as served, requests.Session() as session:
+        answers: Counter[int] = Counter()
+        session.hooks["response"].append(lambda answer, **_: answers.update([answer.status_code]))
         yield Service(served.url, session, world.keys)
+    if ANSWERS_FILE:
+        Path(ANSWERS_FILE).write_text(json.dumps(answers), encoding="utf-8")
 
 
 @pytest.fixture
