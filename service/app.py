@@ -1,10 +1,11 @@
 """The composition root: every part of the service is made and wired here."""
 
 import gc
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from service import health, static_files
@@ -16,7 +17,9 @@ from service.drain import drain_on_sigterm
 from service.errors import ConfigurationError
 from service.gate.capacity import Capacity
 from service.gate.headers import SecurityHeaders
+from service.gate.journal import Journal
 from service.gate.patience import Patience
+from service.gate.routes import Templates
 from service.identity import Identity
 from service.listing.endpoint import list_router
 from service.listing.inventory_endpoint import inventory_router
@@ -42,11 +45,12 @@ def connect(settings: Settings) -> Database:
     return Database.connect(settings.mongodb_uri.get_secret_value(), settings.database, settings.request_timeout)
 
 
-def gates(settings: Settings) -> Callable[[ASGIApp], ASGIApp]:
+def gates(settings: Settings) -> Callable[[ASGIApp, Sequence[BaseRoute]], ASGIApp]:
     """Return what puts an application behind all that a request passes before it: the last one is met first."""
 
-    def behind(app: ASGIApp) -> ASGIApp:
-        return SecurityHeaders(Capacity(Patience(app, settings.request_timeout), settings.max_in_flight))
+    def behind(app: ASGIApp, routes: Sequence[BaseRoute]) -> ASGIApp:
+        bounded = Capacity(Patience(app, settings.request_timeout), settings.max_in_flight)
+        return Journal(SecurityHeaders(bounded), Templates(routes))
 
     return behind
 

@@ -1,11 +1,12 @@
 """The OpenAPI document: what the framework gathers from the routes, completed so that clients can be made from it."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
 import orjson
 from fastapi import FastAPI
+from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
 from service.json_schema import REFERENCE_TEMPLATE, Schema, example, reference, referred, without_null
@@ -57,7 +58,9 @@ class DocumentedApp(FastAPI):
 
     _completed: tuple[Schema, Schema] | None = None
 
-    def __init__(self, behind: Callable[[ASGIApp], ASGIApp], *, documented: bool, **options: Any) -> None:
+    def __init__(
+        self, behind: Callable[[ASGIApp, Sequence[BaseRoute]], ASGIApp], *, documented: bool, **options: Any
+    ) -> None:
         """Make an application that is put `behind` something, and shows its document only if `documented`."""
         self._behind = behind
         hidden: dict[str, Any] = {} if documented else {"openapi_url": None, "docs_url": None, "redoc_url": None}
@@ -65,7 +68,7 @@ class DocumentedApp(FastAPI):
 
     def build_middleware_stack(self) -> ASGIApp:
         """Put all of it behind the gates, also what answers unforeseen errors."""
-        return self._behind(super().build_middleware_stack())
+        return self._behind(super().build_middleware_stack(), self.routes)
 
     def openapi(self) -> Schema:
         """Return the OpenAPI document."""

@@ -169,6 +169,6 @@ def install_error_handlers(app: FastAPI) -> None:
         return problem(status, detail)
 
     @app.exception_handler(Exception)
-    async def _unforeseen(_: Request, error: Exception) -> Response:
-        log.error("unforeseen error", exc_info=error)
+    async def _unforeseen(_: Request, __: Exception) -> Response:
+        # The error itself comes through all the same, and is logged by the outermost gate.
         return problem(HTTPStatus.INTERNAL_SERVER_ERROR, INTERNAL_DETAIL)

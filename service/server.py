@@ -5,13 +5,16 @@ import os
 import socket
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 import uvicorn
+from fastapi import FastAPI
 
 from service.app import create_app
 from service.demo import demo_key, load_demo, require_room
 from service.embedded import EmbeddedMongo
 from service.errors import ConfigurationError
+from service.logs.configuration import configuration, configure, log_the_rest
 from service.session import located, mongodb_uri, opened
 from service.settings import PREFIX, Settings
 
@@ -45,6 +48,8 @@ class _Announcing(uvicorn.Server):
 def serve(settings: Settings, options: ServeOptions) -> None:
     """Serve until SIGINT or SIGTERM, then stop all that was started for it."""
     _require_free(options)
+    logged = configuration(settings)
+    configure(logged)
     embedded = settings.mongodb_uri is None
     with located(settings) as located_settings:
         whole = located_settings.model_copy(update={"docs": embedded if settings.docs is None else settings.docs})
@@ -52,7 +57,7 @@ def serve(settings: Settings, options: ServeOptions) -> None:
             announcement = asyncio.run(_prepare(whole, options, embedded=embedded))
             # The web server stops in order and then repeats the signal that made it stop.
             with suppress(KeyboardInterrupt):
-                _run(whole, options, announcement)
+                _run(whole, options, announcement, logged)
         finally:
             if embedded:
                 EmbeddedMongo(settings.data_dir).stop_keeper()
@@ -89,11 +94,12 @@ async def _prepare(settings: Settings, options: ServeOptions, *, embedded: bool)
     )
 
 
-def _run(settings: Settings, options: ServeOptions, announcement: str) -> None:
+def _run(settings: Settings, options: ServeOptions, announcement: str, logged: dict[str, Any]) -> None:
     common = {
         "host": options.host,
         "port": options.port,
-        "log_level": "warning",
+        "log_config": logged,
+        "log_level": None,
         "timeout_graceful_shutdown": int(LEAVING_SECONDS - settings.drain_seconds),
         "server_header": False,
         "access_log": False,
@@ -106,4 +112,10 @@ def _run(settings: Settings, options: ServeOptions, announcement: str) -> None:
     os.environ[f"{PREFIX}MONGODB_URI"] = mongodb_uri(settings)
     os.environ[f"{PREFIX}DOCS"] = str(settings.docs)
     print(announcement, flush=True)
-    uvicorn.run("service.app:create_app", factory=True, workers=options.workers, **common)  # type: ignore[arg-type]
+    uvicorn.run("service.server:create_worker", factory=True, workers=options.workers, **common)  # type: ignore[arg-type]
+
+
+def create_worker() -> FastAPI:
+    """Return the service for one of several processes, which the web server has told already how to log."""
+    log_the_rest()
+    return create_app()

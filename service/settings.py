@@ -3,7 +3,7 @@
 import os
 import re
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
@@ -50,6 +50,12 @@ class Settings(BaseSettings):
     )
     drain_seconds: float = Field(
         2.0, ge=0, le=20, description="Seconds from SIGTERM, when it is not ready any more, until it stops listening."
+    )
+    log_format: Literal["json", "text"] | None = Field(
+        None, description="`json` or `text`. By default `text` on a terminal, else `json`."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info", description="What to log: `debug` (probes too), `info` (each request), `warning` or `error`."
     )
     docs: bool | None = Field(
         None,

@@ -111,7 +111,7 @@ class Patience:
 
 async def _answer_overdue(scope: Scope, exchange: _Exchange, receive: Receive, send: Send) -> None:
     if exchange.abandoned:
-        log.info("the client has left")
+        log.debug("the client has left")
         return
     if exchange.begun:
         # The server notices that the end is missing, and so does the client.

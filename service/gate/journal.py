@@ -1,0 +1,147 @@
+"""The outermost gate: gives each request its id, sees how it is answered, and writes a line about it."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any, Protocol
+
+from starlette.datastructures import MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from service.gate.probes import PROBES
+from service.gate.routes import Templates
+from service.logs.formats import REQUEST
+from service.logs.request_id import HEADER, current_request_id, request_id
+from service.mongo_errors import INTERNAL_DETAIL
+from service.problems import problem
+
+log = logging.getLogger("modeldeck")
+
+# What others call it, too, when a client leaves before there is an answer.
+CLIENT_LEFT = 499
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """One request, when all is over."""
+
+    method: str
+    route: str
+    status: int
+    seconds: float
+    probe: bool
+    left: bool
+
+
+class Observer(Protocol):
+    """Who wants to know of requests."""
+
+    def begin(self, *, probe: bool) -> None:
+        """Take note that a request has come in."""
+
+    def end(self, answered: Answered) -> None:
+        """Take note of how it went."""
+
+
+class _Exchange:
+    """The messages of one request, from and to the server."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self._receive = receive
+        self._send = send
+        self.id = request_id(_given(scope))
+        self.status: int | None = None
+        self.complete = self.left = False
+
+    async def receive(self) -> Message:
+        message = await self._receive()
+        if message["type"] == "http.disconnect" and not self.complete:
+            self.left = True
+        return message
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            MutableHeaders(scope=message)[HEADER] = self.id
+        elif message["type"] == "http.response.body":
+            self.complete = not message.get("more_body", False)
+        await self._send(message)
+
+
+def _given(scope: Scope) -> bytes | None:
+    wanted = HEADER.lower().encode()
+    return next((value for name, value in scope["headers"] if name == wanted), None)
+
+
+class Journal:
+    """Writes down each request."""
+
+    def __init__(self, app: ASGIApp, templates: Templates, observers: Sequence[Observer] = ()) -> None:
+        self._app = app
+        self._templates = templates
+        self._observers = observers
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on; answer 500 when that fails without an answer."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        exchange = _Exchange(scope, receive, send)
+        token = current_request_id.set(exchange.id)
+        begun = time.perf_counter()
+        probe = scope["path"] in PROBES
+        for observer in self._observers:
+            observer.begin(probe=probe)
+        try:
+            await self._answered(scope, exchange)
+        finally:
+            self._note(scope, exchange, time.perf_counter() - begun, probe=probe)
+            current_request_id.reset(token)
+
+    async def _answered(self, scope: Scope, exchange: _Exchange) -> None:
+        try:
+            await self._app(scope, exchange.receive, exchange.send)
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            # It goes no further: the server would log it with what it says. An answer that is not complete, the
+            # server breaks off.
+            log.error("unforeseen error", exc_info=error)
+            if exchange.status is None and not exchange.left:
+                answer = problem(HTTPStatus.INTERNAL_SERVER_ERROR, INTERNAL_DETAIL)
+                await answer(scope, exchange.receive, exchange.send)
+
+    def _note(self, scope: Scope, exchange: _Exchange, seconds: float, *, probe: bool) -> None:
+        unanswered = CLIENT_LEFT if exchange.left else int(HTTPStatus.INTERNAL_SERVER_ERROR)
+        answered = Answered(
+            method=scope["method"] if scope["method"] in METHODS else OTHER,
+            route=self._templates.of(scope["path"]),
+            status=exchange.status or unanswered,
+            seconds=seconds,
+            probe=probe,
+            left=exchange.left,
+        )
+        for observer in self._observers:
+            observer.end(answered)
+        level = logging.DEBUG if probe else logging.INFO
+        if log.isEnabledFor(level):
+            log.log(level, "a request", extra={REQUEST: _line(scope, answered)})
+
+
+def _line(scope: Scope, answered: Answered) -> dict[str, Any]:
+    caller = scope.get("state", {}).get("caller")
+    client = scope.get("client")
+    return {
+        "caller": caller.user_id if caller else None,
+        "key": caller.key_id if caller else None,
+        "client": client[0] if client else None,
+        "method": answered.method,
+        "route": answered.route,
+        "status": answered.status,
+        "duration_ms": round(answered.seconds * 1000, 1),
+    }

@@ -1,0 +1,110 @@
+"""A running `modeldeck serve` as those see it who watch over it: its log."""
+
+import re
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.commands import CommandLine, Served, until
+from tests.logged import about, lines, requests
+
+LIST = "/api/models/list"
+SECRET = "planted_secret"
+
+
+@pytest.fixture(scope="module")
+def shell(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
+    folder = tmp_path_factory.mktemp("observed")
+    return CommandLine(folder, data_dir=str(folder / "data"))
+
+
+@pytest.fixture(scope="module")
+def served(shell: CommandLine) -> Iterator[Served]:
+    with shell.serving() as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def user(shell: CommandLine, served: Served) -> str:
+    return shell.ok("user", "add", "--email", "ann@x.org", "--name", "Ann", "--id", "u-ann", "--role", "admin")
+
+
+@pytest.fixture(scope="module")
+def key(shell: CommandLine, user: str) -> str:
+    return shell.ok("key", "create", "--user", user)
+
+
+def test_each_request_is_a_line_that_its_answer_can_be_found_by(served: Served, key: str) -> None:
+    with httpx.Client(base_url=served.url, headers={"Authorization": f"Bearer {key}"}) as client:
+        named = client.get(LIST, headers={"X-Request-ID": "mine.1"})
+        unnamed = client.get(f"/api/models/model/history/{'0' * 32}", params={"id": SECRET})
+        refused = client.post("/api/models/create", json={"id": SECRET, "name": 5})
+        absent = client.get(f"/{SECRET}", headers={"Authorization": f"Bearer {SECRET}"})
+    assert named.headers["X-Request-ID"] == "mine.1"
+    expected = [
+        (named, "GET", LIST, "u-ann"),
+        (unnamed, "GET", "/api/models/model/history/{revision}", "u-ann"),
+        (refused, "POST", "/api/models/create", "u-ann"),
+        (absent, "GET", "unmatched", None),
+    ]
+    for answer, method, route, caller in expected:
+        line = about(answer, served.output)
+        assert (line["method"], line["route"], line["status"]) == (method, route, answer.status_code)
+        assert (line["caller"], line["client"], line["level"]) == (caller, "127.0.0.1", "info")
+        assert line["key"] == (key.split("_")[1] if caller else None)
+        assert line["duration_ms"] > 0
+        assert re.fullmatch(r"[\d-]{10}T[\d:]{8}\.\d{3}Z", line["time"])
+
+
+def test_nothing_secret_is_logged(served: Served, key: str) -> None:
+    with httpx.Client(base_url=served.url) as client:
+        for credential in (key, f"mdk_{'0' * 16}_{SECRET}", SECRET):
+            headers = {"Authorization": f"Bearer {credential}", "X-Other": SECRET, "Cookie": SECRET}
+            client.get(LIST, params={"query": SECRET, SECRET: "1"}, headers=headers)
+            client.get("/api/models/model", params={"id": SECRET}, headers=headers)
+            client.post("/api/models/import", json={SECRET: SECRET, "models": [{"id": SECRET}]}, headers=headers)
+            client.post("/api/models/create", content=f'{{"{SECRET}', headers=headers)
+            client.request(SECRET.upper().replace("_", ""), f"/{SECRET}", headers=headers)
+        last = client.get(LIST, headers={"Authorization": f"Bearer {key}"})
+    assert about(last, served.output)["status"] == 200
+    written = served.output.read_text()
+    assert SECRET not in written
+    assert SECRET.upper().replace("_", "") not in written
+    assert key.rsplit("_", 1)[1] not in written
+    assert len(requests(served.output)) >= 16
+
+
+def test_every_line_but_the_announcement_is_an_object(served: Served) -> None:
+    httpx.get(f"{served.url}/health/live")
+    written = served.output.read_text().splitlines()
+    assert [line for line in written if not line.startswith("{")][1:] == []
+    assert lines(served.output)
+    assert not [line for line in requests(served.output) if "/health/" in line["route"]]
+
+
+def test_with_workers_all_is_logged_alike_and_probes_too_when_asked_for(tmp_path: Path) -> None:
+    shell = CommandLine(tmp_path, data_dir=str(tmp_path / "data"), log_level="debug")
+    with shell.serving("--workers", "2") as served:
+        transport = httpx.HTTPTransport(retries=20)
+        with httpx.Client(base_url=served.url, transport=transport, timeout=30) as client:
+            answers = [client.get(path) for path in ("/health/live", LIST, LIST)]
+        assert served.stop(signal.SIGTERM) == 0
+    for answer in answers:
+        line = about(answer, served.output)
+        assert (line["route"], line["status"]) == (answer.request.url.path, answer.status_code)
+    assert [line for line in served.output.read_text().splitlines() if not line.startswith("{")][1:] == []
+
+
+def test_text_can_be_had_instead(tmp_path: Path) -> None:
+    shell = CommandLine(tmp_path, data_dir=str(tmp_path / "data"), log_format="text")
+    with shell.serving() as served:
+        answer = httpx.get(f"{served.url}{LIST}", params={"query": SECRET})
+        until(lambda: " 401 " in served.output.read_text(), "it is logged")
+        written = served.output.read_text()
+    told = rf"\[{answer.headers['X-Request-ID']}\] GET {LIST} 401 [\d.]+ ms caller=- key=- client=127.0.0.1\n"
+    assert re.search(told, written)
+    assert lines(served.output) == []
+    assert SECRET not in written
