@@ -12,7 +12,7 @@ from service import health, static_files
 from service.bulk.endpoint import bulk_router
 from service.bulk.sets_endpoint import sets_router
 from service.context import Context
-from service.database import Database
+from service.database import Database, DatabaseWatch, listeners
 from service.drain import drain_on_sigterm
 from service.errors import ConfigurationError
 from service.gate.capacity import Capacity
@@ -24,6 +24,8 @@ from service.identity import Identity
 from service.listing.endpoint import list_router
 from service.listing.inventory_endpoint import inventory_router
 from service.listing.selectivity import SelectivityMonitor
+from service.metrics import endpoint as metrics_endpoint
+from service.metrics.recorded import Metrics
 from service.models.endpoint import models_router
 from service.models.explain_endpoint import explain_router
 from service.models.history_endpoint import history_router
@@ -38,36 +40,44 @@ API = "/api"
 COMPATIBILITY = "/api/v1"
 
 
-def connect(settings: Settings) -> Database:
+def connect(settings: Settings, watch: DatabaseWatch) -> Database:
     """Return the database that the settings name; the embedded one has put its URI there by now."""
     if settings.mongodb_uri is None:
         raise ConfigurationError("MODELDECK_MONGODB_URI is not set; `modeldeck serve` starts an embedded MongoDB.")
-    return Database.connect(settings.mongodb_uri.get_secret_value(), settings.database, settings.request_timeout)
+    return Database.connect(
+        settings.mongodb_uri.get_secret_value(),
+        settings.database,
+        settings.request_timeout,
+        event_listeners=listeners(watch),
+    )
 
 
-def gates(settings: Settings) -> Callable[[ASGIApp, Sequence[BaseRoute]], ASGIApp]:
+def gates(settings: Settings, metrics: Metrics) -> Callable[[ASGIApp, Sequence[BaseRoute]], ASGIApp]:
     """Return what puts an application behind all that a request passes before it: the last one is met first."""
 
     def behind(app: ASGIApp, routes: Sequence[BaseRoute]) -> ASGIApp:
-        bounded = Capacity(Patience(app, settings.request_timeout), settings.max_in_flight)
-        return Journal(SecurityHeaders(bounded), Templates(routes))
+        bounded = Capacity(Patience(app, settings.request_timeout), settings.max_in_flight, metrics.shed)
+        return Journal(SecurityHeaders(bounded), Templates(routes), [metrics])
 
     return behind
 
 
-def create_app(settings: Settings | None = None, open_database: Callable[[Settings], Database] = connect) -> FastAPI:
-    """Return the service. A database that comes from another `open_database` is left open for its owner."""
+def create_app(
+    settings: Settings | None = None, open_database: Callable[[Settings], Database] | None = None
+) -> FastAPI:
+    """Return the service. A database that comes from `open_database` is left open for its owner."""
     settings = settings or load_settings()
+    metrics = Metrics()
     tokens = TokenVerifier(settings) if settings.jwt_secret or settings.jwt_jwks_file else None
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        database = open_database(settings)
+        database = connect(settings, metrics) if open_database is None else open_database(settings)
         await database.open()
-        context = Context(settings, database, Identity(database, tokens), SelectivityMonitor(database))
+        context = Context(settings, database, Identity(database, tokens), SelectivityMonitor(database), metrics)
         context.start(context.selectivity.run())
         app.state.context = context
-        if open_database is connect:
+        if open_database is None:
             drain_on_sigterm(settings.drain_seconds)
             # The garbage collector need not look through what lives as long as the process, in the midst of requests.
             gc.collect()
@@ -76,14 +86,17 @@ def create_app(settings: Settings | None = None, open_database: Callable[[Settin
             yield
         finally:
             await context.stop()
-            if open_database is connect:
+            if open_database is None:
                 database.close()
 
     documented = settings.mongodb_uri is None if settings.docs is None else settings.docs
-    app = DocumentedApp(gates(settings), documented=documented, **ABOUT, lifespan=lifespan, redirect_slashes=False)
+    app = DocumentedApp(
+        gates(settings, metrics), documented=documented, **ABOUT, lifespan=lifespan, redirect_slashes=False
+    )
     install_error_handlers(app)
-    app.include_router(health.router)
-    app.include_router(health.router, prefix=API, include_in_schema=False)
+    for asked_by_machines in (health.router, metrics_endpoint.router):
+        app.include_router(asked_by_machines)
+        app.include_router(asked_by_machines, prefix=API, include_in_schema=False)
     app.include_router(static_files.router)
     for people in (self_endpoint, users_endpoint, user_keys_endpoint, groups_endpoint):
         app.include_router(people.router, prefix=API)

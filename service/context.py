@@ -15,6 +15,7 @@ from service.database import BULK_TIMEOUT_FACTOR, Database
 from service.errors import ConflictError, CrowdedError, ForbiddenError
 from service.identity import Caller, Identity
 from service.listing.selectivity import SelectivityMonitor
+from service.metrics.recorded import Metrics
 from service.settings import Settings
 
 # Of the requests that are let in at a time, one in so many may take long: the others are for everybody else.
@@ -31,6 +32,7 @@ class Context:
     database: Database
     identity: Identity
     selectivity: SelectivityMonitor
+    metrics: Metrics
     long_requests: int = 0
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 

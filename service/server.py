@@ -5,6 +5,7 @@ import os
 import socket
 from contextlib import suppress
 from dataclasses import dataclass
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import uvicorn
@@ -15,6 +16,7 @@ from service.demo import demo_key, load_demo, require_room
 from service.embedded import EmbeddedMongo
 from service.errors import ConfigurationError
 from service.logs.configuration import configuration, configure, log_the_rest
+from service.metrics.recorded import SHARED_FOLDER
 from service.session import located, mongodb_uri, opened
 from service.settings import PREFIX, Settings
 
@@ -112,7 +114,10 @@ def _run(settings: Settings, options: ServeOptions, announcement: str, logged: d
     os.environ[f"{PREFIX}MONGODB_URI"] = mongodb_uri(settings)
     os.environ[f"{PREFIX}DOCS"] = str(settings.docs)
     print(announcement, flush=True)
-    uvicorn.run("service.server:create_worker", factory=True, workers=options.workers, **common)  # type: ignore[arg-type]
+    with TemporaryDirectory(prefix="modeldeck-metrics-") as folder:
+        # Whichever of them is asked for metrics tells those of all.
+        os.environ[SHARED_FOLDER] = folder
+        uvicorn.run("service.server:create_worker", factory=True, workers=options.workers, **common)  # type: ignore[arg-type]
 
 
 def create_worker() -> FastAPI:

@@ -57,6 +57,9 @@ class Settings(BaseSettings):
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info", description="What to log: `debug` (probes too), `info` (each request), `warning` or `error`."
     )
+    metrics_token: SecretStr | None = Field(
+        None, min_length=16, description="What `/metrics` has to be asked with, as a bearer token. By default nothing."
+    )
     docs: bool | None = Field(
         None,
         description="Serve `/docs`, `/redoc` and `/openapi.json`. By default only with the embedded MongoDB.",

@@ -10,7 +10,15 @@ from service.settings import Settings
 
 # Paths that need no caller: health, and what FastAPI serves of the OpenAPI document.
 PUBLIC = {
-    *("/health/live", "/health/ready", "/api/health/live", "/api/health/ready", "/static/favicon.png"),
+    *(
+        "/health/live",
+        "/health/ready",
+        "/api/health/live",
+        "/api/health/ready",
+        "/metrics",
+        "/api/metrics",
+        "/static/favicon.png",
+    ),
     *("/openapi.json", "/docs", "/docs/oauth2-redirect", "/redoc"),
 }
 

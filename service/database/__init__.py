@@ -4,12 +4,15 @@ from service.database.administration import Administration
 from service.database.changes import Changes, Event
 from service.database.connection import BULK_TIMEOUT_FACTOR
 from service.database.deadline import Deadline, current_deadline, within_deadline
+from service.database.listeners import CommandWatch, DatabaseWatch, listeners
 from service.database.reads import Pipeline
 from service.database.writes import Write, Writes, delete_one, insert_one, stored, update_one
 
 __all__ = [
     "BULK_TIMEOUT_FACTOR",
+    "CommandWatch",
     "Database",
+    "DatabaseWatch",
     "Deadline",
     "Event",
     "Pipeline",
@@ -17,6 +20,7 @@ __all__ = [
     "current_deadline",
     "delete_one",
     "insert_one",
+    "listeners",
     "stored",
     "update_one",
     "within_deadline",

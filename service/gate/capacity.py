@@ -1,5 +1,6 @@
 """A bound on the requests in flight: what is too much is refused at once, before anything is done for it."""
 
+from collections.abc import Callable
 from http import HTTPStatus
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -14,10 +15,11 @@ FULL = "Too many requests are being answered at the moment; try again."
 class Capacity:
     """Lets a number of requests in at a time, and probes always."""
 
-    def __init__(self, app: ASGIApp, limit: int) -> None:
+    def __init__(self, app: ASGIApp, limit: int, on_refusal: Callable[[], None] | None = None) -> None:
         self._app = app
         self._limit = limit
         self._in_flight = 0
+        self._on_refusal = on_refusal
         # Made once: whoever refuses many has no time for more.
         self._refusal = problem(HTTPStatus.SERVICE_UNAVAILABLE, FULL, {"Retry-After": RETRY_AFTER_SECONDS})
 
@@ -27,6 +29,8 @@ class Capacity:
             await self._app(scope, receive, send)
             return
         if self._in_flight >= self._limit:
+            if self._on_refusal is not None:
+                self._on_refusal()
             await self._refusal(scope, receive, send)
             return
         self._in_flight += 1

@@ -1,5 +1,6 @@
 """A running `modeldeck serve` as those see it who watch over it: its log."""
 
+import os
 import re
 import signal
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ import pytest
 
 from tests.commands import CommandLine, Served, until
 from tests.logged import about, lines, requests
+from tests.scraped import value
 
 LIST = "/api/models/list"
 SECRET = "planted_secret"
@@ -108,3 +110,49 @@ def test_text_can_be_had_instead(tmp_path: Path) -> None:
     assert re.search(told, written)
     assert lines(served.output) == []
     assert SECRET not in written
+
+
+def test_any_worker_tells_the_metrics_of_all(tmp_path: Path) -> None:
+    shell = CommandLine(tmp_path, data_dir=str(tmp_path / "data"))
+    shell.environment["TMPDIR"] = str(tmp_path)
+    with shell.serving("--workers", "2") as served:
+        until(lambda: _answers(served), "a worker answers")
+        processes = set()
+        for _ in range(300):
+            # A new connection each time, which either worker may take.
+            assert httpx.get(f"{served.url}{LIST}").status_code == 401
+            processes = {file.stem.rpartition("_")[2] for file in tmp_path.glob("modeldeck-metrics-*/counter_*.db")}
+        scrapes = [httpx.get(f"{served.url}/metrics") for _ in range(10)]
+        assert {value(scrape, "modeldeck_requests_total", route=LIST, status="401") for scrape in scrapes} == {300}
+        assert value(scrapes[-1], "modeldeck_requests_in_flight") == 0
+        assert len(processes) == 2
+        assert served.stop(signal.SIGTERM) == 0
+    assert list(tmp_path.glob("modeldeck-metrics-*")) == []
+
+
+def test_what_a_killed_worker_had_in_hand_is_forgotten_and_what_it_did_is_not(tmp_path: Path) -> None:
+    shell = CommandLine(tmp_path, data_dir=str(tmp_path / "data"))
+    shell.environment["TMPDIR"] = str(tmp_path)
+    with shell.serving("--workers", "2") as served:
+        until(lambda: _answers(served), "a worker answers")
+        for _ in range(20):
+            assert httpx.get(f"{served.url}{LIST}").status_code == 401
+        counted = {int(file.stem.rpartition("_")[2]) for file in tmp_path.glob("modeldeck-metrics-*/gauge_*.db")}
+        killed = min(counted)
+        os.kill(killed, signal.SIGKILL)
+
+        def forgotten() -> bool:
+            if not _answers(served):
+                return False
+            after = httpx.get(f"{served.url}/metrics")
+            assert value(after, "modeldeck_requests_total", route=LIST) == 20
+            return not list(tmp_path.glob(f"modeldeck-metrics-*/gauge_*_{killed}.db"))
+
+        until(forgotten, "what it had in hand is forgotten")
+
+
+def _answers(served: Served) -> bool:
+    try:
+        return httpx.get(f"{served.url}/health/live").status_code == 200
+    except httpx.TransportError:
+        return False

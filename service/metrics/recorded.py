@@ -1,0 +1,111 @@
+"""All that is counted and timed, and how it is told to Prometheus."""
+
+import os
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+from service.gate.journal import Answered
+
+# What the library knows the folder by in which several processes count together, each in files of its own.
+SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+
+_REQUEST_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+_DATABASE_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+disable_created_metrics()
+
+
+class Metrics:
+    """The metrics of one service. Every label has a bounded number of values, whatever clients send."""
+
+    def __init__(self) -> None:
+        own = self._registry = CollectorRegistry()
+        self._requests = Counter(
+            "modeldeck_requests_total", "Requests answered.", ["method", "route", "status"], registry=own
+        )
+        self._seconds = Histogram(
+            "modeldeck_request_seconds", "Time of a request.", ["route"], buckets=_REQUEST_SECONDS, registry=own
+        )
+        self._in_flight = Gauge(
+            "modeldeck_requests_in_flight",
+            "Requests being answered at the moment, without probes.",
+            registry=own,
+            multiprocess_mode="livesum",
+        )
+        self._shed = Counter(
+            "modeldeck_requests_shed_total", "Requests refused because too many were in flight.", registry=own
+        )
+        self._abandoned = Counter(
+            "modeldeck_requests_abandoned_total", "Requests whose client left before the answer ended.", registry=own
+        )
+        self._database_seconds = Histogram(
+            "modeldeck_database_seconds",
+            "Time of a database command.",
+            ["command", "outcome"],
+            buckets=_DATABASE_SECONDS,
+            registry=own,
+        )
+        self._database_errors = Counter(
+            "modeldeck_database_errors_total", "Database commands that failed.", ["command", "code"], registry=own
+        )
+        self._connections = Gauge(
+            "modeldeck_database_connections",
+            "Connections to the database.",
+            ["state"],
+            registry=own,
+            multiprocess_mode="livesum",
+        )
+        for state in ("open", "in_use"):
+            self._connections.labels(state)
+
+    def begin(self, *, probe: bool) -> None:
+        """Count a request in."""
+        if not probe:
+            self._in_flight.inc()
+
+    def end(self, answered: Answered) -> None:
+        """Count a request out, and how it went."""
+        if not answered.probe:
+            self._in_flight.dec()
+        if answered.left:
+            self._abandoned.inc()
+        self._requests.labels(answered.method, answered.route, str(answered.status)).inc()
+        self._seconds.labels(answered.route).observe(answered.seconds)
+
+    def shed(self) -> None:
+        """Count a request that was refused because too many were in flight."""
+        self._shed.inc()
+
+    def command(self, name: str, seconds: float, code: str | None) -> None:
+        """Count a database command; `code` is that of its failure."""
+        self._database_seconds.labels(name, "ok" if code is None else "failed").observe(seconds)
+        if code is not None:
+            self._database_errors.labels(name, code).inc()
+
+    def connections(self, state: str, change: int) -> None:
+        """Count connections to the database that are opened and closed, or taken into use and put back."""
+        self._connections.labels(state).inc(change)
+
+    def rendered(self) -> bytes:
+        """Return all metrics, of every process that counts into the same folder, as Prometheus reads them."""
+        folder = os.environ.get(SHARED_FOLDER)
+        if folder is None:
+            return generate_latest(self._registry)
+        _forget_the_dead(Path(folder))
+        together = CollectorRegistry()
+        MultiProcessCollector(together, folder)
+        return generate_latest(together)
+
+
+def _forget_the_dead(folder: Path) -> None:
+    """Take out what is counted as going on in processes that have ended; what they have done stays counted."""
+    for file in folder.glob("gauge_live*_*.db"):
+        pid = int(file.stem.rpartition("_")[2])
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            mark_process_dead(pid, str(folder))
+        except PermissionError:
+            continue
