@@ -16,6 +16,7 @@ from service.database import Database, DatabaseWatch, listeners
 from service.drain import drain_on_sigterm
 from service.errors import ConfigurationError
 from service.gate.capacity import Capacity
+from service.gate.guesses import Guesses
 from service.gate.headers import SecurityHeaders
 from service.gate.journal import Journal
 from service.gate.patience import Patience
@@ -74,7 +75,14 @@ def create_app(
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         database = connect(settings, metrics) if open_database is None else open_database(settings)
         await database.open()
-        context = Context(settings, database, Identity(database, tokens), SelectivityMonitor(database), metrics)
+        context = Context(
+            settings,
+            database,
+            Identity(database, tokens),
+            SelectivityMonitor(database),
+            metrics,
+            Guesses(settings.auth_failures_per_minute, metrics),
+        )
         context.start(context.selectivity.run())
         app.state.context = context
         if open_database is None:

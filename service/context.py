@@ -13,6 +13,7 @@ from fastapi.security import HTTPBearer
 from documents.api_key import Scope
 from service.database import BULK_TIMEOUT_FACTOR, Database
 from service.errors import ConflictError, CrowdedError, ForbiddenError
+from service.gate.guesses import Guesses
 from service.identity import Caller, Identity
 from service.listing.selectivity import SelectivityMonitor
 from service.metrics.recorded import Metrics
@@ -33,6 +34,7 @@ class Context:
     identity: Identity
     selectivity: SelectivityMonitor
     metrics: Metrics
+    guesses: Guesses
     long_requests: int = 0
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
@@ -75,9 +77,17 @@ def _authorization(request: Request) -> str | None:
     return sent[0] if len(sent) == 1 else None
 
 
+async def _resolved(request: Request, context: Context) -> Caller:
+    address = request.client.host if request.client else None
+    return await context.guesses.resolve(_authorization(request), address, context.identity.resolve)
+
+
 async def get_caller(request: Request, context: ContextDependency, _: Annotated[Any, Depends(_bearer)]) -> Caller:
-    """Return who sends `request`; raise UnauthorizedError otherwise. The one credential path of every route."""
-    caller = await context.identity.resolve(_authorization(request))
+    """Return who sends `request`: the one credential path of every route.
+
+    Raises UnauthorizedError, or TooManyGuessesError after too many of those.
+    """
+    caller = await _resolved(request, context)
     request.state.caller = caller
     if context.identity.use_is_news(caller):
         context.start(context.identity.note_use(caller))
@@ -116,7 +126,7 @@ async def require_still_entitled(request: Request) -> None:
     Raises UnauthorizedError for a credential that does not count any more, ConflictError for other rights.
     """
     known: Caller = request.state.caller
-    caller = await (await get_context(request)).identity.resolve(_authorization(request))
+    caller = await _resolved(request, await get_context(request))
     if caller.rights != known.rights:
         raise ConflictError("Your rights have changed while the request was being sent; send it again.")
 

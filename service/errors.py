@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from math import ceil
 from typing import Any
 
 from pydantic import ValidationError
@@ -34,6 +35,17 @@ class UnauthorizedError(ModeldeckError):
 
     def __init__(self) -> None:
         super().__init__("A valid API key or token is required: Authorization: Bearer <key>.")
+
+
+class TooManyGuessesError(ModeldeckError):
+    """Too many credentials from one address did not count."""
+
+    status = HTTPStatus.TOO_MANY_REQUESTS
+
+    def __init__(self, seconds: float) -> None:
+        """Tell to try again after so many seconds."""
+        super().__init__("Too many keys or tokens from your address were wrong; try again later.")
+        self.headers = {"Retry-After": str(max(1, ceil(seconds)))}
 
 
 class ForbiddenError(ModeldeckError):

@@ -23,8 +23,8 @@ is configured for it, a JWT. A key that is for reading only is refused with 403 
 may not read is answered like what does not exist.
 
 **Errors** are `application/problem+json` (RFC 9457). With 422, `errors` names each fault by its place and, where there
-are only a few, what is `allowed`. With 503, `Retry-After` tells when to try again. With 504 it is not known whether a
-change was made.
+are only a few, what is `allowed`. With 429 and 503, `Retry-After` tells when to try again. With 504 it is
+not known whether a change was made.
 
 **Changes.** A model has a version, which is its `ETag`. A change that is sent with `If-Match` is refused with 412 when
 somebody else was faster.

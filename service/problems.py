@@ -11,7 +11,14 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from service.errors import InvalidInputError, ModeldeckError, StaleVersionError, UnauthorizedError, validation_errors
+from service.errors import (
+    InvalidInputError,
+    ModeldeckError,
+    StaleVersionError,
+    TooManyGuessesError,
+    UnauthorizedError,
+    validation_errors,
+)
 from service.json_schema import reference
 from service.mongo_errors import (
     INTERNAL_DETAIL,
@@ -28,6 +35,7 @@ log = logging.getLogger("modeldeck")
 COMMON_FAILURES = (
     HTTPStatus.UNAUTHORIZED,
     HTTPStatus.UNPROCESSABLE_ENTITY,
+    HTTPStatus.TOO_MANY_REQUESTS,
     HTTPStatus.SERVICE_UNAVAILABLE,
     HTTPStatus.GATEWAY_TIMEOUT,
 )
@@ -84,6 +92,10 @@ _DOCUMENTED = {
     HTTPStatus.PRECONDITION_FAILED: ("`If-Match` is not the current version.", StaleVersionError(3).detail),
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ("The body or a record is too large.", "The body exceeds 1,000,000 bytes."),
     HTTPStatus.UNPROCESSABLE_ENTITY: ("Something of the request is not allowed.", InvalidInputError([_FAULT]).detail),
+    HTTPStatus.TOO_MANY_REQUESTS: (
+        "Too many credentials from this address did not count.",
+        TooManyGuessesError(60).detail,
+    ),
     HTTPStatus.SERVICE_UNAVAILABLE: (
         "The service can't answer at the moment.",
         MONGO_DETAILS[HTTPStatus.SERVICE_UNAVAILABLE],
@@ -93,6 +105,7 @@ _DOCUMENTED = {
 _DOCUMENTED_HEADERS = {
     HTTPStatus.UNAUTHORIZED: ("WWW-Authenticate", "How to ask instead.", "Bearer"),
     HTTPStatus.PRECONDITION_FAILED: ("ETag", "The current version, in quotes.", '"3"'),
+    HTTPStatus.TOO_MANY_REQUESTS: ("Retry-After", "Seconds after which to try again.", "42"),
     HTTPStatus.SERVICE_UNAVAILABLE: ("Retry-After", "Seconds after which to try again.", RETRY_AFTER_SECONDS),
 }
 

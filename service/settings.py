@@ -51,6 +51,12 @@ class Settings(BaseSettings):
     drain_seconds: float = Field(
         2.0, ge=0, le=20, description="Seconds from SIGTERM, when it is not ready any more, until it stops listening."
     )
+    auth_failures_per_minute: int = Field(
+        60,
+        ge=1,
+        le=100_000,
+        description="Wrong keys and tokens that one process takes from one address in a minute; further ones get 429.",
+    )
     log_format: Literal["json", "text"] | None = Field(
         None, description="`json` or `text`. By default `text` on a terminal, else `json`."
     )

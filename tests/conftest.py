@@ -25,6 +25,8 @@ from tests.world import World
 
 DATABASE = "modeldeck_test"
 TIMEOUT_SECONDS = 30.0
+# Many tests fail to say who they are, all from one address.
+MANY_FAILURES = 100_000
 
 
 @pytest.hookimpl(trylast=True)
@@ -129,7 +131,11 @@ async def database(request: pytest.FixtureRequest, real_database: Database) -> D
 def settings_in(folder: Path) -> Settings:
     """Return settings that name no machine of the developer's."""
     return Settings(
-        _env_file=None, mongodb_uri=SecretStr("mongodb://unused.invalid"), data_dir=folder, max_in_flight=1000
+        _env_file=None,
+        mongodb_uri=SecretStr("mongodb://unused.invalid"),
+        data_dir=folder,
+        max_in_flight=1000,
+        auth_failures_per_minute=MANY_FAILURES,
     )
 
 

@@ -40,6 +40,14 @@ class Metrics:
         self._abandoned = Counter(
             "modeldeck_requests_abandoned_total", "Requests whose client left before the answer ended.", registry=own
         )
+        self._failures = Counter(
+            "modeldeck_authentication_failures_total", "Credentials that did not count.", registry=own
+        )
+        self._throttled = Counter(
+            "modeldeck_authentication_throttled_total",
+            "Credentials not looked at, because too many from their address did not count.",
+            registry=own,
+        )
         self._database_seconds = Histogram(
             "modeldeck_database_seconds",
             "Time of a database command.",
@@ -77,6 +85,14 @@ class Metrics:
     def shed(self) -> None:
         """Count a request that was refused because too many were in flight."""
         self._shed.inc()
+
+    def authentication_failed(self) -> None:
+        """Count a credential that did not count."""
+        self._failures.inc()
+
+    def authentication_throttled(self) -> None:
+        """Count a credential that was not looked at."""
+        self._throttled.inc()
 
     def command(self, name: str, seconds: float, code: str | None) -> None:
         """Count a database command; `code` is that of its failure."""

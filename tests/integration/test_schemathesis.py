@@ -21,7 +21,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 from service.database import Database
 from service.settings import Settings
 from tests.commands import CommandLine
-from tests.conftest import DATABASE
+from tests.conftest import DATABASE, MANY_FAILURES
 from tests.directory import Directory
 from tests.document import DOCUMENT, OPERATIONS, Operation
 from tests.examples import Records, fill, put_back
@@ -65,7 +65,10 @@ class World(NamedTuple):
 async def world(
     real_database: Database, raw: SyncDatabase[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory
 ) -> World:
-    async with Directory.on(real_database, Settings(_env_file=None, data_dir=tmp_path_factory.mktemp("data"))) as there:
+    settings = Settings(
+        _env_file=None, data_dir=tmp_path_factory.mktemp("data"), auth_failures_per_minute=MANY_FAILURES
+    )
+    async with Directory.on(real_database, settings) as there:
         records = await fill(there, raw)
         keys = {user: await there.key(user) for user in ("u-admin", "u-anna")}
     return World(records, keys)
@@ -92,7 +95,12 @@ class Service(NamedTuple):
 
 @pytest.fixture(scope="module")
 def running(mongo_uri: str, world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    here = CommandLine(tmp_path_factory.mktemp("served"), mongodb_uri=mongo_uri, database=DATABASE)
+    here = CommandLine(
+        tmp_path_factory.mktemp("served"),
+        mongodb_uri=mongo_uri,
+        database=DATABASE,
+        auth_failures_per_minute=str(MANY_FAILURES),
+    )
     with here.serving() as served, requests.Session() as session:
         answers: Counter[int] = Counter()
         session.hooks["response"].append(lambda answer, **_: answers.update([answer.status_code]))

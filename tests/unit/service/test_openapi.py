@@ -16,7 +16,7 @@ from tests.document import COMPONENTS, DOCUMENT, OPERATIONS, SCHEMAS, Operation,
 from tests.doors import STRICT
 
 # Of every route that asks the database who is calling.
-GUARDED_STATUSES = {401, 422, 503, 504}
+GUARDED_STATUSES = {401, 422, 429, 503, 504}
 
 
 def _forms(base: type[BaseModel] = BaseModel) -> Iterator[type[BaseModel]]:
