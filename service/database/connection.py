@@ -35,7 +35,15 @@ _PROMISED: Record = {
     "retryReads": True,
     "readPreference": "primary",
 }
-_DEFAULTS: Record = {"appname": "modeldeck", "serverSelectionTimeoutMS": 5000, "maxPoolSize": 200}
+_DEFAULTS: Record = {
+    "appname": "modeldeck",
+    "serverSelectionTimeoutMS": 5000,
+    "maxPoolSize": 200,
+    # A member that hangs with its connections open is noticed after both of these together, 30 seconds by default.
+    # Until then, whatever was sent to it holds its place to the end of its deadline.
+    "heartbeatFrequencyMS": 2000,
+    "connectTimeoutMS": 3000,
+}
 BULK_TIMEOUT_FACTOR = 6
 
 
