@@ -8,7 +8,7 @@ EXTRAS := $(if $(and $(filter Linux,$(shell uname -s)),$(filter x86_64,$(shell u
 INSTALLED := $(VENV)/.installed
 DEVELOPED := $(VENV)/.developed
 
-.PHONY: run test check docs bench clean
+.PHONY: run test check docs bench faults clean
 
 run: $(INSTALLED)
 	@exec $(BIN)/modeldeck serve --demo --port $(PORT)
@@ -28,6 +28,9 @@ docs: $(DEVELOPED)
 
 bench: $(DEVELOPED)
 	$(BIN)/python -m benchmarks
+
+faults: $(DEVELOPED)
+	@$(BIN)/python -m faults
 
 clean:
 	rm -rf $(VENV)

@@ -7,7 +7,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -52,6 +52,8 @@ class Served:
 class CommandLine:
     """A shell in a folder of its own, with the given MODELDECK_* variables and no others."""
 
+    program: Sequence[str] = (MODELDECK,)
+
     def __init__(self, folder: Path, **settings: str) -> None:
         self.folder = folder
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("MODELDECK_")}
@@ -60,7 +62,7 @@ class CommandLine:
     def start(self, *arguments: str, **options: int | IO[str]) -> subprocess.Popen[str]:
         """Start a command and leave it running."""
         streams: dict[str, Any] = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        command = [MODELDECK, *arguments]
+        command = [*self.program, *arguments]
         process: subprocess.Popen[str] = subprocess.Popen(
             command, cwd=self.folder, env=self.environment, text=True, **{**streams, **options}
         )

@@ -85,7 +85,7 @@ class Settled:
     problems: list[str]
 
 
-def bundle(folder: Path) -> Origin:
+def bundle(folder: Path, models: int = MODELS) -> Origin:
     """Write a bundle of users, nested groups with members, and models with grants to both."""
     users = [{"id": f"u{n}", "name": f"User {n}", "email": f"u{n}@example.com"} for n in range(USERS)]
     groups = [
@@ -97,19 +97,19 @@ def bundle(folder: Path) -> Origin:
         }
         for n in range(GROUPS)
     ]
-    models = [
+    records = [
         model(
             f"team/m{n}",
             f"u{n % USERS}",
             base_model_id=f"base/{n % 9}",
-            params={"system": f"Prompt {n}.", "temperature": n / MODELS},
+            params={"system": f"Prompt {n}.", "temperature": n / models},
             meta={"description": "d" * (n % 50), "tags": [{"name": f"t{n % 11}"}]},
             access_grants=[grant(f"group:g{n % GROUPS}"), grant(f"user:u{n % 149}", "write")],
         )
-        for n in range(MODELS)
+        for n in range(models)
     ]
-    path = written(folder, {"users": users, "groups": groups, "models": models}, "bundle.json")
-    return Origin(path, "models", MODELS)
+    path = written(folder, {"users": users, "groups": groups, "models": records}, "bundle.json")
+    return Origin(path, "models", models)
 
 
 def old_instance(folder: Path) -> Origin:

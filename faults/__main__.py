@@ -1,0 +1,66 @@
+"""`python -m faults [ID ...]`: run the fault tests and print one table; exit status 1 when a promise was broken."""
+
+import argparse
+import signal
+import sys
+import tempfile
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+
+from faults.place import CannotRunError, Place
+from faults.registry import SECTIONS
+from faults.report import HEAD, Result, Row, Section, progress
+
+# Far more than all of it takes; whatever hangs is ended with it.
+MOST_SECONDS = 40 * 60
+EXIT_BROKEN, EXIT_INTERRUPTED = 1, 130
+
+
+def _arguments() -> argparse.Namespace:
+    known = sorted({id_ for section in SECTIONS for id_ in section.ids})
+    parser = argparse.ArgumentParser(prog="faults", description=__doc__)
+    parser.add_argument("ids", nargs="*", choices=[*known, []], metavar="ID", help=f"only these: {', '.join(known)}")
+    return parser.parse_args()
+
+
+def _rows(section: Section, place: Place) -> Iterator[Row]:
+    ids = ", ".join(section.ids)
+    progress(f"{ids}: {section.title}")
+    try:
+        yield from section.run(place)
+    except CannotRunError as error:
+        yield Row(ids, section.title, "–", "–", Result.SKIPPED, str(error))
+    except Exception as error:
+        traceback.print_exc()
+        told = str(error).strip().splitlines()
+        yield Row(ids, section.title, "–", "–", Result.FAILED, f"{type(error).__name__}: {told[0] if told else ''}")
+
+
+def main() -> int:
+    """Run the tests that were asked for and return the exit status."""
+    arguments = _arguments()
+    # Ends like Ctrl-C: everything that was started is stopped, and the files removed.
+    for ending in (signal.SIGTERM, signal.SIGALRM):
+        signal.signal(ending, signal.default_int_handler)
+    signal.alarm(MOST_SECONDS)
+    broken = False
+    print(HEAD, flush=True)
+    try:
+        with tempfile.TemporaryDirectory(prefix="modeldeck-faults-", ignore_cleanup_errors=True) as folder:
+            place = Place(Path(folder))
+            try:
+                for section in SECTIONS:
+                    if not arguments.ids or set(section.ids) & set(arguments.ids):
+                        for row in _rows(section, place):
+                            print(row, flush=True)
+                            broken = broken or row.result is Result.FAILED
+            finally:
+                place.close()
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    return EXIT_BROKEN if broken else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

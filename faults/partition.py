@@ -1,0 +1,97 @@
+"""D1: the primary is cut off, from everybody or from the other members only; in networks that are made for it."""
+
+import json
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+from faults.failover import Undo, struck
+from faults.members import BOUND, Member
+from faults.networks import Networks, require_networks
+from faults.place import Place
+from faults.replica_set import ReplicaSet
+from faults.report import Result, Row
+from faults.services import ROOT, Installation
+from faults.writers import POLL_SECONDS, Writers
+
+STOP_SECONDS = 60.0
+AFTER_SECONDS = 4.0
+# Where packets vanish, MongoDB waits for answers that never come. A secondary that had followed the primary takes five
+# seconds and half an election timeout to look for another source; a new primary asks the lost one for writes that it
+# may lack itself, and waits ten seconds, though what a majority has is there without.
+SETTINGS = {"electionTimeoutMillis": 4000, "catchUpTimeoutMillis": 1000}
+NAME = (
+    "partition of the primary, packets vanish (between it and all others, or only the other members; "
+    f"{', '.join(f'{name} {value}' for name, value in SETTINGS.items())}; recovery: the first write acknowledged)"
+)
+
+
+def first_acknowledged(writers: Writers, struck: float, seconds: float) -> float | None:
+    """Wait for one acknowledged write: for half a minute from then on, the members hear of each other slowly."""
+    deadline = struck + seconds
+    while (found := writers.first(struck)) is None and time.monotonic() < deadline:
+        time.sleep(POLL_SECONDS)
+    time.sleep(AFTER_SECONDS)
+    return found
+
+
+def run(_: Place) -> Iterator[Row]:
+    """Yield the row that this module, run as a program inside a network namespace, prints as JSON."""
+    require_networks()
+    command = [*BOUND, "unshare", "--net", sys.executable, "-m", "faults.partition"]
+    process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    rows = 0
+    try:
+        for line in process.stdout:
+            told = json.loads(line)
+            rows += 1
+            yield Row(**{**told, "result": Result(told["result"])})
+    except BaseException:
+        process.send_signal(signal.SIGINT)
+        raise
+    finally:
+        status = process.wait(STOP_SECONDS)
+        process.stdout.close()
+    if status != 0 or rows == 0:
+        raise RuntimeError(f"the partition ended with status {status}, see above")
+
+
+def inside(place: Place) -> Iterator[Row]:
+    """Cut the primary off by turns in two ways, in a namespace of our own."""
+    networks = Networks()
+
+    def partitioned(replica_set: ReplicaSet, primary: Member, number: int) -> Undo:
+        where = replica_set.members.index(primary)
+        if number % 2:
+            networks.part(where)
+            return lambda: networks.part(where, again=True)
+        networks.cut(where)
+        return lambda: networks.mend(where)
+
+    with networks.made(place) as homes:
+        replica_set = ReplicaSet(place.mongod, homes, **SETTINGS)
+        try:
+            replica_set.begin()
+            installation = Installation(place.folder_for("partition"), replica_set.uri, "faults_partition")
+            with installation.serving() as service:
+                yield struck(replica_set, installation, service, NAME, partitioned, recovered=first_acknowledged)
+        finally:
+            replica_set.stop()
+
+
+def main() -> None:
+    """Print each row as a line of JSON."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with tempfile.TemporaryDirectory(prefix="modeldeck-faults-", ignore_cleanup_errors=True) as folder:
+        for row in inside(Place(Path(folder))):
+            print(json.dumps(asdict(row)), flush=True)
+
+
+if __name__ == "__main__":
+    main()

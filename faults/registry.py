@@ -1,0 +1,15 @@
+"""All tests, in the order in which they are run."""
+
+from faults import answers, control, crashes, disasters, failover, partition, reads
+from faults.report import Section
+
+SECTIONS = (
+    Section(("D1",), "failover of the primary", failover.run),
+    Section(("D1",), "partition of the primary", partition.run),
+    Section(("D2",), "control of the ledger", control.run),
+    Section(("D3",), "reading what was written", reads.run),
+    Section(("D6",), "changes of many models that are cut off", crashes.run),
+    Section(("F1", "F2", "F3", "F4"), "no majority, lost connections, errors", answers.run),
+    Section(("F6",), "all mongods killed", disasters.run_killed),
+    Section(("F5",), "disks that are full", disasters.run_full),
+)
