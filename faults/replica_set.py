@@ -91,7 +91,7 @@ class ReplicaSet:
             told = member.command("replSetGetStatus")["members"]
         except PyMongoError:
             return False
-        if sorted(other["state"] for other in told) != [_PRIMARY, _SECONDARY, _SECONDARY]:
+        if sorted(other["state"] for other in told) != [_PRIMARY] + [_SECONDARY] * (len(self.members) - 1):
             return False
         last = max(other["optimeDate"] for other in told)
         return all((last - other["optimeDate"]).total_seconds() <= NEAR_SECONDS for other in told)
