@@ -1,6 +1,7 @@
 """O3 and S9: a directory of 200,000 models: searches that are left alone, and searches that mean harm."""
 
 import asyncio
+import socket
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from faults.place import Place
 from faults.report import Row, judged, progress
 from faults.services import Shell
 from tests.commands import Served, until
-from tests.searches import BOMBS, PLAIN
+from faults.searches import BOMBS, PLAIN
 
 MODELS = 200_000
 LIST = "/api/models/list"
@@ -71,8 +72,6 @@ def _left(served: Served, key: str, uri: str) -> Row:
 @contextmanager
 def leaving(served: Served, key: str) -> Iterator[Any]:
     """Send searches and yield what closes all their connections."""
-    import socket
-
     address = urlsplit(served.url)
     request = f"GET {LIST}?query={WORST} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n\r\n".encode()
     connections = []

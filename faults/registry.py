@@ -1,6 +1,6 @@
 """All tests, in the order in which they are run."""
 
-from faults import answers, contention, control, crashes, disasters, failover, leaving, limits, overload, partition, reads
+from faults import answers, contention, control, crashes, disasters, failover, leaving, limits, many, overload, partition, reads
 from faults.report import Section
 
 SECTIONS = (
@@ -12,6 +12,7 @@ SECTIONS = (
     Section(("F1", "F2", "F3", "F4"), "no majority, lost connections, errors", answers.run),
     Section(("F6",), "all mongods killed", disasters.run_killed),
     Section(("O1", "O2"), "more than can be answered", overload.run),
+    Section(("O3", "S9"), "a large directory", many.run),
     Section(("D4", "D5"), "many who change the same", contention.run),
     Section(("O4", "O7", "F7"), "limits", limits.run),
     Section(("O5", "O6"), "ending, and probes", leaving.run),
