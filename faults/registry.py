@@ -1,6 +1,6 @@
 """All tests, in the order in which they are run."""
 
-from faults import answers, contention, control, crashes, disasters, failover, leaving, limits, many, overload, partition, reads
+from faults import answers, clock, contention, control, crashes, disasters, failover, leaving, limits, many, overload, partition, reads
 from faults.report import Section
 
 SECTIONS = (
@@ -15,6 +15,7 @@ SECTIONS = (
     Section(("O3", "S9"), "a large directory", many.run),
     Section(("D4", "D5"), "many who change the same", contention.run),
     Section(("O4", "O7", "F7"), "limits", limits.run),
+    Section(("F8",), "clocks that differ", clock.run),
     Section(("O5", "O6"), "ending, and probes", leaving.run),
     Section(("F5",), "disks that are full", disasters.run_full),
 )

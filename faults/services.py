@@ -64,7 +64,7 @@ class Installation:
 
     def __init__(self, folder: Path, uri: str, database: str, **settings: str) -> None:
         self._common = {"mongodb_uri": uri, "database": database, "request_timeout": str(REQUEST_SECONDS), **settings}
-        self._folder = folder
+        self.folder = folder
         self.database = database
         self.shell: CommandLine = Shell(folder, **self._common)
         self.shell.ok("user", "add", "--id", USER, "--email", "f@example.com", "--name", "F", "--role", "admin")
@@ -73,7 +73,7 @@ class Installation:
     @contextmanager
     def serving(self, *arguments: str, weak: bool = False) -> Iterator[Service]:
         """Run the service for the duration of a block."""
-        shell = WeakShell(self._folder, **self._common) if weak else self.shell
+        shell = WeakShell(self.folder, **self._common) if weak else self.shell
         with shell.serving(*arguments) as served:
             yield Service(served, self.shell, self.database, self.key)
 
