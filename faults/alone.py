@@ -18,7 +18,7 @@ APP = {"appName": "modeldeck"}
 def alone(place: Place, name: str, **settings: str) -> Iterator[tuple[ReplicaSet, Installation]]:
     """Yield a replica set of one member and an installation on it."""
     folder = place.folder_for(name)
-    replica_set = ReplicaSet(place.mongod, [Home("127.0.0.1", free_port(), folder / "node")])
+    replica_set = ReplicaSet(place.mongod, [Home("127.0.0.1", free_port(), folder / "node", folder / "node.log")])
     replica_set.begin()
     try:
         yield replica_set, Installation(folder, replica_set.uri, f"faults_{name}", **settings)

@@ -71,7 +71,11 @@ def _fat(service: Service) -> Row:
         broken += [] if whole and len(items) == PAGE else [f"{answer.url.path}: {answer.status_code}"]
     size = sum(len(answer.content) for answer in answers) / 1e6
     return judged(
-        "O7", f"page and export of {PAGE} models of {RECORD_BYTES:,} bytes", f"{size:.0f} MB in {seconds:.1f} s", "200, whole", broken
+        "O7",
+        f"page and export of {PAGE} models of {RECORD_BYTES:,} bytes",
+        f"{size:.0f} MB in {seconds:.1f} s",
+        "200, whole",
+        broken,
     )
 
 

@@ -50,8 +50,9 @@ def _shed(replica_set: ReplicaSet, service: Service) -> Row:
         broken += [] if condition else [said]
     measured = (
         f"{able:.0f} a second possible, {able * TIMES:.0f} sent: {len(accepted)} answered, p99 "
-        f"{percentile(accepted, 99):.2f} s; {len(refused)} refused, p99 {percentile(refused, 99) * 1000:.0f} ms, slowest "
-        f"{percentile(refused, 100) * 1000:.0f} ms; goodput {goodput:.0%}; memory {before:.0f} to {after:.0f} MB"
+        f"{percentile(accepted, 99):.2f} s; {len(refused)} refused, p99 {percentile(refused, 99) * 1000:.0f} ms, "
+        f"slowest {percentile(refused, 100) * 1000:.0f} ms; goodput {goodput:.0%}; "
+        f"memory {before:.0f} to {after:.0f} MB"
     )
     must_hold = "accepted p99 <= 2 s; all others 503 with Retry-After, p99 <= 100 ms; goodput >= 80 %; memory + < 20 %"
     return judged("O1", f"calls block for {BLOCK_MS} ms, {TIMES} x capacity for 60 s", measured, must_hold, broken)

@@ -1,6 +1,22 @@
 """All tests, in the order in which they are run."""
 
-from faults import answers, clock, contention, control, crashes, disasters, failover, leaving, limits, many, overload, partition, reads
+from faults import (
+    answers,
+    clock,
+    contention,
+    control,
+    crashes,
+    disasters,
+    failover,
+    leaving,
+    limits,
+    many,
+    outward,
+    overload,
+    partition,
+    reads,
+    suites,
+)
 from faults.report import Section
 
 SECTIONS = (
@@ -13,6 +29,8 @@ SECTIONS = (
     Section(("F6",), "all mongods killed", disasters.run_killed),
     Section(("O1", "O2"), "more than can be answered", overload.run),
     Section(("O3", "S9"), "a large directory", many.run),
+    Section(("S11",), "whom the service calls", outward.run),
+    Section(("S1", "S4", "S5", "S10"), "access and hostile input", suites.run),
     Section(("D4", "D5"), "many who change the same", contention.run),
     Section(("O4", "O7", "F7"), "limits", limits.run),
     Section(("F8",), "clocks that differ", clock.run),

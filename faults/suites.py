@@ -1,0 +1,103 @@
+"""S1, S4, S5, S10: tests of `make test` that are given more to do than there."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from faults.place import Place
+from faults.report import Row, judged, progress
+from faults.services import ROOT
+
+SECONDS = 900
+DOCUMENTED_REQUESTS = 20_000
+_PASSED = re.compile(r"(\d+) passed")
+
+
+@dataclass(frozen=True, slots=True)
+class Suite:
+    """A module of tests, and how much it has to do."""
+
+    id: str
+    test: str
+    module: str
+    must_hold: str
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+ORACLE = Suite(
+    "S1",
+    "6,000 random requests to the list, and all other reads of a random directory, against a naive checker",
+    "tests/integration/test_oracle.py tests/integration/test_oracle_reads.py",
+    "0 differences; the totals are what can be seen",
+    {"ORACLE_REQUESTS": "6000", "ORACLE_SEED": "20261124"},
+)
+TAKEOVER = Suite(
+    "S4",
+    "100 races of imports onto the ids of others, who change, delete and make them anew",
+    "tests/integration/test_takeover.py",
+    "0 foreign fields changed",
+    {"TAKEOVER_ROUNDS": "100"},
+)
+HIDDEN = Suite(
+    "S5",
+    "each route asked 500 times for a hidden and an absent model, in turns",
+    "tests/integration/test_hidden_and_absent.py",
+    "status, headers and body alike; medians less than 1 ms apart",
+    {"TIMED_PAIRS": "500"},
+)
+EXACT = Suite(
+    "S10",
+    "1,000 hostile values for ids, names, params and meta",
+    "tests/integration/test_exactness.py",
+    "no 5xx; what is accepted comes back exactly",
+    {"HOSTILE_EXAMPLES": "1000"},
+)
+DOCUMENTED = Suite(
+    "S10",
+    "requests made from the OpenAPI document, right and wrong",
+    "tests/integration/test_schemathesis.py",
+    f"at least {DOCUMENTED_REQUESTS:,}, no 5xx, every answer as documented",
+    {"SCHEMATHESIS_EXAMPLES": "230"},
+)
+
+
+def run(place: Place) -> Iterator[Row]:
+    """Yield a row for each suite."""
+    for suite in (ORACLE, TAKEOVER, HIDDEN, EXACT):
+        yield _run(place, suite)
+    yield _documented(place)
+
+
+def _run(place: Place, suite: Suite, **more: str) -> Row:
+    progress(f"{suite.id}: {suite.test}")
+    folder = place.folder_for(suite.id.lower())
+    environment = {**os.environ, **suite.settings, **more}
+    command = [sys.executable, "-m", "pytest", f"--basetemp={folder / 'tests'}", *suite.module.split()]
+    began = time.monotonic()
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
+    )
+    seconds = time.monotonic() - began
+    (folder / "output.txt").write_text(done.stdout + done.stderr, encoding="utf-8")
+    passed = _PASSED.search(done.stdout)
+    broken = [line for line in done.stdout.splitlines() if line.startswith(("E  ", "FAILED", "ERROR"))]
+    if done.returncode != 0 and not broken:
+        broken = [f"pytest ended with status {done.returncode}"]
+    measured = f"{passed[1] if passed else 'no'} tests passed in {seconds:.0f} s"
+    return judged(suite.id, suite.test, measured, suite.must_hold, broken if done.returncode != 0 else [])
+
+
+def _documented(place: Place) -> Row:
+    told = place.folder_for("answers-told") / "answers.json"
+    row = _run(place, DOCUMENTED, SCHEMATHESIS_ANSWERS=str(told))
+    answers: dict[str, int] = json.loads(told.read_text(encoding="utf-8")) if told.exists() else {}
+    total, failed = sum(answers.values()), sum(n for status, n in answers.items() if status.startswith("5"))
+    broken = [row.why] if row.why else []
+    broken += [f"{total:,} requests were sent"] if total < DOCUMENTED_REQUESTS else []
+    broken += [f"{failed} answers 5xx"] if failed else []
+    return judged(row.id, row.test, f"{total:,} requests, {failed} answers 5xx; {row.measured}", row.must_hold, broken)
