@@ -7,15 +7,16 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
+from faults.bare import Bare
 from faults.failover import Undo, struck
 from faults.members import BOUND, Member
 from faults.networks import Networks, require_networks
 from faults.place import Place
 from faults.replica_set import ReplicaSet
-from faults.report import Result, Row
+from faults.report import Result, Row, progress
 from faults.services import ROOT, Installation
 from faults.writers import POLL_SECONDS, Writers
 
@@ -74,13 +75,26 @@ def inside(place: Place) -> Iterator[Row]:
         networks.cut(where)
         return lambda: networks.mend(where)
 
+    compare: list[float] = []
+
+    def compared(writers: Writers, struck: float, seconds: float) -> float | None:
+        bare = Bare(replica_set.uri)
+        with bare.trying():
+            found = first_acknowledged(writers, struck, seconds)
+        if bare.seconds is not None:
+            compare.append(bare.seconds)
+            progress(f"a bare driver: after {bare.seconds:.1f} s")
+        return found
+
     with networks.made(place) as homes:
         replica_set = ReplicaSet(place.mongod, homes, **SETTINGS)
         try:
             replica_set.begin()
             installation = Installation(place.folder_for("partition"), replica_set.uri, "faults_partition")
             with installation.serving() as service:
-                yield struck(replica_set, installation, service, NAME, partitioned, recovered=first_acknowledged)
+                row = struck(replica_set, installation, service, NAME, partitioned, recovered=compared)
+                bare = f"; a bare driver {min(compare):.1f} to {max(compare):.1f} s" if compare else ""
+                yield replace(row, measured=row.measured + bare)
         finally:
             replica_set.stop()
 
