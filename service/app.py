@@ -1,5 +1,6 @@
 """The composition root: every part of the service is made and wired here."""
 
+import asyncio
 import gc
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -12,7 +13,7 @@ from service import health, static_files
 from service.bulk.endpoint import bulk_router
 from service.bulk.sets_endpoint import sets_router
 from service.context import Context
-from service.database import Database, DatabaseWatch, listeners
+from service.database import CommandWatch, Database, DatabaseWatch, listeners
 from service.drain import drain_on_sigterm
 from service.errors import ConfigurationError
 from service.gate.capacity import Capacity
@@ -36,12 +37,13 @@ from service.people import groups_endpoint, self_endpoint, user_keys_endpoint, u
 from service.problems import install_error_handlers
 from service.settings import Settings, load_settings
 from service.tokens import TokenVerifier
+from service.tracing.choice import SILENT, traces
 
 API = "/api"
 COMPATIBILITY = "/api/v1"
 
 
-def connect(settings: Settings, watch: DatabaseWatch) -> Database:
+def connect(settings: Settings, watch: DatabaseWatch, traced: Sequence[CommandWatch]) -> Database:
     """Return the database that the settings name; the embedded one has put its URI there by now."""
     if settings.mongodb_uri is None:
         raise ConfigurationError("MODELDECK_MONGODB_URI is not set; `modeldeck serve` starts an embedded MongoDB.")
@@ -49,7 +51,7 @@ def connect(settings: Settings, watch: DatabaseWatch) -> Database:
         settings.mongodb_uri.get_secret_value(),
         settings.database,
         settings.request_timeout,
-        event_listeners=listeners(watch),
+        event_listeners=listeners(watch, traced),
     )
 
 
@@ -69,11 +71,15 @@ def create_app(
     """Return the service. A database that comes from `open_database` is left open for its owner."""
     settings = settings or load_settings()
     metrics = Metrics()
+    traced = traces(settings)
     tokens = TokenVerifier(settings) if settings.jwt_secret or settings.jwt_jwks_file else None
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        database = connect(settings, metrics) if open_database is None else open_database(settings)
+        if open_database is None:
+            database = connect(settings, metrics, [traced.command] if traced else [])
+        else:
+            database = open_database(settings)
         await database.open()
         context = Context(
             settings,
@@ -96,10 +102,17 @@ def create_app(
             await context.stop()
             if open_database is None:
                 database.close()
+            if traced:
+                await asyncio.to_thread(traced.close)
 
     documented = settings.mongodb_uri is None if settings.docs is None else settings.docs
     app = DocumentedApp(
-        gates(settings, metrics), documented=documented, **ABOUT, lifespan=lifespan, redirect_slashes=False
+        gates(settings, metrics),
+        documented=documented,
+        **ABOUT,
+        lifespan=lifespan,
+        redirect_slashes=False,
+        telemetry=traced.telemetry if traced else SILENT,
     )
     install_error_handlers(app)
     for asked_by_machines in (health.router, metrics_endpoint.router):

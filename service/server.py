@@ -19,6 +19,7 @@ from service.logs.configuration import configuration, configure, log_the_rest
 from service.metrics.recorded import SHARED_FOLDER
 from service.session import located, mongodb_uri, opened
 from service.settings import PREFIX, Settings
+from service.tracing.choice import require_libraries
 
 # From SIGTERM to the end, with the seconds in which it only says that it will leave.
 LEAVING_SECONDS = 27
@@ -50,6 +51,7 @@ class _Announcing(uvicorn.Server):
 def serve(settings: Settings, options: ServeOptions) -> None:
     """Serve until SIGINT or SIGTERM, then stop all that was started for it."""
     _require_free(options)
+    require_libraries(settings)
     logged = configuration(settings)
     configure(logged)
     embedded = settings.mongodb_uri is None

@@ -66,6 +66,7 @@ class Settings(BaseSettings):
     metrics_token: SecretStr | None = Field(
         None, min_length=16, description="What `/metrics` has to be asked with, as a bearer token. By default nothing."
     )
+    tracing: bool = Field(False, description="Send traces to an OpenTelemetry collector; takes the extra `tracing`.")
     docs: bool | None = Field(
         None,
         description="Serve `/docs`, `/redoc` and `/openapi.json`. By default only with the embedded MongoDB.",
