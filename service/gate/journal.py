@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Protocol
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.gate.probes import PROBES
@@ -24,6 +23,7 @@ log = logging.getLogger("modeldeck")
 CLIENT_LEFT = 499
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 OTHER = "other"
+_HEADER = HEADER.lower().encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +67,14 @@ class _Exchange:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
-            MutableHeaders(scope=message)[HEADER] = self.id
+            message["headers"] = [*message.get("headers", ()), (_HEADER, self.id.encode())]
         elif message["type"] == "http.response.body":
             self.complete = not message.get("more_body", False)
         await self._send(message)
 
 
 def _given(scope: Scope) -> bytes | None:
-    wanted = HEADER.lower().encode()
-    return next((value for name, value in scope["headers"] if name == wanted), None)
+    return next((value for name, value in scope["headers"] if name == _HEADER), None)
 
 
 class Journal:
