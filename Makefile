@@ -21,7 +21,7 @@ check: $(DEVELOPED)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest tests/unit/test_docs.py
+	$(BIN)/pytest tests/unit/test_docs.py tests/unit/test_pins.py
 
 docs: $(DEVELOPED)
 	$(BIN)/python -m indexes.dictionary
