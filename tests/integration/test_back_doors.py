@@ -61,6 +61,7 @@ def test_every_route_is_described_or_the_compatible_form_of_one_that_is_or_publi
     assert others <= PUBLIC
     assert {path for path in others if not path.startswith(("/health/", "/api/health/"))} <= {
         *("/static/favicon.png", "/openapi.json", "/docs", "/docs/oauth2-redirect", "/redoc"),
+        *("/metrics", "/api/metrics"),
     }
 
 

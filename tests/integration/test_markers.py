@@ -110,6 +110,10 @@ async def test_no_answer_tells_what_is_not_for_the_caller(
                 assert " prompt" not in _told(answer) and "@example.com" not in _told(answer), (name, method, address)
     assert seen >= {200, 307, 401, 403, 404, 405, 409, 422}
     assert MARK not in _logged(caplog)
+    # Nor is it told to whoever counts what was asked, who needs no key.
+    counted = await there.client.get("/metrics")
+    assert counted.status_code == 200
+    assert MARK not in _told(counted)
     assert not any(record["sha256"] in _logged(caplog) for record in raw.api_keys.find())
 
 
