@@ -97,8 +97,11 @@ async def get_caller(request: Request, context: ContextDependency, _: Annotated[
 CallerDependency = Annotated[Caller, Depends(get_caller)]
 
 
-async def get_more_time(request: Request, context: ContextDependency) -> AsyncIterator[None]:
-    """Give a request that concerns many records more time than others; raise CrowdedError when too many have it."""
+async def get_more_time(request: Request, context: ContextDependency, _: CallerDependency) -> AsyncIterator[None]:
+    """Give a request that concerns many records more time than others; raise CrowdedError when too many have it.
+
+    For callers who are known: nobody else shall keep them from it.
+    """
     if context.long_requests >= max(1, context.settings.max_in_flight // LONG_SHARE):
         raise CrowdedError
     context.long_requests += 1
