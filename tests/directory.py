@@ -115,6 +115,11 @@ class Directory:
         return [item["id"] for item in (await self.page(as_user, **parameters))["items"]]
 
 
+def lasting(answer: httpx.Response) -> dict[str, str]:
+    """Return the headers of an answer without the id of its request, which is never the same."""
+    return {name: value for name, value in answer.headers.items() if name != "x-request-id"}
+
+
 def model(model_id: str, owner: str | None, **fields: Any) -> dict[str, Any]:
     """Return a model of a bundle with everything that a test does not care about filled in."""
     defaults = {"name": f"Name of {model_id}", "created_at": 1_700_000_000, "updated_at": 1_700_000_000}

@@ -34,6 +34,7 @@ class Calls(Connection):
         self._killer = ThreadPoolExecutor(1, thread_name_prefix="modeldeck-kill")
         self._unwanted: dict[asyncio.Future[Any], Any] = {}
         self._more_unwanted = asyncio.Event()
+        self._closed = False
 
     async def _call(self, call: Callable[[Session], Awaitable[T]], seconds: float | None = None) -> T:
         """Make a call in the session of this task's transaction, or in one of its own; return what it returns.
@@ -70,7 +71,7 @@ class Calls(Connection):
 
     def _abandon(self, running: asyncio.Future[Any], session: Session) -> None:
         running.add_done_callback(self._heard_out)
-        if session is None or running.done():
+        if session is None or running.done() or self._closed:
             return
         alone = not self._unwanted
         self._unwanted[running] = session.session_id
@@ -111,5 +112,7 @@ class Calls(Connection):
 
     def close(self) -> None:
         """Close every connection."""
+        self._closed = True
+        self._unwanted.clear()
         self._killer.shutdown(wait=False, cancel_futures=True)
         super().close()

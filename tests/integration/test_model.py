@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from documents.user import Role
-from tests.directory import Directory, grant, model
+from tests.directory import Directory, grant, lasting, model
 
 MODEL = "/api/models/model"
 
@@ -29,7 +29,7 @@ async def test_hidden_and_absent_models_are_answered_alike(directory: Directory,
     hidden, absent = [await directory.get(MODEL, "bob", id=name) for name in ("hidden", "absent")]
 
     assert hidden.status_code == absent.status_code == 404
-    assert (hidden.content, hidden.headers) == (absent.content, absent.headers)
+    assert (hidden.content, lasting(hidden)) == (absent.content, lasting(absent))
     assert (await directory.get(MODEL, "root", id="hidden")).status_code == 200
 
 
