@@ -1,7 +1,8 @@
 """D1: the primary dies, steps down or hangs, again and again, under a hundred writes a second."""
 
+import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from faults.ledger import Attempt, Verdict, judge, slowest, statuses
 from faults.members import Member
@@ -79,21 +80,28 @@ def struck(
     """
     prefix = blow.__name__
     writers = Writers(service.url, service.key, prefix)
-    recoveries = []
+    firsts, recoveries = [], []
     with writers.writing():
         for number in range(TIMES):
-            recoveries.append(_strike(replica_set, writers, blow, recovered, number))
-            progress(f"D1 {name}, {number + 1} of {TIMES}: recovery after {recoveries[-1]:.1f} s")
+            first, recovery = _strike(replica_set, writers, blow, recovered, number)
+            firsts.append(first)
+            recoveries.append(recovery)
+            progress(
+                f"D1 {name}, {number + 1} of {TIMES}: first write after {first:.1f} s, "
+                f"recovery after {recovery:.1f} s, load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
+            )
     replica_set.whole()
     verdict = judge(writers.attempts, stored(replica_set, installation.database, prefix))
     problems = installation.problems()
     broken = [*verdict.broken, *answers_broken(writers.attempts), *problems]
     broken += [f"recovery took {seconds:.1f} s" for seconds in recoveries if seconds > RECOVERY_SECONDS]
-    measured = f"{told(writers, verdict)}; recovery {min(recoveries):.1f} to {max(recoveries):.1f} s"
+    measured = f"{told(writers, verdict)}; first write acknowledged {_span(firsts)}, recovery {_span(recoveries)}"
     return judged("D1", f"{name}, {TIMES} times, at 100 writes a second", measured, MUST_HOLD, broken)
 
 
-def _strike(replica_set: ReplicaSet, writers: Writers, blow: Blow, recovered: Recovered, number: int) -> float:
+def _strike(
+    replica_set: ReplicaSet, writers: Writers, blow: Blow, recovered: Recovered, number: int
+) -> tuple[float, float]:
     time.sleep(BEFORE_SECONDS)
     primary = replica_set.primary()
     moment = time.monotonic()
@@ -101,9 +109,14 @@ def _strike(replica_set: ReplicaSet, writers: Writers, blow: Blow, recovered: Re
     try:
         seconds = recovered(writers, moment, MOST_SECONDS)
     finally:
+        first = writers.first(moment)
         undo()
     replica_set.whole()
-    return MOST_SECONDS if seconds is None else seconds
+    return (MOST_SECONDS if first is None else first), (MOST_SECONDS if seconds is None else seconds)
+
+
+def _span(seconds: Sequence[float]) -> str:
+    return f"after {min(seconds):.1f} to {max(seconds):.1f} s"
 
 
 def answers_broken(attempts: list[Attempt]) -> list[str]:
