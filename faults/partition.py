@@ -22,13 +22,9 @@ from faults.writers import POLL_SECONDS, Writers
 
 STOP_SECONDS = 60.0
 AFTER_SECONDS = 4.0
-# Where packets vanish, MongoDB waits for answers that never come. A secondary that had followed the primary takes five
-# seconds and half an election timeout to look for another source; a new primary asks the lost one for writes that it
-# may lack itself, and waits ten seconds, though what a majority has is there without.
-SETTINGS = {"electionTimeoutMillis": 4000, "catchUpTimeoutMillis": 1000}
 NAME = (
     "partition of the primary, packets vanish (between it and all others, or only the other members; "
-    f"{', '.join(f'{name} {value}' for name, value in SETTINGS.items())}; recovery: the first write acknowledged)"
+    "recovery: the first write acknowledged)"
 )
 
 
@@ -87,7 +83,7 @@ def inside(place: Place) -> Iterator[Row]:
         return found
 
     with networks.made(place) as homes:
-        replica_set = ReplicaSet(place.mongod, homes, **SETTINGS)
+        replica_set = ReplicaSet(place.mongod, homes)
         try:
             replica_set.begin()
             installation = Installation(place.folder_for("partition"), replica_set.uri, "faults_partition")

@@ -116,7 +116,7 @@ class Transactions(Calls):
 
     async def _abort(self, session: AsyncIOMotorClientSession) -> None:
         if session.delegate.in_transaction:
-            with pymongo.timeout(ABORT_SECONDS):
+            with pymongo.timeout(within_deadline(ABORT_SECONDS)):
                 await session.abort_transaction()
 
 
