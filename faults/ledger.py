@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 
 # Of the writes after a recovery; a machine that does something else as well lets some wait.
 SHARE = 0.95
+# "Try again": whoever does must not find that it was done.
+NOT_DONE = 503
 
 
 @dataclass(slots=True)
@@ -65,8 +67,8 @@ class Verdict:
 def judge(attempts: Sequence[Attempt], stored: Stored) -> Verdict:
     """Compare what was answered with what is stored.
 
-    An acknowledged write must be there once; any other may be there, once. A model's revisions must be the versions
-    from 1 to the model's own, and the last of them what the model says.
+    An acknowledged write must be there once, one that can be tried again must not; any other may be there, once. A
+    model's revisions must be the versions from 1 to the model's own, and the last of them what the model says.
     """
     verdict = Verdict()
     versions: dict[str, list[int]] = defaultdict(list)
@@ -89,6 +91,8 @@ def _judge_attempt(attempt: Attempt, versions: Sequence[int], verdict: Verdict) 
         verdict.lost.append(f"{attempt} was acknowledged and is not there")
     if not attempt.acknowledged and versions:
         verdict.unknown_applied += 1
+        if attempt.status == NOT_DONE:
+            verdict.torn.append(f"{attempt} was answered {NOT_DONE} and is there")
     made = (attempt.expected or 0) + 1
     if len(versions) == 1 and versions != [made]:
         verdict.torn.append(f"{attempt} made version {versions[0]}")

@@ -5,36 +5,22 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 
 from faults.bare import Bare
-from faults.failover import Undo, struck
+from faults.failover import FIRST, Undo, first_acknowledged, struck
 from faults.members import BOUND, Member
 from faults.networks import Networks, require_networks
 from faults.place import Place
 from faults.replica_set import ReplicaSet
 from faults.report import Result, Row, progress
 from faults.services import ROOT, Installation
-from faults.writers import POLL_SECONDS, Writers
+from faults.writers import Writers
 
 STOP_SECONDS = 60.0
-AFTER_SECONDS = 4.0
-NAME = (
-    "partition of the primary, packets vanish (between it and all others, or only the other members; "
-    "recovery: the first write acknowledged)"
-)
-
-
-def first_acknowledged(writers: Writers, struck: float, seconds: float) -> float | None:
-    """Wait for one acknowledged write: for half a minute from then on, the members hear of each other slowly."""
-    deadline = struck + seconds
-    while (found := writers.first(struck)) is None and time.monotonic() < deadline:
-        time.sleep(POLL_SECONDS)
-    time.sleep(AFTER_SECONDS)
-    return found
+NAME = f"partition of the primary, packets vanish (between it and all others, or only the other members; {FIRST})"
 
 
 def run(_: Place) -> Iterator[Row]:

@@ -1,6 +1,7 @@
 """What became of each test, as a row of one Markdown table."""
 
 import sys
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -9,6 +10,7 @@ from faults.place import Place
 
 HEAD = "| id | fault or test | measured | must hold | result |\n|---|---|---|---|---|"
 MAX_REASONS = 3
+_BEGAN = time.monotonic()
 
 
 class Result(StrEnum):
@@ -56,7 +58,8 @@ def judged(id_: str, test: str, measured: str, must_hold: str, broken: Sequence[
 
 def progress(text: str) -> None:
     """Tell, on standard error, how far it is."""
-    print(f"  {text}", file=sys.stderr, flush=True)
+    minutes, seconds = divmod(int(time.monotonic() - _BEGAN), 60)
+    print(f"  {minutes:02}:{seconds:02} {text}", file=sys.stderr, flush=True)
 
 
 def _cell(text: str) -> str:

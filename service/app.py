@@ -4,6 +4,7 @@ import asyncio
 import gc
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 
 from fastapi import FastAPI
 from starlette.routing import BaseRoute
@@ -35,7 +36,9 @@ from service.models.image_endpoint import image_router
 from service.openapi import ABOUT, DocumentedApp
 from service.people import groups_endpoint, self_endpoint, user_keys_endpoint, users_endpoint
 from service.problems import install_error_handlers
+from service.readiness import hindrance
 from service.settings import Settings, load_settings
+from service.shared import Shared
 from service.tokens import TokenVerifier
 from service.tracing.choice import SILENT, traces
 
@@ -88,6 +91,7 @@ def create_app(
             SelectivityMonitor(database),
             metrics,
             Guesses(settings.auth_failures_per_minute, metrics),
+            Shared(partial(hindrance, database)),
         )
         context.start(context.selectivity.run())
         app.state.context = context

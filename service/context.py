@@ -3,9 +3,10 @@
 import asyncio
 import contextvars
 import logging
-from collections.abc import AsyncIterator, Coroutine
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
@@ -18,9 +19,12 @@ from service.identity import Caller, Identity
 from service.listing.selectivity import SelectivityMonitor
 from service.metrics.recorded import Metrics
 from service.settings import Settings
+from service.shared import Shared
 
 # Of the requests that are let in at a time, one in so many may take long: the others are for everybody else.
 LONG_SHARE = 8
+
+T = TypeVar("T")
 
 log = logging.getLogger("modeldeck")
 
@@ -35,7 +39,9 @@ class Context:
     selectivity: SelectivityMonitor
     metrics: Metrics
     guesses: Guesses
-    long_requests: int = 0
+    # Anybody may ask: one look at the database at a time is enough for all.
+    readiness: Shared[str | None]
+    long_requests: Counter[str] = field(default_factory=Counter)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     def start(self, work: Coroutine[Any, Any, None]) -> None:
@@ -71,15 +77,12 @@ ContextDependency = Annotated[Context, Depends(get_context)]
 _bearer = HTTPBearer(auto_error=False, description="An API key, or a JWT where the service is configured for it.")
 
 
-def _authorization(request: Request) -> str | None:
+async def resolved(request: Request, context: Context, resolve: Callable[[str | None], Awaitable[T]]) -> T:
+    """Return what `resolve` takes the credential of `request` for, unless its client has guessed too often."""
     # Of several, whatever stands before the service may have looked at another one than the service would.
     sent = request.headers.getlist("Authorization")
-    return sent[0] if len(sent) == 1 else None
-
-
-async def _resolved(request: Request, context: Context) -> Caller:
     address = request.client.host if request.client else None
-    return await context.guesses.resolve(_authorization(request), address, context.identity.resolve)
+    return await context.guesses.resolve(sent[0] if len(sent) == 1 else None, address, resolve)
 
 
 async def get_caller(request: Request, context: ContextDependency, _: Annotated[Any, Depends(_bearer)]) -> Caller:
@@ -87,7 +90,7 @@ async def get_caller(request: Request, context: ContextDependency, _: Annotated[
 
     Raises UnauthorizedError, or TooManyGuessesError after too many of those.
     """
-    caller = await _resolved(request, context)
+    caller = await resolved(request, context, context.identity.resolve)
     request.state.caller = caller
     if context.identity.use_is_news(caller):
         context.start(context.identity.note_use(caller))
@@ -97,19 +100,22 @@ async def get_caller(request: Request, context: ContextDependency, _: Annotated[
 CallerDependency = Annotated[Caller, Depends(get_caller)]
 
 
-async def get_more_time(request: Request, context: ContextDependency, _: CallerDependency) -> AsyncIterator[None]:
+async def get_more_time(request: Request, context: ContextDependency, caller: CallerDependency) -> AsyncIterator[None]:
     """Give a request that concerns many records more time than others; raise CrowdedError when too many have it.
 
-    For callers who are known: nobody else shall keep them from it.
+    For callers who are known, nobody else shall keep them from it; and of two, one can't keep the other from it.
     """
-    if context.long_requests >= max(1, context.settings.max_in_flight // LONG_SHARE):
+    most = max(1, context.settings.max_in_flight // LONG_SHARE)
+    if context.long_requests.total() >= most or context.long_requests[caller.user_id] >= max(1, most // 2):
         raise CrowdedError
-    context.long_requests += 1
+    context.long_requests[caller.user_id] += 1
     try:
         request.state.deadline.allow(context.settings.request_timeout * BULK_TIMEOUT_FACTOR)
         yield
     finally:
-        context.long_requests -= 1
+        context.long_requests[caller.user_id] -= 1
+        # Who has none is not remembered.
+        context.long_requests += Counter()
 
 
 MORE_TIME = Depends(get_more_time)
@@ -129,7 +135,8 @@ async def require_still_entitled(request: Request) -> None:
     Raises UnauthorizedError for a credential that does not count any more, ConflictError for other rights.
     """
     known: Caller = request.state.caller
-    caller = await _resolved(request, await get_context(request))
+    context = await get_context(request)
+    caller = await resolved(request, context, context.identity.resolve)
     if caller.rights != known.rights:
         raise ConflictError("Your rights have changed while the request was being sent; send it again.")
 

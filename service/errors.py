@@ -118,12 +118,17 @@ class InvalidInputError(ModeldeckError):
     status = HTTPStatus.UNPROCESSABLE_ENTITY
 
     def __init__(self, errors: Sequence[Mapping[str, Any]], total: int | None = None) -> None:
-        """Tell of some errors; `total` is how many there are in all, when not all of them are given."""
+        """Tell of some errors; `total` is how many were found, when not all of them are given."""
         self.total = max(total or 0, len(errors))
         self.errors = [dict(error) for error in errors[:MAX_ERRORS]]
         said = [f"{'.'.join(map(str, error['loc']))}: {error['msg']}" for error in self.errors[:MAX_DETAILS]]
-        more = [f"and {self.total - len(said):,} more"] if self.total > len(said) else []
-        super().__init__("; ".join(said + more))
+        super().__init__("; ".join(said + self._more(len(said))))
+
+    def _more(self, said: int) -> list[str]:
+        if self.total <= said:
+            return []
+        # Nobody has looked for more than can be told.
+        return ["and more"] if self.total > MAX_ERRORS else [f"and {self.total - said} more"]
 
 
 def validation_errors(errors: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -140,7 +145,7 @@ def validation_errors(errors: Sequence[Mapping[str, Any]]) -> list[dict[str, Any
 
 def invalid_input(error: ValidationError, *where: str) -> InvalidInputError:
     """Return Pydantic's findings as our error; `where` comes before each location, such as `body`."""
-    # Rendering takes its time; how many there are in all is told all the same.
+    # Rendering takes its time.
     found = error.errors(include_input=False, include_url=False)
     rendered = validation_errors(found[:MAX_ERRORS])
     located = [{**item, "loc": [*where, *map(_shortened, item["loc"])]} for item in rendered]

@@ -6,15 +6,9 @@ from typing import Any
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
-from indexes.ensure import check
 from service.context import ContextDependency
 from service.drain import DRAINING
-from service.mongo_errors import DatabaseError
 from service.problems import documented_problems, problem
-
-# Probes give up after a few seconds, and want a clear no before that.
-READY_SECONDS = 3.0
-DRIFTED = "Indexes or validators are not as declared; run: modeldeck indexes check"
 
 router = APIRouter(prefix="/health", tags=["health"])
 
@@ -46,11 +40,5 @@ async def ready(context: ContextDependency) -> Response | dict[str, Any]:
     """Answer 200 when the database answers soon, every declared index is in place, and it refuses no record of ours."""
     if DRAINING.is_set():
         return problem(HTTPStatus.SERVICE_UNAVAILABLE, "The process is about to end.")
-    try:
-        with context.database.deadline(READY_SECONDS):
-            drifts = await check(context.database)
-    except DatabaseError:
-        return problem(HTTPStatus.SERVICE_UNAVAILABLE, "The database does not answer.")
-    if any(drift.hinders for drift in drifts):
-        return problem(HTTPStatus.SERVICE_UNAVAILABLE, DRIFTED)
-    return {"status": "ready"}
+    hindrance = await context.readiness.result()
+    return {"status": "ready"} if hindrance is None else problem(HTTPStatus.SERVICE_UNAVAILABLE, hindrance)

@@ -28,6 +28,7 @@ from service.mongo_errors import (
     mongo_status,
     refused_fields,
 )
+from service.outcome import may_have_changed
 
 log = logging.getLogger("modeldeck")
 
@@ -48,6 +49,7 @@ BODY_FAILURES = (
     *COMMON_FAILURES,
 )
 PROBLEM_JSON = "application/problem+json"
+_NOT_NOW = {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
 SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
 RETRY_AFTER_SECONDS = "2"
 UNKNOWN_OUTCOME = " Whether the change was made is not known."
@@ -176,10 +178,10 @@ def install_error_handlers(app: FastAPI) -> None:
         log.error("database error %s code=%s -> %d", type(error).__name__, getattr(error, "code", None), status)
         if fields := refused_fields(error):
             log.error("the validator refused a record for: %s", ", ".join(fields))
-        detail = mongo_detail(error)
-        if status == HTTPStatus.GATEWAY_TIMEOUT and request.method not in SAFE_METHODS:
-            detail += UNKNOWN_OUTCOME
-        return problem(status, detail)
+        if status in _NOT_NOW and request.method not in SAFE_METHODS and may_have_changed():
+            # To try again, as 503 says, could be to do it twice.
+            return problem(HTTPStatus.GATEWAY_TIMEOUT, MONGO_DETAILS[HTTPStatus.GATEWAY_TIMEOUT] + UNKNOWN_OUTCOME)
+        return problem(status, mongo_detail(error))
 
     @app.exception_handler(Exception)
     async def _unforeseen(_: Request, __: Exception) -> Response:

@@ -22,7 +22,7 @@ from service.settings import PREFIX, Settings
 from service.tracing.choice import require_libraries
 
 # From SIGTERM to the end, with the seconds in which it only says that it will leave.
-LEAVING_SECONDS = 27
+LEAVING_SECONDS = 24
 
 
 @dataclass(frozen=True, slots=True)

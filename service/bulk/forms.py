@@ -2,11 +2,12 @@
 
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
+from pydantic import ConfigDict, Field, StrictBool, model_validator
 
 from documents.grant import Permission, PrincipalType
 from documents.identifier import Identifier
 from documents.text import STORABLE
+from service.form import Form, each
 from service.json_schema import echoing
 from service.listing.params import ListFilter
 from service.models.forms import ECHOED_IN_GRANTS, GRANT, GrantForm, without_echo
@@ -16,16 +17,12 @@ MAX_GRANTS = 1000
 _EVERYONE: dict[str, Any] = {"principal_type": "user", "principal_id": "*"}
 
 
-class FilterForm(ListFilter):
+class FilterForm(ListFilter, Form):
     """The filters of the list."""
 
-    model_config = ConfigDict(extra="forbid")
 
-
-class SelectionForm(BaseModel):
+class SelectionForm(Form):
     """Which models: by their ids, or all that a filter of the list selects and the caller may change."""
-
-    model_config = ConfigDict(extra="forbid")
 
     ids: Annotated[list[Identifier], Field(min_length=1, max_length=MAX_IDS)] | None = Field(
         None, description="Either these models, or those that `filter` selects.", examples=[["sql-tuning"]]
@@ -47,12 +44,10 @@ class StateForm(SelectionForm):
     is_active: StrictBool
 
 
-class RemovalForm(BaseModel):
+class RemovalForm(Form):
     """What to take away from a principal, who need not exist any more; without `permission`, all."""
 
-    model_config = ConfigDict(
-        extra="forbid", use_enum_values=True, json_schema_extra=echoing(*ECHOED_IN_GRANTS, example=_EVERYONE)
-    )
+    model_config = ConfigDict(use_enum_values=True, json_schema_extra=echoing(*ECHOED_IN_GRANTS, example=_EVERYONE))
 
     principal_type: PrincipalType
     principal_id: Annotated[str, Field(min_length=1, max_length=256), STORABLE]
@@ -64,8 +59,8 @@ class RemovalForm(BaseModel):
         return without_echo(values)
 
 
-Grants = Annotated[list[GrantForm], Field(max_length=MAX_GRANTS)]
-Removals = Annotated[list[RemovalForm], Field(max_length=MAX_GRANTS)]
+Grants = Annotated[list[GrantForm], Field(max_length=MAX_GRANTS), each(GrantForm, MAX_GRANTS)]
+Removals = Annotated[list[RemovalForm], Field(max_length=MAX_GRANTS), each(RemovalForm, MAX_GRANTS)]
 
 
 class SharingForm(SelectionForm):

@@ -2,11 +2,12 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, StrictBool, model_validator
 
 from documents.freeform import FreeForm
 from documents.identifier import PrincipalId
 from documents.model import Name
+from service.form import Form, each
 from service.json_schema import NEVER_NULL, echoing
 from service.models.forms import GRANT, META, PARAMS, BaseOfModel, GrantForm, ModelIdForm, ShownMeta, given
 from service.models.grants import asked_grants
@@ -42,7 +43,7 @@ class ItemForm(ModelIdForm):
     )
     params: Annotated[FreeForm | None, BeforeValidator(given), NEVER_NULL] = Field(None, description=PARAMS)
     meta: Annotated[ShownMeta | None, BeforeValidator(given), NEVER_NULL] = Field(None, description=META)
-    access_grants: Annotated[list[GrantForm] | None, BeforeValidator(given), NEVER_NULL] = None
+    access_grants: Annotated[list[GrantForm] | None, each(GrantForm), BeforeValidator(given), NEVER_NULL] = None
     is_active: Annotated[StrictBool | None, BeforeValidator(given), NEVER_NULL] = None
 
     @model_validator(mode="before")
@@ -76,25 +77,27 @@ class CompatibleItemForm(ItemForm):
         return {name: value for name, value in said.items() if name != "user_id"}
 
 
-class ImportForm(BaseModel):
+class ImportForm(Form):
     """Models to create or to update."""
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"models": [_ITEM], "dry_run": True}]})
+    model_config = ConfigDict(json_schema_extra={"examples": [{"models": [_ITEM], "dry_run": True}]})
 
-    models: Annotated[list[ItemForm], Field(max_length=MAX_IMPORT_MODELS)]
+    models: Annotated[list[ItemForm], Field(max_length=MAX_IMPORT_MODELS), each(ItemForm, MAX_IMPORT_MODELS)]
     dry_run: StrictBool = Field(False, description="Only return the plan.")
 
 
 class CompatibleImportForm(ImportForm):
     """The same from an existing client."""
 
-    models: Annotated[list[CompatibleItemForm], Field(max_length=MAX_IMPORT_MODELS)]  # type: ignore[assignment]
+    models: Annotated[
+        list[CompatibleItemForm], Field(max_length=MAX_IMPORT_MODELS), each(CompatibleItemForm, MAX_IMPORT_MODELS)
+    ]  # type: ignore[assignment]
 
 
 class SyncForm(ImportForm):
     """All models that the directory shall hold."""
 
-    models: Annotated[list[ItemForm], Field(min_length=1, max_length=MAX_SYNC_MODELS)]
+    models: Annotated[list[ItemForm], Field(min_length=1, max_length=MAX_SYNC_MODELS), each(ItemForm, MAX_SYNC_MODELS)]
     max_deletions: Annotated[int, Field(strict=True, ge=0)] | Annotated[str, Field(pattern=_PERCENTAGE)] = Field(
         DEFAULT_MAX_DELETIONS,
         description="How many models may be deleted: a number, or a share of all that there are, such as `10%`.",
@@ -111,4 +114,8 @@ class SyncForm(ImportForm):
 class CompatibleSyncForm(SyncForm):
     """The same from an existing client."""
 
-    models: Annotated[list[CompatibleItemForm], Field(min_length=1, max_length=MAX_SYNC_MODELS)]  # type: ignore[assignment]
+    models: Annotated[
+        list[CompatibleItemForm],
+        Field(min_length=1, max_length=MAX_SYNC_MODELS),
+        each(CompatibleItemForm, MAX_SYNC_MODELS),
+    ]  # type: ignore[assignment]

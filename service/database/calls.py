@@ -14,6 +14,7 @@ from pymongo.errors import PyMongoError
 
 from service.database.connection import Connection, current_session
 from service.database.deadline import within_deadline
+from service.outcome import note_change
 
 log = logging.getLogger("modeldeck")
 
@@ -21,6 +22,7 @@ T = TypeVar("T")
 Session = AsyncIOMotorClientSession | None
 
 KILL_SECONDS = 2.0
+CLOSE_SECONDS = 1.0
 KILL_AGAIN_SECONDS = 0.25
 
 
@@ -60,6 +62,12 @@ class Calls(Connection):
             if joined is None and session is not None and running.done():
                 # Without a transaction, this only keeps it for the next call.
                 session.delegate.end_session()
+
+    async def _change(self, call: Callable[[Session], Awaitable[T]], seconds: float | None = None) -> T:
+        """Make a call that changes something; in a transaction, nothing is changed before that is committed."""
+        if current_session.get() is None:
+            note_change()
+        return await self._call(call, seconds)
 
     def _new_session(self) -> Session:
         # The driver's own start_session would ask a thread for what is done in memory.
@@ -115,4 +123,6 @@ class Calls(Connection):
         self._closed = True
         self._unwanted.clear()
         self._killer.shutdown(wait=False, cancel_futures=True)
-        super().close()
+        # It tells the server that its sessions are over, if it is there to be told.
+        with pymongo.timeout(CLOSE_SECONDS):
+            super().close()

@@ -26,7 +26,7 @@ class Writes(Reads):
     async def insert_record(self, kind: type[Document], record: Record) -> bool:
         """Store a new document that is already in its stored form; say False when its id is taken."""
         try:
-            await self._call(lambda session: self._collection(kind).insert_one(record, session=session))
+            await self._change(lambda session: self._collection(kind).insert_one(record, session=session))
         except DuplicateKeyError:
             return False
         return True
@@ -67,7 +67,7 @@ class Writes(Reads):
     ) -> int:
         past = await self._past_validation(kind, query, any_shape=any_shape)
         update = getattr(self._collection(kind), how)
-        done: UpdateResult = await self._call(lambda session: update(query, change, session=session, **past))
+        done: UpdateResult = await self._change(lambda session: update(query, change, session=session, **past))
         return done.matched_count
 
     async def _past_validation(self, kind: type[Document], query: Mapping[str, Any], *, any_shape: bool) -> Record:
@@ -76,7 +76,7 @@ class Writes(Reads):
 
     async def delete_many(self, kind: type[Document], query: Mapping[str, Any]) -> int:
         """Delete every document that matches; return how many there were."""
-        result = await self._call(lambda session: self._collection(kind).delete_many(query, session=session))
+        result = await self._change(lambda session: self._collection(kind).delete_many(query, session=session))
         return result.deleted_count
 
     async def write_many(
@@ -95,7 +95,7 @@ class Writes(Reads):
         # What was sent in a transaction that is over would fail as if another attempt could help.
         options = {"ordered": self.transacting, **past}
         try:
-            result = await self._call(
+            result = await self._change(
                 lambda session: self._collection(kind).bulk_write(writes, session=session, **options),
                 self._timeout * BULK_TIMEOUT_FACTOR,
             )

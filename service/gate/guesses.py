@@ -5,12 +5,13 @@ import ipaddress
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from cachetools import TTLCache
 
 from service.errors import TooManyGuessesError, UnauthorizedError
-from service.identity import Caller
+
+T = TypeVar("T")
 
 WINDOW_SECONDS = 60.0
 KNOWN_SECONDS = 600.0
@@ -45,9 +46,9 @@ class Guesses:
         self._failures: TTLCache[str, deque[float]] = TTLCache(MAX_ADDRESSES, WINDOW_SECONDS, clock)
 
     async def resolve(
-        self, authorization: str | None, address: str | None, resolve: Callable[[str | None], Awaitable[Caller]]
-    ) -> Caller:
-        """Return the caller to whom `resolve` takes a credential.
+        self, authorization: str | None, address: str | None, resolve: Callable[[str | None], Awaitable[T]]
+    ) -> T:
+        """Return what `resolve` takes a credential for.
 
         Raises UnauthorizedError as `resolve` does, and TooManyGuessesError instead of asking it.
         """
@@ -58,13 +59,13 @@ class Guesses:
             self._watch.authentication_throttled()
             raise TooManyGuessesError(seconds)
         try:
-            caller = await resolve(authorization)
+            resolved = await resolve(authorization)
         except UnauthorizedError:
             self._known.pop(digest, None)
             self._failed(address)
             raise
         self._known[digest] = None
-        return caller
+        return resolved
 
     def _wait(self, address: str | None) -> float:
         """Return for how many seconds no unknown credential from this address is looked at."""

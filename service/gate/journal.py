@@ -58,6 +58,13 @@ class _Exchange:
         self.status: int | None = None
         self.complete = self.left = False
 
+    @property
+    def outcome(self) -> int:
+        """The status to note; an answer that breaks off has failed, whatever it began with."""
+        if self.status is not None and (self.complete or self.left):
+            return self.status
+        return CLIENT_LEFT if self.left else int(HTTPStatus.INTERNAL_SERVER_ERROR)
+
     async def receive(self) -> Message:
         message = await self._receive()
         if message["type"] == "http.disconnect" and not self.complete:
@@ -116,11 +123,10 @@ class Journal:
                 await answer(scope, exchange.receive, exchange.send)
 
     def _note(self, scope: Scope, exchange: _Exchange, seconds: float, *, probe: bool) -> None:
-        unanswered = CLIENT_LEFT if exchange.left else int(HTTPStatus.INTERNAL_SERVER_ERROR)
         answered = Answered(
             method=scope["method"] if scope["method"] in METHODS else OTHER,
             route=self._templates.of(scope["path"]),
-            status=exchange.status or unanswered,
+            status=exchange.outcome,
             seconds=seconds,
             probe=probe,
             left=exchange.left,

@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
+from contextlib import suppress
 from http import HTTPStatus
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.database import Deadline, current_deadline
+from service.outcome import Outcome, current_outcome
 from service.problems import SAFE_METHODS, UNKNOWN_OUTCOME, problem
 
 log = logging.getLogger("modeldeck")
@@ -14,6 +16,11 @@ log = logging.getLogger("modeldeck")
 # The database is given up first, whose failures say more.
 MARGIN_SECONDS = 0.25
 OVERDUE = "The answer took longer than it may."
+# Whoever takes an answer part by part, each just in time, holds a place for so many times what a request may take.
+MOST_RENEWALS = 20
+# Read before anybody has asked for it: whether a client has left is seen only behind what it has sent.
+MOST_AHEAD_BYTES = 262_144
+LAST_WORD_SECONDS = 1.0
 
 
 class RequestDeadline(Deadline):
@@ -23,6 +30,7 @@ class RequestDeadline(Deadline):
         """Set the deadline to `seconds` from now; `timeout` is what cancels the request."""
         super().__init__(seconds)
         self._timeout = timeout
+        self._begun = asyncio.get_running_loop().time()
         self.allow(seconds)
 
     def allow(self, seconds: float) -> None:
@@ -32,8 +40,9 @@ class RequestDeadline(Deadline):
         self._timeout.reschedule(asyncio.get_running_loop().time() + seconds + MARGIN_SECONDS)
 
     def renew(self) -> None:
-        """Begin the time anew: a part of what was asked for is done."""
-        self.allow(self._seconds)
+        """Begin the time anew: a part of what was asked for is done. That is done so often only, in all."""
+        if asyncio.get_running_loop().time() < self._begun + MOST_RENEWALS * self._seconds:
+            self.allow(self._seconds)
 
     def end(self) -> None:
         """Cancel the request now."""
@@ -43,27 +52,39 @@ class RequestDeadline(Deadline):
 class _Exchange:
     """The messages of one request, from and to the server."""
 
-    def __init__(self, receive: Receive, send: Send, deadline: RequestDeadline) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, deadline: RequestDeadline) -> None:
         self._receive = receive
         self._send = send
         self._deadline = deadline
-        # One message at a time, so that a body that nobody reads is not taken in.
-        self._received: asyncio.Queue[Message] = asyncio.Queue(1)
+        self._received: asyncio.Queue[Message] = asyncio.Queue()
+        self._ahead = 0
+        self._wanted = asyncio.Event()
+        # To begin to receive is to tell a client who waits for that to send it all.
+        if not any(name == b"expect" for name, _ in scope["headers"]):
+            self._wanted.set()
         self.begun = self.complete = self.abandoned = False
 
     async def relay(self) -> None:
         """Pass on what comes from the client, and notice when they have left."""
         while not self.abandoned:
+            await self._wanted.wait()
             message = await self._receive()
             if message["type"] == "http.disconnect":
                 self.abandoned = True
                 # After an answer, this is no news.
                 if not self.complete:
                     self._deadline.end()
-            await self._received.put(message)
+            self._received.put_nowait(message)
+            self._ahead += len(message.get("body", b""))
+            if self._ahead > MOST_AHEAD_BYTES:
+                self._wanted.clear()
 
     async def receive(self) -> Message:
-        return await self._received.get()
+        if self._received.empty():
+            self._wanted.set()
+        message = await self._received.get()
+        self._ahead -= len(message.get("body", b""))
+        return message
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
@@ -88,15 +109,19 @@ class Patience:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        outcome = Outcome()
+        token = current_outcome.set(outcome)
         try:
             async with asyncio.timeout(None) as timeout:
                 deadline = RequestDeadline(self._seconds, timeout)
-                exchange = _Exchange(receive, send, deadline)
+                exchange = _Exchange(scope, receive, send, deadline)
                 await self._exchanged(scope, exchange, deadline)
         except TimeoutError:
             if not timeout.expired():
                 raise
-            await _answer_overdue(scope, exchange, receive, send)
+            await _answer_overdue(scope, exchange, outcome, receive, send)
+        finally:
+            current_outcome.reset(token)
 
     async def _exchanged(self, scope: Scope, exchange: _Exchange, deadline: RequestDeadline) -> None:
         scope.setdefault("state", {})["deadline"] = deadline
@@ -109,7 +134,7 @@ class Patience:
             current_deadline.reset(token)
 
 
-async def _answer_overdue(scope: Scope, exchange: _Exchange, receive: Receive, send: Send) -> None:
+async def _answer_overdue(scope: Scope, exchange: _Exchange, outcome: Outcome, receive: Receive, send: Send) -> None:
     if exchange.abandoned:
         log.debug("the client has left")
         return
@@ -117,5 +142,8 @@ async def _answer_overdue(scope: Scope, exchange: _Exchange, receive: Receive, s
         # The server notices that the end is missing, and so does the client.
         log.warning("an answer was broken off: %s", OVERDUE)
         return
-    unknown = "" if scope["method"] in SAFE_METHODS else UNKNOWN_OUTCOME
-    await problem(HTTPStatus.GATEWAY_TIMEOUT, OVERDUE + unknown)(scope, receive, send)
+    unknown = UNKNOWN_OUTCOME if outcome.may_have_changed and scope["method"] not in SAFE_METHODS else ""
+    # Who does not even take the answer before this one will not take it either.
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LAST_WORD_SECONDS):
+            await problem(HTTPStatus.GATEWAY_TIMEOUT, OVERDUE + unknown)(scope, receive, send)

@@ -1,5 +1,6 @@
 """The route that Prometheus asks for the metrics."""
 
+from functools import partial
 from hmac import compare_digest
 from http import HTTPStatus
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from pydantic import SecretStr
 
-from service.context import ContextDependency
+from service.context import ContextDependency, resolved
 from service.errors import UnauthorizedError
 from service.problems import documented_problems
 
@@ -23,20 +24,20 @@ router = APIRouter(tags=["health"])
 
 @router.get(
     "/metrics",
-    responses={200: _ANSWER, **documented_problems(HTTPStatus.UNAUTHORIZED)},
+    responses={200: _ANSWER, **documented_problems(HTTPStatus.UNAUTHORIZED, HTTPStatus.TOO_MANY_REQUESTS)},
     response_class=Response,
 )
-def metrics(request: Request, context: ContextDependency) -> Response:
+async def metrics(request: Request, context: ContextDependency) -> Response:
     """Answer with counts and times for Prometheus; the database is not asked.
 
     Where the service is configured for it, this takes a token of its own: `Authorization: Bearer <token>`.
     """
     if context.settings.metrics_token is not None:
-        _require(context.settings.metrics_token, request.headers.get("Authorization", ""))
-    return Response(context.metrics.rendered(), media_type=PLAIN)
+        await resolved(request, context, partial(_require, context.settings.metrics_token))
+    return Response(await context.metrics.rendered(), media_type=PLAIN)
 
 
-def _require(token: SecretStr, authorization: str) -> None:
+async def _require(token: SecretStr, sent: str | None) -> None:
     expected = f"Bearer {token.get_secret_value()}"
-    if not compare_digest(expected.encode(), authorization.encode()):
+    if not compare_digest(expected.encode(), (sent or "").encode()):
         raise UnauthorizedError

@@ -1,12 +1,15 @@
 """All that is counted and timed, and how it is told to Prometheus."""
 
+import asyncio
 import os
+from functools import partial
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
 from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 
 from service.gate.journal import Answered
+from service.shared import Shared
 
 # What the library knows the folder by in which several processes count together, each in files of its own.
 SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
@@ -67,6 +70,7 @@ class Metrics:
         )
         for state in ("open", "in_use"):
             self._connections.labels(state)
+        self._rendering = Shared(partial(asyncio.to_thread, self._rendered))
 
     def begin(self, *, probe: bool) -> None:
         """Count a request in."""
@@ -104,8 +108,11 @@ class Metrics:
         """Count connections to the database that are opened and closed, or taken into use and put back."""
         self._connections.labels(state).inc(change)
 
-    def rendered(self) -> bytes:
+    async def rendered(self) -> bytes:
         """Return all metrics, of every process that counts into the same folder, as Prometheus reads them."""
+        return await self._rendering.result()
+
+    def _rendered(self) -> bytes:
         folder = os.environ.get(SHARED_FOLDER)
         if folder is None:
             return generate_latest(self._registry)

@@ -5,7 +5,6 @@ from typing import Annotated, Any
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -22,6 +21,7 @@ from documents.image import image_problem
 from documents.model import BaseModelId, Meta, Name, no_base_of_itself, unique_grants
 from documents.user import Email, Role, Username
 from service.clock import MAX_SECONDS, MIN_SECONDS
+from service.form import Form, each
 
 # It goes up with each change, and has to fit into 64 bits then, too.
 MAX_VERSION = 2**62
@@ -60,10 +60,8 @@ def _whole(value: Any) -> Any:
 EpochSeconds = Annotated[datetime | None, BeforeValidator(_moment)]
 
 
-class UserInput(BaseModel):
+class UserInput(Form):
     """A user of a bundle."""
-
-    model_config = ConfigDict(extra="forbid")
 
     id: PrincipalId
     name: Name
@@ -73,10 +71,8 @@ class UserInput(BaseModel):
     is_active: StrictBool = True
 
 
-class GroupInput(BaseModel):
+class GroupInput(Form):
     """A group of a bundle; `member_ids`, when given, are all of its members."""
-
-    model_config = ConfigDict(extra="forbid")
 
     id: PrincipalId
     name: Name
@@ -84,10 +80,8 @@ class GroupInput(BaseModel):
     member_ids: list[Any] | None = None
 
 
-class ModelInput(BaseModel):
+class ModelInput(Form):
     """A model of a bundle, in the API's shape; what only an answer has is accepted and not looked at."""
-
-    model_config = ConfigDict(extra="forbid")
 
     id: Identifier
     user_id: PrincipalId | None = None
@@ -95,7 +89,9 @@ class ModelInput(BaseModel):
     name: Name
     params: FreeForm = Field(default_factory=dict)
     meta: Meta = Field(default_factory=dict)
-    access_grants: Annotated[list[AccessGrant], AfterValidator(unique_grants)] = Field(default_factory=list)
+    access_grants: Annotated[list[AccessGrant], each(AccessGrant), AfterValidator(unique_grants)] = Field(
+        default_factory=list
+    )
     is_active: StrictBool = True
     version: Annotated[int, Field(ge=1, lt=MAX_VERSION), BeforeValidator(_whole)] = 1
     created_at: EpochSeconds = None
@@ -114,10 +110,10 @@ class ModelInput(BaseModel):
         return no_base_of_itself(values)
 
 
-class KeyInput(BaseModel):
+class KeyInput(Form):
     """An API key of a user: the whole key, of which only the hash is stored."""
 
-    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     user_id: PrincipalId
     key: SecretStr
@@ -126,10 +122,8 @@ class KeyInput(BaseModel):
     created_at: Any = Field(None, exclude=True)
 
 
-class RevisionInput(BaseModel):
+class RevisionInput(Form):
     """What a model said after a change that was made elsewhere."""
-
-    model_config = ConfigDict(extra="forbid")
 
     id: Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
     model_id: Identifier

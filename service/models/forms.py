@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, model_validator
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StrictBool, model_validator
 
 from documents.freeform import FreeForm
 from documents.grant import Permission, PrincipalType
@@ -10,6 +10,7 @@ from documents.identifier import Identifier
 from documents.image import image_problem
 from documents.model import BaseModelId, Meta, Name, no_base_of_itself
 from documents.text import STORABLE
+from service.form import Form, each
 from service.json_schema import NEVER_NULL, Schema, echoing, or_null
 
 ECHOED_IN_GRANTS = ("id", "resource_type", "resource_id", "created_at")
@@ -30,12 +31,10 @@ def without_echo(grant: Any) -> Any:
     return {name: value for name, value in grant.items() if name not in ECHOED_IN_GRANTS}
 
 
-class GrantForm(BaseModel):
+class GrantForm(Form):
     """One grant, as it is asked for."""
 
-    model_config = ConfigDict(
-        extra="forbid", use_enum_values=True, json_schema_extra=echoing(*ECHOED_IN_GRANTS, example=GRANT)
-    )
+    model_config = ConfigDict(use_enum_values=True, json_schema_extra=echoing(*ECHOED_IN_GRANTS, example=GRANT))
 
     principal_type: PrincipalType
     principal_id: Annotated[str, Field(min_length=1, max_length=256), STORABLE] = Field(
@@ -74,10 +73,8 @@ BaseOfModel = Annotated[
 ]
 
 
-class ModelIdForm(BaseModel):
+class ModelIdForm(Form):
     """Names a model, and nothing more."""
-
-    model_config = ConfigDict(extra="forbid")
 
     id: Identifier = Field(description="The model's id; it may contain `/` and `:`.", examples=["sql-tuning"])
 
@@ -98,7 +95,7 @@ class CreateForm(ModelIdForm):
     name: Name = Field(examples=["SQL Tuning"])
     params: FreeForm = Field(default_factory=dict, description=PARAMS, examples=[_SAID_PARAMS])
     meta: ShownMeta = Field(default_factory=dict, description=META, examples=[_SAID_META])
-    access_grants: Annotated[list[GrantForm], BeforeValidator(_none_without_any)] = Field(
+    access_grants: Annotated[list[GrantForm], each(GrantForm), BeforeValidator(_none_without_any)] = Field(
         default_factory=list,
         description="Absent, null or empty: only the owner and admins may use it.",
         json_schema_extra=or_null,
@@ -135,4 +132,6 @@ class UpdateForm(ModelIdForm):
 class AccessForm(ModelIdForm):
     """All grants that a model shall have."""
 
-    access_grants: list[GrantForm] = Field(description="Empty: only the owner and admins may use it.")
+    access_grants: Annotated[list[GrantForm], each(GrantForm)] = Field(
+        description="Empty: only the owner and admins may use it."
+    )

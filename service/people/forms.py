@@ -4,12 +4,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool
+from pydantic import AfterValidator, BaseModel, Field, StrictBool
 
 from documents.identifier import Identifier, PrincipalId
 from documents.model import Name
 from documents.user import Email, Role, Username
 from service.errors import InvalidInputError
+from service.form import Form
 from service.json_schema import NEVER_NULL
 from service.models.forms import given
 from service.people.key_forms import KeyForm, RevokeForm
@@ -27,18 +28,14 @@ def body_named() -> Iterator[None]:
         raise InvalidInputError([{**item, "loc": ["body", *item["loc"]]} for item in error.errors]) from None
 
 
-class UserIdForm(BaseModel):
+class UserIdForm(Form):
     """Names a user, and nothing more."""
-
-    model_config = ConfigDict(extra="forbid")
 
     id: Identifier = Field(description="The user's id.", examples=["u-ben"])
 
 
-class GroupIdForm(BaseModel):
+class GroupIdForm(Form):
     """Names a group, and nothing more."""
-
-    model_config = ConfigDict(extra="forbid")
 
     id: Identifier = Field(description="The group's id.", examples=["g-platform"])
 
@@ -50,10 +47,8 @@ class _ChangeForm(BaseModel):
         return self.model_dump(include=self.model_fields_set - {"id"})
 
 
-class CreateUserForm(BaseModel):
+class CreateUserForm(Form):
     """A new user."""
-
-    model_config = ConfigDict(extra="forbid")
 
     email: Email = Field(description="No two users share one, in whatever case.", examples=["ben.okafor@example.com"])
     name: Name = Field(examples=["Ben Okafor"])
@@ -77,10 +72,8 @@ class UpdateUserForm(UserIdForm, _ChangeForm):
     )
 
 
-class TransferForm(BaseModel):
+class TransferForm(Form):
     """Whose models become whose."""
-
-    model_config = ConfigDict(extra="forbid")
 
     from_user_id: Identifier = Field(description="The owner, who may be deleted already.", examples=["u-anna"])
     to_user_id: Identifier = Field(description="The new owner, an active user.", examples=["u-ben"])
@@ -101,10 +94,8 @@ class RevokeUserKeyForm(RevokeForm):
     user_id: Identifier = Field(examples=["u-ben"])
 
 
-class CreateGroupForm(BaseModel):
+class CreateGroupForm(Form):
     """A new group."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: Name = Field(examples=["Platform"])
     id: PrincipalId | None = Field(None, description="Random when left out.", examples=["g-platform"])

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from documents import ApiKey
 from documents.api_key import KeyName, Scope
@@ -12,6 +12,7 @@ from service.clock import epoch_seconds, now
 from service.database import Database
 from service.errors import ConflictError, InvalidInputError
 from service.exact_bson import Record
+from service.form import Form
 from service.identity import Caller, key_id
 from service.people.keys import create_key
 
@@ -40,10 +41,8 @@ class NewKeyShape(KeyShape):
     )
 
 
-class KeyForm(BaseModel):
+class KeyForm(Form):
     """A new key."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: KeyName = Field(examples=["nightly script"])
     scope: Scope = Field(Scope.WRITE, description="`write` includes `read`.")
@@ -52,10 +51,8 @@ class KeyForm(BaseModel):
     )
 
 
-class RevokeForm(BaseModel):
+class RevokeForm(Form):
     """The key to revoke."""
-
-    model_config = ConfigDict(extra="forbid")
 
     id: Identifier = Field(description="The key's id.", examples=["6f1d2c3b4a596877"])
 

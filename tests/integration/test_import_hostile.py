@@ -130,10 +130,10 @@ async def test_others_have_their_turns_meanwhile(
     assert await longest_wait(real_directory, content, **options) < 0.9
 
 
-async def test_of_many_faults_some_are_told_and_all_are_counted(real_directory: Directory) -> None:
+async def test_of_many_faults_some_are_told(real_directory: Directory) -> None:
     await real_directory.user("ann")
     answer = (await send(real_directory, "ann", {"models": [1] * 5000})).json()
-    assert (len(answer["errors"]), answer["detail"].endswith("; and 4,980 more")) == (100, True)
+    assert (len(answer["errors"]), answer["detail"].endswith("; and more")) == (100, True)
 
 
 async def test_nothing_is_written_any_more_when_an_import_has_failed(mongod: Database) -> None:

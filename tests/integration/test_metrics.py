@@ -15,6 +15,7 @@ from tests.directory import LIST, Directory
 from tests.scraped import labelled, value
 
 TOKEN = "a-token-for-prometheus"
+FAILURES = 3
 REQUESTS, SECONDS = "modeldeck_requests_total", "modeldeck_request_seconds_count"
 
 
@@ -72,9 +73,23 @@ async def test_a_token_can_be_required(asked_with_token: Directory, path: str, g
     assert value(right, REQUESTS, route=path, status="401") == 1
 
 
+async def test_of_two_tokens_none_counts(asked_with_token: Directory) -> None:
+    both = [(b"Authorization", f"Bearer {TOKEN}".encode()), (b"Authorization", b"Bearer other")]
+    assert (await asked_with_token.client.get("/metrics", headers=both)).status_code == 401
+
+
+async def test_guessing_the_token_is_slowed(asked_with_token: Directory) -> None:
+    guesses = [{"Authorization": f"Bearer {number}"} for number in range(FAILURES)]
+    for guess in guesses:
+        assert (await asked_with_token.client.get("/metrics", headers=guess)).status_code == 401
+    assert (await asked_with_token.client.get("/metrics", headers=guesses[0])).status_code == 429
+
+
 @pytest.fixture
 async def asked_with_token(mongod: Database, tmp_path: Path) -> AsyncIterator[Directory]:
-    settings = settings_in(tmp_path).model_copy(update={"metrics_token": SecretStr(TOKEN)})
+    settings = settings_in(tmp_path).model_copy(
+        update={"metrics_token": SecretStr(TOKEN), "auth_failures_per_minute": FAILURES}
+    )
     async with Directory.on(mongod, settings) as directory:
         yield directory
 

@@ -46,6 +46,10 @@ def test_a_write_of_unknown_outcome_may_be_there_once() -> None:
     assert verdict.unknown_applied == 2
 
 
+def test_a_write_that_is_there_though_it_can_be_tried_again_is_found() -> None:
+    assert judge(SENT, changed({"m3": (1, "m3 new")}, ("m3", 1, "m3 new"))).torn
+
+
 def test_a_lost_new_model_is_found() -> None:
     assert judge(SENT, without(("m2", 1, "m2 new"), m2=None)).lost
 

@@ -131,7 +131,7 @@ async def test_an_answer_that_breaks_off_is_told_as_an_error_and_goes_no_further
     observer = Noted()
     exchange = await Exchange().with_app(Journal(breaks_off, TEMPLATES, [observer]))
     assert (exchange.status, exchange.body) == (200, b"x")
-    assert [(each.status, each.left) for each in observer.answered] == [(200, False)]
+    assert [(each.status, each.left) for each in observer.answered] == [(500, False)]
     assert [record.exc_info is not None for record in caplog.records if record.levelno == logging.ERROR] == [True]
 
 

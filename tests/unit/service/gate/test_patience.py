@@ -7,11 +7,12 @@ from functools import partial
 import pytest
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, StreamingResponse
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from service.database import current_deadline
 from service.gate import patience
-from service.gate.patience import OVERDUE, Patience
+from service.gate.patience import MOST_AHEAD_BYTES, OVERDUE, Patience
+from service.outcome import note_change
 from tests.exchanges import Exchange
 
 SHORT, LONG = 0.05, 30.0
@@ -25,12 +26,15 @@ def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 class Never:
     """Does not answer, and tells when it is made to stop."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, changes: bool = False) -> None:
         self.begun = asyncio.Event()
         self.stopped = False
+        self._changes = changes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.begun.set()
+        if self._changes:
+            note_change()
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
@@ -38,9 +42,12 @@ class Never:
             raise
 
 
-@pytest.mark.parametrize(("method", "unknown"), [("GET", False), ("HEAD", False), ("POST", True), ("DELETE", True)])
-async def test_what_takes_too_long_is_stopped_and_answered_with_504(method: str, unknown: bool) -> None:
-    app = Never()
+@pytest.mark.parametrize(
+    ("method", "changes", "unknown"),
+    [("GET", True, False), ("HEAD", True, False), ("POST", True, True), ("DELETE", True, True), ("POST", False, False)],
+)
+async def test_what_takes_too_long_is_stopped_and_answered_with_504(method: str, changes: bool, unknown: bool) -> None:
+    app = Never(changes=changes)
     answered = await Exchange(method=method).with_app(Patience(app, SHORT))
     assert (answered.status, app.stopped) == (504, True)
     assert answered.answered["content-type"] == "application/problem+json"
@@ -64,6 +71,28 @@ async def test_what_is_done_for_a_client_that_leaves_is_stopped() -> None:
     assert exchange.sent == []
 
 
+async def test_a_client_that_leaves_is_noticed_behind_a_body_that_nobody_reads() -> None:
+    app = Never()
+    exchange = Exchange(method="POST", parts=[b"x" * 1000] * 20)
+    asking = asyncio.create_task(exchange.with_app(Patience(app, LONG)))
+    await app.begun.wait()
+    exchange.leave()
+    await asking
+    assert app.stopped
+
+
+async def test_who_waits_to_be_told_to_send_the_body_is_told_when_it_is_wanted() -> None:
+    exchange = Exchange(method="POST", headers={"Expect": "100-continue"}, parts=[b"body"])
+
+    async def looks_first(scope: Scope, receive: Receive, send: Send) -> None:
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert exchange._taken == 0
+        await PlainTextResponse(await Request(scope, receive).body())(scope, receive, send)
+
+    assert (await exchange.with_app(Patience(looks_first, LONG))).body == b"body"
+
+
 async def test_a_body_comes_through_as_it_was_sent() -> None:
     parts = [str(number).encode() for number in range(1000)]
 
@@ -75,7 +104,8 @@ async def test_a_body_comes_through_as_it_was_sent() -> None:
 
 
 async def test_a_body_that_nobody_reads_is_not_taken_in() -> None:
-    exchange = Exchange(method="POST", parts=[b"x"] * 1000)
+    part = b"x" * 50_000
+    exchange = Exchange(method="POST", parts=[part] * 1000)
 
     async def refuses(scope: Scope, receive: Receive, send: Send) -> None:
         for _ in range(50):
@@ -83,7 +113,7 @@ async def test_a_body_that_nobody_reads_is_not_taken_in() -> None:
         await PlainTextResponse("no", 403)(scope, receive, send)
 
     assert (await exchange.with_app(Patience(refuses, LONG))).status == 403
-    assert exchange._taken <= 3
+    assert exchange._taken <= MOST_AHEAD_BYTES / len(part) + 1
 
 
 async def test_a_route_can_allow_itself_more_time_and_less() -> None:
@@ -112,6 +142,30 @@ async def test_an_answer_in_parts_may_take_longer_but_each_part_has_to_be_taken(
     broken = await Exchange().with_app(Patience(StreamingResponse(slowly(None)), SHORT))
     assert broken.status == 200
     assert broken.sent[-1]["more_body"] is True
+
+
+async def test_nobody_can_take_an_answer_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "MOST_RENEWALS", 3)
+
+    async def endless() -> AsyncIterator[bytes]:
+        while True:
+            yield b"part"
+            await asyncio.sleep(SHORT / 10)
+
+    async with asyncio.timeout(LONG):
+        broken = await Exchange().with_app(Patience(StreamingResponse(endless()), SHORT))
+    assert broken.sent[-1]["more_body"] is True
+
+
+async def test_who_does_not_take_the_answer_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(patience, "LAST_WORD_SECONDS", SHORT)
+
+    class Deaf(Exchange):
+        async def send(self, message: Message) -> None:
+            await asyncio.Event().wait()
+
+    async with asyncio.timeout(LONG):
+        assert (await Deaf().with_app(Patience(Never(), SHORT))).sent == []
 
 
 async def test_the_deadline_is_known_to_what_works_for_the_request_and_to_nothing_else() -> None:
