@@ -44,6 +44,10 @@ def run(place: Place) -> Iterator[Row]:
             (AtomicImport(replica_set, installation), f"POST /models/import of {SET_MODELS:,} models, all or none"),
         ):
             yield _struck(installation, change, what)
+
+
+def run_import(place: Place) -> Iterator[Row]:
+    """Yield the row for MongoDB that is killed amid an import."""
     yield asyncio.run(import_of_records(place))
 
 

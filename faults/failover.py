@@ -3,7 +3,6 @@
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 
 from faults.ledger import Attempt, Verdict, judge, slowest, statuses
 from faults.members import Member
@@ -51,29 +50,17 @@ def hung(_: ReplicaSet, primary: Member, _number: int) -> Undo:
     return primary.resume
 
 
-# One that hangs or is cut off is noticed in time with the recommended settings only.
-BLOWS_TO_DEFAULTS: dict[str, Blow] = {
-    "kill -9 of the primary (the server's default settings)": killed,
-    "step-down of the primary (the server's default settings)": stepped_down,
-}
 HUNG = f"SIGSTOP of the primary ({FIRST})"
 
 
 def run(place: Place) -> Iterator[Row]:
     """Yield a row for each kind of blow."""
-    with place.default_replica_set() as replica_set, _serving(place, replica_set) as (installation, service):
-        for name, blow in BLOWS_TO_DEFAULTS.items():
-            yield struck(replica_set, installation, service, name, blow)
-    with place.replica_set() as replica_set, _serving(place, replica_set) as (installation, service):
-        yield struck(replica_set, installation, service, "kill -9 of the primary", killed)
-        yield struck(replica_set, installation, service, HUNG, hung, recovered=first_acknowledged)
-
-
-@contextmanager
-def _serving(place: Place, replica_set: ReplicaSet) -> Iterator[tuple[Installation, Service]]:
-    installation = Installation(place.folder_for("failover"), replica_set.uri, "faults_failover")
-    with installation.serving() as service:
-        yield installation, service
+    with place.replica_set() as replica_set:
+        installation = Installation(place.folder_for("failover"), replica_set.uri, "faults_failover")
+        with installation.serving() as service:
+            yield struck(replica_set, installation, service, "kill -9 of the primary", killed)
+            yield struck(replica_set, installation, service, "step-down of the primary", stepped_down)
+            yield struck(replica_set, installation, service, HUNG, hung, recovered=first_acknowledged)
 
 
 def first_acknowledged(writers: Writers, struck: float, seconds: float) -> float | None:

@@ -1,11 +1,12 @@
 """What the tests share: a folder, a mongod, and a replica set that is kept from one test to the next."""
 
-from collections.abc import Iterator, Mapping
+import itertools
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from faults.members import Home
-from faults.replica_set import RECOMMENDED, SERVER_DEFAULTS, ReplicaSet
+from faults.replica_set import ReplicaSet
 from service.mongod import Mongod, find_mongod
 from tests.commands import free_port
 
@@ -21,12 +22,11 @@ class Place:
         self.folder = folder
         self.mongod: Mongod = find_mongod(folder / "lib")
         self._kept: ReplicaSet | None = None
-        self._made = 0
+        self._made = itertools.count(1)
 
     def folder_for(self, name: str) -> Path:
         """Return a new folder."""
-        self._made += 1
-        made = self.folder / f"{self._made:02}-{name}"
+        made = self.folder / f"{next(self._made):02}-{name}"
         made.mkdir()
         return made
 
@@ -34,7 +34,7 @@ class Place:
     def replica_set(self) -> Iterator[ReplicaSet]:
         """Yield a whole replica set of three on loopback; it is used again, unless a test failed with it."""
         if self._kept is None:
-            self._kept = self._new(RECOMMENDED)
+            self._kept = self._new()
         try:
             self._kept.whole()
             yield self._kept
@@ -42,22 +42,13 @@ class Place:
             self.close()
             raise
 
-    @contextmanager
-    def default_replica_set(self) -> Iterator[ReplicaSet]:
-        """Yield another one, with nothing but the server's own settings."""
-        made = self._new(SERVER_DEFAULTS)
-        try:
-            yield made
-        finally:
-            made.stop()
-
-    def _new(self, settings: Mapping[str, int]) -> ReplicaSet:
+    def _new(self) -> ReplicaSet:
         folder = self.folder_for("replica-set")
         homes = [
             Home("127.0.0.1", free_port(), folder / f"node{number}", folder / f"node{number}.log")
             for number in range(3)
         ]
-        made = ReplicaSet(self.mongod, homes, settings)
+        made = ReplicaSet(self.mongod, homes)
         made.begin()
         return made
 

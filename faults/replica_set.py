@@ -1,7 +1,7 @@
 """A replica set of real mongods: who is its primary, whether it is whole, and how to end it."""
 
 import contextlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pymongo import MongoClient
@@ -18,16 +18,14 @@ NEAR_SECONDS = 2.0
 # As docs/operations.md recommends. Where packets vanish or a member hangs, MongoDB waits for what never comes: who
 # had followed it takes five seconds and half an election timeout to look for another source, and a new primary asks it
 # for writes that it may lack itself, though what a majority has is there without. Who follows one that lags, lags too.
-RECOMMENDED: Mapping[str, int] = {"electionTimeoutMillis": 4000, "catchUpTimeoutMillis": 1000, "chainingAllowed": False}
-SERVER_DEFAULTS: Mapping[str, int] = {}
+RECOMMENDED = {"electionTimeoutMillis": 4000, "catchUpTimeoutMillis": 1000, "chainingAllowed": False}
 
 
 class ReplicaSet:
     """Members that elect a primary."""
 
-    def __init__(self, mongod: Mongod, homes: Sequence[Home], settings: Mapping[str, int] = RECOMMENDED) -> None:
-        """Have a member in each of these homes; `settings` are those that differ from the server's defaults."""
-        self._settings = dict(settings)
+    def __init__(self, mongod: Mongod, homes: Sequence[Home]) -> None:
+        """Have a member in each of these homes."""
         self.members = [Member(mongod, home) for home in homes]
 
     @property
@@ -45,7 +43,7 @@ class ReplicaSet:
             config = {
                 "_id": REPLICA_SET,
                 "members": [{"_id": number, "host": str(member.home)} for number, member in enumerate(self.members)],
-                "settings": self._settings,
+                "settings": RECOMMENDED,
             }
             until(lambda: all(member.hello() for member in self.members), "every mongod answers")
             first.command("replSetInitiate", config)

@@ -27,8 +27,8 @@ from tests.document import DOCUMENT, OPERATIONS, Operation
 from tests.examples import Records, fill, put_back
 
 EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "5"))
-# Where to write how many answers of each status there were, for whoever wants to know.
-ANSWERS_FILE = os.environ.get("SCHEMATHESIS_ANSWERS", "")
+# In which folder to write how many answers of each status there were, for whoever wants to know.
+ANSWERS_FOLDER = os.environ.get("SCHEMATHESIS_ANSWERS", "")
 SECONDS = 30
 
 # A body can be as described and yet name a group that there is not, or an image that is none: no schema tells.
@@ -105,8 +105,8 @@ def running(mongo_uri: str, world: World, tmp_path_factory: pytest.TempPathFacto
         answers: Counter[int] = Counter()
         session.hooks["response"].append(lambda answer, **_: answers.update([answer.status_code]))
         yield Service(served.url, session, world.keys)
-    if ANSWERS_FILE:
-        Path(ANSWERS_FILE).write_text(json.dumps(answers), encoding="utf-8")
+    if ANSWERS_FOLDER:
+        (Path(ANSWERS_FOLDER) / f"{os.getpid()}.json").write_text(json.dumps(answers), encoding="utf-8")
 
 
 @pytest.fixture
