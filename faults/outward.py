@@ -9,7 +9,7 @@ from faults.members import BOUND
 from faults.place import CannotRunError, Place
 from faults.report import Row, judged
 from faults.services import Service, Shell
-from tests.commands import MODELDECK
+from tests.commands import MODELDECK, until
 from tests.images import ACCEPTED, REFUSED, ways
 
 _CONNECT = re.compile(r"connect\(\d+, \{sa_family=AF_INET6?, .*?htons\((\d+)\)")
@@ -23,11 +23,13 @@ def run(place: Place) -> Iterator[Row]:
         trace = installation.folder / "trace.txt"
         shell = Shell(installation.folder)
         shell.environment = installation.shell.environment
-        watch = ("strace", "--follow-forks", "--trace=connect", "--seccomp-bpf", f"--output={trace}")
+        # Beside the service, not around it, or that would go on when what was started is stopped.
+        watch = ("strace", "--daemonize", "--follow-forks", "--trace=connect", "--seccomp-bpf", f"--output={trace}")
         shell.program = (*BOUND, *watch, MODELDECK)
         with shell.serving() as served:
             service = Service(served, installation.shell, installation.database, installation.key)
             sent, taken = _offered(service)
+        until(lambda: f"{served.process.pid} +++ " in trace.read_text(errors="replace"), "the end is written down")
         ports = {int(port) for port in _CONNECT.findall(trace.read_text(encoding="utf-8", errors="replace"))}
         own = {replica_set.members[0].home.port}
     broken = [f"calls to the ports {sorted(ports - own)}"] if ports - own else []
