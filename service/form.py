@@ -3,7 +3,7 @@
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic_core import InitErrorDetails, PydanticCustomError, PydanticKnownError
 
 from service.errors import MAX_ERRORS
 
@@ -11,6 +11,12 @@ from service.errors import MAX_ERRORS
 MAX_FIELDS = 100
 
 F = TypeVar("F", bound=BaseModel)
+
+
+def require_few(value: Any, form: type[BaseModel]) -> None:
+    """Raise ValueError for an object with many more fields than `form` has."""
+    if isinstance(value, dict) and len(value) > MAX_FIELDS:
+        raise ValueError(f"has {len(value):,} fields; there are only {', '.join(sorted(form.model_fields))}")
 
 
 class Form(BaseModel):
@@ -21,19 +27,22 @@ class Form(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _few(cls, values: Any) -> Any:
-        if isinstance(values, dict) and len(values) > MAX_FIELDS:
-            raise ValueError(f"has {len(values):,} fields; there are only {', '.join(sorted(cls.model_fields))}")
+        require_few(values, cls)
         return values
 
 
 def each(form: type[BaseModel], most: int | None = None) -> BeforeValidator:
-    """Return a validator for a list of forms that looks no further once it has found enough mistakes to tell.
-
-    It leaves a list of more than `most` elements as it is, for the list's own `max_length` to refuse.
-    """
+    """Return a validator for a list of at most so many forms that looks no further once it has enough to tell."""
 
     def checked(values: Any) -> Any:
-        return values if not isinstance(values, list) or len(values) > (most or len(values)) else _checked(form, values)
+        if not isinstance(values, list):
+            return values
+        if most is not None and len(values) > most:
+            # The list's own `max_length` would look at as many elements first.
+            raise PydanticKnownError(
+                "too_long", {"field_type": "List", "max_length": most, "actual_length": len(values)}
+            )
+        return _checked(form, values)
 
     return BeforeValidator(checked)
 

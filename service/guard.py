@@ -6,6 +6,7 @@ from typing import TypeVar
 from documents import Guard
 from service.database import Database
 from service.exact_bson import int64
+from service.outcome import of_no_account
 
 T = TypeVar("T")
 
@@ -41,9 +42,11 @@ async def guarded(
 
 async def make_guard(database: Database, guard: str = PEOPLE) -> None:
     """See that a guard is there, which a transaction can't do without failing when it is."""
-    await database.insert_record(Guard, {"_id": guard, "changes": int64(0)})
+    with of_no_account():
+        await database.insert_record(Guard, {"_id": guard, "changes": int64(0)})
 
 
 async def touch_guard(database: Database, guard: str) -> None:
     """Make the caller's transaction one that does not happen at once with others of the same guard."""
-    await database.update_one(Guard, {"_id": guard}, {"$inc": {"changes": int64(1)}})
+    with of_no_account():
+        await database.update_one(Guard, {"_id": guard}, {"$inc": {"changes": int64(1)}})

@@ -1,5 +1,7 @@
 """Whether a piece of work may have changed something: what its failure alone does not tell."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from contextvars import ContextVar
 
 
@@ -9,20 +11,34 @@ class Outcome:
     def __init__(self) -> None:
         """Begin with nothing changed."""
         self.may_have_changed = False
+        self._waiting = False
+
+    def changing(self, *, at_commit: bool) -> None:
+        """Take note of a change that may take effect from now on or, in a transaction, from its commit on."""
+        if at_commit:
+            self._waiting = True
+        else:
+            self.may_have_changed = True
+
+    def commit(self) -> None:
+        """Take note that what was changed in a transaction may take effect from now on."""
+        self.may_have_changed = self.may_have_changed or self._waiting
 
 
-# Of what this task works for, if anybody wants to know.
+# Of what this task works for; where nobody wants to know, of nothing in particular.
 current_outcome: ContextVar[Outcome | None] = ContextVar("outcome", default=None)
 
 
-def note_change() -> None:
-    """Take note that a change is sent that may take effect from then on."""
-    outcome = current_outcome.get()
-    if outcome is not None:
-        outcome.may_have_changed = True
+def outcome() -> Outcome:
+    """Return what is known of the changes that this task's work makes; one of its own where nobody wants to know."""
+    return current_outcome.get() or Outcome()
 
 
-def may_have_changed() -> bool:
-    """Return whether what this task works for may have changed something; True when nobody has kept count."""
-    outcome = current_outcome.get()
-    return outcome is None or outcome.may_have_changed
+@contextmanager
+def of_no_account() -> Iterator[None]:
+    """Let changes of a block not count, which are none for whoever asked for the work."""
+    token = current_outcome.set(None)
+    try:
+        yield
+    finally:
+        current_outcome.reset(token)

@@ -28,7 +28,7 @@ from service.mongo_errors import (
     mongo_status,
     refused_fields,
 )
-from service.outcome import may_have_changed
+from service.outcome import outcome
 
 log = logging.getLogger("modeldeck")
 
@@ -178,7 +178,7 @@ def install_error_handlers(app: FastAPI) -> None:
         log.error("database error %s code=%s -> %d", type(error).__name__, getattr(error, "code", None), status)
         if fields := refused_fields(error):
             log.error("the validator refused a record for: %s", ", ".join(fields))
-        if status in _NOT_NOW and request.method not in SAFE_METHODS and may_have_changed():
+        if status in _NOT_NOW and request.method not in SAFE_METHODS and outcome().may_have_changed:
             # To try again, as 503 says, could be to do it twice.
             return problem(HTTPStatus.GATEWAY_TIMEOUT, MONGO_DETAILS[HTTPStatus.GATEWAY_TIMEOUT] + UNKNOWN_OUTCOME)
         return problem(status, mongo_detail(error))

@@ -14,7 +14,7 @@ from pymongo.errors import PyMongoError
 
 from service.database.connection import Connection, current_session
 from service.database.deadline import within_deadline
-from service.outcome import note_change
+from service.outcome import outcome
 
 log = logging.getLogger("modeldeck")
 
@@ -65,8 +65,7 @@ class Calls(Connection):
 
     async def _change(self, call: Callable[[Session], Awaitable[T]], seconds: float | None = None) -> T:
         """Make a call that changes something; in a transaction, nothing is changed before that is committed."""
-        if current_session.get() is None:
-            note_change()
+        outcome().changing(at_commit=current_session.get() is not None)
         return await self._call(call, seconds)
 
     def _new_session(self) -> Session:

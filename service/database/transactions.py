@@ -14,7 +14,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 from service.database.calls import Calls
 from service.database.connection import BULK_TIMEOUT_FACTOR, current_session
 from service.database.deadline import current_deadline, within_deadline
-from service.outcome import note_change
+from service.outcome import outcome
 
 T = TypeVar("T")
 
@@ -93,7 +93,7 @@ class Transactions(Calls):
     async def _committed(self, session: AsyncIOMotorClientSession, work: Callable[[], Awaitable[T]]) -> T:
         session.start_transaction()
         result = await work()
-        note_change()
+        outcome().commit()
         while True:
             try:
                 await self._call(lambda _: session.commit_transaction(), self._timeout * BULK_TIMEOUT_FACTOR)

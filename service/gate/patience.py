@@ -21,6 +21,7 @@ MOST_RENEWALS = 20
 # Read before anybody has asked for it: whether a client has left is seen only behind what it has sent.
 MOST_AHEAD_BYTES = 262_144
 LAST_WORD_SECONDS = 1.0
+ANNOUNCE_A_BODY = {b"content-length", b"transfer-encoding"}
 
 
 class RequestDeadline(Deadline):
@@ -60,7 +61,8 @@ class _Exchange:
         self._ahead = 0
         self._wanted = asyncio.Event()
         # To begin to receive is to tell a client who waits for that to send it all.
-        if not any(name == b"expect" for name, _ in scope["headers"]):
+        headers = {name for name, _ in scope["headers"]}
+        if b"expect" not in headers or not headers & ANNOUNCE_A_BODY:
             self._wanted.set()
         self.begun = self.complete = self.abandoned = False
 
@@ -84,6 +86,8 @@ class _Exchange:
             self._wanted.set()
         message = await self._received.get()
         self._ahead -= len(message.get("body", b""))
+        if self._ahead <= MOST_AHEAD_BYTES:
+            self._wanted.set()
         return message
 
     async def send(self, message: Message) -> None:

@@ -26,6 +26,7 @@ from service.migration.formats import Format
 from service.migration.options import ImportOptions, OnConflict
 from service.migration.report import Outcome, Report, Step
 from service.migration.source import Source
+from service.outcome import outcome
 from service.request_body import MAX_BODY_BYTES, copy_body
 
 MAX_SOURCE_BYTES = 64_000_000
@@ -148,10 +149,10 @@ async def _imported(context: Context, sent: OpenedSource, params: SourceParams, 
         async with asyncio.timeout(seconds):
             return await import_opened(context.database, sent, options)
     except TimeoutError:
-        raise OverdueError(
-            f"The import was given up after {seconds:.0f} seconds. "
-            + ("Nothing was written." if params.atomic else "Send it again: it goes on where it stopped.")
-        ) from None
+        given_up = f"The import was given up after {seconds:.0f} seconds. "
+        if not outcome().may_have_changed:
+            raise OverdueError(given_up + "Nothing was written.") from None
+        raise OverdueError(given_up + "Send it again: it goes on where it stopped.") from None
 
 
 def _require_taken(report: Report, params: SourceParams) -> None:

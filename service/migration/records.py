@@ -21,7 +21,7 @@ from documents.image import image_problem
 from documents.model import BaseModelId, Meta, Name, no_base_of_itself, unique_grants
 from documents.user import Email, Role, Username
 from service.clock import MAX_SECONDS, MIN_SECONDS
-from service.form import Form, each
+from service.form import Form, each, require_few
 
 # It goes up with each change, and has to fit into 64 bits then, too.
 MAX_VERSION = 2**62
@@ -134,6 +134,7 @@ class RevisionInput(Form):
 
 
 def _identified(model_id: Any, grant: Any) -> Any:
+    require_few(grant, AccessGrant)
     if not isinstance(grant, dict) or grant.get("id") is not None:
         return grant
     named = [grant.get(field) for field in ("principal_type", "principal_id", "permission")]

@@ -8,11 +8,14 @@ from motor.motor_asyncio import AsyncIOMotorClientSession, AsyncIOMotorCollectio
 from pymongo.errors import AutoReconnect, PyMongoError, ServerSelectionTimeoutError
 from pymongo.synchronous.database import Database as SyncDatabase
 
+from documents.user import Role
 from service.database import Database
 from service.models import endpoint
 from tests.directory import Directory
 
-CREATE, KEYS, REVOKE = "/api/models/create", "/api/keys/create", "/api/keys/revoke"
+CREATE, SYNC = "/api/models/create", "/api/models/sync"
+MODEL = {"id": "m", "name": "M"}
+KEYS, REVOKE = "/api/keys/create", "/api/keys/revoke"
 UNKNOWN = "Whether the change was made is not known."
 
 Raw = SyncDatabase[dict[str, Any]]
@@ -48,7 +51,7 @@ async def test_a_change_whose_answer_is_lost(real_directory: Directory, raw: Raw
 async def test_a_commit_whose_answer_is_lost_for_good(real_directory: Directory, raw: Raw, lost: Lost) -> None:
     await real_directory.user("ann")
     lost(AsyncIOMotorClientSession, "commit_transaction", ServerSelectionTimeoutError("no primary"))
-    answer = await real_directory.post(CREATE, "ann", {"id": "m", "name": "M"})
+    answer = await real_directory.post(CREATE, "ann", MODEL)
     assert raw.models.count_documents({"_id": "m"}) == 1
     assert (answer.status_code, UNKNOWN in answer.json()["detail"]) == (504, True)
 
@@ -56,16 +59,30 @@ async def test_a_commit_whose_answer_is_lost_for_good(real_directory: Directory,
 async def test_a_change_that_is_made_and_can_not_be_shown(real_directory: Directory, raw: Raw, lost: Lost) -> None:
     await real_directory.user("ann")
     lost(endpoint, "answer_with_model", AutoReconnect("lost"))
-    answer = await real_directory.post(CREATE, "ann", {"id": "m", "name": "M"})
+    answer = await real_directory.post(CREATE, "ann", MODEL)
     assert raw.models.count_documents({"_id": "m"}) == 1
     assert (answer.status_code, UNKNOWN in answer.json()["detail"]) == (504, True)
 
 
-async def test_what_fails_before_it_is_committed_was_not_done(real_directory: Directory, raw: Raw, lost: Lost) -> None:
-    await real_directory.user("ann")
+@pytest.mark.parametrize(
+    ("path", "body"),
+    # Those that must not happen at once change a guard first.
+    [(CREATE, MODEL), (SYNC, {"models": [MODEL]})],
+)
+async def test_what_fails_before_it_is_committed_was_not_done(
+    real_directory: Directory, raw: Raw, lost: Lost, path: str, body: dict[str, Any]
+) -> None:
+    await real_directory.user("root", role=Role.ADMIN)
     lost(AsyncIOMotorCollection, "bulk_write", AutoReconnect("lost"))
-    answer = await real_directory.post(CREATE, "ann", {"id": "m", "name": "M"})
-    assert raw.models.count_documents({"_id": "m"}) == 0
+    answer = await real_directory.post(path, "root", body)
+    assert raw.models.count_documents({}) == 0
+    assert (answer.status_code, UNKNOWN in answer.json()["detail"]) == (503, False)
+
+
+async def test_a_commit_of_nothing_changes_nothing(real_directory: Directory, lost: Lost) -> None:
+    await real_directory.user("root", role=Role.ADMIN)
+    lost(AsyncIOMotorClientSession, "commit_transaction", ServerSelectionTimeoutError("no primary"))
+    answer = await real_directory.post(SYNC, "root", {"models": [MODEL], "dry_run": True})
     assert (answer.status_code, UNKNOWN in answer.json()["detail"]) == (503, False)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
+from service import form
 from service.bulk.forms import SharingForm
 from service.bulk.set_forms import CompatibleImportForm, ImportForm
 from service.errors import MAX_ERRORS, invalid_input
@@ -19,14 +20,14 @@ GRANT = {"principal_type": "user", "principal_id": "ann", "permission": "read"}
 OF_ONE = 20
 
 
-def mistakes(form: type[BaseModel], value: Any) -> ValidationError:
+def mistakes(kind: type[BaseModel], value: Any) -> ValidationError:
     with pytest.raises(ValidationError) as caught:
-        form.model_validate(value)
+        kind.model_validate(value)
     return caught.value
 
 
 @pytest.mark.parametrize(
-    ("form", "value"),
+    ("kind", "value"),
     [
         (CreateForm, {**MODEL, "access_grants": [{}] * FLOOD}),
         (CreateForm, {**MODEL, "access_grants": [1] * FLOOD}),
@@ -35,13 +36,23 @@ def mistakes(form: type[BaseModel], value: Any) -> ValidationError:
         (SharingForm, {"ids": ["m"], "add": [{}] * FLOOD}),
         (SharingForm, {"ids": ["m"], "remove": [{}] * 1000}),
         (ImportForm, {"models": [1] * FLOOD}),
+        (ModelInput, {**MODEL, "access_grants": [{str(number): 1 for number in range(FLOOD)}]}),
         (ImportForm, {"models": [{}] * 10_000}),
         (CompatibleImportForm, {"models": [{"id": 1}] * 10_000}),
         (ImportForm, {"models": [{**MODEL, "access_grants": [{}] * 100}] * 1000}),
     ],
 )
-def test_a_list_is_looked_at_until_there_is_enough_to_tell(form: type[BaseModel], value: Any) -> None:
-    assert mistakes(form, value).error_count() <= 2 * MAX_ERRORS + OF_ONE
+def test_a_list_is_looked_at_until_there_is_enough_to_tell(kind: type[BaseModel], value: Any) -> None:
+    assert mistakes(kind, value).error_count() <= 2 * MAX_ERRORS + OF_ONE
+
+
+def test_a_list_that_is_too_long_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at = []
+    monkeypatch.setattr(form, "_checked", lambda *_: looked_at.append(1))
+    error = mistakes(ImportForm, {"models": [MODEL] * 10_001})
+    assert error.error_count() == 1
+    assert "at most 10000 items" in error.errors()[0]["msg"]
+    assert looked_at == []
 
 
 def test_an_object_with_more_fields_than_there_are_is_one_mistake() -> None:
@@ -66,5 +77,5 @@ def test_mistakes_in_lists_are_told_where_they_are_with_what_is_allowed() -> Non
 
 
 def test_what_is_right_is_kept_as_it_is() -> None:
-    form = ImportForm.model_validate({"models": [{**MODEL, "access_grants": [GRANT]}]})
-    assert form.models[0].said["access_grants"][0]["principal_id"] == "ann"
+    right = ImportForm.model_validate({"models": [{**MODEL, "access_grants": [GRANT]}]})
+    assert right.models[0].said["access_grants"][0]["principal_id"] == "ann"

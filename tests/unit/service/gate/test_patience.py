@@ -12,7 +12,7 @@ from starlette.types import Message, Receive, Scope, Send
 from service.database import current_deadline
 from service.gate import patience
 from service.gate.patience import MOST_AHEAD_BYTES, OVERDUE, Patience
-from service.outcome import note_change
+from service.outcome import outcome
 from tests.exchanges import Exchange
 
 SHORT, LONG = 0.05, 30.0
@@ -34,7 +34,7 @@ class Never:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.begun.set()
         if self._changes:
-            note_change()
+            outcome().changing(at_commit=False)
         try:
             await asyncio.Event().wait()
         except asyncio.CancelledError:
@@ -81,8 +81,38 @@ async def test_a_client_that_leaves_is_noticed_behind_a_body_that_nobody_reads()
     assert app.stopped
 
 
+@pytest.mark.parametrize("ahead", [1, MOST_AHEAD_BYTES, MOST_AHEAD_BYTES + 1, 2 * MOST_AHEAD_BYTES])
+async def test_a_client_that_leaves_is_noticed_behind_a_body_that_is_read_late(ahead: int) -> None:
+    app = Never()
+    exchange = Exchange(method="POST", parts=[b"x" * (ahead // 2), b"x" * (ahead - ahead // 2)])
+
+    async def reads_late(scope: Scope, receive: Receive, send: Send) -> None:
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert exchange._taken == 2
+        assert len(await Request(scope, receive).body()) == ahead
+        await app(scope, receive, send)
+
+    asking = asyncio.create_task(exchange.with_app(Patience(reads_late, LONG)))
+    await app.begun.wait()
+    exchange.leave()
+    await asking
+    assert app.stopped
+
+
+async def test_expecting_what_is_not_there_does_not_hide_that_a_client_leaves() -> None:
+    app = Never()
+    exchange = Exchange(headers={"Expect": "100-continue"})
+    asking = asyncio.create_task(exchange.with_app(Patience(app, LONG)))
+    await app.begun.wait()
+    exchange.leave()
+    await asking
+    assert app.stopped
+
+
 async def test_who_waits_to_be_told_to_send_the_body_is_told_when_it_is_wanted() -> None:
-    exchange = Exchange(method="POST", headers={"Expect": "100-continue"}, parts=[b"body"])
+    headers = {"Expect": "100-continue", "Content-Length": "4"}
+    exchange = Exchange(method="POST", headers=headers, parts=[b"body"])
 
     async def looks_first(scope: Scope, receive: Receive, send: Send) -> None:
         for _ in range(50):
