@@ -18,7 +18,7 @@ NEAR_SECONDS = 2.0
 # As docs/operations.md recommends. Where packets vanish or a member hangs, MongoDB waits for what never comes: who
 # had followed it takes five seconds and half an election timeout to look for another source, and a new primary asks it
 # for writes that it may lack itself, though what a majority has is there without. Who follows one that lags, lags too.
-RECOMMENDED = {"electionTimeoutMillis": 4000, "catchUpTimeoutMillis": 1000, "chainingAllowed": False}
+RECOMMENDED = {"electionTimeoutMillis": 2500, "catchUpTimeoutMillis": 1000, "chainingAllowed": False}
 
 
 class ReplicaSet:
