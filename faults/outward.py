@@ -29,7 +29,9 @@ def run(place: Place) -> Iterator[Row]:
         with shell.serving() as served:
             service = Service(served, installation.shell, installation.database, installation.key)
             sent, taken = _offered(service)
-        until(lambda: f"{served.process.pid} +++ " in trace.read_text(errors="replace"), "the end is written down")
+        # Its number is padded.
+        ended = re.compile(rf"^{served.process.pid} +\+\+\+ ", re.MULTILINE)
+        until(lambda: ended.search(trace.read_text(errors="replace")), "the end is written down")
         ports = {int(port) for port in _CONNECT.findall(trace.read_text(encoding="utf-8", errors="replace"))}
         own = {replica_set.members[0].home.port}
     broken = [f"calls to the ports {sorted(ports - own)}"] if ports - own else []
