@@ -20,6 +20,8 @@ OVERDUE = "The answer took longer than it may."
 MOST_RENEWALS = 20
 # Read before anybody has asked for it: whether a client has left is seen only behind what it has sent.
 MOST_AHEAD_BYTES = 262_144
+# What a message takes besides its body, which can be empty.
+MESSAGE_BYTES = 512
 LAST_WORD_SECONDS = 1.0
 ANNOUNCE_A_BODY = {b"content-length", b"transfer-encoding"}
 
@@ -77,7 +79,7 @@ class _Exchange:
                 if not self.complete:
                     self._deadline.end()
             self._received.put_nowait(message)
-            self._ahead += len(message.get("body", b""))
+            self._ahead += _size(message)
             if self._ahead > MOST_AHEAD_BYTES:
                 self._wanted.clear()
 
@@ -85,7 +87,7 @@ class _Exchange:
         if self._received.empty():
             self._wanted.set()
         message = await self._received.get()
-        self._ahead -= len(message.get("body", b""))
+        self._ahead -= _size(message)
         if self._ahead <= MOST_AHEAD_BYTES:
             self._wanted.set()
         return message
@@ -99,6 +101,10 @@ class _Exchange:
         if self.begun and not self.complete:
             # An answer in parts may take long, but each of them has to be taken.
             self._deadline.renew()
+
+
+def _size(message: Message) -> int:
+    return MESSAGE_BYTES + len(message.get("body", b""))
 
 
 class Patience:

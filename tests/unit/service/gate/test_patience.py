@@ -11,7 +11,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from service.database import current_deadline
 from service.gate import patience
-from service.gate.patience import MOST_AHEAD_BYTES, OVERDUE, Patience
+from service.gate.patience import MESSAGE_BYTES, MOST_AHEAD_BYTES, OVERDUE, Patience
 from service.outcome import outcome
 from tests.exchanges import Exchange
 
@@ -89,7 +89,6 @@ async def test_a_client_that_leaves_is_noticed_behind_a_body_that_is_read_late(a
     async def reads_late(scope: Scope, receive: Receive, send: Send) -> None:
         for _ in range(50):
             await asyncio.sleep(0)
-        assert exchange._taken == 2
         assert len(await Request(scope, receive).body()) == ahead
         await app(scope, receive, send)
 
@@ -144,6 +143,23 @@ async def test_a_body_that_nobody_reads_is_not_taken_in() -> None:
 
     assert (await exchange.with_app(Patience(refuses, LONG))).status == 403
     assert exchange._taken <= MOST_AHEAD_BYTES / len(part) + 1
+
+
+async def test_a_body_of_nothing_that_never_ends_is_not_taken_in_either() -> None:
+    taken = 0
+
+    async def nothing() -> Message:
+        nonlocal taken
+        taken += 1
+        return {"type": "http.request", "body": b"", "more_body": True}
+
+    exchange = Exchange(method="POST")
+    app = Patience(PlainTextResponse("no", 403), LONG)
+    await app(exchange.scope, nothing, exchange.send)
+    never = asyncio.create_task(Patience(Never(), SHORT)(exchange.scope, nothing, exchange.send))
+    async with asyncio.timeout(LONG):
+        await never
+    assert taken <= 2 * (MOST_AHEAD_BYTES / MESSAGE_BYTES + 1)
 
 
 async def test_a_route_can_allow_itself_more_time_and_less() -> None:
