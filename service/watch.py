@@ -28,14 +28,14 @@ async def watch(database: Database, after: str | None, state: Path | None) -> No
     start = _checked(after if state is None else _read(state))
     announced = False
     async for token, event in database.changes(ModelRecord, start):
-        if not announced:
-            # From here on, nothing escapes.
-            print(WATCHING, file=sys.stderr, flush=True)
-            announced = True
         if event is not None:
             _print(token, event)
         if state is not None:
             _write(state, token)
+        if not announced:
+            # From here on, nothing escapes, not even one who is ended at once and goes on where `state` says.
+            print(WATCHING, file=sys.stderr, flush=True)
+            announced = True
 
 
 def _checked(token: str | None) -> str | None:
