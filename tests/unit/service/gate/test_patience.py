@@ -7,7 +7,7 @@ from functools import partial
 import pytest
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, StreamingResponse
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.database import current_deadline
 from service.gate import patience
@@ -42,6 +42,16 @@ class Never:
             raise
 
 
+async def leave_amid(never: Never, exchange: Exchange, app: ASGIApp) -> None:
+    """Send a request, leave when it has come to where it is never answered, and see that this is stopped."""
+    asking = asyncio.create_task(exchange.with_app(Patience(app, LONG)))
+    async with asyncio.timeout(LONG):
+        await never.begun.wait()
+        exchange.leave()
+        await asking
+    assert never.stopped
+
+
 @pytest.mark.parametrize(
     ("method", "changes", "unknown"),
     [("GET", True, False), ("HEAD", True, False), ("POST", True, True), ("DELETE", True, True), ("POST", False, False)],
@@ -63,22 +73,13 @@ async def test_what_is_done_for_a_client_that_leaves_is_stopped() -> None:
         assert await Request(scope, receive).body() == b"ab"
         await app(scope, receive, send)
 
-    asking = asyncio.create_task(exchange.with_app(Patience(reads_first, LONG)))
-    await app.begun.wait()
-    exchange.leave()
-    await asking
-    assert app.stopped
+    await leave_amid(app, exchange, reads_first)
     assert exchange.sent == []
 
 
 async def test_a_client_that_leaves_is_noticed_behind_a_body_that_nobody_reads() -> None:
     app = Never()
-    exchange = Exchange(method="POST", parts=[b"x" * 1000] * 20)
-    asking = asyncio.create_task(exchange.with_app(Patience(app, LONG)))
-    await app.begun.wait()
-    exchange.leave()
-    await asking
-    assert app.stopped
+    await leave_amid(app, Exchange(method="POST", parts=[b"x" * 1000] * 20), app)
 
 
 @pytest.mark.parametrize("ahead", [1, MOST_AHEAD_BYTES, MOST_AHEAD_BYTES + 1, 2 * MOST_AHEAD_BYTES])
@@ -92,21 +93,12 @@ async def test_a_client_that_leaves_is_noticed_behind_a_body_that_is_read_late(a
         assert len(await Request(scope, receive).body()) == ahead
         await app(scope, receive, send)
 
-    asking = asyncio.create_task(exchange.with_app(Patience(reads_late, LONG)))
-    await app.begun.wait()
-    exchange.leave()
-    await asking
-    assert app.stopped
+    await leave_amid(app, exchange, reads_late)
 
 
 async def test_expecting_what_is_not_there_does_not_hide_that_a_client_leaves() -> None:
     app = Never()
-    exchange = Exchange(headers={"Expect": "100-continue"})
-    asking = asyncio.create_task(exchange.with_app(Patience(app, LONG)))
-    await app.begun.wait()
-    exchange.leave()
-    await asking
-    assert app.stopped
+    await leave_amid(app, Exchange(headers={"Expect": "100-continue"}), app)
 
 
 async def test_who_waits_to_be_told_to_send_the_body_is_told_when_it_is_wanted() -> None:
