@@ -59,7 +59,7 @@ class _Exchange:
         self.complete = self.left = False
 
     @property
-    def outcome(self) -> int:
+    def noted_status(self) -> int:
         """The status to note; an answer that breaks off has failed, whatever it began with."""
         if self.status is not None and (self.complete or self.left):
             return self.status
@@ -126,7 +126,7 @@ class Journal:
         answered = Answered(
             method=scope["method"] if scope["method"] in METHODS else OTHER,
             route=self._templates.of(scope["path"]),
-            status=exchange.outcome,
+            status=exchange.noted_status,
             seconds=seconds,
             probe=probe,
             left=exchange.left,
