@@ -89,6 +89,15 @@ def answers(served: Served) -> bool:
         return False
 
 
+@pytest.fixture
+def of_a_terminal() -> Iterator[None]:
+    """Let what is started end when its terminal closes, also where the tests themselves run under `nohup`."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("of_a_terminal")
 def test_a_server_whose_terminal_closes_takes_along_the_mongod_that_a_printed_uri_kept(
     shell: CommandLine, data_dir: Path
 ) -> None:
