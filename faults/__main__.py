@@ -7,7 +7,7 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from pathlib import Path
 
 from faults.place import CannotRunError, Place
@@ -40,17 +40,10 @@ def _rows(section: Section, place: Place) -> Iterator[Row]:
         yield Row(ids, section.title, "–", "–", Result.FAILED, f"{type(error).__name__}: {told[0] if told else ''}")
 
 
-def _together(sections: Sequence[Section], place: Place) -> Iterator[Row]:
-    """Run sections two at a time and yield their rows, in order."""
-    if len(sections) == 1:
-        yield from _rows(sections[0], place)
-        return
-    executor = ThreadPoolExecutor(AT_ONCE)
-    try:
-        for rows in executor.map(lambda section: list(_rows(section, place)), sections):
-            yield from rows
-    finally:
-        executor.shutdown(wait=False, cancel_futures=True)
+def _together(sections: Sequence[Section], place: Place, executor: Executor) -> Iterator[Row]:
+    """Run sections as many at a time as the executor does, and yield their rows, in order."""
+    for rows in executor.map(lambda section: list(_rows(section, place)), sections):
+        yield from rows
 
 
 def main() -> int:
@@ -65,14 +58,17 @@ def main() -> int:
     try:
         with tempfile.TemporaryDirectory(prefix="modeldeck-faults-", ignore_cleanup_errors=True) as folder:
             place = Place(Path(folder))
+            # Its threads live as long as all that they have started, which would end with them.
+            executor = ThreadPoolExecutor(AT_ONCE)
             try:
                 for group in GROUPS:
                     chosen = [each for each in group if not arguments.ids or set(each.ids) & set(arguments.ids)]
-                    for row in _together(chosen, place):
+                    for row in _together(chosen, place, executor):
                         print(row, flush=True)
                         broken = broken or row.result is Result.FAILED
             finally:
                 place.close()
+                executor.shutdown(wait=False, cancel_futures=True)
     except KeyboardInterrupt:
         # Without a wait for the threads of what was begun: it ends with this process.
         os._exit(EXIT_INTERRUPTED)

@@ -1,6 +1,7 @@
 """What the tests share: a folder, a mongod, and a replica set that is kept from one test to the next."""
 
 import itertools
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,7 @@ class Place:
         self.mongod: Mongod = find_mongod(folder / "lib")
         self._kept: ReplicaSet | None = None
         self._made = itertools.count(1)
+        self._in_use = threading.Lock()
 
     def folder_for(self, name: str) -> Path:
         """Return a new folder."""
@@ -32,15 +34,19 @@ class Place:
 
     @contextmanager
     def replica_set(self) -> Iterator[ReplicaSet]:
-        """Yield a whole replica set of three on loopback; it is used again, unless a test failed with it."""
-        if self._kept is None:
-            self._kept = self._new()
-        try:
-            self._kept.whole()
-            yield self._kept
-        except BaseException:
-            self.close()
-            raise
+        """Yield a whole replica set of three on loopback, to one at a time.
+
+        It is used again, unless a test failed with it.
+        """
+        with self._in_use:
+            if self._kept is None:
+                self._kept = self._new()
+            try:
+                self._kept.whole()
+                yield self._kept
+            except BaseException:
+                self.close()
+                raise
 
     def _new(self) -> ReplicaSet:
         folder = self.folder_for("replica-set")
