@@ -122,6 +122,7 @@ def test_any_worker_tells_the_metrics_of_all(tmp_path: Path) -> None:
             # A new connection each time, which either worker may take.
             assert httpx.get(f"{served.url}{LIST}").status_code == 401
             processes = {file.stem.rpartition("_")[2] for file in tmp_path.glob("modeldeck-metrics-*/counter_*.db")}
+        until(lambda: _listed(served) == 300, "the last answer is counted")
         scrapes = [httpx.get(f"{served.url}/metrics") for _ in range(10)]
         assert {value(scrape, "modeldeck_requests_total", route=LIST, status="401") for scrape in scrapes} == {300}
         assert value(scrapes[-1], "modeldeck_requests_in_flight") == 0
@@ -137,6 +138,8 @@ def test_what_a_killed_worker_had_in_hand_is_forgotten_and_what_it_did_is_not(tm
         until(lambda: _answers(served), "a worker answers")
         for _ in range(20):
             assert httpx.get(f"{served.url}{LIST}").status_code == 401
+        # An answer is counted when it has gone out, which its client may know a moment earlier.
+        until(lambda: _listed(served) == 20, "the last answer is counted")
         counted = {int(file.stem.rpartition("_")[2]) for file in tmp_path.glob("modeldeck-metrics-*/gauge_*.db")}
         killed = min(counted)
         os.kill(killed, signal.SIGKILL)
@@ -144,11 +147,15 @@ def test_what_a_killed_worker_had_in_hand_is_forgotten_and_what_it_did_is_not(tm
         def forgotten() -> bool:
             if not _answers(served):
                 return False
-            after = httpx.get(f"{served.url}/metrics")
-            assert value(after, "modeldeck_requests_total", route=LIST) == 20
+            assert _listed(served) == 20
             return not list(tmp_path.glob(f"modeldeck-metrics-*/gauge_*_{killed}.db"))
 
         until(forgotten, "what it had in hand is forgotten")
+
+
+def _listed(served: Served) -> float:
+    """Return how many requests for the list have been counted."""
+    return value(httpx.get(f"{served.url}/metrics"), "modeldeck_requests_total", route=LIST)
 
 
 def _answers(served: Served) -> bool:
