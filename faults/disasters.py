@@ -23,6 +23,10 @@ from faults.writers import Writers
 from tests.commands import free_port
 
 DISK_MB = 400
+# Else three quarters of such a disk are journals made in advance, and the writes themselves soon fill the rest.
+SMALL_JOURNAL = ("--wiredTigerEngineConfigString", "log=(enabled=true,path=journal,file_max=10MB,prealloc=false)")
+# What two cores have to spare while members come back that write to memory.
+WRITES_A_SECOND = 30.0
 FILLER_BYTES = 8_000
 FULL_SECONDS = 60.0
 STEADY_SECONDS = 60.0
@@ -79,14 +83,17 @@ def run_full(place: Place) -> Iterator[Row]:
     with ExitStack() as stack:
         disks = [stack.enter_context(_disk(folder / f"disk{number}")) for number in range(3)]
         # Their logs are elsewhere: a mongod that can't write its log ends before it comes to its data.
-        homes = [Home("127.0.0.1", free_port(), disk / "db", disk.with_suffix(".log")) for disk in disks]
+        homes = [
+            Home("127.0.0.1", free_port(), disk / "db", disk.with_suffix(".log"), options=SMALL_JOURNAL)
+            for disk in disks
+        ]
         replica_set = ReplicaSet(place.mongod, homes)
         stack.callback(replica_set.stop)
         replica_set.begin()
         installation = Installation(place.folder_for("full"), replica_set.uri, "faults_full")
         service = stack.enter_context(installation.serving())
         for whose, members in (("the primary's disk", [replica_set.primary()]), ("all disks", replica_set.members)):
-            writers = Writers(service.url, service.key, f"full{len(members)}", filler=filler)
+            writers = Writers(service.url, service.key, f"full{len(members)}", filler=filler, rate=WRITES_A_SECOND)
             yield _filled(Scene(replica_set, installation, writers), members, whose)
 
 
@@ -110,7 +117,12 @@ def _filled(scene: Scene, members: Sequence[Member], whose: str) -> Row:
                 member.start()
         moments.append(time.monotonic())
         broken += _steady(scene.writers, moments[-1])
-    return scene.row("F5", f"{whose} full, of {DISK_MB} MB each; then there is space again", moments, broken)
+    return scene.row(
+        "F5",
+        f"{whose} full, of {DISK_MB} MB each, at {WRITES_A_SECOND:.0f} writes a second; then there is space again",
+        moments,
+        broken,
+    )
 
 
 def _steady(writers: Writers, moment: float) -> list[str]:

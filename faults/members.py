@@ -29,13 +29,17 @@ _IMPATIENT: dict[str, Any] = {
 
 @dataclass(frozen=True, slots=True)
 class Home:
-    """Where a mongod listens, and keeps its data and its log; `enter` is a command that starts another one there."""
+    """Where a mongod listens, and keeps its data and its log.
+
+    `enter` is a command that starts another one there; `options` are for this mongod only.
+    """
 
     host: str
     port: int
     data: Path
     log: Path
     enter: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         return f"{self.host}:{self.port}"
@@ -62,6 +66,7 @@ class Member:
             "--wiredTigerCacheSizeGB": 0.25,
         }
         command = [*BOUND, *self.home.enter, str(self._mongod.path), "--nounixsocket", "--logappend"]
+        command += self.home.options
         command += [str(part) for pair in options.items() for part in pair]
         for parameter in ("enableTestCommands=1", "diagnosticDataCollectionEnabled=false"):
             command += ["--setParameter", parameter]

@@ -26,8 +26,8 @@ def _suites(*suites: Suite) -> tuple[Section, ...]:
     return tuple(Section((suite.id,), suite.test, partial(run_suite, suite)) for suite in suites)
 
 
-# One after another, as they stand; those of one group two at a time. These measure no times, or such that two cores do for
-# both, or hold against each other what was measured at the same time.
+# One after another, as they stand; those of one group two at a time. These measure no times, or such that two cores do
+# for both, or hold against each other what was measured at the same time.
 GROUPS: tuple[tuple[Section, ...], ...] = (
     (Section(("D1",), "failover of the primary", failover.run),),
     (Section(("D1",), "partition of the primary", partition.run),),

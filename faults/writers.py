@@ -1,4 +1,4 @@
-"""A hundred writes a second over HTTP, each sent once, whatever becomes of the others, and kept in a ledger."""
+"""Writes over HTTP, so many a second, each sent once, whatever becomes of the others, and kept in a ledger."""
 
 import asyncio
 import itertools
@@ -26,14 +26,15 @@ MAX_VERSION = 5
 class Writers:
     """New models and, where one is known and nobody is changing it, updates that insist on its version."""
 
-    def __init__(self, url: str, key: str, prefix: str, *, filler: str = "") -> None:
-        """Write models whose ids begin with `prefix`; each new one carries the `filler`."""
+    def __init__(self, url: str, key: str, prefix: str, *, filler: str = "", rate: float = RATE) -> None:
+        """Write models whose ids begin with `prefix`, `rate` of them a second; each new one carries the `filler`."""
         address = urlsplit(url)
         assert address.hostname is not None
         assert address.port is not None
         self._address = (address.hostname, address.port)
         self._key = key
         self._filler = filler
+        self._rate = rate
         self.prefix = prefix
         self._idle: deque[tuple[str, int]] = deque()
         self._numbers = itertools.count()
@@ -58,7 +59,7 @@ class Writers:
         began = time.monotonic()
         async with asyncio.TaskGroup() as group:
             for number in itertools.count():
-                due = began + number / RATE
+                due = began + number / self._rate
                 await asyncio.sleep(max(0.0, due - time.monotonic()))
                 self.lag = max(self.lag, time.monotonic() - due)
                 if self._over.is_set():
