@@ -94,6 +94,15 @@ class CrowdedError(ModeldeckError):
         super().__init__("Too many requests about many records are being answered; nothing was done, try again later.")
 
 
+class NoRoomError(ModeldeckError):
+    """The disk for temporary files, which takes large bodies, is full or not there."""
+
+    status = HTTPStatus.SERVICE_UNAVAILABLE
+
+    def __init__(self) -> None:
+        super().__init__("There is no room for a body of this size at the moment; nothing was done, try again later.")
+
+
 class SlowRequestError(ModeldeckError):
     """A request whose body did not arrive in time."""
 

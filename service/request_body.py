@@ -2,9 +2,12 @@
 
 import asyncio
 import json
+import logging
+import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import IO, Any, TypeVar
 
 from fastapi import Request
@@ -12,7 +15,14 @@ from pydantic import BaseModel, ValidationError
 
 from service.context import require_still_entitled
 from service.database import within_deadline
-from service.errors import SHOWN_NAME_LENGTH, InvalidInputError, SlowRequestError, TooLargeError, invalid_input
+from service.errors import (
+    SHOWN_NAME_LENGTH,
+    InvalidInputError,
+    NoRoomError,
+    SlowRequestError,
+    TooLargeError,
+    invalid_input,
+)
 from service.json_schema import REFERENCE_TEMPLATE
 from service.query_string import NoParams, read_query
 
@@ -21,6 +31,7 @@ ARRIVAL_SECONDS = 60.0
 # What was found out about a caller counts as long.
 FRESH_SECONDS = 1.0
 
+log = logging.getLogger("modeldeck")
 F = TypeVar("F", bound=BaseModel)
 
 
@@ -28,25 +39,59 @@ async def read_body(request: Request, form: type[F], *, lenient: bool, limit: in
     """Parse the body of a request into `form`; unknown top-level fields are refused, or ignored if `lenient`.
 
     So are query parameters: a route that reads a body takes none. Raises TooLargeError as soon as the body
-    exceeds `limit` bytes, SlowRequestError when it takes too long to arrive, and InvalidInputError that names the
-    field for anything else that is wrong. Whoever takes a while to send it has to have their rights still.
+    exceeds `limit` bytes, SlowRequestError when it takes too long to arrive, NoRoomError when it can't be kept, and
+    InvalidInputError that names the field for anything else that is wrong. Whoever takes a while to send it has to
+    have their rights still.
     """
     read_query(request, NoParams, lenient=lenient)
-    body = bytearray()
-    await _receive(request, limit, body.extend)
+    with spool() as file:
+        await copy_body(request, file, limit)
+        body = file.read()
     if len(body) <= MAX_BODY_BYTES:
         return _parsed(body, form, lenient=lenient)
     # In a thread, so that other requests get their turns meanwhile.
     return await asyncio.to_thread(_parsed, body, form, lenient=lenient)
 
 
+@contextmanager
+def spool() -> Iterator[IO[bytes]]:
+    """Yield a file for a body that may yet be refused: what is large does not take memory until it is read."""
+    file: IO[bytes] = tempfile.SpooledTemporaryFile(MAX_BODY_BYTES)  # noqa: SIM115
+    try:
+        yield file
+    finally:
+        # On a full disk it fails once more, with what is thrown away.
+        with suppress(OSError):
+            file.close()
+
+
 async def copy_body(request: Request, file: IO[bytes], limit: int) -> int:
-    """Copy the body of a request to a file; return its size in bytes, and raise as `read_body` does."""
-    await _receive(request, limit, file.write)
-    return file.tell()
+    """Copy the body of a request to a file, which is at its beginning then; return its size in bytes.
+
+    Raises as `read_body` does, and NoRoomError where the file can't take it.
+    """
+
+    def take(chunk: bytes) -> None:
+        with _room():
+            file.write(chunk)
+
+    await _receive(request, limit, take)
+    with _room():
+        size = file.tell()
+        file.seek(0)
+    return size
 
 
-def _parsed(body: bytearray, form: type[F], *, lenient: bool) -> F:
+@contextmanager
+def _room() -> Iterator[None]:
+    try:
+        yield
+    except OSError:
+        log.exception("there is no room for the body of a request")
+        raise NoRoomError from None
+
+
+def _parsed(body: bytes, form: type[F], *, lenient: bool) -> F:
     value = _decode(body)
     if lenient:
         value = {name: value[name] for name in value.keys() & form.model_fields.keys()}
@@ -72,17 +117,21 @@ async def _receive(request: Request, limit: int, take: Callable[[bytes], object]
 
 
 async def _bounded(request: Request, limit: int, take: Callable[[bytes], object]) -> None:
-    too_large = TooLargeError(f"The body exceeds {limit:,} bytes.")
     announced = request.headers.get("Content-Length", "")
     # The server has seen that it is a number.
     if announced.isdecimal() and int(announced) > limit:
-        raise too_large
+        raise _too_large(limit)
     received = 0
     async for chunk in request.stream():
         received += len(chunk)
         if received > limit:
-            raise too_large
+            raise _too_large(limit)
         take(chunk)
+
+
+def _too_large(limit: int) -> TooLargeError:
+    # Not kept in a variable where it is raised: the two would hold each other, and what was received, for a while.
+    return TooLargeError(f"The body exceeds {limit:,} bytes.")
 
 
 class _RepeatedNameError(ValueError):
@@ -97,7 +146,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return value
 
 
-def _decode(body: bytearray) -> dict[str, Any]:
+def _decode(body: bytes) -> dict[str, Any]:
     try:
         value = json.loads(body.decode("utf-8"), object_pairs_hook=_object)
     except UnicodeDecodeError:

@@ -1,7 +1,6 @@
 """`POST /models/import?format=…`: what another system, or another directory, has exported, with the caller's rights."""
 
 import asyncio
-import tempfile
 from dataclasses import asdict
 from enum import StrEnum
 from itertools import islice
@@ -27,10 +26,9 @@ from service.migration.options import ImportOptions, OnConflict
 from service.migration.report import Outcome, Report, Step
 from service.migration.source import Source
 from service.outcome import outcome
-from service.request_body import MAX_BODY_BYTES, copy_body
+from service.request_body import MAX_BODY_BYTES, copy_body, spool
 
 MAX_SOURCE_BYTES = 64_000_000
-SPOOL_BYTES = 1_000_000
 # Far more than a record can have, so that its images can be told to stay behind.
 MAX_VALUE_CHARACTERS = 1 << 22
 MAX_STEPS = 10_000
@@ -108,7 +106,7 @@ async def import_sent(request: Request, caller: Caller, context: Context, params
     """
     if params.create_groups and not caller.is_admin:
         raise ForbiddenError("Only admins may have groups made.")
-    with tempfile.SpooledTemporaryFile(SPOOL_BYTES) as file:
+    with spool() as file:
         size = await copy_body(request, file, MAX_SOURCE_BYTES)
         if not size:
             raise InvalidInputError([{"loc": ["body"], "msg": "must not be empty"}])

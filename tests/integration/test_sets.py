@@ -246,3 +246,21 @@ async def test_a_failure_midway_leaves_nothing_behind(
     body = {"models": models, "max_deletions": "100%"}
     assert (await real_directory.post(SYNC, "root", body)).status_code == 500
     assert await _state(real_directory) == before
+
+
+async def test_a_body_that_no_disk_has_room_for_is_refused_and_nothing_is_done(
+    real_directory: Directory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await _filled(real_directory, tmp_path)
+    before = await _state(real_directory)
+    # Only bodies of more than a megabyte are kept on a disk.
+    models = [{"id": f"large-{number}", "name": "Large", "params": {"system": "x" * 400_000}} for number in range(3)]
+    with monkeypatch.context() as patch:
+        patch.setattr("tempfile.tempdir", str(tmp_path / "absent"))
+        answer = await real_directory.post(IMPORT, "bob", {"models": models})
+        assert answer.status_code == 503
+        assert answer.headers["Retry-After"]
+        assert "no room for a body of this size" in answer.json()["detail"]
+        assert (await real_directory.post(IMPORT, "bob", {"models": models[:2]})).status_code == 200
+    assert [one["id"] for one in await _state(real_directory) if one not in before] == ["large-0", "large-1"]
+    assert (await real_directory.post(IMPORT, "bob", {"models": models})).json()["counts"]["create"] == 1
