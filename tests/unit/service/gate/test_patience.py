@@ -18,11 +18,6 @@ from tests.exchanges import Exchange
 SHORT, LONG = 0.05, 30.0
 
 
-@pytest.fixture(autouse=True)
-def _at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience, "MARGIN_SECONDS", 0.0)
-
-
 class Never:
     """Does not answer, and tells when it is made to stop."""
 
@@ -206,7 +201,10 @@ async def test_who_does_not_take_the_answer_is_not_waited_for(monkeypatch: pytes
         assert (await Deaf().with_app(Patience(Never(), SHORT))).sent == []
 
 
-async def test_the_deadline_is_known_to_what_works_for_the_request_and_to_nothing_else() -> None:
+@pytest.mark.parametrize(("seconds", "most"), [(30.0, 29.75), (10.0, 9.75), (1.0, 0.9)])
+async def test_what_works_for_the_request_knows_a_deadline_that_leaves_time_to_answer(
+    seconds: float, most: float
+) -> None:
     seen = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -215,8 +213,8 @@ async def test_the_deadline_is_known_to_what_works_for_the_request_and_to_nothin
         seen.append(deadline.remaining)
         await PlainTextResponse("done")(scope, receive, send)
 
-    await Exchange().with_app(Patience(app, LONG))
-    assert 0 < seen[0] <= LONG
+    await Exchange().with_app(Patience(app, seconds))
+    assert 0 < seen[0] <= most
     assert current_deadline.get() is None
 
 
