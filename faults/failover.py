@@ -134,11 +134,11 @@ def _span(seconds: Sequence[float]) -> str:
 
 
 def answers_broken(writers: Writers) -> list[str]:
-    """Return what is wrong with the answers themselves; those who came too late to measure it blame nobody else."""
+    """Return what is wrong with the answers themselves."""
     attempts = writers.attempts
     wrong = {status: count for status, count in statuses(attempts).items() if not _allowed(status)}
     broken = [f"{count:,} answered {status or 'not at all'}" for status, count in wrong.items()]
-    late = sum((attempt.seconds or 0.0) > LATE_SECONDS + writers.lag for attempt in attempts)
+    late = sum((attempt.seconds or 0.0) > LATE_SECONDS for attempt in attempts)
     return broken + ([f"{late:,} answered after {LATE_SECONDS} s, the last {slowest(attempts):.1f} s"] if late else [])
 
 
