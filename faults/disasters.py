@@ -15,7 +15,7 @@ from pymongo.errors import PyMongoError
 from faults.failover import LATE_SECONDS, answers_broken, told
 from faults.ledger import judge
 from faults.members import Home, Member
-from faults.pace import pace
+from faults.pace import pace, too_few
 from faults.place import CannotRunError, Place
 from faults.replica_set import ReplicaSet
 from faults.report import Row, judged, progress
@@ -75,7 +75,7 @@ def run_killed(place: Place) -> Iterator[Row]:
                 time.sleep(1.0)
                 for member in replica_set.members:
                     member.start()
-                broken = _steady(scene.writers, moment)
+                broken = _steady(scene.writers, moment) + too_few(rate)
             yield scene.row(
                 "F6",
                 f"kill -9 of all three mongods, started again after 1 s, at {rate:.0f} writes a second",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from faults.ledger import Verdict, judge, slowest, statuses
 from faults.members import Member
-from faults.pace import pace
+from faults.pace import pace, too_few
 from faults.place import Place
 from faults.replica_set import ReplicaSet, step_down
 from faults.report import Row, judged, progress
@@ -107,7 +107,7 @@ def struck(target: Target, name: str, blow: Blow, *, recovered: Recovered = Writ
     replica_set.whole()
     verdict = judge(writers.attempts, stored(replica_set, service.database, prefix))
     problems = target.installation.problems()
-    broken = [*verdict.broken, *answers_broken(writers), *problems]
+    broken = [*verdict.broken, *answers_broken(writers), *problems, *too_few(target.rate)]
     broken += [f"recovery took {seconds:.1f} s" for seconds in recoveries if seconds > RECOVERY_SECONDS]
     measured = f"{told(writers, verdict)}; first write acknowledged {_span(firsts)}, recovery {_span(recoveries)}"
     return judged("D1", f"{name}, {TIMES} times, at {target.rate:.0f} writes a second", measured, MUST_HOLD, broken)

@@ -23,6 +23,11 @@ def pace(place: Place, service: Service) -> float:
     return place.pace
 
 
+def too_few(rate: float) -> list[str]:
+    """Return what is wrong with a row at this rate: below what is promised, it shows less than it should."""
+    return [f"{rate:.0f} instead of {RATE:.0f} writes a second: this machine can't take them"] if rate < RATE else []
+
+
 def _possible(service: Service) -> float:
     writers = Writers(service.url, service.key, "pace", rate=TRIED)
     with writers.writing():
