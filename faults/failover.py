@@ -1,13 +1,11 @@
-"""D1: the primary dies, steps down or hangs, again and again, under writes."""
+"""D1: the primary dies, steps down or hangs, again and again, under a hundred writes a second."""
 
 import os
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 
-from faults.ledger import Verdict, judge, slowest, statuses
+from faults.ledger import Attempt, Verdict, judge, slowest, statuses
 from faults.members import Member
-from faults.pace import pace, too_few
 from faults.place import Place
 from faults.replica_set import ReplicaSet, step_down
 from faults.report import Row, judged, progress
@@ -26,17 +24,6 @@ MUST_HOLD = (
     f"0 acknowledged writes lost, none applied twice, only 2xx, 503 or 504, no answer after {LATE_SECONDS} s, "
     f"recovery within {RECOVERY_SECONDS:.0f} s, the doctor finds nothing"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """A replica set, a service on it, and how many writes a second it gets."""
-
-    replica_set: ReplicaSet
-    installation: Installation
-    service: Service
-    rate: float
-
 
 Undo = Callable[[], None]
 # Strikes the primary of a replica set and returns how to undo it; it is told how often that was done before.
@@ -71,10 +58,9 @@ def run(place: Place) -> Iterator[Row]:
     with place.replica_set() as replica_set:
         installation = Installation(place.folder_for("failover"), replica_set.uri, "faults_failover")
         with installation.serving() as service:
-            target = Target(replica_set, installation, service, pace(place, service))
-            yield struck(target, "kill -9 of the primary", killed)
-            yield struck(target, "step-down of the primary", stepped_down)
-            yield struck(target, HUNG, hung, recovered=first_acknowledged)
+            yield struck(replica_set, installation, service, "kill -9 of the primary", killed)
+            yield struck(replica_set, installation, service, "step-down of the primary", stepped_down)
+            yield struck(replica_set, installation, service, HUNG, hung, recovered=first_acknowledged)
 
 
 def first_acknowledged(writers: Writers, struck: float, seconds: float) -> float | None:
@@ -86,14 +72,21 @@ def first_acknowledged(writers: Writers, struck: float, seconds: float) -> float
     return found
 
 
-def struck(target: Target, name: str, blow: Blow, *, recovered: Recovered = Writers.recovered) -> Row:
+def struck(
+    replica_set: ReplicaSet,
+    installation: Installation,
+    service: Service,
+    name: str,
+    blow: Blow,
+    *,
+    recovered: Recovered = Writers.recovered,
+) -> Row:
     """Strike the primary several times under writes, and judge what was answered.
 
     `recovered` waits for the end of what the blow has done, and says after how many seconds it came.
     """
     prefix = blow.__name__
-    replica_set, service = target.replica_set, target.service
-    writers = Writers(service.url, service.key, prefix, rate=target.rate)
+    writers = Writers(service.url, service.key, prefix)
     firsts, recoveries = [], []
     with writers.writing():
         for number in range(TIMES):
@@ -105,12 +98,12 @@ def struck(target: Target, name: str, blow: Blow, *, recovered: Recovered = Writ
                 f"recovery after {recovery:.1f} s, load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"
             )
     replica_set.whole()
-    verdict = judge(writers.attempts, stored(replica_set, service.database, prefix))
-    problems = target.installation.problems()
-    broken = [*verdict.broken, *answers_broken(writers), *problems, *too_few(target.rate)]
+    verdict = judge(writers.attempts, stored(replica_set, installation.database, prefix))
+    problems = installation.problems()
+    broken = [*verdict.broken, *answers_broken(writers.attempts), *problems]
     broken += [f"recovery took {seconds:.1f} s" for seconds in recoveries if seconds > RECOVERY_SECONDS]
     measured = f"{told(writers, verdict)}; first write acknowledged {_span(firsts)}, recovery {_span(recoveries)}"
-    return judged("D1", f"{name}, {TIMES} times, at {target.rate:.0f} writes a second", measured, MUST_HOLD, broken)
+    return judged("D1", f"{name}, {TIMES} times, at 100 writes a second", measured, MUST_HOLD, broken)
 
 
 def _strike(
@@ -133,9 +126,8 @@ def _span(seconds: Sequence[float]) -> str:
     return f"after {min(seconds):.1f} to {max(seconds):.1f} s"
 
 
-def answers_broken(writers: Writers) -> list[str]:
+def answers_broken(attempts: list[Attempt]) -> list[str]:
     """Return what is wrong with the answers themselves."""
-    attempts = writers.attempts
     wrong = {status: count for status, count in statuses(attempts).items() if not _allowed(status)}
     broken = [f"{count:,} answered {status or 'not at all'}" for status, count in wrong.items()]
     late = sum((attempt.seconds or 0.0) > LATE_SECONDS for attempt in attempts)

@@ -10,10 +10,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from faults.bare import Bare
-from faults.failover import FIRST, Target, Undo, first_acknowledged, struck
+from faults.failover import FIRST, Undo, first_acknowledged, struck
 from faults.members import BOUND, Member
 from faults.networks import Networks, require_networks
-from faults.pace import pace
 from faults.place import Place
 from faults.replica_set import ReplicaSet
 from faults.report import Result, Row, progress
@@ -75,8 +74,7 @@ def inside(place: Place) -> Iterator[Row]:
             replica_set.begin()
             installation = Installation(place.folder_for("partition"), replica_set.uri, "faults_partition")
             with installation.serving() as service:
-                target = Target(replica_set, installation, service, pace(place, service))
-                row = struck(target, NAME, partitioned, recovered=compared)
+                row = struck(replica_set, installation, service, NAME, partitioned, recovered=compared)
                 bare = f"; a bare driver {min(compare):.1f} to {max(compare):.1f} s" if compare else ""
                 yield replace(row, measured=row.measured + bare)
         finally:

@@ -22,8 +22,6 @@ class Place:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.mongod: Mongod = find_mongod(folder / "lib")
-        # How many writes a second are sent; see `faults.pace`.
-        self.pace: float | None = None
         self._kept: ReplicaSet | None = None
         self._made = itertools.count(1)
         self._in_use = threading.Lock()
