@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
@@ -201,15 +202,21 @@ class EmbeddedMongo:
         return self.member.answers()
 
     def _stop(self) -> None:
-        if not self._runs():
-            return
-        with suppress(ProcessLookupError, ValueError):
-            os.kill(int(self._mongod_lock.read_text()), signal.SIGTERM)
-        # Nobody may take it for a running one any more.
-        self.socket_path.unlink(missing_ok=True)
+        told = False
         deadline = time.monotonic() + STOP_SECONDS
         while self._runs() and time.monotonic() < deadline:
+            # One that a killed command has just started holds the lock before it writes its process id there.
+            told = told or self._tell_to_stop()
             time.sleep(POLL_SECONDS)
+
+    def _tell_to_stop(self) -> bool:
+        try:
+            os.kill(int(self._mongod_lock.read_text()), signal.SIGTERM)
+        except (ProcessLookupError, ValueError):
+            return False
+        # Nobody may take it for a running one any more.
+        self.socket_path.unlink(missing_ok=True)
+        return True
 
     def start_keeper(self) -> None:
         """Start a process that holds a lease of its own until nobody has been connected for a while.
@@ -251,6 +258,13 @@ class EmbeddedMongo:
 
 
 def _launched(command: list[str], environment: dict[str, str]) -> int:
+    # Interrupts reach the main thread alone, which waits for the other one: half started, a mongod could be neither
+    # found nor stopped.
+    with ThreadPoolExecutor(1, thread_name_prefix="modeldeck-launch") as aside:
+        return aside.submit(_launch, command, environment).result()
+
+
+def _launch(command: list[str], environment: dict[str, str]) -> int:
     launcher = subprocess.Popen(
         command,
         env=environment,
@@ -264,10 +278,6 @@ def _launched(command: list[str], environment: dict[str, str]) -> int:
     except subprocess.TimeoutExpired:
         launcher.kill()
         return launcher.wait()
-    except KeyboardInterrupt:
-        # Half started it could be neither found nor stopped.
-        launcher.wait(START_SECONDS)
-        raise
 
 
 def _can_be_socket(path: Path) -> bool:

@@ -27,6 +27,22 @@ with EmbeddedMongo(Path(sys.argv[1])).lease():
     print("held", flush=True)
     sys.stdin.readline()
 """
+# Is interrupted in the very moment in which the mongod has begun to run and is not known yet.
+INTERRUPTED = """
+import os, signal, subprocess, sys
+from pathlib import Path
+from service.embedded import EmbeddedMongo
+execute = subprocess.Popen._execute_child
+def execute_and_interrupt(self, arguments, *rest):
+    execute(self, arguments, *rest)
+    if "--fork" in arguments:
+        os.kill(os.getpid(), signal.SIGINT)
+subprocess.Popen._execute_child = execute_and_interrupt
+try:
+    EmbeddedMongo(Path(sys.argv[1])).acquire()
+except KeyboardInterrupt:
+    print("interrupted")
+"""
 
 
 @pytest.fixture
@@ -146,6 +162,15 @@ def test_an_interrupted_start_leaves_no_mongod(shell: CommandLine, data_dir: Pat
     interrupted.send_signal(signal.SIGINT)
     done = finish(interrupted)
     assert (done.status, done.stderr) == (130, "")
+    gone(data_dir)
+
+
+def test_a_start_that_is_interrupted_before_it_knows_its_mongod_leaves_none(data_dir: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, str(data_dir)], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert (done.stdout, done.stderr) == ("interrupted\n", "")
+    assert starts(data_dir) == 1
     gone(data_dir)
 
 
