@@ -37,7 +37,9 @@ class RequestDeadline(Deadline):
         self.allow(seconds)
 
     def allow(self, seconds: float) -> None:
-        """Move the deadline to `seconds` from now, and its renewals."""
+        """Move the deadline to `seconds` from now, and its renewals; one that is over stays over."""
+        if self._timeout.expired():
+            return
         super().allow(_for_calls(seconds))
         self._seconds = seconds
         self._timeout.reschedule(asyncio.get_running_loop().time() + seconds)
@@ -48,8 +50,9 @@ class RequestDeadline(Deadline):
             self.allow(self._seconds)
 
     def end(self) -> None:
-        """Cancel the request now."""
-        self._timeout.reschedule(asyncio.get_running_loop().time())
+        """Cancel the request now, unless it is being cancelled already."""
+        if not self._timeout.expired():
+            self._timeout.reschedule(asyncio.get_running_loop().time())
 
 
 def _for_calls(seconds: float) -> float:

@@ -16,6 +16,8 @@ from service.outcome import outcome
 from tests.exchanges import Exchange
 
 SHORT, LONG = 0.05, 30.0
+# Long enough for what has to happen in time also when the machine has no time for a while.
+UNHURRIED = 1.0
 
 
 class Never:
@@ -165,29 +167,44 @@ async def test_an_answer_in_parts_may_take_longer_but_each_part_has_to_be_taken(
     async def slowly(last: float | None) -> AsyncIterator[bytes]:
         for _ in range(6):
             yield b"part"
-            await asyncio.sleep(SHORT / 2)
+            await asyncio.sleep(UNHURRIED / 5)
         if last is None:
             await never.wait()
         yield b"end"
 
-    whole = await Exchange().with_app(Patience(StreamingResponse(slowly(0)), SHORT))
+    whole, broken = await asyncio.gather(
+        *(Exchange().with_app(Patience(StreamingResponse(slowly(last)), UNHURRIED)) for last in (0, None))
+    )
     assert whole.body.endswith(b"partend")
-    broken = await Exchange().with_app(Patience(StreamingResponse(slowly(None)), SHORT))
     assert broken.status == 200
     assert broken.sent[-1]["more_body"] is True
 
 
 async def test_nobody_can_take_an_answer_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(patience, "MOST_RENEWALS", 3)
+    monkeypatch.setattr(patience, "MOST_RENEWALS", 1)
 
     async def endless() -> AsyncIterator[bytes]:
         while True:
             yield b"part"
-            await asyncio.sleep(SHORT / 10)
+            await asyncio.sleep(UNHURRIED / 10)
 
     async with asyncio.timeout(LONG):
-        broken = await Exchange().with_app(Patience(StreamingResponse(endless()), SHORT))
+        broken = await Exchange().with_app(Patience(StreamingResponse(endless()), UNHURRIED))
     assert broken.sent[-1]["more_body"] is True
+
+
+async def test_a_deadline_that_is_over_can_be_neither_moved_nor_brought_about_again() -> None:
+    async def answers_while_it_ends(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            deadline = Request(scope).state.deadline
+            deadline.allow(LONG)
+            deadline.renew()
+            deadline.end()
+            assert deadline.remaining < SHORT
+
+    assert (await Exchange().with_app(Patience(answers_while_it_ends, SHORT))).status == 504
 
 
 async def test_who_does_not_take_the_answer_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
