@@ -134,7 +134,8 @@ class EmbeddedMongo:
     def _mongod_lock(self) -> Path:
         return self._dir / "db" / "mongod.lock"
 
-    def _runs(self) -> bool:
+    def runs(self) -> bool:
+        """Say whether there is a mongod, which may be starting, stopping or too busy to answer."""
         # Asked of the kernel: a mongod that starts, stops or hangs does not answer, and a process id may be a zombie's.
         try:
             with self._mongod_lock.open() as lock:
@@ -151,7 +152,7 @@ class EmbeddedMongo:
         while not self._answers():
             if time.monotonic() > deadline:
                 raise ConfigurationError(f"A mongod has {self._dir} but does not answer; see the end of {self._log}.")
-            if not self._runs():
+            if not self.runs():
                 self._start()
             time.sleep(POLL_SECONDS)
 
@@ -162,7 +163,7 @@ class EmbeddedMongo:
         if self._log.exists() and self._log.stat().st_size > LOG_BYTES:
             self._log.unlink()
         status = _launched([str(mongod.path), *self._arguments()], mongod.environment)
-        if status != 0 and not self._runs():
+        if status != 0 and not self.runs():
             raise ConfigurationError(f"mongod did not start; see the end of {self._log}.")
 
     def _arguments(self) -> list[str]:
@@ -204,7 +205,7 @@ class EmbeddedMongo:
     def _stop(self) -> None:
         told = False
         deadline = time.monotonic() + STOP_SECONDS
-        while self._runs() and time.monotonic() < deadline:
+        while self.runs() and time.monotonic() < deadline:
             # One that a killed command has just started holds the lock before it writes its process id there.
             told = told or self._tell_to_stop()
             time.sleep(POLL_SECONDS)

@@ -23,7 +23,7 @@ def keep(data_dir: Path, idle_seconds: float = IDLE_SECONDS) -> None:
         with embedded.lease():
             _tell_that_it_is_kept()
             last_seen, asked = time.monotonic(), embedded.keeper_file.stat().st_mtime_ns
-            while time.monotonic() - last_seen < idle_seconds and embedded.member.answers():
+            while time.monotonic() - last_seen < idle_seconds and embedded.runs():
                 asked_before, asked = asked, embedded.keeper_file.stat().st_mtime_ns
                 if asked != asked_before or embedded.member.has_visitors():
                     last_seen = time.monotonic()

@@ -9,6 +9,8 @@ from pymongo.errors import OperationFailure, PyMongoError
 Record = dict[str, Any]
 
 _ALREADY_INITIALIZED = 23
+# One that is polled is asked again soon; one that has answered is only busy when it doesn't.
+_POLL_SECONDS, _BUSY_SECONDS = 1, 15
 
 
 class ReplicaSetMember:
@@ -19,15 +21,19 @@ class ReplicaSetMember:
     def __init__(self, uri: str) -> None:
         self._uri = uri
 
-    def _command(self, name: str, value: Any = 1, **options: Any) -> Record:
+    def _connected(self, seconds: int = _BUSY_SECONDS) -> MongoClient[Record]:
         # A connection each time: none may stay open when a mongod is stopped, or be shared across a fork.
-        with MongoClient[Record](self._uri, appname=self._APP, serverSelectionTimeoutMS=1000, maxPoolSize=1) as client:
+        return MongoClient(self._uri, appname=self._APP, serverSelectionTimeoutMS=seconds * 1000, maxPoolSize=1)
+
+    def _command(self, name: str, value: Any = 1, **options: Any) -> Record:
+        with self._connected() as client:
             return dict(client.admin.command(name, value, **options))
 
     def answers(self) -> bool:
-        """Say whether a server listens and answers."""
+        """Say whether a server listens and answers at once."""
         try:
-            self._command("ping")
+            with self._connected(_POLL_SECONDS) as client:
+                client.admin.command("ping")
         except PyMongoError:
             return False
         return True
@@ -57,15 +63,18 @@ class ReplicaSetMember:
                 raise
 
     def _stored_config(self) -> Record | None:
-        with MongoClient[Record](self._uri, appname=self._APP, serverSelectionTimeoutMS=1000) as client:
+        with self._connected() as client:
             return client.local["system.replset"].find_one()
 
     def has_visitors(self) -> bool:
-        """Say whether any client but this class is connected."""
+        """Say whether any client but this class is connected; a server too busy to tell is taken to have some."""
         stages: list[Mapping[str, Any]] = [
             {"$currentOp": {"allUsers": True, "idleConnections": True}},
             {"$match": {"clientMetadata": {"$exists": True}}},
         ]
-        with MongoClient[Record](self._uri, appname=self._APP, serverSelectionTimeoutMS=1000) as client:
-            connections = list(client.admin.aggregate(stages))
+        try:
+            with self._connected() as client:
+                connections = list(client.admin.aggregate(stages))
+        except PyMongoError:
+            return True
         return any(connection.get("appName") != self._APP for connection in connections)
