@@ -2,6 +2,9 @@
 
 import asyncio
 import os
+import struct
+import time
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +16,7 @@ from service.shared import Shared
 
 # What the library knows the folder by in which several processes count together, each in files of its own.
 SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+_NEWCOMER_TRIES, _NEWCOMER_SECONDS = 50, 0.01
 
 _REQUEST_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 _DATABASE_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -117,9 +121,18 @@ class Metrics:
         if folder is None:
             return generate_latest(self._registry)
         _forget_the_dead(Path(folder))
-        together = CollectorRegistry()
-        MultiProcessCollector(together, folder)
-        return generate_latest(together)
+        return _rendered_of_all(folder)
+
+
+def _rendered_of_all(folder: str) -> bytes:
+    together = CollectorRegistry()
+    MultiProcessCollector(together, folder)
+    for _ in range(_NEWCOMER_TRIES):
+        # The library first makes the files of a process that begins to count, and then fills them.
+        with suppress(struct.error):
+            return generate_latest(together)
+        time.sleep(_NEWCOMER_SECONDS)
+    return generate_latest(together)
 
 
 def _forget_the_dead(folder: Path) -> None:
