@@ -23,6 +23,8 @@ from service.tracing.choice import require_libraries
 
 # From SIGTERM to the end, with the seconds in which it only says that it will leave.
 LEAVING_SECONDS = 24
+# A worker that does not answer the web server's own process for so long, also while it starts, is replaced.
+WORKER_SECONDS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +121,13 @@ def _run(settings: Settings, options: ServeOptions, announcement: str, logged: d
     with TemporaryDirectory(prefix="modeldeck-metrics-") as folder:
         # Whichever of them is asked for metrics tells those of all.
         os.environ[SHARED_FOLDER] = folder
-        uvicorn.run("service.server:create_worker", factory=True, workers=options.workers, **common)  # type: ignore[arg-type]
+        uvicorn.run(
+            "service.server:create_worker",
+            factory=True,
+            workers=options.workers,
+            timeout_worker_healthcheck=WORKER_SECONDS,
+            **common,  # type: ignore[arg-type]
+        )
 
 
 def create_worker() -> FastAPI:
