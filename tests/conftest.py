@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from mongomock_motor import AsyncMongoMockClient
 from pydantic import SecretStr
@@ -24,9 +25,14 @@ from tests.past_validation import PastValidation
 from tests.world import World
 
 DATABASE = "modeldeck_test"
-TIMEOUT_SECONDS = 30.0
+# Machines that run tests can be slow; where the deadline is what is tested, the test sets it.
+TIMEOUT_SECONDS = 60.0
 # Many tests fail to say who they are, all from one address.
 MANY_FAILURES = 100_000
+
+# That of an example would tell how busy the machine is.
+hypothesis.settings.register_profile("modeldeck", deadline=None)
+hypothesis.settings.load_profile("modeldeck")
 
 
 @pytest.hookimpl(trylast=True)
@@ -135,6 +141,8 @@ def settings_in(folder: Path) -> Settings:
         mongodb_uri=SecretStr("mongodb://unused.invalid"),
         data_dir=folder,
         max_in_flight=1000,
+        request_timeout=TIMEOUT_SECONDS,
+        list_timeout=TIMEOUT_SECONDS,
         auth_failures_per_minute=MANY_FAILURES,
     )
 

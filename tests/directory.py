@@ -1,5 +1,6 @@
 """The service under test, as its users meet it: a client, and short ways to fill the directory."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -9,7 +10,7 @@ from typing import Any
 import httpx
 from fastapi import FastAPI
 
-from documents.api_key import Scope
+from documents.api_key import ApiKey, Scope
 from documents.user import Role
 from service.app import create_app
 from service.database import Database
@@ -75,6 +76,14 @@ class Directory:
                 return key
             self._keys[user_id] = key
         return self._keys[user_id]
+
+    async def use_is_noted(self, user_id: str) -> None:
+        """Wait until it is stored that a user's keys were used, which is done beside the request that used them."""
+        for _ in range(10_000):
+            if not await self.database.count(ApiKey, {"user_id": user_id, "last_used_at": None}):
+                return
+            await asyncio.sleep(0.005)
+        raise AssertionError
 
     async def load(self, bundle: Mapping[str, Any], tmp_path: Path, **options: Any) -> Report:
         """Import a bundle through a file, as the command line does."""

@@ -64,7 +64,7 @@ def test_it_is_not_ready_any_more_finishes_what_it_has_begun_and_ends(data_dir: 
         told = time.monotonic()
         until(lambda: ready(served) == 503, "it is not ready", 1.0)
         # Whoever has not noticed yet is still served.
-        assert httpx.get(f"{served.url}/api/models/list", headers=headers).status_code == 200
+        assert httpx.get(f"{served.url}/api/models/list", headers=headers, timeout=30).status_code == 200
         until(lambda: ready(served) is None, "it listens no more")
         assert time.monotonic() - told > DRAIN_SECONDS - 0.5
         assert begun.finish() == 200

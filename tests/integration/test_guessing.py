@@ -27,6 +27,7 @@ async def test_too_many_wrong_keys_are_answered_with_429_and_without_the_databas
         for user in ("ann", "ben"):
             await directory.user(user)
         assert (await directory.get(LIST, "ann")).status_code == 200
+        await directory.use_is_noted("ann")
         for number in range(LIMIT):
             answer = await directory.client.get(LIST, headers=bearer(kind if number else f"{kind}-"))
             assert answer.status_code == 401
@@ -50,7 +51,7 @@ async def test_too_many_wrong_keys_are_answered_with_429_and_without_the_databas
 
 def test_a_running_service_tells_the_clients_of_its_proxy_apart_and_nobody_elses(tmp_path: Path) -> None:
     here = CommandLine(tmp_path, data_dir=str(tmp_path / "data"), auth_failures_per_minute=str(LIMIT))
-    with here.serving() as served, httpx.Client(base_url=served.url) as client:
+    with here.serving() as served, httpx.Client(base_url=served.url, timeout=30) as client:
 
         def asked(address: str) -> int:
             return client.get(LIST, headers={**bearer("wrong"), "X-Forwarded-For": address}).status_code
@@ -59,5 +60,5 @@ def test_a_running_service_tells_the_clients_of_its_proxy_apart_and_nobody_elses
         assert asked("192.0.2.2") == 401
         assert [asked(f"2001:db8::{number}") for number in range(LIMIT + 1)] == [401] * LIMIT + [429]
     here.environment["FORWARDED_ALLOW_IPS"] = "192.0.2.9"
-    with here.serving() as served, httpx.Client(base_url=served.url) as client:
+    with here.serving() as served, httpx.Client(base_url=served.url, timeout=30) as client:
         assert [asked(f"192.0.2.{number}") for number in range(LIMIT + 1)] == [401] * LIMIT + [429]

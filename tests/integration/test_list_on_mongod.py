@@ -52,6 +52,7 @@ async def test_a_list_request_is_one_aggregate_on_models(
     await real_directory.user("ann")
     await real_directory.load({"models": [model(f"m{at}", "ann") for at in range(3)]}, tmp_path)
     await real_directory.page("ann")
+    await real_directory.use_is_noted("ann")
     for parameters in ({}, {"query": "name"}, {"tag": "x", "page": 2}, {"view_option": "shared", "page_size": 100}):
         commands.clear()
         await real_directory.page("ann", **parameters)

@@ -187,7 +187,7 @@ def test_a_collector_gets_them_from_every_process_and_at_the_end(
         "OTEL_BSP_SCHEDULE_DELAY": "100",
     }
     transport = httpx.HTTPTransport(retries=20)
-    with here.serving("--workers", str(workers)) as served, httpx.Client(transport=transport) as client:
+    with here.serving("--workers", str(workers)) as served, httpx.Client(transport=transport, timeout=30) as client:
         for _ in range(5):
             client.get(f"{served.url}{LIST}", params={"query": MARK}, headers={"Authorization": f"Bearer {MARK}"})
         until(lambda: len(collector.spans) >= 10, "they have come")
@@ -207,7 +207,7 @@ def test_a_collector_gets_nothing_unless_it_is_asked_for(collector: Collector, t
         "FASTAPI_OTEL_AUTO_CONFIGURE": "true",
     }
     with here.serving() as served:
-        assert httpx.get(f"{served.url}{LIST}").status_code == 401
+        assert httpx.get(f"{served.url}{LIST}", timeout=30).status_code == 401
         assert served.stop(signal.SIGTERM) == 0
     assert collector.bodies == []
 

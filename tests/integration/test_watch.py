@@ -90,6 +90,8 @@ def test_it_starts_again_where_it_stopped(mover: CommandLine, store: Stored, tmp
         for number in range(5):
             change(store, "m", name=f"N{number}")
         until(lambda: watch.has_seen(5), "five changes were printed")
+        # It is printed first and noted then: one who is killed in between prints it again. Tokens are in order of time.
+        until(lambda: state.read_text().strip() >= watch.lines[-1]["token"], "it is noted")
         watch.process.kill()
         watch.process.wait()
         seen = told(watch.lines)

@@ -140,9 +140,9 @@ def test_anything_else_is_not_recognised(name: str) -> None:
 @pytest.mark.parametrize("name", HOSTILE)
 def test_no_file_takes_long(name: str) -> None:
     source = source_of(HOSTILE[name])
-    began = time.monotonic()
+    began = time.thread_time()
     assert recognise(source) is None
-    assert time.monotonic() - began < 5
+    assert time.thread_time() - began < 5
 
 
 def test_a_packed_file_that_breaks_off_is_recognised_by_what_is_there() -> None:
