@@ -10,6 +10,7 @@ from typing import Any
 
 import uvicorn
 from fastapi import FastAPI
+from uvicorn.supervisors import Multiprocess
 
 from service.app import create_app
 from service.demo import demo_key, load_demo, require_room
@@ -48,6 +49,15 @@ class _Announcing(uvicorn.Server):
         await super().startup(sockets)
         if self.started:
             print(self._announcement, flush=True)
+
+
+class _Workers(Multiprocess):
+    """Several processes that serve; when they listen no more, nobody does, so that who connects is refused at once."""
+
+    def terminate_all(self) -> None:
+        for listening in self.sockets:
+            listening.close()
+        super().terminate_all()
 
 
 def serve(settings: Settings, options: ServeOptions) -> None:
@@ -121,13 +131,14 @@ def _run(settings: Settings, options: ServeOptions, announcement: str, logged: d
     with TemporaryDirectory(prefix="modeldeck-metrics-") as folder:
         # Whichever of them is asked for metrics tells those of all.
         os.environ[SHARED_FOLDER] = folder
-        uvicorn.run(
+        config = uvicorn.Config(
             "service.server:create_worker",
             factory=True,
             workers=options.workers,
             timeout_worker_healthcheck=WORKER_SECONDS,
             **common,  # type: ignore[arg-type]
         )
+        _Workers(config, sockets=[config.bind_socket()]).run()
 
 
 def create_worker() -> FastAPI:
