@@ -8,14 +8,18 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 from typing import IO, Any
 
 MODELDECK = str(Path(sys.executable).with_name("modeldeck"))
 COMMAND_SECONDS = 60.0
 POLL_SECONDS = 0.02
+# Below those that the system gives away by itself, and others for each process that runs tests at the same time.
+_FIRST_PORT = 20_000 + 1_000 * (int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 10)
+_PORTS = cycle(range(_FIRST_PORT + os.getpid() % 900, _FIRST_PORT + 1_000))
 ANNOUNCED = re.compile(r"^Key:\s+(\S+)$", re.MULTILINE)
 
 
@@ -126,11 +130,12 @@ def until(condition: Callable[[], object], what: str, seconds: float = 30.0) -> 
 
 
 def free_port() -> int:
-    """Return a port of the loopback address that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port of the loopback address that nobody listens on; a new one each time."""
+    for port in _PORTS:
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("unreachable: the ports never end")
 
 
 def mongods(data_dir: Path) -> list[int]:

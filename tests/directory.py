@@ -52,6 +52,9 @@ class Directory:
             yield directory
             for report in directory._reports:
                 report.close()
+        # What the service has given up may still be being ended on the server, among the commands of the next test.
+        while database._beside:
+            await asyncio.wait(set(database._beside))
 
     async def user(self, user_id: str, *, role: Role = Role.USER, groups: Sequence[str] = (), **fields: Any) -> str:
         """Add a user with a key, and make them a member of existing groups; return their id."""

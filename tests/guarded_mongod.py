@@ -13,6 +13,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 from service.mongod import find_mongod
 from tests.commands import end, free_port, until
 
+ALREADY_INITIALIZED = 23
 ADMIN, PASSWORD = "root", "pw-of-root"
 Client = MongoClient[dict[str, Any]]
 
@@ -46,12 +47,19 @@ def _begin(port: int, process: subprocess.Popen[Any]) -> None:
             members = [{"_id": 0, "host": f"127.0.0.1:{port}"}]
             try:
                 client.admin.command("replSetInitiate", {"_id": "guarded", "members": members})
-            except OperationFailure:
-                raise
+            except OperationFailure as error:
+                if error.code != ALREADY_INITIALIZED:
+                    raise
             except PyMongoError:
                 return False
             return True
 
+        def is_primary() -> bool:
+            try:
+                return bool(client.admin.command("hello")["isWritablePrimary"])
+            except PyMongoError:
+                return False
+
         until(initiated, "mongod takes commands")
-        until(lambda: client.admin.command("hello")["isWritablePrimary"], "there is a primary")
+        until(is_primary, "there is a primary")
         client.admin.command("createUser", ADMIN, pwd=PASSWORD, roles=["root"])

@@ -184,6 +184,8 @@ class Site:
             if found is None or self.stored(origin) == origin.whole:
                 # The machine has more time for it than it had when this was measured.
                 seconds[sign] *= 0.7
+            elif not found.midway and self.stored(origin) == 0:
+                seconds[sign] *= 1.4
             if found is not None:
                 struck += 1
                 midway += found.midway

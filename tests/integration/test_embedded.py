@@ -199,7 +199,7 @@ def test_a_printed_uri_outlives_the_command_that_printed_it(shell: CommandLine, 
     embedded = EmbeddedMongo(data_dir)
     try:
         uri = shell.ok("database-uri")
-        with MongoClient[dict[str, Any]](uri, serverSelectionTimeoutMS=500) as client:
+        with MongoClient[dict[str, Any]](uri) as client:
             assert client.admin.command("hello")["isWritablePrimary"]
             assert shell.ok("database-uri") == uri
             assert client.admin.command("ping")["ok"] == 1

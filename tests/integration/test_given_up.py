@@ -24,6 +24,9 @@ from tests.conftest import DATABASE, TIMEOUT_SECONDS
 from tests.directory import model
 from tests.moving import NAME, Stored, written
 
+# What one call may take to a command that is in a hurry.
+HASTY_SECONDS = 1.0
+
 
 class Gate(CommandListener):
     """Holds one kind of command back just before it is sent, in the thread that sends it."""
@@ -119,13 +122,13 @@ def test_a_command_waits_for_what_a_killed_one_has_left_locked(
 ) -> None:
     written(tmp_path, {"models": [model("m", "ann")]})
     mover.ok("indexes", "ensure")
-    hasty = CommandLine(tmp_path, mongodb_uri=mongo_uri, database=NAME, request_timeout="0.5")
+    hasty = CommandLine(tmp_path, mongodb_uri=mongo_uri, database=NAME, request_timeout=str(HASTY_SECONDS))
     with store.client.start_session() as session:
         session.start_transaction()
         store["models"].insert_one({"_id": "m"}, session=session, bypass_document_validation=True)
         process = hasty.start("import", "source.json")
         # Longer than a transaction is tried again where nobody was killed.
-        enough = time.monotonic() + 2 * BULK_TIMEOUT_FACTOR * 0.5
+        enough = time.monotonic() + 2 * BULK_TIMEOUT_FACTOR * HASTY_SECONDS
         until(lambda: time.monotonic() > enough or process.poll() is not None, "it has waited", seconds=60)
         assert process.poll() is None
         session.abort_transaction()

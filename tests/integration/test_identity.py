@@ -63,7 +63,7 @@ async def test_an_expired_key_or_a_key_of_a_disabled_or_deleted_user_does_not_co
     real_directory: Directory, raw: SyncDatabase[dict[str, Any]]
 ) -> None:
     await real_directory.user("ann")
-    key = await real_directory.key("ann", expires_at=NOW + timedelta(hours=1))
+    key = await real_directory.key("ann", expires_at=datetime.now(UTC) + timedelta(hours=1))
     assert await _status(real_directory, key) == 200
 
     raw.api_keys.update_many({}, {"$set": {"expires_at": NOW - timedelta(seconds=1)}})

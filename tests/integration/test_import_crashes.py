@@ -105,7 +105,7 @@ async def test_an_import_says_so_when_its_mongod_does_not_come_back_and_goes_on_
             site.bring_up()
 
     # It hopes for six times as long as one call may take.
-    for struck in site.strikes(origin, whole, kill_mongod, 1, signs=(Sign.FILLING,), request_timeout="2"):
+    for struck in site.strikes(origin, whole, kill_mongod, 1, signs=(Sign.FILLING,), request_timeout="4"):
         if site.stored(origin) < origin.whole:
             assert said_why(struck.done)
         await require_all_of(site, origin, whole)

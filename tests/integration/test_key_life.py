@@ -126,7 +126,7 @@ async def test_a_key_is_over_at_its_time(real_directory: Directory, raw: Raw) ->
     await real_directory.user("ann")
     end = int((datetime.now(UTC) + timedelta(hours=1)).timestamp())
     key = await made(real_directory, "ann", expires_at=end)
-    for seconds, expected in ((2, 200), (0, 401), (-1, 401)):
+    for seconds, expected in ((60, 200), (0, 401), (-1, 401)):
         moment = datetime.now(UTC) + timedelta(seconds=seconds)
         raw.api_keys.update_one({"_id": key["id"]}, {"$set": {"expires_at": moment}})
         assert await status(real_directory, key["key"]) == expected
