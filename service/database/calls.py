@@ -69,6 +69,9 @@ class Calls(Connection):
         return await self._call(call, seconds)
 
     def _new_session(self) -> Session:
+        return self._started_session()
+
+    def _started_session(self) -> AsyncIOMotorClientSession:
         # The driver's own start_session would ask a thread for what is done in memory.
         delegate = self._client.delegate.start_session(causal_consistency=False)
         session = AsyncIOMotorClientSession(delegate, self._client)

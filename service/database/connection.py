@@ -55,6 +55,8 @@ class Connection:
         self._client = client
         self._timeout = timeout
         self._patience = patience
+        self._collections: dict[type[Document] | str, AsyncIOMotorCollection[Record]] = {}
+        self._read: dict[type[Document], AsyncIOMotorCollection[Any]] = {}
         self._turns: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._database: AsyncIOMotorDatabase[Record] = client.get_database(
             name, codec_options=STORED, write_concern=MAJORITY
@@ -90,12 +92,17 @@ class Connection:
         self._client.close()
 
     def _collection(self, kind: type[Document] | str) -> AsyncIOMotorCollection[Record]:
-        name = kind if isinstance(kind, str) else kind.get_settings().name
-        assert name is not None  # noqa: S101  # every document of ours names its collection
-        return self._database[name]
+        # Kept: the driver makes a new one each time it is asked, which takes a tenth of a call.
+        if kind not in self._collections:
+            name = kind if isinstance(kind, str) else kind.get_settings().name
+            assert name is not None  # noqa: S101  # every document of ours names its collection
+            self._collections[kind] = self._database[name]
+        return self._collections[kind]
 
     def _for_reading(self, kind: type[Document]) -> AsyncIOMotorCollection[Any]:
-        return self._collection(kind).with_options(codec_options=RAW)
+        if kind not in self._read:
+            self._read[kind] = self._collection(kind).with_options(codec_options=RAW)
+        return self._read[kind]
 
     @asynccontextmanager
     async def turn(self, name: str) -> AsyncIterator[None]:

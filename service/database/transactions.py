@@ -54,7 +54,7 @@ class Transactions(Calls):
         if self.transacting:
             return await work()
 
-        session = await self._client.start_session()
+        session = self._started_session()
         token = current_session.set(session)
         try:
             result = await self._attempts(session, work, self._timeout * (BULK_TIMEOUT_FACTOR if bulk else 1))
@@ -64,7 +64,8 @@ class Transactions(Calls):
             raise
         finally:
             current_session.reset(token)
-        await session.end_session()
+        # The driver's own would ask a thread for what is done in memory: it is kept for the next call.
+        session.delegate.end_session()
         return result
 
     async def _attempts(
