@@ -33,6 +33,14 @@ class OwnerFacts(NamedTuple):
     email: str
     username: str | None
 
+    @classmethod
+    def of(cls, user: Mapping[str, Any]) -> "OwnerFacts":
+        """Take them from a user as stored, who can lack a field or hold anything in it if others wrote it."""
+        name, email, username = (
+            value if isinstance(value := user.get(field), str) else None for field in ("name", "email", "username")
+        )
+        return cls(name or "", email or "", username)
+
 
 class RecordKeys(BaseModel):
     """Derived from a model record and its owner; written on every write path, never by hand."""

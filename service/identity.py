@@ -4,7 +4,7 @@ import hashlib
 import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hmac import compare_digest
 from typing import Any
@@ -12,6 +12,7 @@ from typing import Any
 from documents import ApiKey, Group, User
 from documents.api_key import Scope
 from documents.grant import PUBLIC, group_principal, user_principal
+from documents.keys import OwnerFacts
 from documents.user import Role
 from service.clock import now
 from service.database import Database
@@ -38,6 +39,8 @@ class Caller:
     key_id: str | None = None
     key_used_at: datetime | None = None
     key_expires_at: datetime | None = None
+    # For the keys of what they own; of no account for their rights, and for no log.
+    as_owner: OwnerFacts | None = field(default=None, compare=False, repr=False)
 
     @property
     def rights(self) -> tuple[Any, ...]:
@@ -77,6 +80,10 @@ _WITH_GROUPS: list[dict[str, Any]] = [
             "user._id": 1,
             "user.role": 1,
             "user.is_active": 1,
+            "user.name": 1,
+            "user.email": 1,
+            "user.username": 1,
+            "user.leaving": 1,
             "groups._id": 1,
             "sha256": 1,
             "scope": 1,
@@ -169,4 +176,5 @@ def _active_caller(found: Record | None, key: Mapping[str, Any] | None = None) -
         key_id=key["_id"] if key else None,
         key_used_at=used_at if isinstance(used_at, datetime) else None,
         key_expires_at=key.get("expires_at") if key else None,
+        as_owner=None if user.get("leaving") is True else OwnerFacts.of(user),
     )

@@ -2,9 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from documents import ModelRecord, Revision
+from documents import ModelRecord
 from documents.revision import Change
 from service import access
 from service.database import Database
@@ -16,7 +15,7 @@ from service.models.departed import withdraw_absent
 from service.models.each import malformed
 from service.models.principals import require_principals
 from service.models.soundness import unsound_fields
-from service.models.writes import LostRaceError, Planned, in_turn, store
+from service.models.writes import LostRaceError, Planned, in_turn, last_recorded, store
 
 HIDDEN = "There is no such model, or it is not shared with you."
 TAKEN = "This model id is taken."
@@ -45,12 +44,16 @@ async def create(database: Database, caller: Caller, model_id: str, said: Said) 
     said = {**said, "user_id": caller.user_id}
     await require_principals(database, said["access_grants"], _GRANTS)
     require_storable(said)
-    planned = Planned(model_id, Change.CREATE, None, said)
+    claimant = None if caller.is_admin else caller.user_id
+    planned = Planned(model_id, Change.CREATE, None, said, claimant=claimant)
 
     async def attempt() -> bool:
+        if await _stored(database, caller, planned):
+            return True
+        # Only now, since most ids are free.
         if await ids_not_free(database, [model_id], caller):
             raise ConflictError(TAKEN)
-        return await _stored(database, caller, planned)
+        return False
 
     await in_turn(database, model_id, attempt)
     await _follow_grants(database, planned)
@@ -102,13 +105,8 @@ async def ids_not_free(database: Database, model_ids: Sequence[str], caller: Cal
     taken = {record["_id"] for record in there}
     if caller.is_admin:
         return taken
-    last: list[dict[str, Any]] = [
-        {"$match": {"model_id": {"$in": [one for one in model_ids if one not in taken]}}},
-        {"$sort": {"model_id": 1, "version": -1}},
-        {"$group": {"_id": "$model_id", "owner": {"$first": "$before.user_id"}}},
-    ]
-    left = await database.aggregate(Revision, last)
-    return taken | {one["_id"] for one in left if one.get("owner") not in (None, caller.user_id)}
+    left = await last_recorded(database, [one for one in model_ids if one not in taken])
+    return taken | {one for one, last in left.items() if last.owner not in (None, caller.user_id)}
 
 
 async def require_changeable(database: Database, request: ChangeRequest, *, sound: bool = True) -> Record:
@@ -133,7 +131,8 @@ async def require_changeable(database: Database, request: ChangeRequest, *, soun
 
 async def _stored(database: Database, caller: Caller, planned: Planned) -> bool:
     try:
-        await store(database, [planned], caller.user_id)
+        known = {} if caller.as_owner is None else {caller.user_id: caller.as_owner}
+        await store(database, [planned], caller.user_id, known=known)
     except LostRaceError:
         return False
     return True

@@ -59,17 +59,7 @@ async def owners(database: Database, user_ids: Sequence[str]) -> dict[str, Owner
     """Return what keys hold of each of these users who exists and is not on their way out."""
     staying = {"_id": {"$in": sorted(set(user_ids))}, **PRESENT}
     found = await database.find(User, staying, fields=["name", "email", "username"])
-    return {
-        user["_id"]: OwnerFacts(
-            _text(user.get("name")) or "", _text(user.get("email")) or "", _text(user.get("username"))
-        )
-        for user in found
-    }
-
-
-def _text(value: Any) -> str | None:
-    # A user written past the service can lack a field or hold anything in it.
-    return value if isinstance(value, str) else None
+    return {user["_id"]: OwnerFacts.of(user) for user in found}
 
 
 def keys_of(record: Mapping[str, Any], owner: OwnerFacts | None) -> RecordKeys | None:
@@ -98,7 +88,7 @@ async def stale_records(
 ) -> AsyncIterator[tuple[list[Record], list[Stale]]]:
     """Look through the records that match; yield, batch by batch, those read and which are stale."""
     async for batch in database.batches(ModelRecord, query, fields=_FIELDS, size=BATCH):
-        owner_ids = [_text(record.get("user_id")) or "" for record in batch]
+        owner_ids = [owner if isinstance(owner := record.get("user_id"), str) else "" for record in batch]
         known = await owners(database, owner_ids)
         derived = [
             Stale(record, keys_of(record, known.get(owner_id)))

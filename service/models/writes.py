@@ -35,7 +35,8 @@ class Planned:
     """One record's change, decided on what was read.
 
     `live` is the record as it was read, None for a new one; `said` is what it shall say, None to delete
-    it. The times are those that a record brings along; `version` is the least that a new one shall have.
+    it. The times are those that a record brings along; `version` is the least that a new one shall have. Where
+    there is a `claimant`, a new record can't have the id that somebody else's record had last.
     """
 
     model_id: str
@@ -45,6 +46,7 @@ class Planned:
     created_at: datetime | None = None
     updated_at: datetime | None = None
     version: int = 1
+    claimant: str | None = None
 
     @property
     def before(self) -> dict[str, Any] | None:
@@ -58,21 +60,36 @@ class Planned:
         return version if isinstance(version, int) else None
 
 
-async def store(database: Database, planned: Sequence[Planned], by: str | None, *, bulk: bool = False) -> list[int]:
+@dataclass(frozen=True, slots=True)
+class Last:
+    """The last that is recorded of an id: its version, and whose record it was."""
+
+    version: int
+    owner: Any
+
+
+async def store(
+    database: Database, planned: Sequence[Planned], by: str | None, *, bulk: bool = False, known: Owners | None = None
+) -> list[int]:
     """Write all that is planned, or nothing, and return the versions that it made.
 
-    `by` is the user who asked for it. Raises LostRaceError when a record is not as it was read.
+    `by` is the user who asked for it; `known` is what is known of owners already, however old. Raises LostRaceError
+    when a record is not as it was read, or an id not to be had.
     """
-    known = await owners_of(database, planned)
+    known = await owners_of(database, planned, known or {})
     versions = await database.in_transaction(lambda: write(database, planned, by, known), bulk=bulk)
     await follow_owners(database, known)
     return versions
 
 
-async def owners_of(database: Database, planned: Sequence[Planned]) -> Owners:
-    """Return what the keys of the planned records hold of their owners; None for one who does not exist."""
+async def owners_of(database: Database, planned: Sequence[Planned], known: Owners) -> Owners:
+    """Return what the keys of the planned records hold of their owners; None for one who does not exist.
+
+    What is `known` already is not looked up.
+    """
     user_ids = {item.said["user_id"] for item in planned if item.said is not None}
-    found = await owners(database, sorted(user_ids))
+    unknown = sorted(user_ids - known.keys())
+    found = {**known, **(await owners(database, unknown) if unknown else {})}
     return {user_id: found.get(user_id) for user_id in user_ids}
 
 
@@ -89,8 +106,10 @@ async def follow_owners(database: Database, known: Owners) -> None:
 
 async def write(database: Database, planned: Sequence[Planned], by: str | None, known: Owners) -> list[int]:
     """Do what `store` does, as a part of the caller's transaction."""
-    ended = await last_versions(database, [item.model_id for item in planned if item.live_version is None])
-    versions = [_next_version(item, ended.get(item.model_id, 0)) for item in planned]
+    ended = await last_recorded(database, [item.model_id for item in planned if item.live_version is None])
+    if any(_is_of_another(item, ended.get(item.model_id)) for item in planned):
+        raise LostRaceError
+    versions = [_next_version(item, ended.get(item.model_id)) for item in planned]
     moment = now()
     writes = [_write_of(item, version, moment, known) for item, version in zip(planned, versions, strict=True)]
     revisions = [
@@ -105,21 +124,32 @@ async def write(database: Database, planned: Sequence[Planned], by: str | None, 
     return versions
 
 
-async def last_versions(database: Database, model_ids: Sequence[str]) -> dict[str, int]:
-    """Return the last recorded version of each of these ids that has a history.
+async def last_recorded(database: Database, model_ids: Sequence[str]) -> dict[str, Last]:
+    """Return the last that is recorded of each of these ids that has a history.
 
     A new record goes on from there, where an earlier one of its id ended, so that no version ever means
     two things.
     """
     if not model_ids:
         return {}
-    group = {"_id": "$model_id", "version": {"$max": "$version"}}
-    found = await database.aggregate(Revision, [{"$match": {"model_id": {"$in": list(model_ids)}}}, {"$group": group}])
-    return {last["_id"]: last["version"] for last in found}
+    group = {"_id": "$model_id", "version": {"$first": "$version"}, "owner": {"$first": "$before.user_id"}}
+    pipeline: list[dict[str, Any]] = [
+        {"$match": {"model_id": {"$in": list(model_ids)}}},
+        {"$sort": {"model_id": 1, "version": -1}},
+        {"$group": group},
+    ]
+    found = await database.aggregate(Revision, pipeline)
+    return {last["_id"]: Last(last["version"], last.get("owner")) for last in found}
 
 
-def _next_version(item: Planned, ended: int) -> int:
-    return max(item.version, ended + 1) if item.live_version is None else item.live_version + 1
+def _is_of_another(item: Planned, last: Last | None) -> bool:
+    return item.claimant is not None and last is not None and last.owner not in (None, item.claimant)
+
+
+def _next_version(item: Planned, last: Last | None) -> int:
+    if item.live_version is not None:
+        return item.live_version + 1
+    return item.version if last is None else max(item.version, last.version + 1)
 
 
 def _write_of(item: Planned, version: int, moment: datetime, known: Owners) -> Write:

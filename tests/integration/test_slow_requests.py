@@ -10,6 +10,9 @@ import pytest
 
 from documents.user import Role
 from service import request_body
+from service.doctor import examine
+from service.identity import Identity
+from service.models.changes import create
 from tests.directory import LIST, Directory
 
 
@@ -62,6 +65,20 @@ async def test_a_slow_request_of_somebody_with_the_same_rights_is_done(real_dire
         real_directory, "/api/models/create", "ann", {"id": "m", "name": "M"}, real_directory.get(LIST, "ann")
     )
     assert answer.status_code == 200
+
+
+async def test_a_model_has_the_name_that_its_owner_was_given_while_it_was_sent(real_directory: Directory) -> None:
+    await real_directory.user("root", role=Role.ADMIN)
+    await real_directory.user("ann", name="Before")
+    database = real_directory.database
+    caller = await Identity(database).resolve(f"Bearer {await real_directory.key('ann')}")
+    renamed = await real_directory.post("/api/users/update", "root", {"id": "ann", "name": "Afterwards"})
+    assert renamed.status_code == 200
+    said: dict[str, Any] = {"name": "M", "base_model_id": None, "is_active": True, "params": {}, "meta": {}}
+    await create(database, caller, "m", {**said, "access_grants": []})
+    assert await real_directory.ids("ann", query="afterwards") == ["m"]
+    assert await real_directory.ids("ann", query="before") == []
+    assert (await examine(database, repair=False)).problems == 0
 
 
 async def test_a_body_that_does_not_arrive_is_given_up(
