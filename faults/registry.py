@@ -40,6 +40,7 @@ GROUPS: tuple[tuple[Section, ...], ...] = (
         Section(("D6",), "an import whose MongoDB is killed", crashes.run_import),
         Section(("D3",), "reading what was written", reads.run),
         Section(("S11",), "whom the service calls", outward.run),
+        Section(("S10",), DOCUMENTED.test, run_documented),
         *_suites(EXACT, ORACLE),
         Section(("D6",), "changes of many models that are cut off", crashes.run),
         Section(("D4", "D5"), "many who change the same", contention.run),
@@ -50,6 +51,5 @@ GROUPS: tuple[tuple[Section, ...], ...] = (
         Section(("F8",), "clocks that differ", clock.run),
         Section(("O5", "O6"), "ending, and probes", leaving.run),
     ),
-    (Section(("S10",), DOCUMENTED.test, run_documented),),
     (Section(("F5",), "disks that are full", disasters.run_full),),
 )

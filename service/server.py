@@ -112,6 +112,9 @@ async def _prepare(settings: Settings, options: ServeOptions, *, embedded: bool)
 
 def _run(settings: Settings, options: ServeOptions, announcement: str, logged: dict[str, Any]) -> None:
     common = {
+        # Not uvloop, which takes one connection between two rounds of work: whoever comes while there is much work
+        # waits before they are seen, for seconds that no deadline counts, instead of being refused at once.
+        "loop": "asyncio",
         "host": options.host,
         "port": options.port,
         "log_config": logged,
