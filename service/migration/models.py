@@ -229,7 +229,12 @@ class ModelImport:
         # Of others, a source does not tell how often a record was changed.
         least = model.version if _trusted(self._options) else 1
         version = max(least, self._earlier.get(model.id, 0) + 1)
-        return Planned(model.id, Change.IMPORT, live, said, **times, version=version)
+        return Planned(model.id, Change.IMPORT, live, said, **times, version=version, claimant=self._claimant(live))
+
+    def _claimant(self, live: Record | None) -> str | None:
+        # Whose an id was last can have changed since this batch was decided on.
+        caller = self._options.caller
+        return None if live is not None or caller is None or caller.is_admin else caller.user_id
 
     @property
     def _by(self) -> str | None:

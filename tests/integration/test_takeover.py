@@ -7,10 +7,12 @@ from collections.abc import Awaitable
 from typing import Any
 
 import httpx
+import pytest
 from pymongo.database import Database as SyncDatabase
 
 from documents.user import Role
 from service.doctor import examine
+from service.models.writes import store
 from tests.directory import Directory, grant
 from tests.integration.test_import_sent import send
 
@@ -122,3 +124,23 @@ async def test_of_several_who_want_a_new_id_one_gets_it_whole(real_directory: Di
         makers = raw.revisions.distinct("by", {"model_id": record["_id"]})
         assert makers == [owner]
     assert (await examine(real_directory.database, repair=False)).problems == 0
+
+
+async def test_an_id_that_is_somebody_elses_since_an_import_was_decided_is_not_taken(
+    real_directory: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for user in ("ann", "eve"):
+        await real_directory.user(user)
+    made: list[int] = []
+
+    async def after_others(*arguments: Any, **options: Any) -> list[int]:
+        if not made:
+            made.append((await real_directory.post(f"{MODELS}/create", "ann", {"id": "m", "name": "M"})).status_code)
+            made.append((await real_directory.post(f"{MODELS}/model/delete", "ann", {"id": "m"})).status_code)
+        return await store(*arguments, **options)
+
+    monkeypatch.setattr("service.migration.models.store", after_others)
+    answer = await send(real_directory, "eve", {"models": [{"id": "m", "name": "Mine"}]}, atomic=False)
+    assert made == [200, 200]
+    assert [step["outcome"] for step in answer.json()["steps"]] == ["rejected"]
+    assert (await real_directory.page("eve"))["total"] == 0
