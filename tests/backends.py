@@ -27,7 +27,7 @@ class MockedDatabase(Database):
         # It has no transactions: what needs one to be right is tested on the real server.
         return await work()
 
-    def _new_session(self) -> None:
+    def _new_session(self) -> Any:
         # It has no sessions either.
         return None
 

@@ -175,7 +175,7 @@ class _Run:
 
     async def _write(self, planned: Sequence[Planned]) -> None:
         if planned and not self._order.dry_run:
-            known = await owners_of(self._database, planned, {})
+            known = await owners_of(self._database, planned)
             self._plan.owners |= known
             await write(self._database, planned, self._order.caller.user_id, known)
 

@@ -68,10 +68,7 @@ class Calls(Connection):
         outcome().changing(at_commit=current_session.get() is not None)
         return await self._call(call, seconds)
 
-    def _new_session(self) -> Session:
-        return self._started_session()
-
-    def _started_session(self) -> AsyncIOMotorClientSession:
+    def _new_session(self) -> AsyncIOMotorClientSession:
         # The driver's own start_session would ask a thread for what is done in memory.
         delegate = self._client.delegate.start_session(causal_consistency=False)
         session = AsyncIOMotorClientSession(delegate, self._client)

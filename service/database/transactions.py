@@ -54,7 +54,7 @@ class Transactions(Calls):
         if self.transacting:
             return await work()
 
-        session = self._started_session()
+        session = self._new_session()
         token = current_session.set(session)
         try:
             result = await self._attempts(session, work, self._timeout * (BULK_TIMEOUT_FACTOR if bulk else 1))

@@ -25,7 +25,7 @@ from service.models.departed import withdraw_absent
 from service.models.grants import replaced_grants
 from service.models.item import as_stored
 from service.models.soundness import unknown_fields, unsound_fields
-from service.models.writes import LostRaceError, Planned, step_back, store
+from service.models.writes import LostRaceError, Planned, claimant_of, step_back, store
 from service.people.groups import add_group
 
 BATCH_RECORDS = 1000
@@ -229,12 +229,9 @@ class ModelImport:
         # Of others, a source does not tell how often a record was changed.
         least = model.version if _trusted(self._options) else 1
         version = max(least, self._earlier.get(model.id, 0) + 1)
-        return Planned(model.id, Change.IMPORT, live, said, **times, version=version, claimant=self._claimant(live))
-
-    def _claimant(self, live: Record | None) -> str | None:
         # Whose an id was last can have changed since this batch was decided on.
-        caller = self._options.caller
-        return None if live is not None or caller is None or caller.is_admin else caller.user_id
+        claimant = claimant_of(self._options.caller) if live is None else None
+        return Planned(model.id, Change.IMPORT, live, said, **times, version=version, claimant=claimant)
 
     @property
     def _by(self) -> str | None:

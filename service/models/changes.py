@@ -15,7 +15,7 @@ from service.models.departed import withdraw_absent
 from service.models.each import malformed
 from service.models.principals import require_principals
 from service.models.soundness import unsound_fields
-from service.models.writes import LostRaceError, Planned, in_turn, last_recorded, store
+from service.models.writes import LostRaceError, Planned, claimant_of, in_turn, last_recorded, store
 
 HIDDEN = "There is no such model, or it is not shared with you."
 TAKEN = "This model id is taken."
@@ -44,8 +44,7 @@ async def create(database: Database, caller: Caller, model_id: str, said: Said) 
     said = {**said, "user_id": caller.user_id}
     await require_principals(database, said["access_grants"], _GRANTS)
     require_storable(said)
-    claimant = None if caller.is_admin else caller.user_id
-    planned = Planned(model_id, Change.CREATE, None, said, claimant=claimant)
+    planned = Planned(model_id, Change.CREATE, None, said, claimant=claimant_of(caller))
 
     async def attempt() -> bool:
         if await _stored(database, caller, planned):
@@ -98,15 +97,13 @@ async def delete(database: Database, request: ChangeRequest) -> None:
 async def ids_not_free(database: Database, model_ids: Sequence[str], caller: Caller) -> set[str]:
     """Return those of the ids that the caller can't give to a new record.
 
-    They are taken, or were last those of a record of somebody else's: whoever may write a record could delete it
-    otherwise, and put their own in its place.
-    """
+    They are taken, or were last those of a record of somebody else's."""
     there = await database.find(ModelRecord, {"_id": {"$in": list(model_ids)}}, fields=["_id"])
     taken = {record["_id"] for record in there}
-    if caller.is_admin:
+    if (claimant := claimant_of(caller)) is None:
         return taken
     left = await last_recorded(database, [one for one in model_ids if one not in taken])
-    return taken | {one for one, last in left.items() if last.owner not in (None, caller.user_id)}
+    return taken | {one for one, last in left.items() if last.bars(claimant)}
 
 
 async def require_changeable(database: Database, request: ChangeRequest, *, sound: bool = True) -> Record:

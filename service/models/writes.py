@@ -17,6 +17,7 @@ from service.clock import now
 from service.database import Database, Write, delete_one, insert_one, update_one
 from service.errors import BusyError
 from service.exact_bson import Record, int64
+from service.identity import Caller
 from service.models.compose import SAID, Said, compose
 from service.models.rekey import owners, rekey_where
 
@@ -67,6 +68,19 @@ class Last:
     version: int
     owner: Any
 
+    def bars(self, claimant: str | None) -> bool:
+        """Say whether a new record can't have the id, since it was last that of somebody else's."""
+        return claimant is not None and self.owner not in (None, claimant)
+
+
+def claimant_of(caller: Caller | None) -> str | None:
+    """Return whose an id must have been last for the caller to give it to a new record; None where it may be anybody's.
+
+    Whoever may write a record could delete it otherwise, and put their own in its place. Admins, and whoever has the
+    database itself, may anyway.
+    """
+    return None if caller is None or caller.is_admin else caller.user_id
+
 
 async def store(
     database: Database, planned: Sequence[Planned], by: str | None, *, bulk: bool = False, known: Owners | None = None
@@ -76,20 +90,21 @@ async def store(
     `by` is the user who asked for it; `known` is what is known of owners already, however old. Raises LostRaceError
     when a record is not as it was read, or an id not to be had.
     """
-    known = await owners_of(database, planned, known or {})
+    known = await owners_of(database, planned, known)
     versions = await database.in_transaction(lambda: write(database, planned, by, known), bulk=bulk)
     await follow_owners(database, known)
     return versions
 
 
-async def owners_of(database: Database, planned: Sequence[Planned], known: Owners) -> Owners:
+async def owners_of(database: Database, planned: Sequence[Planned], known: Owners | None = None) -> Owners:
     """Return what the keys of the planned records hold of their owners; None for one who does not exist.
 
     What is `known` already is not looked up.
     """
     user_ids = {item.said["user_id"] for item in planned if item.said is not None}
-    unknown = sorted(user_ids - known.keys())
-    found = {**known, **(await owners(database, unknown) if unknown else {})}
+    found = dict(known or {})
+    if unknown := sorted(user_ids - found.keys()):
+        found |= await owners(database, unknown)
     return {user_id: found.get(user_id) for user_id in user_ids}
 
 
@@ -107,7 +122,7 @@ async def follow_owners(database: Database, known: Owners) -> None:
 async def write(database: Database, planned: Sequence[Planned], by: str | None, known: Owners) -> list[int]:
     """Do what `store` does, as a part of the caller's transaction."""
     ended = await last_recorded(database, [item.model_id for item in planned if item.live_version is None])
-    if any(_is_of_another(item, ended.get(item.model_id)) for item in planned):
+    if any(item.model_id in ended and ended[item.model_id].bars(item.claimant) for item in planned):
         raise LostRaceError
     versions = [_next_version(item, ended.get(item.model_id)) for item in planned]
     moment = now()
@@ -140,10 +155,6 @@ async def last_recorded(database: Database, model_ids: Sequence[str]) -> dict[st
     ]
     found = await database.aggregate(Revision, pipeline)
     return {last["_id"]: Last(last["version"], last.get("owner")) for last in found}
-
-
-def _is_of_another(item: Planned, last: Last | None) -> bool:
-    return item.claimant is not None and last is not None and last.owner not in (None, item.claimant)
 
 
 def _next_version(item: Planned, last: Last | None) -> int:
