@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 LAST_ANSWER_SECONDS = 60.0
+# Well below the five seconds after which the service closes a connection that nobody uses.
+KEPT_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +29,7 @@ class Asker:
         self._host, self._port = address.hostname, address.port
         head = f"GET {path} HTTP/1.1\r\nHost: {self._host}\r\nAuthorization: Bearer {key}\r\n\r\n"
         self._request = head.encode()
-        self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
+        self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter, float]] = []
 
     async def ask(self) -> Answer:
         """Send one request and return its answer."""
@@ -46,21 +48,21 @@ class Asker:
         first, *lines = head.split("\r\n")
         headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
         await reader.readexactly(int(headers["content-length"]))
-        self._idle.append((reader, writer))
+        self._idle.append((reader, writer, time.monotonic()))
         return int(first.split()[1]), headers.get("retry-after")
 
     async def _connection(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         while self._idle:
-            reader, writer = self._idle.pop()
-            # The service closes those that are not used for some seconds.
-            if not reader.at_eof():
+            reader, writer, since = self._idle.pop()
+            # One that is just being closed can't be told from one that is kept.
+            if not reader.at_eof() and time.monotonic() - since < KEPT_SECONDS:
                 return reader, writer
             writer.close()
         return await asyncio.open_connection(self._host, self._port)
 
     def close(self) -> None:
         """Close every connection."""
-        for _, writer in self._idle:
+        for _, writer, _ in self._idle:
             writer.close()
 
 
