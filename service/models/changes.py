@@ -97,7 +97,8 @@ async def delete(database: Database, request: ChangeRequest) -> None:
 async def ids_not_free(database: Database, model_ids: Sequence[str], caller: Caller) -> set[str]:
     """Return those of the ids that the caller can't give to a new record.
 
-    They are taken, or were last those of a record of somebody else's."""
+    They are taken, or were last those of a record of somebody else's.
+    """
     there = await database.find(ModelRecord, {"_id": {"$in": list(model_ids)}}, fields=["_id"])
     taken = {record["_id"] for record in there}
     if (claimant := claimant_of(caller)) is None:
