@@ -223,6 +223,25 @@ def test_the_keeper_stays_while_somebody_is_connected_and_ends_when_nobody_is(da
     gone(data_dir)
 
 
+def test_the_keeper_does_not_leave_a_mongod_that_is_too_busy_to_answer(data_dir: Path) -> None:
+    embedded = EmbeddedMongo(data_dir)
+    keeper = subprocess.Popen([sys.executable, "-c", KEEPER, str(data_dir)], text=True)
+    try:
+        with MongoClient[dict[str, Any]](embedded.uri("admin")) as client:
+            assert client.admin.command("ping")["ok"] == 1
+            [pid] = mongods(data_dir)
+            os.kill(pid, signal.SIGSTOP)
+            longer_than_it_asks = time.monotonic() + 3
+            until(lambda: time.monotonic() > longer_than_it_asks, "the time had passed")
+            assert embedded.socket_path.exists(), "the mongod was told to stop"
+            os.kill(pid, signal.SIGCONT)
+            assert client.admin.command("ping")["ok"] == 1
+        assert keeper.wait(30) == 0
+    finally:
+        end(keeper)
+    gone(data_dir)
+
+
 @pytest.mark.parametrize("blocked", ["a file", "a folder in place of a lock"])
 def test_a_data_directory_that_cannot_be_used_is_named(tmp_path: Path, blocked: str) -> None:
     folder = tmp_path / "data"
