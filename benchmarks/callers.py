@@ -9,7 +9,7 @@ from pymongo.database import Database
 from benchmarks.load import BenchmarkError
 from documents.grant import PUBLIC, group_principal, user_principal
 from documents.user import Role
-from service.identity import Caller, user_pipeline
+from service.auth.authentication import Caller, user_pipeline
 from service.listing.params import ListParams
 from service.listing.pipeline import list_match
 

@@ -18,7 +18,7 @@ from benchmarks.plans import Plan, explain
 from documents import User
 from documents.folding import fold
 from service.listing.pipeline import list_hint, list_match, list_pipeline
-from service.listing.selectivity import SAMPLE_PIPELINE, Selectivity
+from service.listing.search_statistics import SAMPLE_PIPELINE, SearchStatistics
 
 Stages = list[dict[str, Any]]
 Step = Callable[[], Any]
@@ -78,7 +78,7 @@ class Bench:
         self._repetitions = repetitions
         self._warm_up = warm_up
         sample = self._models.aggregate(SAMPLE_PIPELINE)
-        self._selectivity = Selectivity.of(record["keys"]["grams"] for record in sample)
+        self._selectivity = SearchStatistics.of(record["keys"]["grams"] for record in sample)
 
     def run(self, case: Case, asking: Asking, api: Api) -> Result:
         """Measure one case for one caller."""

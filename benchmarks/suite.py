@@ -17,7 +17,7 @@ from benchmarks.generate import write_bundle
 from benchmarks.load import IDLE_SECONDS, BenchmarkError, ImportFigures, Place, serving
 from benchmarks.measure import Api, Bench, Result
 from benchmarks.routes import RouteFigures, run_routes
-from service.embedded import EmbeddedMongo
+from service.embedded_mongo.server import EmbeddedMongo
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,11 @@
 
 from documents.api_key import ApiKey
 from documents.group import Group
-from documents.guard import Guard
+from documents.lock import Lock
 from documents.model import ModelRecord
 from documents.revision import Revision
 from documents.user import User
 
-__all__ = ["DOCUMENTS", "ApiKey", "Group", "Guard", "ModelRecord", "Revision", "User"]
+__all__ = ["DOCUMENTS", "ApiKey", "Group", "Lock", "ModelRecord", "Revision", "User"]
 
-DOCUMENTS = (ModelRecord, User, Group, ApiKey, Revision, Guard)
+DOCUMENTS = (ModelRecord, User, Group, ApiKey, Revision, Lock)

@@ -6,9 +6,8 @@ from typing import Annotated
 from beanie import Document
 from pydantic import Field
 
-from documents.identifier import Identifier
 from documents.model import CreatedAt, Moment
-from documents.text import STORABLE
+from documents.text import STORABLE, Identifier
 
 
 class Scope(StrEnum):

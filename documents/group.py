@@ -3,8 +3,8 @@
 from beanie import Document
 from pydantic import Field
 
-from documents.identifier import PrincipalId
 from documents.model import CreatedAt, Name, UpdatedAt
+from documents.text import PrincipalId
 
 
 class Group(Document):

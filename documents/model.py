@@ -6,11 +6,10 @@ from typing import Annotated, Any
 from beanie import Document
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
+from documents.derived_keys import RecordDerivedKeys
 from documents.freeform import FreeForm
 from documents.grant import AccessGrant
-from documents.identifier import MAX_ID_LENGTH, Identifier, PrincipalId
-from documents.keys import RecordKeys
-from documents.text import STORABLE
+from documents.text import MAX_ID_LENGTH, STORABLE, Identifier, PrincipalId
 
 MAX_NAME_LENGTH = 512
 MAX_TAG_LENGTH = 512
@@ -95,7 +94,7 @@ class ModelRecord(Document):
     )
     created_at: CreatedAt
     updated_at: UpdatedAt
-    keys: RecordKeys = Field(
+    keys: RecordDerivedKeys = Field(
         description="Derived from the other fields and the owner, for finding; the service writes them, nobody else."
     )
 

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 from beanie import Document
 from pydantic import Field
 
-from documents.identifier import Identifier
 from documents.model import Moment
+from documents.text import Identifier
 
 
 class Change(StrEnum):

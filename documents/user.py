@@ -7,10 +7,9 @@ from typing import Annotated
 from beanie import Document
 from pydantic import AfterValidator, Field
 
-from documents.identifier import PrincipalId
-from documents.keys import UserKeys
+from documents.derived_keys import UserDerivedKeys
 from documents.model import CreatedAt, Name, UpdatedAt
-from documents.text import STORABLE
+from documents.text import STORABLE, PrincipalId
 
 
 class Role(StrEnum):
@@ -49,7 +48,7 @@ class User(Document):
     )
     created_at: CreatedAt
     updated_at: UpdatedAt
-    keys: UserKeys = Field(description="Derived from the other fields, for finding.")
+    keys: UserDerivedKeys = Field(description="Derived from the other fields, for finding.")
     # Set together with a new name, email or username, and cleared once the keys of this person's records hold it
     # too: what is interrupted in between is found and finished.
     rekey_pending: bool = Field(

@@ -9,7 +9,7 @@ from faults.members import Home
 from faults.place import Place
 from faults.replica_set import ReplicaSet
 from faults.services import Installation
-from tests.commands import Served, free_port
+from tests.support.commands import Served, free_port
 
 APP = {"appName": "modeldeck"}
 

@@ -14,7 +14,7 @@ from faults.replica_set import ReplicaSet
 from faults.report import Row, judged, progress
 from faults.services import Installation, Service
 from faults.single import Single, answered, late
-from tests.commands import until
+from tests.support.commands import until
 
 UNKNOWN = re.compile(r"not known|unknown|may or may not|may have been", re.IGNORECASE)
 APP = {"appName": "modeldeck"}

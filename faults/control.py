@@ -9,7 +9,7 @@ from faults.place import Place
 from faults.report import Row, judged, progress
 from faults.services import Installation, stored
 from faults.writers import Writers
-from tests.commands import until
+from tests.support.commands import until
 
 ALONE_SECONDS = 3.0
 MUST_HOLD = "the ledger finds acknowledged writes lost; otherwise D1 proves nothing"

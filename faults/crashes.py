@@ -18,8 +18,8 @@ from faults.place import Place
 from faults.replica_set import ReplicaSet
 from faults.report import Row, judged, progress
 from faults.services import Installation, Service
-from service.embedded import EmbeddedMongo
-from tests.interruptions import Sign, Site, bundle, differences
+from service.embedded_mongo.server import EmbeddedMongo
+from tests.support.interruptions import Sign, Site, bundle, differences
 
 POINTS = 10
 BULK_MODELS, SET_MODELS, RECORDS = 2_000, 1_000, 10_000

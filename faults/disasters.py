@@ -20,7 +20,7 @@ from faults.replica_set import ReplicaSet
 from faults.report import Row, judged, progress
 from faults.services import Installation, stored
 from faults.writers import Writers
-from tests.commands import free_port
+from tests.support.commands import free_port
 
 DISK_MB = 400
 # Else three quarters of such a disk are journals made in advance, and the writes themselves soon fill the rest.

@@ -13,7 +13,7 @@ from faults.place import Place
 from faults.replica_set import ReplicaSet
 from faults.report import Row, judged, progress
 from faults.services import Installation
-from tests.commands import Served
+from tests.support.commands import Served
 
 LIVE, READY, LIST = "/health/live", "/health/ready", "/api/models/list"
 IN_FLIGHT, BLOCK_MS = 100, 2_000

@@ -12,10 +12,10 @@ from faults.members import BOUND
 from faults.place import CannotRunError, Place
 from faults.report import Row, judged
 from faults.services import Installation, Service
-from service.bulk.set_forms import MAX_IMPORT_BYTES
-from service.migration.endpoint import MAX_SOURCE_BYTES
-from service.request_body import MAX_BODY_BYTES
-from tests.commands import MODELDECK, until
+from service.http.json_body import MAX_BODY_BYTES
+from service.importing.file_routes import MAX_SOURCE_BYTES
+from service.importing.schemas import MAX_IMPORT_BYTES
+from tests.support.commands import MODELDECK, until
 
 CREATE, IMPORT, LIST = "/api/models/create", "/api/models/import", "/api/models/list"
 BODIES = ((CREATE, MAX_BODY_BYTES), (IMPORT, MAX_IMPORT_BYTES), (f"{IMPORT}?format=auto", MAX_SOURCE_BYTES))

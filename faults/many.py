@@ -15,8 +15,8 @@ from faults.load import Answer, Asker, percentile
 from faults.place import Place
 from faults.report import Row, judged, progress
 from faults.services import Shell
-from tests.bombs import plain_terms, regex_bombs
-from tests.commands import Served, until
+from tests.support.bombs import plain_terms, regex_bombs
+from tests.support.commands import Served, until
 
 IMPORTED, COPIES = 50_000, 3
 MODELS = IMPORTED * (1 + COPIES)

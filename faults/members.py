@@ -13,7 +13,7 @@ from typing import Any
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
-from service.mongod import Mongod
+from service.embedded_mongo.mongod import Mongod
 
 Record = dict[str, Any]
 REPLICA_SET = "faults"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from faults.members import BOUND, Home
 from faults.place import CannotRunError, Place
-from tests.commands import end, until
+from tests.support.commands import end, until
 
 MOST_SECONDS = 1800
 COMMAND_SECONDS = 10

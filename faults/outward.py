@@ -9,8 +9,8 @@ from faults.members import BOUND
 from faults.place import CannotRunError, Place
 from faults.report import Row, judged
 from faults.services import Service, Shell
-from tests.commands import MODELDECK, until
-from tests.images import ACCEPTED, REFUSED, ways
+from tests.support.commands import MODELDECK, until
+from tests.support.images import ACCEPTED, REFUSED, ways
 
 _CONNECT = re.compile(r"connect\(\d+, \{sa_family=AF_INET6?, .*?htons\((\d+)\)")
 

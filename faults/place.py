@@ -8,8 +8,8 @@ from pathlib import Path
 
 from faults.members import Home
 from faults.replica_set import ReplicaSet
-from service.mongod import Mongod, find_mongod
-from tests.commands import free_port
+from service.embedded_mongo.mongod import Mongod, find_mongod
+from tests.support.commands import free_port
 
 
 class CannotRunError(Exception):

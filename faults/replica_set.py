@@ -9,8 +9,8 @@ from pymongo.errors import OperationFailure, PyMongoError
 from pymongo.read_concern import ReadConcern
 
 from faults.members import REPLICA_SET, Home, Member, Record
-from service.mongod import Mongod
-from tests.commands import until
+from service.embedded_mongo.mongod import Mongod
+from tests.support.commands import until
 
 _PRIMARY, _SECONDARY = 1, 2
 WHOLE_SECONDS = 90.0

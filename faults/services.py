@@ -12,7 +12,7 @@ import httpx
 from faults.ledger import Stored
 from faults.members import BOUND
 from faults.replica_set import ReplicaSet
-from tests.commands import MODELDECK, CommandLine, Served
+from tests.support.commands import MODELDECK, CommandLine, Served
 
 ROOT = Path(__file__).parents[1]
 USER = "u-faults"

@@ -35,35 +35,35 @@ class Suite:
 ORACLE = Suite(
     "S1",
     "5,000 random requests to the list, and all other reads of a random directory, against a naive checker",
-    "tests/integration/test_oracle.py tests/integration/test_oracle_reads.py",
+    "tests/integration/auth/test_oracle.py tests/integration/auth/test_oracle_reads.py",
     "0 differences; the totals are what can be seen",
     settings={"ORACLE_REQUESTS": "5000", "ORACLE_SEED": "20261124"},
 )
 TAKEOVER = Suite(
     "S4",
     "60 races of imports onto the ids of others, who change, delete and make them anew",
-    "tests/integration/test_takeover.py",
+    "tests/integration/importing/test_takeover.py",
     "0 foreign fields changed",
     settings={"TAKEOVER_ROUNDS": "60"},
 )
 HIDDEN = Suite(
     "S5",
     "each route asked 500 times for a hidden and an absent model, in turns",
-    "tests/integration/test_hidden_and_absent.py",
+    "tests/integration/auth/test_hidden_and_absent.py",
     "status, headers and body alike; medians less than 1 ms apart",
     settings={"TIMED_PAIRS": "500"},
 )
 EXACT = Suite(
     "S10",
     "500 hostile values for ids, names, params and meta",
-    "tests/integration/test_exactness.py",
+    "tests/integration/http/test_exact_values.py",
     "no 5xx; what is accepted comes back exactly",
     settings={"HOSTILE_EXAMPLES": "500"},
 )
 DOCUMENTED = Suite(
     "S10",
     "requests made from the OpenAPI document, right and wrong",
-    "tests/integration/test_schemathesis.py",
+    "tests/integration/http/test_schemathesis.py",
     f"at least {DOCUMENTED_REQUESTS:,}, no 5xx, every answer as documented",
     processes=2,
     settings={"SCHEMATHESIS_EXAMPLES": "230"},

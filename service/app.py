@@ -10,37 +10,36 @@ from fastapi import FastAPI
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
-from service import health, static_files
-from service.bulk.endpoint import bulk_router
-from service.bulk.sets_endpoint import sets_router
-from service.context import Context
+from service.auth.authentication import Authenticator
+from service.auth.jwt import JwtVerifier
+from service.auth.login_throttle import LoginThrottle
+from service.background import SingleFlight
+from service.bulk.routes import bulk_router
 from service.database import CommandWatch, Database, DatabaseWatch, listeners
-from service.drain import drain_on_sigterm
 from service.errors import ConfigurationError
-from service.gate.capacity import Capacity
-from service.gate.guesses import Guesses
-from service.gate.headers import SecurityHeaders
-from service.gate.journal import Journal
-from service.gate.patience import Patience
-from service.gate.routes import Templates
-from service.identity import Identity
-from service.listing.endpoint import list_router
-from service.listing.inventory_endpoint import inventory_router
-from service.listing.selectivity import SelectivityMonitor
-from service.metrics import endpoint as metrics_endpoint
-from service.metrics.recorded import Metrics
-from service.models.endpoint import models_router
-from service.models.explain_endpoint import explain_router
-from service.models.history_endpoint import history_router
-from service.models.image_endpoint import image_router
-from service.openapi import ABOUT, DocumentedApp
-from service.people import groups_endpoint, self_endpoint, user_keys_endpoint, users_endpoint
-from service.problems import install_error_handlers
-from service.readiness import hindrance
+from service.http.dependencies import Context
+from service.http.openapi import ABOUT, DocumentedApp
+from service.http.problems import install_error_handlers
+from service.importing.routes import sets_router
+from service.listing.routes import list_router
+from service.listing.search_statistics import SearchStatisticsMonitor
+from service.listing.unpaged_routes import inventory_router
+from service.middleware.access_log import AccessLog
+from service.middleware.concurrency_limit import ConcurrencyLimit
+from service.middleware.route_templates import RouteTemplates
+from service.middleware.security_headers import SecurityHeaders
+from service.middleware.timeout import RequestTimeout
+from service.models import image_routes
+from service.models.access.routes import explain_router
+from service.models.history.routes import history_router
+from service.models.image_routes import image_router
+from service.models.routes import models_router
+from service.observability import routes as observability_routes
+from service.observability.metrics import Metrics
+from service.observability.probes import drain_on_sigterm, readiness_problem
+from service.observability.tracing import SILENT, traces
+from service.people import group_routes, me_routes, user_api_key_routes, user_routes
 from service.settings import Settings, load_settings
-from service.shared import Shared
-from service.tokens import TokenVerifier
-from service.tracing.choice import SILENT, traces
 
 API = "/api"
 COMPATIBILITY = "/api/v1"
@@ -62,8 +61,8 @@ def gates(settings: Settings, metrics: Metrics) -> Callable[[ASGIApp, Sequence[B
     """Return what puts an application behind all that a request passes before it: the last one is met first."""
 
     def behind(app: ASGIApp, routes: Sequence[BaseRoute]) -> ASGIApp:
-        bounded = Capacity(Patience(app, settings.request_timeout), settings.max_in_flight, metrics.shed)
-        return Journal(SecurityHeaders(bounded), Templates(routes), [metrics])
+        bounded = ConcurrencyLimit(RequestTimeout(app, settings.request_timeout), settings.max_in_flight, metrics.shed)
+        return AccessLog(SecurityHeaders(bounded), RouteTemplates(routes), [metrics])
 
     return behind
 
@@ -75,7 +74,7 @@ def create_app(
     settings = settings or load_settings()
     metrics = Metrics()
     traced = traces(settings)
-    tokens = TokenVerifier(settings) if settings.jwt_secret or settings.jwt_jwks_file else None
+    tokens = JwtVerifier(settings) if settings.jwt_secret or settings.jwt_jwks_file else None
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -84,17 +83,15 @@ def create_app(
         else:
             database = open_database(settings)
         await database.open()
-        context = Context(
-            settings,
-            database,
-            Identity(database, tokens),
-            SelectivityMonitor(database),
-            metrics,
-            Guesses(settings.auth_failures_per_minute, metrics),
-            Shared(partial(hindrance, database)),
-        )
-        context.start(context.selectivity.run())
+        throttle = LoginThrottle(settings.auth_failures_per_minute, metrics)
+        context = Context(settings, database, Authenticator(database, tokens), throttle)
+        search_statistics = SearchStatisticsMonitor(database)
+        context.background.start(search_statistics.run())
         app.state.context = context
+        app.state.search_statistics = search_statistics
+        app.state.metrics = metrics
+        # Anybody may ask: all who ask at the same time share one look at the database.
+        app.state.readiness = SingleFlight(partial(readiness_problem, database))
         if open_database is None:
             drain_on_sigterm(settings.drain_seconds)
             # The garbage collector need not look through what lives as long as the process, in the midst of requests.
@@ -103,7 +100,7 @@ def create_app(
         try:
             yield
         finally:
-            await context.stop()
+            await context.background.stop()
             if open_database is None:
                 database.close()
             if traced:
@@ -119,11 +116,11 @@ def create_app(
         telemetry=traced.telemetry if traced else SILENT,
     )
     install_error_handlers(app)
-    for asked_by_machines in (health.router, metrics_endpoint.router):
-        app.include_router(asked_by_machines)
-        app.include_router(asked_by_machines, prefix=API, include_in_schema=False)
-    app.include_router(static_files.router)
-    for people in (self_endpoint, users_endpoint, user_keys_endpoint, groups_endpoint):
+    app.include_router(observability_routes.router)
+    app.include_router(observability_routes.router, prefix=API, include_in_schema=False)
+    app.include_router(observability_routes.metrics_router)
+    app.include_router(image_routes.router)
+    for people in (me_routes, user_routes, user_api_key_routes, group_routes):
         app.include_router(people.router, prefix=API)
     for router in (
         list_router,

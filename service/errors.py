@@ -37,7 +37,7 @@ class UnauthorizedError(ModeldeckError):
         super().__init__("A valid API key or token is required: Authorization: Bearer <key>.")
 
 
-class TooManyGuessesError(ModeldeckError):
+class TooManyLoginFailuresError(ModeldeckError):
     """Too many credentials from one address did not count."""
 
     status = HTTPStatus.TOO_MANY_REQUESTS
@@ -85,7 +85,7 @@ class BusyError(ModeldeckError):
         super().__init__("Too many changes of this kind are waiting; nothing was done, try again later.")
 
 
-class CrowdedError(ModeldeckError):
+class TooManyLongRequestsError(ModeldeckError):
     """Too many requests that take long are being answered."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE

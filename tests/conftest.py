@@ -17,12 +17,12 @@ from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStart
 from documents import DOCUMENTS
 from indexes.ensure import ensure
 from service.database import Database
-from service.embedded import EmbeddedMongo
+from service.embedded_mongo.server import EmbeddedMongo
 from service.settings import Settings
-from tests.backends import MockedDatabase, teach_union_with
-from tests.directory import Directory
-from tests.past_validation import PastValidation
-from tests.world import World
+from tests.support.backends import MockedDatabase, teach_union_with
+from tests.support.directory import Directory
+from tests.support.past_validation import PastValidation
+from tests.support.world import World
 
 DATABASE = "modeldeck_test"
 # Machines that run tests can be slow; where the deadline is what is tested, the test sets it.

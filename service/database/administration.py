@@ -11,9 +11,9 @@ from pymongo.errors import DuplicateKeyError, OperationFailure
 from service.database.calls import Calls
 from service.database.connection import MAJORITY
 from service.database.deadline import within_deadline
+from service.database.exact_bson import Record
 from service.database.reads import Pipeline
 from service.errors import ConflictError
-from service.exact_bson import Record
 
 log = logging.getLogger("modeldeck")
 

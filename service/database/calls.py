@@ -14,7 +14,7 @@ from pymongo.errors import PyMongoError
 
 from service.database.connection import Connection, current_session
 from service.database.deadline import within_deadline
-from service.outcome import outcome
+from service.database.write_tracker import write_tracker
 
 log = logging.getLogger("modeldeck")
 
@@ -65,7 +65,7 @@ class Calls(Connection):
 
     async def _change(self, call: Callable[[Session], Awaitable[T]], seconds: float | None = None) -> T:
         """Make a call that changes something; in a transaction, nothing is changed before that is committed."""
-        outcome().changing(at_commit=current_session.get() is not None)
+        write_tracker().changing(at_commit=current_session.get() is not None)
         return await self._call(call, seconds)
 
     def _new_session(self) -> AsyncIOMotorClientSession:

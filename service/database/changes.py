@@ -9,8 +9,8 @@ from beanie import Document
 from pymongo.errors import OperationFailure, PyMongoError
 
 from service.database.connection import Connection
+from service.database.exact_bson import decode_exactly
 from service.errors import ConfigurationError
-from service.exact_bson import decode_exactly
 
 log = logging.getLogger("modeldeck")
 

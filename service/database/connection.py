@@ -20,8 +20,8 @@ from pymongo.errors import InvalidURI
 
 from documents import DOCUMENTS
 from service.database.deadline import within_deadline
+from service.database.exact_bson import RAW, STORED, Record
 from service.errors import BusyError, ConfigurationError
-from service.exact_bson import RAW, STORED, Record
 
 # The transaction, or the snapshot, in which the calls of this task take part, if any.
 current_session: ContextVar[AsyncIOMotorClientSession | None] = ContextVar("session", default=None)

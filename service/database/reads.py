@@ -9,8 +9,8 @@ from pymongo.errors import OperationFailure
 
 from indexes.validators import DECLARED
 from service.database.calls import Session
+from service.database.exact_bson import Record, decode_exactly
 from service.database.transactions import Transactions
-from service.exact_bson import Record, decode_exactly
 
 log = logging.getLogger("modeldeck")
 

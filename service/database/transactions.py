@@ -14,7 +14,7 @@ from pymongo.errors import OperationFailure, PyMongoError
 from service.database.calls import Calls
 from service.database.connection import BULK_TIMEOUT_FACTOR, current_session
 from service.database.deadline import current_deadline, within_deadline
-from service.outcome import outcome
+from service.database.write_tracker import write_tracker
 
 T = TypeVar("T")
 
@@ -94,7 +94,7 @@ class Transactions(Calls):
     async def _committed(self, session: AsyncIOMotorClientSession, work: Callable[[], Awaitable[T]]) -> T:
         session.start_transaction()
         result = await work()
-        outcome().commit()
+        write_tracker().commit()
         while True:
             try:
                 await self._call(lambda _: session.commit_transaction(), self._timeout * BULK_TIMEOUT_FACTOR)

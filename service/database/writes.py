@@ -9,8 +9,8 @@ from pymongo.errors import BulkWriteError, DuplicateKeyError
 from pymongo.results import UpdateResult
 
 from service.database.connection import BULK_TIMEOUT_FACTOR
+from service.database.exact_bson import Record, int64
 from service.database.reads import Pipeline, Reads
-from service.exact_bson import Record, int64
 
 Write = InsertOne[Record] | UpdateOne | DeleteOne
 _DUPLICATE_KEY = 11000

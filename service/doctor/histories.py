@@ -7,9 +7,9 @@ from documents import ModelRecord, Revision
 from documents.revision import Change
 from service.clock import now
 from service.database import Database, insert_one
+from service.database.exact_bson import Record
 from service.doctor.diagnosis import Diagnosis, Kind
-from service.exact_bson import Record
-from service.models.writes import Planned, revision
+from service.models.store import PlannedWrite, revision
 
 BATCH = 1000
 # Nothing is said after a deletion, whatever it was a part of.
@@ -58,6 +58,6 @@ async def _end(database: Database, model_id: str) -> int:
     said, version = last.get("after"), last.get("version")
     if not isinstance(version, int):
         return 0
-    planned = Planned(model_id, Change.DELETE, said if isinstance(said, dict) else None, None)
+    planned = PlannedWrite(model_id, Change.DELETE, said if isinstance(said, dict) else None, None)
     written, _ = await database.write_many(Revision, [insert_one(revision(planned, version + 1, now(), None))])
     return written

@@ -6,14 +6,14 @@ from documents import ModelRecord
 from documents.grant import PrincipalType
 from documents.model import MAX_RECORD_BYTES
 from service.database import Database
+from service.database.exact_bson import Record
 from service.doctor.diagnosis import Diagnosis, Kind
 from service.doctor.shapes import between, examine_ids, examine_shape
-from service.exact_bson import Record
-from service.models.compose import SAID
-from service.models.departed import withdraw
+from service.models.derived_keys import StaleRecord, stale_records, store_derived_keys
+from service.models.grant_revocation import revoke_grants
 from service.models.principals import absent_principals
-from service.models.rekey import Stale, mend, stale_records
-from service.models.soundness import unsound_fields
+from service.models.record import CONTENT_FIELDS
+from service.models.shape_check import malformed_fields
 
 NEAR_SIZE_LIMIT = MAX_RECORD_BYTES * 8 // 10
 
@@ -32,19 +32,21 @@ async def examine_models(database: Database, diagnosis: Diagnosis) -> None:
         diagnosis.look(len(read))
 
 
-async def _examine_keys(database: Database, diagnosis: Diagnosis, stale: Sequence[Stale]) -> None:
+async def _examine_keys(database: Database, diagnosis: Diagnosis, stale: Sequence[StaleRecord]) -> None:
     for item in stale:
         kind = Kind.MALFORMED if item.malformed else Kind.STALE_KEYS
         diagnosis.note(kind, f"model {item.record['_id']!r} {item.problem}")
     if diagnosis.repair:
         # Right keys are given to malformed records too, since access follows from them; mended they are not.
-        await mend(database, [item for item in stale if item.malformed])
-        diagnosis.mend(Kind.STALE_KEYS, await mend(database, [item for item in stale if not item.malformed]))
+        await store_derived_keys(database, [item for item in stale if item.malformed])
+        diagnosis.mend(
+            Kind.STALE_KEYS, await store_derived_keys(database, [item for item in stale if not item.malformed])
+        )
 
 
 async def _examine_sizes(database: Database, diagnosis: Diagnosis, ids: Sequence[str]) -> None:
     # As a change measures it: all that people say of a record, without what follows from it.
-    size = {"$bsonSize": {field: f"${field}" for field in SAID}}
+    size = {"$bsonSize": {field: f"${field}" for field in CONTENT_FIELDS}}
     large = [{"$match": between(ids)}, {"$project": {"size": size}}, {"$match": {"size": {"$gte": NEAR_SIZE_LIMIT}}}]
     for record in await database.aggregate(ModelRecord, large):
         kind = Kind.TOO_LARGE if record["size"] > MAX_RECORD_BYTES else Kind.LARGE
@@ -66,7 +68,7 @@ async def _examine_owners(database: Database, diagnosis: Diagnosis, records: Seq
 
 async def _examine_grants(database: Database, diagnosis: Diagnosis, records: Sequence[Record]) -> None:
     # Of records that are sound; what is wrong with the others is told of them.
-    granting = [record for record in records if "access_grants" not in unsound_fields(record)]
+    granting = [record for record in records if "access_grants" not in malformed_fields(record)]
     absent = await absent_principals(database, [grant for record in granting for grant in record["access_grants"]])
     for record in granting if absent else ():
         named = {(grant["principal_type"], grant["principal_id"]) for grant in record["access_grants"]} & absent
@@ -75,4 +77,4 @@ async def _examine_grants(database: Database, diagnosis: Diagnosis, records: Seq
             diagnosis.note(Kind.GRANT_TO_NOBODY, told)
             diagnosis.mend(Kind.GRANT_TO_NOBODY, int(diagnosis.repair))
     if diagnosis.repair and absent:
-        await withdraw(database, absent, None)
+        await revoke_grants(database, absent, None)

@@ -6,9 +6,9 @@ from documents import Group, User
 from service.database import BULK_TIMEOUT_FACTOR, Database, update_one
 from service.doctor.diagnosis import Diagnosis, Kind
 from service.errors import ConflictError, NotFoundError
-from service.people.departures import LEAVING, delete_group, delete_user
-from service.people.users import finish_rekeying, keys_of_user
-from service.present import PRESENT
+from service.models.principals import EXISTING
+from service.people.deletion import BEING_DELETED, delete_group, delete_user
+from service.people.users import derived_keys_of_user, finish_refresh
 
 BATCH = 500
 
@@ -16,7 +16,7 @@ BATCH = 500
 async def examine_departures(database: Database, diagnosis: Diagnosis) -> None:
     """Find deletions that were interrupted, and finish them."""
     for kind, delete in ((User, delete_user), (Group, delete_group)):
-        for found in await database.find(kind, LEAVING, fields=["_id"]):
+        for found in await database.find(kind, BEING_DELETED, fields=["_id"]):
             diagnosis.note(
                 Kind.INTERRUPTED_DELETION,
                 f"{kind.__name__.lower()} {found['_id']!r} was being deleted, and the deletion was interrupted",
@@ -36,10 +36,10 @@ async def examine_departures(database: Database, diagnosis: Diagnosis) -> None:
 async def examine_users(database: Database, diagnosis: Diagnosis) -> None:
     """Recompute the keys of every user, and find changes that their records have not followed."""
     fields = ["name", "email", "username", "keys", "rekey_pending"]
-    async for batch in database.batches(User, PRESENT, fields=fields, size=BATCH):
+    async for batch in database.batches(User, EXISTING, fields=fields, size=BATCH):
         writes = []
         for user in batch:
-            live, keys = user.get("keys"), keys_of_user(user).model_dump()
+            live, keys = user.get("keys"), derived_keys_of_user(user).model_dump()
             if live != keys:
                 known = live if isinstance(live, dict) else {}
                 differing = [name for name in {**keys, **known} if known.get(name) != keys.get(name)]
@@ -54,7 +54,7 @@ async def examine_users(database: Database, diagnosis: Diagnosis) -> None:
             )
         if diagnosis.repair:
             written, _taken = await database.write_many(User, writes, any_shape=[user["_id"] for user in batch])
-            await finish_rekeying(database, interrupted)
+            await finish_refresh(database, interrupted)
             diagnosis.mend(Kind.STALE_KEYS, written)
             diagnosis.mend(Kind.INTERRUPTED_CHANGE, len(interrupted))
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from service.identity import Caller
+from service.auth.authentication import Caller
 from service.models.item import ItemShape, render_item
 
 

@@ -7,7 +7,7 @@ from pydantic_core import PydanticCustomError
 
 from documents.model import MAX_TAG_LENGTH
 from documents.text import STORABLE
-from service.paging import PageParams
+from service.http.pagination import PageParams
 
 MAX_QUERY_LENGTH = 128
 

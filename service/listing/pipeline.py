@@ -9,9 +9,9 @@ from bson.min_key import MinKey
 from documents import ModelRecord
 from documents.folding import fold
 from indexes.model import all_by, readable_by
-from service import access
-from service.access import Match
-from service.identity import Caller
+from service.auth import access_rule
+from service.auth.access_rule import Match
+from service.auth.authentication import Caller
 from service.listing.params import ListFilter, ListParams
 from service.models.item import ITEM_STAGES
 
@@ -32,7 +32,7 @@ def search_match(query: str, narrowing: Sequence[str]) -> Match:
 
 def list_match(selected: ListFilter, caller: Caller, narrowing: Sequence[str] = ()) -> Match:
     """Return the match of all that a filter selects for a caller: the access rule first, then the filters."""
-    views = {None: access.readable, "created": access.owned, "shared": access.shared}
+    views = {None: access_rule.readable, "created": access_rule.owned, "shared": access_rule.shared}
     match = views[selected.view_option](caller)
     if selected.query is not None:
         match |= search_match(selected.query, narrowing)

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from documents.grant import grant_id
-from service.exact_bson import Record
-from service.models.forms import GrantForm
+from service.database.exact_bson import Record
+from service.models.schemas import GrantForm
 
 Grants = Sequence[Mapping[str, Any]]
 

@@ -7,12 +7,12 @@ from pydantic import BaseModel, Field
 
 from documents import User
 from documents.grant import Permission, PrincipalType
-from service import access
+from service.auth import access_rule
+from service.auth.authentication import Caller
 from service.clock import epoch_seconds
-from service.exact_bson import Record
-from service.identity import Caller
-from service.models.compose import Said, changed_fields
-from service.models.soundness import sound_grants
+from service.database.exact_bson import Record
+from service.models.record import Content, changed_fields
+from service.models.shape_check import well_formed_grants
 
 # What `meta` always has in an answer, for records that were stored without.
 META_DEFAULTS: dict[str, Any] = {"profile_image_url": "/static/favicon.png", "description": "", "capabilities": {}}
@@ -104,7 +104,7 @@ def render_item(record: Mapping[str, Any], caller: Caller, *, readers_see_params
     One that others have written with fields missing is shown with defaults: it must not take the whole
     page with it.
     """
-    write_access = access.can_write(caller, record)
+    write_access = access_rule.can_write(caller, record)
     return {
         **_said(record),
         **({} if write_access or readers_see_params else {"params": {}}),
@@ -117,7 +117,7 @@ def render_item(record: Mapping[str, Any], caller: Caller, *, readers_see_params
 
 def plain_item(record: Mapping[str, Any], *, with_params: bool) -> dict[str, Any]:
     """Return one record as it is moved elsewhere: no more than it says, and `meta` as it is stored."""
-    said = {**_said(record), "access_grants": sound_grants(record)}
+    said = {**_said(record), "access_grants": well_formed_grants(record)}
     return {name: value for name, value in said.items() if with_params or name != "params"} | _counted(record)
 
 
@@ -157,7 +157,7 @@ def _shown_meta(record: Mapping[str, Any]) -> dict[str, Any]:
     return meta | {key: META_DEFAULTS[key] for key in META_DEFAULTS if key not in meta}
 
 
-def as_stored(said: Said, record: Record) -> Said:
+def as_stored(said: Content, record: Record) -> Content:
     """Return what is said of a record, with its `meta` as stored if it is sent back just as it was shown."""
     if "meta" not in said or changed_fields({"meta": said["meta"]}, {"meta": _shown_meta(record)}):
         return said

@@ -8,14 +8,14 @@ from pydantic import ValidationError
 
 from documents import Group, User
 from documents.grant import PrincipalType
-from service.access import Match
+from service.auth.access_rule import Match
 from service.clock import now
 from service.database import Database
+from service.database.locks import serialized
 from service.errors import ConflictError, InvalidInputError, invalid_input
-from service.guard import guarded
-from service.models.compose import changed_fields
+from service.models.principals import EXISTING, require_all_existing, require_existing
+from service.models.record import changed_fields
 from service.people.leftovers import clear_leftovers
-from service.present import PRESENT, present, require_present
 
 
 def new_group_id() -> str:
@@ -49,7 +49,7 @@ async def add_group(
         if not await database.insert(group):
             raise ConflictError(f"The group id {group.id!r} is taken.")
 
-    await (insert() if group_id is None and parent_id is None else guarded(database, insert))
+    await (insert() if group_id is None and parent_id is None else serialized(database, insert))
     return group
 
 
@@ -57,7 +57,7 @@ async def update_group(database: Database, group_id: str, said: Mapping[str, Any
     """Change what is said of a group; raise NotFoundError, and InvalidInputError for a parent that it can't have."""
 
     async def work() -> None:
-        group = await present(database, Group, group_id)
+        group = await require_existing(database, Group, group_id)
         changed = {field: said[field] for field in changed_fields({f: group[f] for f in said if f in group}, said)}
         if changed.get("parent_id") is not None:
             await _require_parent(database, group_id, changed["parent_id"])
@@ -65,7 +65,7 @@ async def update_group(database: Database, group_id: str, said: Mapping[str, Any
             change = {"$set": {**changed, "updated_at": now()}}
             await database.update_one(Group, {"_id": group_id}, change, any_shape=True)
 
-    await (guarded(database, work) if "parent_id" in said else database.in_transaction(work))
+    await (serialized(database, work) if "parent_id" in said else database.in_transaction(work))
 
 
 async def _require_parent(database: Database, group_id: str, parent_id: str) -> None:
@@ -75,7 +75,7 @@ async def _require_parent(database: Database, group_id: str, parent_id: str) -> 
     above: list[str] = []
     current: Any = parent_id
     while isinstance(current, str) and current not in above:
-        found = await database.find(Group, {"_id": current, **PRESENT}, fields=["parent_id"])
+        found = await database.find(Group, {"_id": current, **EXISTING}, fields=["parent_id"])
         if not found and not above:
             raise InvalidInputError([{"loc": ["parent_id"], "msg": f"there is no group {parent_id!r}"}])
         above.append(current)
@@ -98,13 +98,13 @@ async def _change_members(
     database: Database, group_id: str, user_ids: Sequence[str], concerned: Match, operator: str
 ) -> int:
     async def work() -> int:
-        await present(database, Group, group_id)
-        await require_present(database, User, user_ids, "user_ids")
+        await require_existing(database, Group, group_id)
+        await require_all_existing(database, User, user_ids, "user_ids")
         query = {"_id": {"$in": list(user_ids)}, "group_ids": concerned}
         change = {operator: {"group_ids": group_id}, "$set": {"updated_at": now()}}
         return await database.update_many(User, query, change, any_shape=True)
 
-    return await guarded(database, work)
+    return await serialized(database, work)
 
 
 def ancestors(group_id: str, parents: Mapping[str, str | None]) -> list[str]:

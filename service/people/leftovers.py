@@ -6,7 +6,7 @@ from documents import ApiKey, Group, User
 from documents.grant import PrincipalType
 from service.database import Database
 from service.errors import ConflictError
-from service.models.departed import withdraw
+from service.models.grant_revocation import revoke_grants
 
 
 async def clear_leftovers(database: Database, kind: PrincipalType, ids: Collection[str]) -> None:
@@ -17,7 +17,7 @@ async def clear_leftovers(database: Database, kind: PrincipalType, ids: Collecti
     """
     if not ids:
         return
-    if failed := await withdraw(database, {(kind.value, one) for one in ids}, None):
+    if failed := await revoke_grants(database, {(kind.value, one) for one in ids}, None):
         named = "; ".join(f"{outcome.model_id}: {outcome.detail}" for outcome in failed[:3])
         raise ConflictError(f"Models still grant something to an earlier {kind} of this id. {named}")
     among = {"$in": sorted(ids)}

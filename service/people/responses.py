@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from typing import Any
 
-from service.problems import BODY_FAILURES, COMMON_FAILURES, documented_problems
+from service.http.problems import BODY_FAILURES, COMMON_FAILURES, documented_problems
 
 Responses = dict[int | str, dict[str, Any]]
 

@@ -7,12 +7,12 @@ from pydantic import BaseModel, Field
 
 from documents import Group, User
 from documents.user import Role
-from service.access import Match
+from service.auth.access_rule import Match
 from service.clock import epoch_seconds
 from service.database import Database
-from service.exact_bson import Record
-from service.paging import PageParams
-from service.present import PRESENT, present
+from service.database.exact_bson import Record
+from service.http.pagination import PageParams
+from service.models.principals import EXISTING, require_existing
 
 
 class UserShape(BaseModel):
@@ -62,7 +62,7 @@ _SHOWABLE: Match = {"_id": {"$type": "string"}}
 
 async def users_page(database: Database, match: Match, params: PageParams) -> dict[str, Any]:
     """Return a page of the users that match."""
-    query = {**match, **PRESENT, **_SHOWABLE}
+    query = {**match, **EXISTING, **_SHOWABLE}
     order = [("keys.email", 1), ("_id", 1)]
     found = await database.find(User, query, sort=order, skip=params.skip, limit=params.page_size)
     return {"items": [_user(user) for user in found], "total": await database.count(User, query)}
@@ -70,19 +70,19 @@ async def users_page(database: Database, match: Match, params: PageParams) -> di
 
 async def one_user(database: Database, user_id: str) -> dict[str, Any]:
     """Return one user; raise NotFoundError."""
-    return _user(await present(database, User, user_id))
+    return _user(await require_existing(database, User, user_id))
 
 
 async def groups_page(database: Database, match: Match, params: PageParams) -> dict[str, Any]:
     """Return a page of the groups that match."""
-    query = {**match, **PRESENT, **_SHOWABLE}
+    query = {**match, **EXISTING, **_SHOWABLE}
     found = await database.find(Group, query, sort=[("_id", 1)], skip=params.skip, limit=params.page_size)
     return {"items": await _groups(database, found), "total": await database.count(Group, query)}
 
 
 async def one_group(database: Database, group_id: str) -> dict[str, Any]:
     """Return one group; raise NotFoundError."""
-    return (await _groups(database, [await present(database, Group, group_id)]))[0]
+    return (await _groups(database, [await require_existing(database, Group, group_id)]))[0]
 
 
 def _user(user: Mapping[str, Any]) -> dict[str, Any]:
@@ -100,7 +100,7 @@ def _user(user: Mapping[str, Any]) -> dict[str, Any]:
 async def _groups(database: Database, found: Sequence[Record]) -> list[dict[str, Any]]:
     among = {"group_ids": {"$in": [group["_id"] for group in found]}}
     counted: list[dict[str, Any]] = [
-        {"$match": {**among, **PRESENT}},
+        {"$match": {**among, **EXISTING}},
         {"$unwind": "$group_ids"},
         {"$match": among},
         {"$group": {"_id": "$group_ids", "members": {"$sum": 1}}},

@@ -7,19 +7,19 @@ from typing import Any
 from pydantic import ValidationError
 
 from documents import Group, User
+from documents.derived_keys import OwnerFacts, UserDerivedKeys, user_derived_keys
 from documents.folding import fold
 from documents.grant import PrincipalType
-from documents.keys import OwnerFacts, UserKeys, user_keys
 from documents.text import text_problem
 from documents.user import Role
 from service.clock import now
 from service.database import Database, update_one
+from service.database.locks import serialized
 from service.errors import ConflictError, NotFoundError, invalid_input
-from service.guard import guarded
-from service.models.compose import changed_fields
-from service.models.rekey import owners, rekey_where
+from service.models.derived_keys import owners, refresh_derived_keys
+from service.models.principals import EXISTING, require_all_existing, require_existing
+from service.models.record import changed_fields
 from service.people.leftovers import clear_leftovers
-from service.present import PRESENT, present, require_present
 
 TAKEN = "The id or the email is taken by another user."
 LAST_ADMIN = "The last admin can't be removed."
@@ -56,14 +56,14 @@ async def add_user(
             group_ids=list(dict.fromkeys(group_ids)),
             created_at=moment,
             updated_at=moment,
-            keys=user_keys(email=email, name=name, username=username),
+            keys=user_derived_keys(email=email, name=name, username=username),
             rekey_pending=True,
         )
     except ValidationError as error:
         raise invalid_input(error) from None
 
     async def insert() -> None:
-        await require_present(database, Group, user.group_ids, "group_ids")
+        await require_all_existing(database, Group, user.group_ids, "group_ids")
         if user_id is not None:
             if await database.count(User, {"_id": user_id}):
                 raise ConflictError(TAKEN)
@@ -72,9 +72,9 @@ async def add_user(
             raise ConflictError(TAKEN)
 
     # A random id is new, and what is new has nothing that could change at the same moment.
-    await (insert() if user_id is None and not user.group_ids else guarded(database, insert))
+    await (insert() if user_id is None and not user.group_ids else serialized(database, insert))
     # Records can be older than their owner: they may have been imported first.
-    await finish_rekeying(database, [user.id])
+    await finish_refresh(database, [user.id])
     return user
 
 
@@ -87,14 +87,14 @@ async def update_user(database: Database, user_id: str, said: Mapping[str, Any])
     async def work() -> bool:
         return await _update(database, user_id, said)
 
-    pending = await (guarded(database, work) if said.keys() & set(_POWERS) else database.in_transaction(work))
+    pending = await (serialized(database, work) if said.keys() & set(_POWERS) else database.in_transaction(work))
     if pending:
-        await finish_rekeying(database, [user_id])
+        await finish_refresh(database, [user_id])
 
 
 async def _update(database: Database, user_id: str, said: Mapping[str, Any]) -> bool:
     """Store what is said of a user; say whether their records have yet to follow."""
-    user = await present(database, User, user_id)
+    user = await require_existing(database, User, user_id)
     changed = {field: said[field] for field in changed_fields({f: user[f] for f in said if f in user}, said)}
     if not changed:
         return bool(user.get("rekey_pending"))
@@ -102,7 +102,7 @@ async def _update(database: Database, user_id: str, said: Mapping[str, Any]) -> 
     if is_acting_admin(user) and not is_acting_admin(after):
         await require_other_admin(database, user_id)
     if changed.keys() & set(OwnerFacts._fields):
-        changed |= {"keys": keys_of_user(after).model_dump(), "rekey_pending": True}
+        changed |= {"keys": derived_keys_of_user(after).model_dump(), "rekey_pending": True}
     write = update_one({"_id": user_id}, {"$set": {**changed, "updated_at": now()}})
     _, taken = await database.write_many(User, [write], any_shape=[user_id])
     if taken:
@@ -117,18 +117,18 @@ def is_acting_admin(user: Mapping[str, Any]) -> bool:
 
 async def require_other_admin(database: Database, user_id: str) -> None:
     """Raise ConflictError when no admin but this one can act; only what is guarded can rely on it."""
-    query = {"role": Role.ADMIN.value, "_id": {"$ne": user_id}, **PRESENT}
+    query = {"role": Role.ADMIN.value, "_id": {"$ne": user_id}, **EXISTING}
     if not any(map(is_acting_admin, await database.find(User, query, fields=_POWERS))):
         raise ConflictError(LAST_ADMIN)
 
 
-def keys_of_user(user: Mapping[str, Any]) -> UserKeys:
+def derived_keys_of_user(user: Mapping[str, Any]) -> UserDerivedKeys:
     """Derive the keys of a user given as stored: others can have written anything in the place of a text."""
     name, username = (value if isinstance(value := user.get(field), str) else "" for field in ("name", "username"))
-    return user_keys(email=str(user.get("email")), name=name, username=username)
+    return user_derived_keys(email=str(user.get("email")), name=name, username=username)
 
 
-async def finish_rekeying(database: Database, user_ids: Sequence[str]) -> int:
+async def finish_refresh(database: Database, user_ids: Sequence[str]) -> int:
     """Bring the keys of these users' records up to date, then clear their `rekey_pending`.
 
     Returns how many records had stale keys. Interrupted anywhere, it can be run again.
@@ -153,7 +153,7 @@ async def follow_owners(database: Database, user_ids: Sequence[str]) -> int:
     mended, known = 0, None
     while (fresh := await owners(database, user_ids)) != known:
         known = fresh
-        mended += await rekey_where(database, {"user_id": {"$in": list(user_ids)}})
+        mended += await refresh_derived_keys(database, {"user_id": {"$in": list(user_ids)}})
     return mended
 
 
@@ -165,7 +165,7 @@ async def find_user(database: Database, id_or_email: str) -> User:
     queries = [{"_id": id_or_email}, {"keys.email": fold(id_or_email)}]
     for query in queries if text_problem(id_or_email) is None else ():
         try:
-            if user := await database.get(User, {**query, **PRESENT}):
+            if user := await database.get(User, {**query, **EXISTING}):
                 return user
         except ValidationError:
             raise ConflictError(f"The user {id_or_email!r} is malformed; see: modeldeck doctor") from None

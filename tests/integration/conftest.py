@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
-from tests.commands import CommandLine
-from tests.moving import NAME, Stored
-from tests.stored import collections
-from tests.watched_server import EVERY_COMMAND, USUAL, Server
+from tests.support.commands import CommandLine
+from tests.support.moving import NAME, Stored
+from tests.support.stored import collections
+from tests.support.watched_server import EVERY_COMMAND, USUAL, Server
 
 
 @pytest.fixture(scope="module")

@@ -8,12 +8,12 @@ import pytest
 from typer.main import get_command
 
 from indexes.dictionary.page import data_page
-from service.cli import app
+from service.cli.commands import app
+from service.importing.records import ModelInput
 from service.listing.params import ListParams
-from service.migration.records import ModelInput
 from service.settings import PREFIX, Settings
-from tests.documentation import ROOT, blocks
-from tests.doors import LENIENT
+from tests.support.documentation import ROOT, blocks
+from tests.support.doors import LENIENT
 
 DOCUMENTS = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").rglob("*.md"))]
 

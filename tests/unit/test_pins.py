@@ -4,7 +4,7 @@ from importlib.metadata import version
 
 import pytest
 
-from tests.documentation import ROOT
+from tests.support.documentation import ROOT
 
 # The first version in which each is mended. Those of what only the tests use are here where a request can reach it.
 MENDED = {

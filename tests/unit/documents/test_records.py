@@ -11,8 +11,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from documents.freeform import MAX_DEPTH, free_form_problem
 from documents.grant import AccessGrant, grant_id
-from documents.identifier import Identifier, PrincipalId
 from documents.model import Meta, unique_grants
+from documents.text import Identifier, PrincipalId
 
 IDENTIFIER = TypeAdapter[str](Identifier)
 PRINCIPAL = TypeAdapter[str](PrincipalId)

@@ -1,0 +1,80 @@
+"""JWTs: one pinned algorithm, expiry required, issuer and audience checked when set (RFC 8725)."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+
+from documents.text import text_problem
+from service.errors import ConfigurationError, UnauthorizedError
+from service.settings import Settings
+
+
+class JwtVerifier:
+    """Checks the signature and claims of a token; whether its user exists is for the caller to ask."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._issuer = settings.jwt_issuer
+        self._audience = settings.jwt_audience
+        self._claim = settings.jwt_user_claim
+        self._keys: dict[str | None, Any]
+        if settings.jwt_secret is not None:
+            self._algorithm = "HS256"
+            self._keys = {None: settings.jwt_secret.get_secret_value()}
+        elif settings.jwt_jwks_file is not None:
+            self._algorithm = "RS256"
+            self._keys = _read_jwks(settings.jwt_jwks_file)
+        else:
+            raise ConfigurationError("No JWT key is configured.")
+
+    def user_id(self, token: str) -> str | None:
+        """Return the user id that a valid token names, or None when `token` is no JWT at all.
+
+        Raises UnauthorizedError for a JWT that does not count: wrong algorithm, signature, expiry,
+        issuer, audience, or no usable user claim.
+        """
+        try:
+            header = jwt.get_unverified_header(token)
+        except jwt.PyJWTError:
+            return None
+        try:
+            claims = jwt.decode(
+                token,
+                self._key(header.get("kid")),
+                algorithms=[self._algorithm],
+                issuer=self._issuer,
+                audience=self._audience,
+                options={"require": ["exp", self._claim], "verify_aud": self._audience is not None},
+            )
+        except jwt.PyJWTError:
+            raise UnauthorizedError from None
+        user_id = claims[self._claim]
+        if not isinstance(user_id, str) or not user_id or text_problem(user_id):
+            raise UnauthorizedError
+        return user_id
+
+    def _key(self, kid: Any) -> Any:
+        if len(self._keys) == 1 and (kid is None or None in self._keys):
+            return next(iter(self._keys.values()))
+        if not isinstance(kid, str) or kid not in self._keys:
+            raise UnauthorizedError
+        return self._keys[kid]
+
+
+def _read_jwks(path: Path) -> dict[str | None, Any]:
+    try:
+        usable = [key for key in jwt.PyJWKSet.from_dict(json.loads(path.read_text())).keys if key.key_type == "RSA"]
+    except (OSError, ValueError, TypeError, AttributeError, jwt.PyJWTError) as error:
+        raise ConfigurationError(f"MODELDECK_JWT_JWKS_FILE {path}: is no JWKS file ({error})") from None
+    identifiers = [key.key_id for key in usable]
+    if not usable:
+        raise ConfigurationError(f"MODELDECK_JWT_JWKS_FILE {path}: holds no RSA key")
+    if any(isinstance(key.key, RSAPrivateKey) for key in usable):
+        raise ConfigurationError(
+            f"MODELDECK_JWT_JWKS_FILE {path}: holds a private key, which belongs to the issuer alone"
+        )
+    if len(usable) > 1 and (None in identifiers or len(set(identifiers)) < len(identifiers)):
+        raise ConfigurationError(f"MODELDECK_JWT_JWKS_FILE {path}: several keys need a `kid` of their own each")
+    return {key.key_id: key.key for key in usable}

@@ -1,0 +1,55 @@
+"""Work beside the requests: background tasks, and calls that concurrent callers share (single-flight)."""
+
+import asyncio
+import contextvars
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any, Generic, TypeVar
+
+log = logging.getLogger("modeldeck")
+
+T = TypeVar("T")
+
+
+class BackgroundTasks:
+    """The tasks that run beside the requests of one service process."""
+
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run `work` beside the requests; `stop` cancels it at shutdown."""
+        # In an empty context: the deadline of the request that starts it must not apply to it.
+        task = asyncio.get_running_loop().create_task(work, context=contextvars.Context())
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.warning("a background task failed: %s", type(error).__name__)
+
+    async def stop(self) -> None:
+        """Cancel the tasks that still run, and wait until they have ended."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+class SingleFlight(Generic[T]):
+    """Runs one piece of work at a time, and gives its result to all who asked for it meanwhile."""
+
+    def __init__(self, work: Callable[[], Coroutine[Any, Any, T]]) -> None:
+        """Share the runs of `work`."""
+        self._work = work
+        self._task: asyncio.Task[T] | None = None
+
+    async def result(self) -> T:
+        """Return what the work returns; raise what it raises. The work goes on when a caller is cancelled."""
+        if self._task is None or self._task.done():
+            # In an empty context: the deadline of the request that starts it must not apply to the others.
+            self._task = asyncio.get_running_loop().create_task(self._work(), context=contextvars.Context())
+            # Retrieve the exception, so that asyncio does not warn when all callers were cancelled.
+            self._task.add_done_callback(lambda task: task.cancelled() or task.exception())
+        return await asyncio.shield(self._task)

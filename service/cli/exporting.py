@@ -1,0 +1,106 @@
+"""`modeldeck export`: everything, as it is at one moment, to a file or to standard output."""
+
+import gzip
+import os
+import stat
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, cast
+
+from service.database import Database
+from service.errors import ConfigurationError
+from service.exporting.content import Exported, ExportedContent, whole_directory
+from service.exporting.formats import WRITTEN, ExportFormat, format_of
+
+SHOWN_FAULTS = 10
+
+
+class _Tally:
+    """Counts the models that go by, and names the first of those that are malformed."""
+
+    def __init__(self, progress: Callable[[int], None]) -> None:
+        self._progress = progress
+        self.models = 0
+        self.faults = 0
+
+    async def counting(self, batches: AsyncIterator[Sequence[Exported]]) -> AsyncIterator[Sequence[Exported]]:
+        async for batch in batches:
+            for exported in batch:
+                if exported.faults:
+                    self._tell(exported)
+            self.models += len(batch)
+            self._progress(self.models)
+            yield batch
+
+    def _tell(self, exported: Exported) -> None:
+        self.faults += 1
+        if self.faults <= SHOWN_FAULTS:
+            faults = ", ".join(exported.faults)
+            print(
+                f"model {exported.model['id']!r} is malformed: {faults}; exported as the API shows it", file=sys.stderr
+            )
+
+
+async def run_command(
+    database: Database, wanted: ExportFormat | None, out: Path | None, progress: Callable[[int], None]
+) -> bool:
+    """Export, say how much it was, and return whether all of it was well-formed.
+
+    `out` is a file, replaced when all is written, and packed when its name ends with `.gz`; without one it goes
+    to standard output. Without a wanted format the name of the file decides.
+    """
+    kind = wanted or format_of(out.name if out else "")
+    tally = _Tally(progress)
+    async with database.snapshot():
+        whole = whole_directory(database)
+        content = ExportedContent(tally.counting(whole.models), whole.users, whole.groups)
+        with _opened(out) as file:
+            async for part in WRITTEN[kind].write(content):
+                file.write(part)
+    print(f"exported {tally.models:,} models as {kind}", file=sys.stderr)
+    if tally.faults:
+        print(f"{tally.faults:,} of them are malformed; see: modeldeck doctor", file=sys.stderr)
+    return not tally.faults
+
+
+@contextmanager
+def _opened(out: Path | None) -> Iterator[IO[bytes]]:
+    try:
+        # With a buffer of its own: what can't be written must not be tried again when the process ends.
+        with _replacing(out) if out else open(sys.stdout.fileno(), "wb", closefd=False) as file:
+            yield file
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        shown = out or "standard output"
+        raise ConfigurationError(f"{shown}: can't be written: {error.strerror or error}") from None
+
+
+@contextmanager
+def _replacing(out: Path) -> Iterator[IO[bytes]]:
+    """Open a file beside another one, whose place it takes when all went well."""
+    if out.exists() and not out.is_file():
+        # A pipe or a device: nothing can take its place.
+        with out.open("wb") as file:
+            yield file
+        return
+    # A link stays one: what it leads to is replaced, and keeps its permissions.
+    target = Path(os.path.realpath(out))
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            if target.exists():
+                os.fchmod(handle, stat.S_IMODE(target.stat().st_mode))
+            if out.suffix == ".gz":
+                # Without a time, so that the same content is the same file.
+                with gzip.GzipFile("", "wb", fileobj=file, mtime=0) as packed:
+                    yield cast(IO[bytes], packed)
+            else:
+                yield file
+        Path(name).replace(target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

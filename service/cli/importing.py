@@ -1,0 +1,79 @@
+"""`modeldeck import`: a source, the engine, a progress bar and a report."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from service.cli.progress import progress
+from service.database import Database
+from service.errors import InvalidInputError
+from service.importing.formats import Format
+from service.importing.open_source import OpenedSource, import_opened, open_named_source
+from service.importing.plan import ImportOptions, OnConflict
+from service.importing.report import ImportOutcome, Report, require_writable
+from service.importing.user_map import read_user_map
+from service.people.users import find_user
+
+AUTO = "auto"
+FORMATS = (AUTO, *Format)
+
+
+@dataclass(frozen=True, slots=True)
+class ImportRequest:
+    """What was asked on the command line."""
+
+    source: str
+    format: str
+    owner: str | None
+    dry_run: bool
+    on_conflict: OnConflict
+    report: Path | None
+    user_map: Path | None = None
+    atomic: bool = False
+    create_groups: bool = False
+
+
+async def run_command(database: Database, request: ImportRequest) -> bool:
+    """Import, print the report, and say whether everything was taken over."""
+    if request.format not in FORMATS:
+        raise InvalidInputError([{"loc": ["--format"], "msg": f"must be one of {', '.join(FORMATS)}"}])
+    if request.report is not None:
+        require_writable(request.report)
+    wanted = None if request.format == AUTO else Format(request.format)
+    owner = await find_user(database, request.owner) if request.owner is not None else None
+    user_map = await read_user_map(database, request.user_map) if request.user_map is not None else None
+    options = ImportOptions(
+        on_conflict=request.on_conflict,
+        owner_id=owner.id if owner else None,
+        dry_run=request.dry_run,
+        whole_report=request.report is not None,
+        atomic=request.atomic,
+        create_groups=request.create_groups,
+    )
+    with open_named_source(request.source, wanted) as source:
+        with progress("imported", source.share) as tell:
+            report = await import_opened(database, source, options, user_map, tell)
+        try:
+            _print(report, source, dry_run=request.dry_run)
+            if request.report is not None:
+                report.write(request.report, source.format, source.reason)
+            return report.clean
+        finally:
+            report.close()
+
+
+def _print(report: Report, source: OpenedSource, *, dry_run: bool) -> None:
+    if dry_run or source.format is not Format.MODELDECK:
+        print(f"read as {source.format}, since {source.reason}")
+    for step in report.steps() if dry_run else report.told():
+        print(step)
+    for kind, counts in report.summary().items():
+        print(f"{kind}s: {', '.join(f'{count:,} {outcome}' for outcome, count in counts.items())}")
+    if kept_out := report.total[ImportOutcome.KEPT_OUT]:
+        print(f"{kept_out:,} parts kept out of records that were taken over")
+    undone = ", had this not been a dry run" if dry_run else ", had this not failed" if report.undone else ""
+    print(f"{report.changes:,} changes{undone}")
+    if report.undone:
+        print(f"modeldeck: {report.undone}", file=sys.stderr)
+    if report.fatal is not None:
+        print(f"modeldeck: the source can't be read to its end: {report.fatal}", file=sys.stderr)

@@ -1,0 +1,150 @@
+"""`modeldeck serve`: the database, the demo and the web server, from start to stop."""
+
+import asyncio
+import os
+import socket
+from contextlib import suppress
+from dataclasses import dataclass
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.supervisors import Multiprocess
+
+from service.app import create_app
+from service.cli.open_database import located_mongo, mongodb_uri, open_database
+from service.demo.catalogue import demo_key, load_demo, require_room
+from service.embedded_mongo.server import EmbeddedMongo
+from service.errors import ConfigurationError
+from service.observability.logs import configuration, configure, log_the_rest
+from service.observability.metrics import SHARED_FOLDER
+from service.observability.tracing import require_libraries
+from service.settings import PREFIX, Settings
+
+# From SIGTERM to the end, with the seconds in which it only says that it will leave.
+LEAVING_SECONDS = 24
+# A worker that does not answer the web server's own process for so long, also while it starts, is replaced.
+WORKER_SECONDS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class ServeOptions:
+    """Where and how to serve; `workers` are processes."""
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+    workers: int = 1
+    demo: bool = False
+
+
+class _Announcing(uvicorn.Server):
+    """A server that says when it can be asked."""
+
+    def __init__(self, config: uvicorn.Config, announcement: str) -> None:
+        super().__init__(config)
+        self._announcement = announcement
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started:
+            print(self._announcement, flush=True)
+
+
+class _Workers(Multiprocess):
+    """Several processes that serve; when they listen no more, nobody does, so that who connects is refused at once."""
+
+    def terminate_all(self) -> None:
+        for listening in self.sockets:
+            listening.close()
+        super().terminate_all()
+
+
+def serve(settings: Settings, options: ServeOptions) -> None:
+    """Serve until SIGINT or SIGTERM, then stop all that was started for it."""
+    _require_free(options)
+    require_libraries(settings)
+    logged = configuration(settings)
+    configure(logged)
+    embedded = settings.mongodb_uri is None
+    with located_mongo(settings) as located_settings:
+        whole = located_settings.model_copy(update={"docs": embedded if settings.docs is None else settings.docs})
+        try:
+            announcement = asyncio.run(_prepare(whole, options, embedded=embedded))
+            # The web server stops in order and then repeats the signal that made it stop.
+            with suppress(KeyboardInterrupt):
+                _run(whole, options, announcement, logged)
+        finally:
+            if embedded:
+                EmbeddedMongo(settings.data_dir).stop_keeper()
+
+
+def _require_free(options: ServeOptions) -> None:
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(options.host, options.port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except (OSError, OverflowError) as error:
+        raise ConfigurationError(f"Can't listen on {options.host}:{options.port}: {error}") from None
+
+
+async def _prepare(settings: Settings, options: ServeOptions, *, embedded: bool) -> str:
+    host = f"[{options.host}]" if ":" in options.host else options.host
+    address = f"http://{host}:{options.port}"
+    async with open_database(settings) as database:
+        if not options.demo:
+            return f"Modeldeck is at {address}" + (f"; its API is described at {address}/docs" if settings.docs else "")
+        if not embedded:
+            await require_room(database)
+        added = await load_demo(database)
+        key = await demo_key(database, settings.data_dir / "demo-key")
+    return "\n".join(
+        [
+            f"Modeldeck is at {address}, with a demo catalogue ({added:,} records added).",
+            f"Key:  {key}",
+            f"Try:  curl -s -H 'Authorization: Bearer {key}' '{address}/api/models/list?query=gpt&page_size=3'",
+            *([f"API:  {address}/docs"] if settings.docs else []),
+            "Ctrl-C stops it all; the data stays.",
+        ]
+    )
+
+
+def _run(settings: Settings, options: ServeOptions, announcement: str, logged: dict[str, Any]) -> None:
+    common = {
+        # Not uvloop, which takes one connection between two rounds of work: whoever comes while there is much work
+        # waits before they are seen, for seconds that no deadline counts, instead of being refused at once.
+        "loop": "asyncio",
+        "host": options.host,
+        "port": options.port,
+        "log_config": logged,
+        "log_level": None,
+        "timeout_graceful_shutdown": int(LEAVING_SECONDS - settings.drain_seconds),
+        "server_header": False,
+        "access_log": False,
+    }
+    if options.workers == 1:
+        config = uvicorn.Config(create_app(settings), **common)  # type: ignore[arg-type]
+        _Announcing(config, announcement).run()
+        return
+    # Workers are processes of their own, which learn of an embedded MongoDB by its URI.
+    os.environ[f"{PREFIX}MONGODB_URI"] = mongodb_uri(settings)
+    os.environ[f"{PREFIX}DOCS"] = str(settings.docs)
+    print(announcement, flush=True)
+    with TemporaryDirectory(prefix="modeldeck-metrics-") as folder:
+        # Whichever of them is asked for metrics tells those of all.
+        os.environ[SHARED_FOLDER] = folder
+        config = uvicorn.Config(
+            "service.cli.serve:create_worker",
+            factory=True,
+            workers=options.workers,
+            timeout_worker_healthcheck=WORKER_SECONDS,
+            **common,  # type: ignore[arg-type]
+        )
+        _Workers(config, sockets=[config.bind_socket()]).run()
+
+
+def create_worker() -> FastAPI:
+    """Return the service for one of several processes, which the web server has told already how to log."""
+    log_the_rest()
+    return create_app()

@@ -1,0 +1,85 @@
+"""`modeldeck watch`: the changes of models as JSON lines, from where the last run stopped."""
+
+import os
+import re
+import sys
+from pathlib import Path
+
+from documents import ModelRecord
+from service.clock import epoch_seconds
+from service.database import Database, Event
+from service.database.exact_bson import Record
+from service.errors import ConfigurationError
+from service.http.responses import json_bytes
+from service.models.item import plain_item
+
+WATCHING = "watching the changes of models; Ctrl-C ends it"
+CHANGES = {"insert": "created", "update": "updated", "replace": "updated", "delete": "deleted"}
+_TOKEN = re.compile(r"[0-9A-Fa-f]{2,10000}")
+
+
+async def watch(database: Database, after: str | None, state: Path | None) -> None:
+    """Print each change of a model until interrupted.
+
+    It begins after the change whose token is `after`, or where the file `state` says that an earlier run stopped;
+    without either, now. `state` always holds where it would go on. Raises ConfigurationError for a token that is none,
+    or that is of a time which the server does not remember any more.
+    """
+    start = _checked(after if state is None else _read(state))
+    announced = False
+    async for token, event in database.changes(ModelRecord, start):
+        if event is not None:
+            _print(token, event)
+        if state is not None:
+            _write(state, token)
+        if not announced:
+            # From here on, nothing escapes, not even one who is ended at once and goes on where `state` says.
+            print(WATCHING, file=sys.stderr, flush=True)
+            announced = True
+
+
+def _checked(token: str | None) -> str | None:
+    if token is not None and not _TOKEN.fullmatch(token):
+        raise ConfigurationError("A token is what a line of `modeldeck watch` holds, hexadecimal digits; this is none.")
+    return token
+
+
+def _print(token: str, event: Event) -> None:
+    sys.stdout.buffer.write(json_bytes(_line(token, event)) + b"\n")
+    sys.stdout.buffer.flush()
+
+
+def _line(token: str, event: Event) -> Record:
+    whole = event.get("fullDocument")
+    return {
+        "token": token,
+        "at": epoch_seconds(event.get("wallTime")),
+        "change": CHANGES[event["operationType"]],
+        "id": event["documentKey"]["_id"],
+        "fields": _fields(event.get("updateDescription") or {}),
+        "model": plain_item(whole, with_params=True) if whole else None,
+    }
+
+
+def _fields(description: Record) -> list[str]:
+    named = [*description.get("updatedFields", ()), *description.get("removedFields", ())]
+    of_the_record = dict.fromkeys(name.partition(".")[0] for name in named)
+    return [name for name in of_the_record if name not in ("keys", "version", "updated_at")]
+
+
+def _read(state: Path) -> str | None:
+    try:
+        return state.read_text(encoding="ascii").strip() or None
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{state}: can't be read: {error}") from None
+
+
+def _write(state: Path, token: str) -> None:
+    written = state.with_name(f".{state.name}.{os.getpid()}")
+    try:
+        written.write_text(f"{token}\n", encoding="ascii")
+        written.replace(state)
+    except OSError as error:
+        raise ConfigurationError(f"{state}: can't be written: {error.strerror}") from None

@@ -1,0 +1,1 @@
+"""A private MongoDB for a fresh machine."""

@@ -1,0 +1,288 @@
+"""A private mongod for a fresh machine: one per data directory, shared by every command that runs.
+
+Each user of it holds a shared lock, the lease. Who comes first starts it, who leaves last stops it; the kernel
+releases the lease of a process that dies, so a crash blocks nobody.
+"""
+
+import fcntl
+import hashlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import IO
+from urllib.parse import quote
+
+from service.embedded_mongo.mongod import find_mongod
+from service.embedded_mongo.replica_set import ReplicaSetMember
+from service.errors import ConfigurationError
+
+REPLICA_SET = "modeldeck"
+SOCKET_NAME = "mongodb-27017.sock"
+# sun_path of a Unix socket, unix(7), less the final NUL.
+MAX_SOCKET_PATH = 107
+# Not $TMPDIR: commands started from different environments must agree on the place.
+SHORT_DIR = Path("/tmp")  # noqa: S108  # the folder inside it is private
+START_SECONDS = 60.0
+STOP_SECONDS = 60.0
+POLL_SECONDS = 0.02
+MAX_CACHE_GB = 2.0
+# The server starts writing changed pages out when 5 % of the cache is changed. A large import changes the same
+# index pages again and again, and they would be written and read back each time, for 2.5 times the processor time.
+CACHE_POLICY = ",".join(
+    (
+        "eviction_dirty_target=40",
+        "eviction_dirty_trigger=70",
+        "eviction_updates_target=30",
+        "eviction_updates_trigger=60",
+    )
+)
+LOG_BYTES = 20_000_000
+
+
+class EmbeddedMongo:
+    """The embedded MongoDB of one data directory."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._dir = data_dir.resolve()
+        self._lease: IO[str] | None = None
+
+    @property
+    def member(self) -> ReplicaSetMember:
+        """The server, for its administration."""
+        return ReplicaSetMember(self.uri("admin"))
+
+    @property
+    def socket_path(self) -> Path:
+        """The Unix socket on which it listens, readable for the owner of the data directory alone."""
+        inside = self._dir / "run" / SOCKET_NAME
+        if _can_be_socket(inside):
+            return inside
+        digest = hashlib.sha256(os.fsencode(self._dir)).hexdigest()[:16]
+        return SHORT_DIR / f"modeldeck-{os.getuid()}-{digest}" / SOCKET_NAME
+
+    def uri(self, database: str) -> str:
+        """Return the MongoDB URI for the driver and for mongosh."""
+        return f"mongodb://{quote(str(self.socket_path), safe='')}/{database}?directConnection=true"
+
+    @property
+    def keeper_file(self) -> Path:
+        """Holds the process id of the keeper, while one runs."""
+        return self._dir / "keeper.pid"
+
+    def acquire(self) -> None:
+        """Take a lease: join the running mongod, or start one. Raises ConfigurationError when it can't run."""
+        self._make_private(self._dir)
+        self._lease = self._open_lock("lease.lock")
+        fcntl.flock(self._lease, fcntl.LOCK_SH)
+        try:
+            with self._open_lock("start.lock") as starting:
+                fcntl.flock(starting, fcntl.LOCK_EX)
+                self._bring_up()
+                self._make_primary()
+        except BaseException:
+            self.release()
+            raise
+
+    def release(self) -> None:
+        """Give the lease back, and stop the mongod when nobody else holds one."""
+        if self._lease is None:
+            return
+        self._lease.close()
+        self._lease = None
+        with self._open_lock("lease.lock") as alone:
+            try:
+                fcntl.flock(alone, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return
+            self._stop()
+
+    @contextmanager
+    def lease(self) -> Iterator[None]:
+        """Hold a lease for the duration of a block."""
+        self.acquire()
+        try:
+            yield
+        finally:
+            self.release()
+
+    def _make_private(self, folder: Path) -> None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if folder.stat().st_uid != os.getuid():
+                raise ConfigurationError(f"{folder} belongs to another user.")
+        except OSError as error:
+            raise ConfigurationError(f"The data directory can't be used: {error}") from None
+
+    def _open_lock(self, name: str) -> IO[str]:
+        try:
+            return (self._dir / name).open("a")
+        except OSError as error:
+            raise ConfigurationError(f"The data directory can't be used: {error}") from None
+
+    @property
+    def _log(self) -> Path:
+        return self._dir / "mongod.log"
+
+    @property
+    def _mongod_lock(self) -> Path:
+        return self._dir / "db" / "mongod.lock"
+
+    def runs(self) -> bool:
+        """Say whether there is a mongod, which may be starting, stopping or too busy to answer."""
+        # Asked of the kernel: a mongod that starts, stops or hangs does not answer, and a process id may be a zombie's.
+        try:
+            with self._mongod_lock.open() as lock:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except FileNotFoundError:
+            return False
+        except BlockingIOError:
+            return True
+        return False
+
+    def _bring_up(self) -> None:
+        # What a killed command left behind may still be starting or stopping.
+        deadline = time.monotonic() + START_SECONDS
+        while not self._answers():
+            if time.monotonic() > deadline:
+                raise ConfigurationError(f"A mongod has {self._dir} but does not answer; see the end of {self._log}.")
+            if not self.runs():
+                self._start()
+            time.sleep(POLL_SECONDS)
+
+    def _start(self) -> None:
+        mongod = find_mongod(self._dir / "lib")
+        for folder in (self._dir / "db", self.socket_path.parent):
+            self._make_private(folder)
+        if self._log.exists() and self._log.stat().st_size > LOG_BYTES:
+            self._log.unlink()
+        status = _launched([str(mongod.path), *self._arguments()], mongod.environment)
+        if status != 0 and not self.runs():
+            raise ConfigurationError(f"mongod did not start; see the end of {self._log}.")
+
+    def _arguments(self) -> list[str]:
+        memory_gb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+        values = {
+            "--dbpath": self._dir / "db",
+            "--logpath": self._log,
+            "--replSet": REPLICA_SET,
+            "--bind_ip": self.socket_path,
+            "--unixSocketPrefix": self.socket_path.parent,
+            "--port": 27017,  # only names the socket: nothing listens on TCP
+            "--filePermissions": "0600",
+            "--oplogSize": 990,
+            "--networkMessageCompressors": "disabled",
+            "--wiredTigerCacheSizeGB": round(max(0.25, min(MAX_CACHE_GB, (memory_gb - 1) / 2)), 2),
+            "--wiredTigerEngineConfigString": CACHE_POLICY,
+            "--setParameter": "diagnosticDataCollectionEnabled=false",
+        }
+        # With --fork it is nobody's child and outside the terminal's reach: Ctrl-C is for us to handle. The command
+        # returns when the server listens.
+        return ["--fork", "--logappend", *(str(part) for pair in values.items() for part in pair)]
+
+    def _make_primary(self) -> None:
+        # The member's name in the replica set is its socket, so a data directory that was moved is renamed here.
+        deadline = time.monotonic() + START_SECONDS
+        self.member.configure(REPLICA_SET, str(self.socket_path))
+        while not self.member.is_primary():
+            if time.monotonic() > deadline:
+                raise ConfigurationError(f"mongod did not become primary; see the end of {self._log}.")
+            time.sleep(POLL_SECONDS)
+
+    def _answers(self) -> bool:
+        # The driver takes a second to give up on a socket that is not there; most of the time, it is not.
+        with socket.socket(socket.AF_UNIX) as probe:
+            if probe.connect_ex(str(self.socket_path)) != 0:
+                return False
+        return self.member.answers()
+
+    def _stop(self) -> None:
+        told = False
+        deadline = time.monotonic() + STOP_SECONDS
+        while self.runs() and time.monotonic() < deadline:
+            # One that a killed command has just started holds the lock before it writes its process id there.
+            told = told or self._tell_to_stop()
+            time.sleep(POLL_SECONDS)
+
+    def _tell_to_stop(self) -> bool:
+        try:
+            os.kill(int(self._mongod_lock.read_text()), signal.SIGTERM)
+        except (ProcessLookupError, ValueError):
+            return False
+        # Nobody may take it for a running one any more.
+        self.socket_path.unlink(missing_ok=True)
+        return True
+
+    def start_keeper(self) -> None:
+        """Start a process that holds a lease of its own until nobody has been connected for a while.
+
+        It makes a URI outlive the command that printed it; returns when it does.
+        """
+        keeper = subprocess.Popen(
+            [sys.executable, "-m", "service.embedded_mongo.keep_alive", str(self._dir)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        # The keeper closes its end once it has its lease.
+        assert keeper.stdout is not None  # noqa: S101  # a pipe, see above
+        with keeper.stdout as told:
+            told.read()
+
+    def stop_keeper(self) -> None:
+        """Ask the keeper, if one runs, to give its lease back."""
+        with self._open_lock("keeper.lock") as held, suppress(OSError, ValueError):
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                os.kill(int(self.keeper_file.read_text()), signal.SIGTERM)
+
+    @contextmanager
+    def keeping(self) -> Iterator[bool]:
+        """Be the keeper for the duration of a block; yields False when there is one already."""
+        self._make_private(self._dir)
+        with self._open_lock("keeper.lock") as held:
+            try:
+                fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+                return
+            self.keeper_file.write_text(str(os.getpid()))
+            yield True
+
+
+def _launched(command: list[str], environment: dict[str, str]) -> int:
+    # Interrupts reach the main thread alone, which waits for the other one: half started, a mongod could be neither
+    # found nor stopped.
+    with ThreadPoolExecutor(1, thread_name_prefix="modeldeck-launch") as aside:
+        return aside.submit(_launch, command, environment).result()
+
+
+def _launch(command: list[str], environment: dict[str, str]) -> int:
+    launcher = subprocess.Popen(
+        command,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    try:
+        return launcher.wait(START_SECONDS)
+    except subprocess.TimeoutExpired:
+        launcher.kill()
+        return launcher.wait()
+
+
+def _can_be_socket(path: Path) -> bool:
+    # mongod splits addresses at commas, and the driver splits host from port at a colon.
+    written = str(path)
+    fits = len(os.fsencode(path)) <= MAX_SOCKET_PATH
+    return fits and written.isprintable() and not {",", ":"} & set(written)

@@ -1,0 +1,100 @@
+"""What is exported: people and models, read batch by batch in order of id."""
+
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from documents import Group, ModelRecord, User
+from service.auth import access_rule
+from service.auth.access_rule import Match
+from service.auth.authentication import Caller
+from service.database import Database
+from service.database.exact_bson import Record
+from service.models.item import ITEM_STAGES, owner_of, plain_item
+from service.models.principals import EXISTING
+from service.models.shape_check import malformed_fields
+
+BATCH = 25
+
+Batches = AsyncIterator[Sequence[Record]]
+
+_USER_FIELDS = ("name", "email", "username", "role", "is_active")
+_WITH_TEXT_ID: Match = {"_id": {"$type": "string"}}
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """One model as it is moved, its owner as `{id, name, email}` while they exist, and what of it is malformed."""
+
+    model: Record
+    owner: Record | None
+    faults: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedContent:
+    """The parts of an export; without people there are models only."""
+
+    models: AsyncIterator[Sequence[Exported]]
+    users: Batches | None = None
+    groups: Batches | None = None
+
+
+def whole_directory(database: Database) -> ExportedContent:
+    """Return all that is there, for those who have the database in their hands."""
+    return ExportedContent(_models(database, {}, None, readers_see_params=True), _users(database), _groups(database))
+
+
+def readable_content(database: Database, caller: Caller, match: Match, *, readers_see_params: bool) -> ExportedContent:
+    """Return what matches and the caller may read; for an admin who asks for all, the people too."""
+    query = {"$and": [access_rule.readable(caller), match]} if match else access_rule.readable(caller)
+    models = _models(database, query, caller, readers_see_params=readers_see_params)
+    if match or not caller.is_admin:
+        return ExportedContent(models)
+    return ExportedContent(models, _users(database), _groups(database))
+
+
+async def _models(
+    database: Database, match: Match, caller: Caller | None, *, readers_see_params: bool
+) -> AsyncIterator[Sequence[Exported]]:
+    # No route takes another id than a text, and no import either.
+    query = {"$and": [match, _WITH_TEXT_ID]}
+    async for batch in database.aggregate_batches(ModelRecord, query, ITEM_STAGES, size=BATCH):
+        yield [
+            Exported(
+                plain_item(
+                    record, with_params=readers_see_params or caller is None or access_rule.can_write(caller, record)
+                ),
+                owner_of(record),
+                malformed_fields({name: record[name] for name in record.keys() - {"owner"}}, with_params=True),
+            )
+            for record in batch
+        ]
+
+
+async def _users(database: Database) -> Batches:
+    query = {"$and": [EXISTING, _WITH_TEXT_ID]}
+    async for batch in database.batches(User, query, fields=_USER_FIELDS, size=BATCH):
+        yield [_shown(user, _USER_FIELDS) for user in batch]
+
+
+async def _groups(database: Database) -> Batches:
+    query = {"$and": [EXISTING, _WITH_TEXT_ID]}
+    async for batch in database.batches(Group, query, fields=("name", "parent_id"), size=BATCH):
+        members = await _members(database, [group["_id"] for group in batch])
+        yield [{**_shown(group, ("name", "parent_id")), "member_ids": members[group["_id"]]} for group in batch]
+
+
+async def _members(database: Database, group_ids: Sequence[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {group_id: [] for group_id in group_ids}
+    query = {"$and": [EXISTING, _WITH_TEXT_ID, {"group_ids": {"$in": list(group_ids)}}]}
+    for user in await database.find(User, query, fields=["group_ids"], sort=[("_id", 1)]):
+        for group_id in user["group_ids"]:
+            # A user written past the service can hold anything there.
+            if isinstance(group_id, str) and group_id in found:
+                found[group_id].append(user["_id"])
+    return found
+
+
+def _shown(document: Record, fields: Sequence[str]) -> dict[str, Any]:
+    return {"id": document["_id"], **{name: document.get(name) for name in fields}}

@@ -1,0 +1,82 @@
+"""Writer of the format `csv`: one row a model, for spreadsheets and a first look."""
+
+import csv
+import io
+from collections.abc import AsyncIterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from documents.derived_keys import tag_names
+from service.clock import MAX_SECONDS, MIN_SECONDS
+from service.exporting.content import Exported, ExportedContent
+from service.http.responses import json_bytes
+
+COLUMNS = (
+    *("id", "name", "user_id", "owner_name", "owner_email", "base_model_id", "is_active", "description"),
+    *("tags", "capabilities", "params", "meta", "access_grants", "version", "created_at", "updated_at"),
+)
+# A spreadsheet takes a cell that begins with one of these for a formula, and anybody can name a model.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+_IN_COLUMNS = ("description", "tags", "capabilities")
+_DATA_URI = "data:"
+
+
+async def write_table(content: ExportedContent) -> AsyncIterator[bytes]:
+    """Yield a table with a head (RFC 4180, UTF-8): times as ISO 8601, lists and objects as JSON.
+
+    Text that a spreadsheet would take for a formula comes with a `'` before it; images within a record stay behind.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(COLUMNS)
+    async for batch in content.models:
+        writer.writerows(_row(exported) for exported in batch)
+        yield _taken(text)
+    # There may have been no batch at all.
+    yield _taken(text)
+
+
+def _taken(text: io.StringIO) -> bytes:
+    written = text.getvalue().encode()
+    text.seek(0)
+    text.truncate()
+    return written
+
+
+def _row(exported: Exported) -> list[Any]:
+    model, meta, owner = exported.model, exported.model["meta"], exported.owner or {}
+    rest = {name: value for name, value in without_images(meta).items() if name not in _IN_COLUMNS}
+    values = {
+        **model,
+        "owner_name": owner.get("name"),
+        "owner_email": owner.get("email"),
+        "description": meta.get("description"),
+        "tags": tag_names(meta),
+        "capabilities": meta.get("capabilities"),
+        "meta": rest,
+        "created_at": _written(model["created_at"]),
+        "updated_at": _written(model["updated_at"]),
+    }
+    return [_cell(values.get(column)) for column in COLUMNS]
+
+
+def without_images(meta: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a `meta` without what is an image of its own, which no table has use for."""
+    return {name: value for name, value in meta.items() if not _is_image(value)}
+
+
+def _is_image(value: Any) -> bool:
+    return isinstance(value, str) and value.lower().startswith(_DATA_URI)
+
+
+def _written(seconds: int) -> str | int:
+    if not MIN_SECONDS <= seconds <= MAX_SECONDS:
+        return seconds
+    return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
+
+
+def _cell(value: Any) -> Any:
+    if value is None or (isinstance(value, int) and not isinstance(value, bool)):
+        return value
+    text = value if isinstance(value, str) else json_bytes(value).decode()
+    return f"'{text}" if text.startswith(_FORMULA) else text

@@ -1,0 +1,46 @@
+"""The formats that can be exported: what each is called, and who writes it."""
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from service.exporting.bundle import write_bundle, write_lines
+from service.exporting.content import ExportedContent
+from service.exporting.csv import write_table
+from service.exporting.openwebui import write_openwebui
+from service.exporting.parquet import write_parquet
+
+
+class ExportFormat(StrEnum):
+    """What an export can be, by the name that command line and API have for it."""
+
+    MODELDECK = "modeldeck"
+    OPENWEBUI = "openwebui"
+    JSONL = "jsonl"
+    CSV = "csv"
+    PARQUET = "parquet"
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """How a format is written: by whom, of which media type, and how the names of its files end."""
+
+    write: Callable[[ExportedContent], AsyncIterator[bytes]]
+    media_type: str
+    suffix: str
+
+
+WRITTEN = {
+    ExportFormat.MODELDECK: Written(write_bundle, "application/json", ".json"),
+    ExportFormat.OPENWEBUI: Written(write_openwebui, "application/json", ".json"),
+    ExportFormat.JSONL: Written(write_lines, "application/x-ndjson", ".jsonl"),
+    ExportFormat.CSV: Written(write_table, "text/csv; charset=utf-8", ".csv"),
+    ExportFormat.PARQUET: Written(write_parquet, "application/vnd.apache.parquet", ".parquet"),
+}
+
+
+def format_of(name: str) -> ExportFormat:
+    """Return the format that the name of a file asks for; a bundle, when it asks for none."""
+    ends = {written.suffix: kind for kind, written in reversed(WRITTEN.items())}
+    plain = name.lower().removesuffix(".gz")
+    return next((kind for suffix, kind in ends.items() if plain.endswith(suffix)), ExportFormat.MODELDECK)

@@ -1,0 +1,49 @@
+"""Writer of the format `openwebui`: models as Open WebUI 0.12 exports them, for its own import."""
+
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from typing import Any
+
+from documents.grant import Permission, grant_id
+from service.database.exact_bson import Record
+from service.exporting.content import ExportedContent
+from service.http.responses import json_bytes
+
+RESOURCE = "model"
+
+
+async def write_openwebui(content: ExportedContent) -> AsyncIterator[bytes]:
+    """Yield a JSON list of models, one a line; people are not in such an export."""
+    separator = b"[\n"
+    async for batch in content.models:
+        yield separator + b",\n".join(json_bytes(_model(exported.model)) for exported in batch)
+        separator = b",\n"
+    yield b"[]\n" if separator == b"[\n" else b"\n]\n"
+
+
+def _model(model: Record) -> dict[str, Any]:
+    said = {name: value for name, value in model.items() if name != "version"}
+    granted = {(grant["principal_type"], grant["principal_id"]): grant for grant in _reads(model["access_grants"])}
+    grants = [
+        {
+            "id": grant["id"],
+            "resource_type": RESOURCE,
+            "resource_id": model["id"],
+            **{name: grant[name] for name in ("principal_type", "principal_id", "permission")},
+            "created_at": model["created_at"],
+        }
+        for grant in _with_reads(model["id"], model["access_grants"], granted)
+    ]
+    return {**said, "params": model.get("params", {}), "access_grants": grants}
+
+
+def _reads(grants: Sequence[Record]) -> Iterator[Record]:
+    return (grant for grant in grants if grant["permission"] == Permission.READ)
+
+
+def _with_reads(model_id: str, grants: Sequence[Record], readers: Mapping[tuple[str, str], Record]) -> Iterator[Record]:
+    """Yield the grants, each to write with one to read: there, who may write a model does not see it in the list."""
+    for grant in grants:
+        principal = (grant["principal_type"], grant["principal_id"])
+        if grant["permission"] == Permission.WRITE and principal not in readers:
+            yield {**grant, "id": grant_id(model_id, *principal, Permission.READ), "permission": Permission.READ.value}
+        yield grant

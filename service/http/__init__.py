@@ -1,0 +1,1 @@
+"""What all routes share: dependencies, parameters, bodies, answers, problems and the OpenAPI document."""

@@ -1,0 +1,42 @@
+"""Answers with an entity tag, which a client that has them already does not get again (RFC 9110, section 13.1.2)."""
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import Header, Response
+
+# Of an image in the OpenAPI document.
+EXAMPLE_TAG = '"5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03"'
+_TAG = re.compile(r'"[^"]*"')
+
+KnownETags = Annotated[list[str] | None, Header(alias="If-None-Match", include_in_schema=False)]
+
+# A client that was made from the document sends the header once, with all the tags in it.
+DOCUMENTED_TAGS = {
+    "name": "If-None-Match",
+    "in": "header",
+    "required": False,
+    "description": "The tags of what the client has, or `*`.",
+    "schema": {"type": "string"},
+    "example": EXAMPLE_TAG,
+}
+
+
+def tagged_response(
+    content: bytes, media_type: str, headers: Mapping[str, str], known: Sequence[str] | None
+) -> Response:
+    """Answer with `content`, or with 304 when its tag is among the `known` ones."""
+    tag = f'"{hashlib.sha256(content).hexdigest()}"'
+    tagged = {**headers, "ETag": tag}
+    if _is_among(tag, known or ()):
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=tagged)
+    return Response(content, headers=tagged, media_type=media_type)
+
+
+def _is_among(tag: str, known: Sequence[str]) -> bool:
+    # A weak tag counts too: nothing is put together from parts.
+    listed = ", ".join(known)
+    return listed.strip() == "*" or tag in _TAG.findall(listed)

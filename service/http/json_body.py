@@ -1,0 +1,168 @@
+"""JSON request bodies into typed forms: bounded, exact, and strict or lenient about unknown fields."""
+
+import asyncio
+import json
+import logging
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import IO, Any, TypeVar
+
+from fastapi import Request
+from pydantic import BaseModel, ValidationError
+
+from service.database import within_deadline
+from service.errors import (
+    SHOWN_NAME_LENGTH,
+    InvalidInputError,
+    NoRoomError,
+    SlowRequestError,
+    TooLargeError,
+    invalid_input,
+)
+from service.http.dependencies import require_still_entitled
+from service.http.json_schema import REFERENCE_TEMPLATE
+from service.http.query_params import NoParams, read_query
+
+MAX_BODY_BYTES = 1_000_000
+ARRIVAL_SECONDS = 60.0
+# What was found out about a caller counts as long.
+FRESH_SECONDS = 1.0
+
+log = logging.getLogger("modeldeck")
+F = TypeVar("F", bound=BaseModel)
+
+
+async def read_body(request: Request, form: type[F], *, lenient: bool, limit: int = MAX_BODY_BYTES) -> F:
+    """Parse the body of a request into `form`; unknown top-level fields are refused, or ignored if `lenient`.
+
+    So are query parameters: a route that reads a body takes none. Raises TooLargeError as soon as the body
+    exceeds `limit` bytes, SlowRequestError when it takes too long to arrive, NoRoomError when it can't be kept, and
+    InvalidInputError that names the field for anything else that is wrong. Whoever takes a while to send it has to
+    have their rights still.
+    """
+    read_query(request, NoParams, lenient=lenient)
+    with spool() as file:
+        await copy_body(request, file, limit)
+        body = file.read()
+    if len(body) <= MAX_BODY_BYTES:
+        return _parsed(body, form, lenient=lenient)
+    # In a thread, so that other requests get their turns meanwhile.
+    return await asyncio.to_thread(_parsed, body, form, lenient=lenient)
+
+
+@contextmanager
+def spool() -> Iterator[IO[bytes]]:
+    """Yield a file for a body that may yet be refused: what is large does not take memory until it is read."""
+    file: IO[bytes] = tempfile.SpooledTemporaryFile(MAX_BODY_BYTES)  # noqa: SIM115
+    try:
+        yield file
+    finally:
+        # On a full disk it fails once more, with what is thrown away.
+        with suppress(OSError):
+            file.close()
+
+
+async def copy_body(request: Request, file: IO[bytes], limit: int) -> int:
+    """Copy the body of a request to a file, which is at its beginning then; return its size in bytes.
+
+    Raises as `read_body` does, and NoRoomError where the file can't take it.
+    """
+
+    def take(chunk: bytes) -> None:
+        with _room():
+            file.write(chunk)
+
+    await _receive(request, limit, take)
+    with _room():
+        size = file.tell()
+        file.seek(0)
+    return size
+
+
+@contextmanager
+def _room() -> Iterator[None]:
+    try:
+        yield
+    except OSError:
+        log.exception("there is no room for the body of a request")
+        raise NoRoomError from None
+
+
+def _parsed(body: bytes, form: type[F], *, lenient: bool) -> F:
+    value = _decode(body)
+    if lenient:
+        value = {name: value[name] for name in value.keys() & form.model_fields.keys()}
+    try:
+        return form.model_validate(value)
+    except ValidationError as error:
+        raise invalid_input(error, "body") from None
+
+
+async def _receive(request: Request, limit: int, take: Callable[[bytes], object]) -> None:
+    started = time.monotonic()
+    seconds = within_deadline(ARRIVAL_SECONDS)
+    try:
+        async with asyncio.timeout(seconds):
+            await _bounded(request, limit, take)
+    except TimeoutError:
+        raise SlowRequestError(f"The body did not arrive within {seconds:.0f} seconds.") from None
+    if limit > MAX_BODY_BYTES:
+        # What takes long to send is not taken from the time to work on it.
+        request.state.deadline.renew()
+    if time.monotonic() - started > FRESH_SECONDS:
+        await require_still_entitled(request)
+
+
+async def _bounded(request: Request, limit: int, take: Callable[[bytes], object]) -> None:
+    announced = request.headers.get("Content-Length", "")
+    # The server has seen that it is a number.
+    if announced.isdecimal() and int(announced) > limit:
+        raise _too_large(limit)
+    received = 0
+    async for chunk in request.stream():
+        received += len(chunk)
+        if received > limit:
+            raise _too_large(limit)
+        take(chunk)
+
+
+def _too_large(limit: int) -> TooLargeError:
+    # Not kept in a variable where it is raised: the two would hold each other, and what was received, for a while.
+    return TooLargeError(f"The body exceeds {limit:,} bytes.")
+
+
+class _RepeatedNameError(ValueError):
+    """An object with one name twice, of which a reader would keep any."""
+
+
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    value = dict(pairs)
+    if len(value) < len(pairs):
+        repeated, _ = Counter(name for name, _ in pairs).most_common(1)[0]
+        raise _RepeatedNameError(f"has the name {repeated[:SHOWN_NAME_LENGTH]!r} twice in one object")
+    return value
+
+
+def _decode(body: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(body.decode("utf-8"), object_pairs_hook=_object)
+    except UnicodeDecodeError:
+        raise InvalidInputError([{"loc": ["body"], "msg": "must be UTF-8"}]) from None
+    except RecursionError:
+        raise InvalidInputError([{"loc": ["body"], "msg": "is nested too deeply"}]) from None
+    except _RepeatedNameError as error:
+        raise InvalidInputError([{"loc": ["body"], "msg": str(error)}]) from None
+    except ValueError as error:
+        raise InvalidInputError([{"loc": ["body"], "msg": f"must be JSON: {error}"}]) from None
+    if not isinstance(value, dict):
+        raise InvalidInputError([{"loc": ["body"], "msg": "must be a JSON object"}])
+    return value
+
+
+def documented_body(form: type[BaseModel]) -> dict[str, Any]:
+    """Return the OpenAPI request body of a route that reads `form`."""
+    schema = form.model_json_schema(ref_template=REFERENCE_TEMPLATE)
+    return {"required": True, "content": {"application/json": {"schema": schema}}}

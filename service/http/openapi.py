@@ -1,0 +1,147 @@
+"""The OpenAPI document: what the framework gathers from the routes, completed so that clients can be made from it."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from fastapi import FastAPI
+from starlette.routing import BaseRoute
+from starlette.types import ASGIApp
+
+from service.http.json_schema import REFERENCE_TEMPLATE, Schema, example, reference, referred, without_null
+from service.http.problems import PROBLEM_JSON, ProblemShape
+
+_RESPONSES = "#/components/responses/"
+_UNDESCRIBED = "Successful Response"
+
+_DESCRIPTION = """\
+An access-controlled directory of LLM model configurations: which models may I see, and which of them am I looking for?
+
+**Who asks.** All requests but those about health carry `Authorization: Bearer <key>`: an API key or, where the service
+is configured for it, a JWT. A key that is for reading only is refused with 403 where something changes. What a caller
+may not read is answered like what does not exist.
+
+**Errors** are `application/problem+json` (RFC 9457). With 422, `errors` names each fault by its place and, where there
+are only a few, what is `allowed`. With 429 and 503, `Retry-After` tells when to try again. With 504 it is
+not known whether a change was made.
+
+**Changes.** A model has a version, which is its `ETag`. A change that is sent with `If-Match` is refused with 412 when
+somebody else was faster.
+
+**Two doors.** What is described here refuses each parameter and field that it does not know. `/api/v1/models/…` is the
+same for existing clients and ignores them.
+"""
+
+_TAGS = {
+    "health": "Whether the process is up, and whether it can serve; for probes, without a key.",
+    "self": "The caller's own affairs: who they are, and their keys.",
+    "people": "Users, their keys, and groups; for admins.",
+    "models": "Find, read, create, change, share and delete models.",
+    "history": "What a model said before and after each change, what differs, and the way back.",
+    "access": "Who may read and write a model, and why.",
+    "bulk": "Many models at once: each for itself, or all or none.",
+}
+
+ABOUT: dict[str, Any] = {
+    "title": "Modeldeck",
+    "version": "0.1.0",
+    "description": _DESCRIPTION,
+    "license_info": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
+    "openapi_tags": [{"name": name, "description": description} for name, description in _TAGS.items()],
+    "generate_unique_id_function": lambda route: route.name,
+}
+
+
+class DocumentedApp(FastAPI):
+    """An application whose document names what is shared by reference and has an example of everything."""
+
+    _completed: tuple[Schema, Schema] | None = None
+
+    def __init__(
+        self, behind: Callable[[ASGIApp, Sequence[BaseRoute]], ASGIApp], *, documented: bool, **options: Any
+    ) -> None:
+        """Make an application that is put `behind` something, and shows its document only if `documented`."""
+        self._behind = behind
+        hidden: dict[str, Any] = {} if documented else {"openapi_url": None, "docs_url": None, "redoc_url": None}
+        super().__init__(**options, **hidden)
+
+    def build_middleware_stack(self) -> ASGIApp:
+        """Put all of it behind the gates, also what answers unforeseen errors."""
+        return self._behind(super().build_middleware_stack(), self.routes)
+
+    def openapi(self) -> Schema:
+        """Return the OpenAPI document."""
+        gathered = super().openapi()
+        if self._completed is None or self._completed[0] is not gathered:
+            self._completed = gathered, completed(gathered)
+        return self._completed[1]
+
+
+def completed(gathered: Schema) -> Schema:
+    """Return the document with schemas and errors as components, and with examples of parameters and contents."""
+    # Parts that routes share are the same object up to here, and would be completed more than once.
+    document: Schema = orjson.loads(orjson.dumps(gathered))
+    components = document["components"]
+    schemas = components["schemas"]
+    problem = ProblemShape.model_json_schema(ref_template=REFERENCE_TEMPLATE)
+    _add(schemas, problem["title"], _lifted(problem, schemas))
+    operations = [operation for path in document["paths"].values() for operation in path.values()]
+    for operation in operations:
+        for parameter in operation.get("parameters", ()):
+            parameter["schema"] = without_null(_lifted(parameter["schema"], schemas))
+        for content in _request_contents(operation):
+            schema = _lifted(content["schema"], schemas)
+            _add(schemas, schema["title"], schema)
+            content["schema"] = reference(schema["title"])
+    for operation in operations:
+        _show_examples(operation, schemas)
+        _describe_success(operation["responses"]["200"], schemas)
+        operation["responses"] = {
+            status: _shared(int(status), response, components.setdefault("responses", {}))
+            for status, response in sorted(operation["responses"].items())
+        }
+    document["components"] = {kind: dict(sorted(named.items())) for kind, named in components.items()}
+    return document
+
+
+def _add(named: Schema, name: str, definition: Schema) -> None:
+    if named.setdefault(name, definition) != definition:
+        raise ValueError(f"{name} is defined twice, and not the same")
+
+
+def _lifted(schema: Schema, schemas: Schema) -> Schema:
+    for name, definition in schema.pop("$defs", {}).items():
+        _add(schemas, name, definition)
+    return schema
+
+
+def _request_contents(operation: Schema) -> Iterator[Schema]:
+    yield from operation.get("requestBody", {}).get("content", {}).values()
+
+
+def _show_examples(operation: Schema, schemas: Mapping[str, Schema]) -> None:
+    for parameter in operation.get("parameters", ()):
+        examples = parameter["schema"].pop("examples", None)
+        if examples:
+            parameter["example"] = examples[0]
+    contents = [*_request_contents(operation)]
+    for response in operation["responses"].values():
+        contents += response.get("content", {}).values()
+    for content in contents:
+        if "example" not in content and content["schema"].get("format") != "binary":
+            content["example"] = example(content["schema"], schemas)
+
+
+def _describe_success(response: Schema, schemas: Mapping[str, Schema]) -> None:
+    for content in response["content"].values():
+        if response["description"] == _UNDESCRIBED and "$ref" in content["schema"]:
+            response["description"] = referred(content["schema"], schemas)["description"]
+
+
+def _shared(status: int, response: Schema, responses: Schema) -> Schema:
+    if PROBLEM_JSON not in response.get("content", {}):
+        return response
+    name = HTTPStatus(status).phrase.title().replace(" ", "")
+    _add(responses, name, response)
+    return {"$ref": _RESPONSES + name}

@@ -1,0 +1,189 @@
+"""The one place where errors become answers: application/problem+json (RFC 9457), and how it is documented."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import orjson
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+
+from service.database.errors import (
+    INTERNAL_DETAIL,
+    MONGO_DETAILS,
+    DatabaseError,
+    mongo_detail,
+    mongo_status,
+    refused_fields,
+)
+from service.database.write_tracker import write_tracker
+from service.errors import (
+    InvalidInputError,
+    ModeldeckError,
+    StaleVersionError,
+    TooManyLoginFailuresError,
+    UnauthorizedError,
+    validation_errors,
+)
+from service.http.json_schema import reference
+
+log = logging.getLogger("modeldeck")
+
+# What any route that asks the database for a caller can answer.
+COMMON_FAILURES = (
+    HTTPStatus.UNAUTHORIZED,
+    HTTPStatus.UNPROCESSABLE_ENTITY,
+    HTTPStatus.TOO_MANY_REQUESTS,
+    HTTPStatus.SERVICE_UNAVAILABLE,
+    HTTPStatus.GATEWAY_TIMEOUT,
+)
+# What any route that reads a body can answer besides.
+BODY_FAILURES = (
+    HTTPStatus.FORBIDDEN,
+    HTTPStatus.REQUEST_TIMEOUT,
+    HTTPStatus.CONFLICT,
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    *COMMON_FAILURES,
+)
+PROBLEM_JSON = "application/problem+json"
+_NOT_NOW = {HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT}
+SAFE_METHODS = {"GET", "HEAD", "OPTIONS"}
+RETRY_AFTER_SECONDS = "2"
+UNKNOWN_OUTCOME = " Whether the change was made is not known."
+
+
+class FaultShape(BaseModel):
+    """What is wrong with one part of a request."""
+
+    loc: list[str | int] = Field(description="Where it is.", examples=[["query", "page_size"]])
+    msg: str = Field(description="What is wrong.", examples=["Input should be less than or equal to 100"])
+    allowed: list[str] = Field(default_factory=list, description="What is allowed, where that is only a few things.")
+
+
+# Documents the answers that `problem` renders.
+class ProblemShape(BaseModel):
+    """An error (RFC 9457)."""
+
+    type: str = Field("about:blank")
+    title: str
+    status: int
+    detail: str = Field(description="A sentence for whoever reads it.")
+    errors: list[FaultShape] = Field(default_factory=list, description="With 422: each fault.")
+
+
+_FAULT = {"loc": ["query", "page_size"], "msg": "Input should be less than or equal to 100"}
+# When it happens, and what is said then.
+_DOCUMENTED = {
+    HTTPStatus.UNAUTHORIZED: ("No credential, or one that does not count (any more).", UnauthorizedError().detail),
+    HTTPStatus.FORBIDDEN: (
+        "The key is for reading only, or the caller may not do this.",
+        "This key is for reading only.",
+    ),
+    HTTPStatus.NOT_FOUND: (
+        "Absent, or hidden from the caller.",
+        "There is no such model, or it is not shared with you.",
+    ),
+    HTTPStatus.REQUEST_TIMEOUT: ("The body took too long.", "The body did not arrive within 60 seconds."),
+    HTTPStatus.CONFLICT: (
+        "What was asked for is taken, others were faster, or the caller's rights have changed meanwhile.",
+        MONGO_DETAILS[HTTPStatus.CONFLICT],
+    ),
+    HTTPStatus.PRECONDITION_FAILED: ("`If-Match` is not the current version.", StaleVersionError(3).detail),
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ("The body or a record is too large.", "The body exceeds 1,000,000 bytes."),
+    HTTPStatus.UNPROCESSABLE_ENTITY: ("Something of the request is not allowed.", InvalidInputError([_FAULT]).detail),
+    HTTPStatus.TOO_MANY_REQUESTS: (
+        "Too many credentials from this address did not count.",
+        TooManyLoginFailuresError(60).detail,
+    ),
+    HTTPStatus.SERVICE_UNAVAILABLE: (
+        "The service can't answer at the moment.",
+        MONGO_DETAILS[HTTPStatus.SERVICE_UNAVAILABLE],
+    ),
+    HTTPStatus.GATEWAY_TIMEOUT: ("Too slow.", MONGO_DETAILS[HTTPStatus.GATEWAY_TIMEOUT]),
+}
+_DOCUMENTED_HEADERS = {
+    HTTPStatus.UNAUTHORIZED: ("WWW-Authenticate", "How to ask instead.", "Bearer"),
+    HTTPStatus.PRECONDITION_FAILED: ("ETag", "The current version, in quotes.", '"3"'),
+    HTTPStatus.TOO_MANY_REQUESTS: ("Retry-After", "Seconds after which to try again.", "42"),
+    HTTPStatus.SERVICE_UNAVAILABLE: ("Retry-After", "Seconds after which to try again.", RETRY_AFTER_SECONDS),
+}
+
+
+def documented_problems(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
+    """Return the OpenAPI responses of a route that can fail with these statuses."""
+    return {int(status): _documented_problem(status) for status in statuses}
+
+
+def documented_header(name: str, description: str, example: str) -> dict[str, Any]:
+    """Return an OpenAPI response header."""
+    return {name: {"description": description, "schema": {"type": "string"}, "example": example}}
+
+
+def _documented_problem(status: HTTPStatus) -> dict[str, Any]:
+    description, detail = _DOCUMENTED[status]
+    example = _body(status, detail, [_FAULT] if status == HTTPStatus.UNPROCESSABLE_ENTITY else None)
+    schema = reference(ProblemShape.__name__)
+    response: dict[str, Any] = {
+        "description": description,
+        "content": {PROBLEM_JSON: {"schema": schema, "example": example}},
+    }
+    if status in _DOCUMENTED_HEADERS:
+        response["headers"] = documented_header(*_DOCUMENTED_HEADERS[status])
+    return response
+
+
+def problem(
+    status: int,
+    detail: str,
+    headers: Mapping[str, str] | None = None,
+    errors: Sequence[Mapping[str, Any]] | None = None,
+) -> Response:
+    """Render one error (RFC 9457)."""
+    extra = dict(headers or {})
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        extra.setdefault("Retry-After", RETRY_AFTER_SECONDS)
+    return Response(orjson.dumps(_body(status, detail, errors)), status, extra, media_type=PROBLEM_JSON)
+
+
+def _body(status: int, detail: str, errors: Sequence[Mapping[str, Any]] | None) -> dict[str, Any]:
+    title = HTTPStatus(status).phrase
+    body = {"type": "about:blank", "title": title, "status": int(status), "detail": detail}
+    return body if errors is None else {**body, "errors": errors}
+
+
+def install_error_handlers(app: FastAPI) -> None:
+    """Make every error of `app` an application/problem+json answer."""
+
+    @app.exception_handler(ModeldeckError)
+    async def _known(_: Request, error: ModeldeckError) -> Response:
+        errors = error.errors if isinstance(error, InvalidInputError) else None
+        return problem(error.status, error.detail, error.headers, errors)
+
+    @app.exception_handler(RequestValidationError)
+    async def _invalid(_: Request, error: RequestValidationError) -> Response:
+        rendered = validation_errors(error.errors())
+        return problem(HTTPStatus.UNPROCESSABLE_ENTITY, InvalidInputError(rendered).detail, errors=rendered)
+
+    @app.exception_handler(HTTPException)
+    async def _http(_: Request, error: HTTPException) -> Response:
+        return problem(error.status_code, str(error.detail), error.headers)
+
+    @app.exception_handler(DatabaseError)
+    async def _mongo(request: Request, error: DatabaseError) -> Response:
+        status = mongo_status(error)
+        # The message of a driver error can quote the query or a document, so only its kind is logged.
+        log.error("database error %s code=%s -> %d", type(error).__name__, getattr(error, "code", None), status)
+        if fields := refused_fields(error):
+            log.error("the validator refused a record for: %s", ", ".join(fields))
+        if status in _NOT_NOW and request.method not in SAFE_METHODS and write_tracker().may_have_changed:
+            # To try again, as 503 says, could be to do it twice.
+            return problem(HTTPStatus.GATEWAY_TIMEOUT, MONGO_DETAILS[HTTPStatus.GATEWAY_TIMEOUT] + UNKNOWN_OUTCOME)
+        return problem(status, mongo_detail(error))
+
+    @app.exception_handler(Exception)
+    async def _unforeseen(_: Request, __: Exception) -> Response:
+        # The error itself comes through all the same, and is logged by the outermost gate.
+        return problem(HTTPStatus.INTERNAL_SERVER_ERROR, INTERNAL_DETAIL)

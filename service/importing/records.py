@@ -1,0 +1,141 @@
+"""The records of a bundle, checked: what a file may say of a user, a group or a model."""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    StrictBool,
+    model_validator,
+)
+
+from documents.api_key import KeyName
+from documents.freeform import FreeForm
+from documents.grant import AccessGrant, grant_id
+from documents.image import image_problem
+from documents.model import BaseModelId, Meta, Name, no_base_of_itself, unique_grants
+from documents.text import Identifier, PrincipalId
+from documents.user import Email, Role, Username
+from service.clock import MAX_SECONDS, MIN_SECONDS
+from service.http.form import Form, each, require_few
+
+# It goes up with each change, and has to fit into 64 bits then, too.
+MAX_VERSION = 2**62
+
+
+def _moment(value: Any) -> Any:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("must be a number of seconds since 1970")
+    if not MIN_SECONDS <= value <= MAX_SECONDS:
+        raise ValueError("must be seconds since 1970 within the years 1 to 9999")
+    return datetime.fromtimestamp(int(value), UTC)
+
+
+def _required_moment(value: Any) -> Any:
+    if value is None:
+        raise ValueError("must be a number of seconds since 1970")
+    return _moment(value)
+
+
+def _without_bad_image(said: dict[str, Any]) -> dict[str, Any]:
+    # It could be restored, and would then be shown.
+    meta = said.get("meta")
+    if not isinstance(meta, dict) or not image_problem(meta.get("profile_image_url")):
+        return said
+    return {**said, "meta": {name: value for name, value in meta.items() if name != "profile_image_url"}}
+
+
+def _whole(value: Any) -> Any:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError("must be a whole number")
+    return value
+
+
+EpochSeconds = Annotated[datetime | None, BeforeValidator(_moment)]
+
+
+class UserInput(Form):
+    """A user of a bundle."""
+
+    id: PrincipalId
+    name: Name
+    email: Email
+    username: Username | None = None
+    role: Role = Role.USER
+    is_active: StrictBool = True
+
+
+class GroupInput(Form):
+    """A group of a bundle; `member_ids`, when given, are all of its members."""
+
+    id: PrincipalId
+    name: Name
+    parent_id: PrincipalId | None = None
+    member_ids: list[Any] | None = None
+
+
+class ModelInput(Form):
+    """A model of a bundle, in the API's shape; what only an answer has is accepted and not looked at."""
+
+    id: Identifier
+    user_id: PrincipalId | None = None
+    base_model_id: BaseModelId | None = None
+    name: Name
+    params: FreeForm = Field(default_factory=dict)
+    meta: Meta = Field(default_factory=dict)
+    access_grants: Annotated[list[AccessGrant], each(AccessGrant), AfterValidator(unique_grants)] = Field(
+        default_factory=list
+    )
+    is_active: StrictBool = True
+    version: Annotated[int, Field(ge=1, lt=MAX_VERSION), BeforeValidator(_whole)] = 1
+    created_at: EpochSeconds = None
+    updated_at: EpochSeconds = None
+    write_access: Any = Field(None, exclude=True)
+    user: Any = Field(None, exclude=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _complete(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        grants = values.get("access_grants")
+        if isinstance(grants, list):
+            values = {**values, "access_grants": [_identified(values.get("id"), grant) for grant in grants]}
+        return no_base_of_itself(values)
+
+
+class KeyInput(Form):
+    """An API key of a user: the whole key, of which only the hash is stored."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    user_id: PrincipalId
+    key: SecretStr
+    name: KeyName
+    expires_at: EpochSeconds = None
+    created_at: Any = Field(None, exclude=True)
+
+
+class RevisionInput(Form):
+    """What a model said after a change that was made elsewhere."""
+
+    id: Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
+    model_id: Identifier
+    at: Annotated[datetime, BeforeValidator(_required_moment)]
+    by: Identifier | None = None
+    said: Annotated[FreeForm, AfterValidator(_without_bad_image)]
+    message: Any = Field(None, exclude=True)
+
+
+def _identified(model_id: Any, grant: Any) -> Any:
+    require_few(grant, AccessGrant)
+    if not isinstance(grant, dict) or grant.get("id") is not None:
+        return grant
+    named = [grant.get(field) for field in ("principal_type", "principal_id", "permission")]
+    return {**grant, "id": grant_id(*map(str, (model_id, *named)))}

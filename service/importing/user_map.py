@@ -1,0 +1,90 @@
+"""Users whose ids differ between a source and the directory: a CSV file says who is who."""
+
+import csv
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from documents.grant import PrincipalType
+from service.database import Database
+from service.errors import ConfigurationError, InvalidInputError, NotFoundError
+from service.importing.source import Item
+from service.people.users import find_user
+
+HEADER = ["from", "to"]
+MAX_LINES = 1_000_000
+
+
+async def read_user_map(database: Database, path: Path) -> dict[str, str]:
+    """Return who stands for each id of a source: the file has two columns, its id and the id or email here.
+
+    Raises InvalidInputError, which names each line that is wrong or names nobody.
+    """
+    mapped: dict[str, str] = {}
+    errors = []
+    for number, row in _rows(path):
+        if len(row) != len(HEADER) or not all(row):
+            errors.append(_error(number, "must have two columns: an id there, and an id or email here"))
+        elif row[0] in mapped:
+            errors.append(_error(number, f"{row[0]!r} stands in an earlier line too"))
+        else:
+            try:
+                mapped[row[0]] = (await find_user(database, row[1])).id
+            except NotFoundError as error:
+                errors.append(_error(number, error.detail))
+    if errors:
+        raise InvalidInputError(errors)
+    return mapped
+
+
+def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            for number, row in enumerate(csv.reader(file), start=1):
+                cells = [cell.strip() for cell in row]
+                if cells and not (number == 1 and [cell.lower() for cell in cells] == HEADER):
+                    yield number, cells
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ConfigurationError(f"{path}: can't be read: {error}") from None
+
+
+def _error(number: int, msg: str) -> dict[str, Any]:
+    return {"loc": [f"line {number}"], "msg": msg}
+
+
+def with_users_mapped(items: Iterator[Item], mapped: Mapping[str, str]) -> Iterator[Item]:
+    """Yield the items with the ids of users replaced; a user who is mapped is left out, since they are here."""
+    # What is worth knowing of a whole source is told by one of its items, which can be such a user.
+    notes: tuple[str, ...] = ()
+    for item in items:
+        if item.kind == "user" and isinstance(item.value, dict) and item.value.get("id") in mapped:
+            notes += item.notes
+            continue
+        value = _replaced(item.kind, item.value, mapped) if isinstance(item.value, dict) else item.value
+        yield Item(item.kind, item.position, value, item.problem, (*notes, *item.notes))
+        notes = ()
+
+
+def _replaced(kind: str, value: Mapping[str, Any], mapped: Mapping[str, str]) -> dict[str, Any]:
+    def known(user_id: Any) -> Any:
+        return mapped.get(user_id, user_id) if isinstance(user_id, str) else user_id
+
+    replaced = dict(value)
+    for field in ("user_id", "by"):
+        if field in replaced:
+            replaced[field] = known(replaced[field])
+    if kind == "group" and isinstance(replaced.get("member_ids"), list):
+        replaced["member_ids"] = [known(member) for member in replaced["member_ids"]]
+    if kind == "model" and isinstance(replaced.get("access_grants"), list):
+        replaced["access_grants"] = [_grant(grant, known) for grant in replaced["access_grants"]]
+    return replaced
+
+
+def _grant(grant: Any, known: Any) -> Any:
+    if not isinstance(grant, dict) or grant.get("principal_type") != PrincipalType.USER:
+        return grant
+    principal_id = known(grant.get("principal_id"))
+    if principal_id == grant.get("principal_id"):
+        return grant
+    # Its id follows from whom it is given to.
+    return {**{name: part for name, part in grant.items() if name != "id"}, "principal_id": principal_id}

@@ -1,0 +1,1 @@
+"""Writers of imported records: one file for each kind of record."""

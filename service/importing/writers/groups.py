@@ -1,0 +1,164 @@
+"""Importing groups and their members."""
+
+from typing import Any
+
+from documents import Group, User
+from documents.grant import PrincipalType
+from documents.text import MAX_ID_LENGTH, text_problem
+from service.clock import now
+from service.database import Database, Write, insert_one, stored, update_one
+from service.database.exact_bson import Record
+from service.database.locks import serialized
+from service.errors import ConflictError
+from service.importing.plan import Decision, ImportOptions, compared
+from service.importing.records import GroupInput
+from service.importing.report import ImportOutcome, Report
+from service.importing.writers.known import Known
+from service.importing.writers.users import ATTEMPTS, BATCH, CONTENDED, LEAVING
+from service.models.principals import EXISTING
+from service.models.store import LostRaceError, back_off
+from service.people.groups import ancestors
+from service.people.leftovers import clear_leftovers
+
+_WRITTEN = (ImportOutcome.CREATED, ImportOutcome.UPDATED)
+
+
+class GroupImport:
+    """Writes the groups of a source, all at once, since a parent may come after its child."""
+
+    def __init__(self, database: Database, options: ImportOptions, report: Report) -> None:
+        self._database = database
+        self._options = options
+        self._report = report
+        self._groups: dict[str, tuple[str, GroupInput]] = {}
+        self.known = Known(database, Group)
+
+    def add(self, position: str, group: GroupInput) -> None:
+        """Take one group."""
+        if group.id in self._groups:
+            first = self._groups[group.id][0]
+            self._report.reject(position, "group", group.id, f"the id is given twice, first at {first}")
+            return
+        self._groups[group.id] = (position, group)
+
+    async def finish(self, users: Known) -> None:
+        """Write what has been taken; `users` are those who can be members."""
+        if not self._groups:
+            return
+        decisions = await self._written()
+        for position, group in self._groups.values():
+            decision = decisions[group.id]
+            if group.member_ids is not None and decision.outcome in (*_WRITTEN, ImportOutcome.UNCHANGED):
+                decision = await self._set_members(position, group, group.member_ids, users, decision)
+            decision.tell(self._report, position, "group", group.id)
+
+    async def _written(self) -> dict[str, Decision]:
+        decisions, writes = await self._decide()
+        if self._options.dry_run or not writes:
+            return decisions
+        for attempt in range(ATTEMPTS):
+            try:
+                return await serialized(self._database, self._write, bulk=True)
+            except LostRaceError:
+                await back_off(attempt)
+        raise ConflictError(CONTENDED)
+
+    async def _write(self) -> dict[str, Decision]:
+        """Write all groups, as a part of the caller's transaction; raise LostRaceError when an id was taken since."""
+        decisions, writes = await self._decide()
+        new = [group_id for group_id, decision in decisions.items() if decision.outcome is ImportOutcome.CREATED]
+        await clear_leftovers(self._database, PrincipalType.GROUP, new)
+        _, refused = await self._database.write_many(Group, writes, any_shape=list(decisions))
+        if refused:
+            raise LostRaceError
+        return decisions
+
+    async def _decide(self) -> tuple[dict[str, Decision], list[Write]]:
+        live = {group["_id"]: group for group in await self._database.find(Group, {})}
+        self._reject_leaving(live)
+        self._reject_misplaced({group_id: group.get("parent_id") for group_id, group in live.items()})
+        decisions, writes = {}, []
+        for _, group in self._groups.values():
+            current = live.get(group.id)
+            decisions[group.id] = decision = _decided(self._options, group, current)
+            if decision.writes:
+                writes.append(_group_write(group, current))
+            self.known.bring(group.id)
+        return decisions, writes
+
+    def _reject_leaving(self, live: dict[str, Record]) -> None:
+        for group_id in [group_id for group_id, group in live.items() if group.get("leaving") is True]:
+            del live[group_id]
+            if group_id in self._groups:
+                position, _ = self._groups.pop(group_id)
+                self._report.reject(position, "group", group_id, LEAVING)
+
+    def _reject_misplaced(self, live_parents: dict[str, str | None]) -> None:
+        while True:
+            parents = {**live_parents, **{group.id: group.parent_id for _, group in self._groups.values()}}
+            misplaced = {}
+            for position, group in self._groups.values():
+                if group.parent_id is not None and group.parent_id not in parents:
+                    misplaced[group.id] = (position, f"parent_id: there is no group {group.parent_id!r}")
+                elif group.id in ancestors(group.id, parents):
+                    misplaced[group.id] = (position, "parent_id: the group would be its own ancestor")
+            if not misplaced:
+                return
+            for group_id, (position, reason) in misplaced.items():
+                self._report.reject(position, "group", group_id, reason)
+                del self._groups[group_id]
+
+    async def _set_members(
+        self, position: str, group: GroupInput, wanted: list[Any], users: Known, decision: Decision
+    ) -> Decision:
+        members = await self._existing_members(position, group, wanted, users)
+        current = {user["_id"] for user in await self._database.find(User, {"group_ids": group.id}, fields=["_id"])}
+        if members == current or (decision.outcome is ImportOutcome.CREATED and not members):
+            return decision
+        if decision.outcome is not ImportOutcome.CREATED:
+            decision = compared(self._options, [*decision.fields, "member_ids"])
+        if decision.writes and not self._options.dry_run:
+            await self._move(group.id, sorted(members - current), "$addToSet")
+            await self._move(group.id, sorted(current - members), "$pull")
+        return decision
+
+    async def _existing_members(self, position: str, group: GroupInput, wanted: list[Any], users: Known) -> set[str]:
+        named = {member for member in wanted if isinstance(member, str)}
+        for member in wanted:
+            if not isinstance(member, str):
+                self._report.keep_out(position, "group", group.id, "member_ids: a user id must be text")
+        members: set[str] = set()
+        # Others are nobody's, and can't even be asked for.
+        ordered = sorted(member for member in named if len(member) <= MAX_ID_LENGTH and not text_problem(member))
+        for start in range(0, len(ordered), BATCH):
+            members |= await users.among(ordered[start : start + BATCH])
+        for absent in sorted(named - members):
+            self._report.keep_out(position, "group", group.id, f"member_ids: there is no user {absent[:300]!r}")
+        return members
+
+    async def _move(self, group_id: str, user_ids: list[str], operator: str) -> None:
+        change = {operator: {"group_ids": group_id}, "$set": {"updated_at": now()}}
+        for start in range(0, len(user_ids), BATCH):
+            batch = {"_id": {"$in": user_ids[start : start + BATCH]}, **EXISTING}
+
+            async def work(query: dict[str, Any] = batch) -> None:
+                # A group that was deleted since it was written takes nobody.
+                if await self._database.count(Group, {"_id": group_id, **EXISTING}):
+                    await self._database.update_many(User, query, change, any_shape=True)
+
+            await serialized(self._database, work)
+
+
+def _decided(options: ImportOptions, group: GroupInput, live: Record | None) -> Decision:
+    if live is None:
+        return Decision(ImportOutcome.CREATED)
+    said = {"name": group.name, "parent_id": group.parent_id}
+    return compared(options, [field for field, value in said.items() if live.get(field) != value])
+
+
+def _group_write(group: GroupInput, live: dict[str, Any] | None) -> Write:
+    moment = now()
+    fields = {"name": group.name, "parent_id": group.parent_id}
+    if live is None:
+        return insert_one(stored(Group(id=group.id, **fields, created_at=moment, updated_at=moment)))
+    return update_one({"_id": group.id}, {"$set": {**fields, "updated_at": moment}})

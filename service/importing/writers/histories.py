@@ -1,0 +1,101 @@
+"""Importing the history of models from elsewhere, as the revisions that came before what they say now."""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from documents import ModelRecord, Revision
+from documents.revision import Change
+from service.database import Database, insert_one
+from service.database.exact_bson import Record, int64
+from service.importing.plan import Decision, ImportOptions
+from service.importing.records import RevisionInput
+from service.importing.report import ImportOutcome, Report
+
+LATER = "the model was here before its history, and has versions of its own"
+SINCE = "was made after the history of the model came over"
+GONE = "there is no such model"
+
+
+class HistoryImport:
+    """Writes the revisions of a source, model by model; those of one come together, the oldest first."""
+
+    def __init__(self, database: Database, options: ImportOptions, report: Report) -> None:
+        self._database = database
+        # Says, in a dry run, whether it would have made a model.
+        self.made: Callable[[str], bool] = lambda _: False
+        self._options = options
+        self._report = report
+        self._model_id: str | None = None
+        self._batch: list[tuple[str, RevisionInput]] = []
+        # How many revisions each model brings: its own versions begin after those.
+        self.expected: Counter[str] = Counter()
+
+    def expect(self, value: Any) -> None:
+        """Count a revision in the pass that comes before the models are written."""
+        model_id = value.get("model_id") if isinstance(value, Mapping) else None
+        if isinstance(model_id, str):
+            self.expected[model_id] += 1
+
+    async def add(self, position: str, revision: RevisionInput) -> None:
+        """Take one revision; writes when those of another model begin."""
+        if revision.model_id != self._model_id:
+            await self.finish()
+            self._model_id = revision.model_id
+        self._batch.append((position, revision))
+
+    async def finish(self) -> None:
+        """Write what has been taken."""
+        batch, self._batch = self._batch, []
+        if not batch:
+            return
+        decisions = await self._decide(batch)
+        if not self._options.dry_run:
+            before: dict[str, Any] | None = None
+            writes = []
+            for version, (_, revision) in enumerate(batch, start=1):
+                if decisions[revision.id].writes:
+                    writes.append(insert_one(_stored(revision, version, before)))
+                before = revision.said
+            await self._database.write_many(Revision, writes)
+        for position, revision in batch:
+            decisions[revision.id].tell(self._report, position, "revision", revision.id)
+
+    async def _decide(self, batch: list[tuple[str, RevisionInput]]) -> dict[str, Decision]:
+        model_id = batch[0][1].model_id
+        found = await self._database.find(Revision, {"model_id": model_id}, fields=["_id", "version"])
+        versions = {revision["_id"]: revision["version"] for revision in found}
+        there = versions.keys() & {revision.id for _, revision in batch}
+        own = min((version for held, version in versions.items() if held not in there), default=len(batch) + 1)
+        taken = {versions[held] for held in there}
+        refused = await self._refused(model_id, begun=bool(there), fits=own > len(batch))
+        return {
+            revision.id: Decision(ImportOutcome.UNCHANGED)
+            if revision.id in there
+            else refused
+            if refused and (version >= own or version in taken or not there)
+            else Decision(ImportOutcome.CREATED)
+            for version, (_, revision) in enumerate(batch, start=1)
+        }
+
+    async def _refused(self, model_id: str, *, begun: bool, fits: bool) -> Decision | None:
+        """Return what becomes of a revision that has no place; `begun` when others of its model came earlier."""
+        if not self.made(model_id) and not await self._database.find(ModelRecord, {"_id": model_id}, fields=["_id"]):
+            return Decision(ImportOutcome.REJECTED, reason=GONE)
+        if begun:
+            # What it led to is a version that an import made.
+            return Decision(ImportOutcome.SKIPPED, reason=SINCE)
+        return None if fits else Decision(ImportOutcome.REJECTED, reason=LATER)
+
+
+def _stored(revision: RevisionInput, version: int, before: Mapping[str, Any] | None) -> Record:
+    return {
+        "_id": revision.id,
+        "model_id": revision.model_id,
+        "version": int64(version),
+        "at": revision.at,
+        "by": revision.by,
+        "change": str(Change.IMPORT),
+        "before": dict(before) if before is not None else None,
+        "after": dict(revision.said),
+    }

@@ -1,0 +1,80 @@
+"""Which trigrams are too common to search by: an estimate from a sample, renewed in the background."""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Iterable
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+
+from documents import ModelRecord
+from documents.derived_keys import grams
+from service.database import Database
+
+log = logging.getLogger("modeldeck")
+
+SAMPLE_SIZE = 2000
+# Fetching and checking a candidate costs several times what one record costs in a scan of index keys, so a trigram
+# that more than this share of all records hold does not pay.
+COMMON_SHARE = 0.2
+MAX_GRAMS = 2
+RENEW_SECONDS = 60.0
+
+
+class SearchStatistics:
+    """Chooses the trigrams of a search term that narrow the search most; with no sample, trusts them all."""
+
+    def __init__(self, counts: Counter[str] | None = None, sampled: int = 0) -> None:
+        self._counts: Counter[str] = counts or Counter()
+        self._sampled = sampled
+
+    @classmethod
+    def of(cls, records: Iterable[Iterable[str]]) -> "SearchStatistics":
+        """Make an estimate from the trigram lists of sampled records."""
+        counts: Counter[str] = Counter()
+        sampled = 0
+        for record in records:
+            counts.update(record)
+            sampled += 1
+        return cls(counts, sampled)
+
+    def narrowing(self, folded_term: str) -> list[str]:
+        """Return up to two trigrams of a folded term, the rarest first; none when none would narrow enough."""
+        limit = COMMON_SHARE * self._sampled
+        usable = [gram for gram in grams(folded_term) if not self._sampled or self._counts[gram] <= limit]
+        return sorted(usable, key=lambda gram: (self._counts[gram], gram))[:MAX_GRAMS]
+
+
+SAMPLE_PIPELINE: list[dict[str, Any]] = [{"$sample": {"size": SAMPLE_SIZE}}, {"$project": {"keys.grams": 1}}]
+
+
+class SearchStatisticsMonitor:
+    """Holds the latest estimate. It decides only how a search is run, never what it finds."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self.latest = SearchStatistics()
+
+    async def renew(self) -> None:
+        """Take a new sample."""
+        sample = await self._database.aggregate(ModelRecord, SAMPLE_PIPELINE)
+        self.latest = SearchStatistics.of(record.get("keys", {}).get("grams", ()) for record in sample)
+
+    async def run(self) -> None:
+        """Renew the estimate for ever; a failure keeps the last one and is logged."""
+        while True:
+            try:
+                await self.renew()
+            except Exception as error:  # whatever it was, searches go on with the last estimate
+                log.warning("the search statistics were not renewed: %s", type(error).__name__)
+            await asyncio.sleep(RENEW_SECONDS)
+
+
+async def get_search_statistics(request: Request) -> SearchStatistics:
+    """Return the latest search statistics of the service that answers `request`."""
+    monitor: SearchStatisticsMonitor = request.app.state.search_statistics
+    return monitor.latest
+
+
+SearchStatisticsDependency = Annotated[SearchStatistics, Depends(get_search_statistics)]

@@ -1,1 +1,0 @@
-"""What `modeldeck serve` logs: one line for each request and for whatever happens besides, on standard error."""

@@ -1,0 +1,1 @@
+"""Why a user may read or write a model."""

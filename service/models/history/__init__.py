@@ -1,0 +1,1 @@
+"""The revisions of a model: list, compare, restore."""

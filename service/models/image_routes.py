@@ -1,0 +1,116 @@
+"""The route of a model's image: served when the record holds it, else led to when that is safe."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Response
+
+from documents import ModelRecord
+from documents.image import INLINE_KINDS, REMOTE, image_problem, in_ascii, inline_image
+from service.auth import access_rule
+from service.errors import NotFoundError
+from service.http.dependencies import CallerDependency, ContextDependency
+from service.http.etags import DOCUMENTED_TAGS, EXAMPLE_TAG, KnownETags, tagged_response
+from service.http.problems import COMMON_FAILURES, documented_header, documented_problems
+from service.http.query_params import documented, query_dependency
+from service.models import operations
+from service.models.item import META_DEFAULTS
+from service.models.routes import ModelParams
+
+ELSEWHERE = "The image of this model is at an https:// address, and this service is not set to redirect to those."
+_FIELD = "profile_image_url"
+
+# Access can be withdrawn at any time, so every use of a kept copy is asked about.
+_FOR_ONE_CALLER = {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
+# What is an image can be a page or a script as well; it must not be run as one.
+_INERT = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "default-src 'none'; sandbox",
+    "Content-Disposition": "inline",
+}
+
+
+_CACHING = {
+    **documented_header(
+        "Cache-Control",
+        "A copy is the caller's own, and to be asked about before each use.",
+        _FOR_ONE_CALLER["Cache-Control"],
+    ),
+    **documented_header("Vary", "What the answer depends on.", _FOR_ONE_CALLER["Vary"]),
+}
+_TAG = {**documented_header("ETag", "The SHA-256 of the image, in quotes.", EXAMPLE_TAG), **_CACHING}
+_LOCATION = {**documented_header("Location", "Where the image is.", META_DEFAULTS[_FIELD]), **_CACHING}
+_ANSWERS: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "The image.",
+        "content": {f"image/{kind}": {"schema": {"type": "string", "format": "binary"}} for kind in INLINE_KINDS},
+        "headers": _TAG,
+    },
+    304: {"description": "The client has the image already.", "headers": _TAG},
+    307: {
+        "description": "The image is at another address; for a model without one, the default image.",
+        "headers": _LOCATION,
+    },
+    **documented_problems(HTTPStatus.NOT_FOUND, *COMMON_FAILURES),
+}
+
+
+def image_router(*, lenient: bool) -> APIRouter:
+    """Return the route of images, for the strict front door or for the compatibility door."""
+    router = APIRouter(prefix="/models", tags=["models"])
+    params_dependency = query_dependency(ModelParams, lenient=lenient)
+
+    @router.get(
+        "/model/profile/image",
+        response_class=Response,
+        responses=_ANSWERS,
+        openapi_extra={"parameters": [*documented(ModelParams), DOCUMENTED_TAGS]},
+    )
+    async def get_image(
+        caller: CallerDependency,
+        params: Annotated[ModelParams, Depends(params_dependency)],
+        context: ContextDependency,
+        known: KnownETags = None,
+    ) -> Response:
+        """Return the image of a model, or redirect to it.
+
+        A model that is hidden from the caller is answered like one that does not exist. For an image that is not safe
+        to show, the answer is 404 with the reason.
+        """
+        match = {"_id": params.id, **access_rule.readable(caller)}
+        found = await context.database.find(ModelRecord, match, fields=[f"meta.{_FIELD}"])
+        if not found:
+            raise NotFoundError(operations.HIDDEN)
+        url = _safe_image(found[0])
+        if inline := inline_image(url):
+            kind, image = inline
+            return tagged_response(image, f"image/{kind}", {**_FOR_ONE_CALLER, **_INERT}, known)
+        if url.startswith(REMOTE) and not context.settings.image_redirects:
+            raise NotFoundError(ELSEWHERE)
+        headers = {**_FOR_ONE_CALLER, "Location": in_ascii(url)}
+        return Response(status_code=HTTPStatus.TEMPORARY_REDIRECT, headers=headers)
+
+    return router
+
+
+def _safe_image(record: Mapping[str, Any]) -> str:
+    # Others can write to the collection: what they put there is checked like what clients say.
+    meta = record.get("meta")
+    url = meta.get(_FIELD) if isinstance(meta, dict) else None
+    if problem := image_problem(url):
+        raise NotFoundError(f"The image of this model can't be shown: {_FIELD} {problem}.")
+    return str(url or META_DEFAULTS[_FIELD])
+
+
+_FAVICON = Path(__file__).with_name("static").joinpath("favicon.png").read_bytes()
+_HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "public, max-age=86400"}
+
+router = APIRouter(prefix="/static", include_in_schema=False)
+
+
+@router.get("/favicon.png")
+async def get_favicon(known: KnownETags = None) -> Response:
+    """Return the default image, to whoever asks."""
+    return tagged_response(_FAVICON, "image/png", _HEADERS, known)

@@ -1,0 +1,136 @@
+"""What clients may say of a model, route by route."""
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StrictBool, model_validator
+
+from documents.freeform import FreeForm
+from documents.grant import Permission, PrincipalType
+from documents.image import image_problem
+from documents.model import BaseModelId, Meta, Name, no_base_of_itself
+from documents.text import STORABLE, Identifier
+from service.http.form import Form, each
+from service.http.json_schema import NEVER_NULL, Schema, echoing, or_null
+
+ECHOED_IN_GRANTS = ("id", "resource_type", "resource_id", "created_at")
+GRANT: dict[str, Any] = {"principal_type": "group", "principal_id": "g-platform", "permission": "read"}
+PARAMS = "Any JSON object; kept exactly."
+META = (
+    "Any JSON object; kept exactly. `tags` is a list of text or of `{name}`, and `profile_image_url` an image as a "
+    "`data:` URL, an `https://` address, or a path below `/static/`."
+)
+_SAID_PARAMS = {"system": "Read the query plan.", "temperature": 0.1}
+_SAID_META = {"description": "Reads query plans and proposes indexes.", "tags": ["sql"]}
+
+
+def without_echo(grant: Any) -> Any:
+    """Return a grant without what existing clients send back inside it, as they got it."""
+    if not isinstance(grant, dict):
+        return grant
+    return {name: value for name, value in grant.items() if name not in ECHOED_IN_GRANTS}
+
+
+class GrantForm(Form):
+    """One grant, as it is asked for."""
+
+    model_config = ConfigDict(use_enum_values=True, json_schema_extra=echoing(*ECHOED_IN_GRANTS, example=GRANT))
+
+    principal_type: PrincipalType
+    principal_id: Annotated[str, Field(min_length=1, max_length=256), STORABLE] = Field(
+        description="The id of a user or group; `*` with `user` is everyone."
+    )
+    permission: Permission = Field(description="`write` includes `read`.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_echo(cls, values: Any) -> Any:
+        return without_echo(values)
+
+
+def _with_safe_image(meta: dict[str, Any]) -> dict[str, Any]:
+    if problem := image_problem(meta.get("profile_image_url")):
+        raise ValueError(f"profile_image_url: {problem}")
+    return meta
+
+
+# What clients may say; an import keeps a bad image out and takes the rest of the model over.
+ShownMeta = Annotated[Meta, AfterValidator(_with_safe_image)]
+
+
+def _empty_too(schema: Schema) -> None:
+    for alternative in schema["anyOf"]:
+        alternative.pop("minLength", None)
+
+
+BaseOfModel = Annotated[
+    BaseModelId | None,
+    Field(
+        description="The model that this one configures; null, empty or the model itself: none.",
+        examples=["openai/gpt-4o"],
+        json_schema_extra=_empty_too,
+    ),
+]
+
+
+class ModelIdForm(Form):
+    """Names a model, and nothing more."""
+
+    id: Identifier = Field(description="The model's id; it may contain `/` and `:`.", examples=["sql-tuning"])
+
+    @model_validator(mode="before")
+    @classmethod
+    def _normal(cls, values: Any) -> Any:
+        return no_base_of_itself(values)
+
+
+def _none_without_any(grants: Any) -> Any:
+    return [] if grants is None else grants
+
+
+class CreateForm(ModelIdForm):
+    """A new model."""
+
+    base_model_id: BaseOfModel = None
+    name: Name = Field(examples=["SQL Tuning"])
+    params: FreeForm = Field(default_factory=dict, description=PARAMS, examples=[_SAID_PARAMS])
+    meta: ShownMeta = Field(default_factory=dict, description=META, examples=[_SAID_META])
+    access_grants: Annotated[list[GrantForm], each(GrantForm), BeforeValidator(_none_without_any)] = Field(
+        default_factory=list,
+        description="Absent, null or empty: only the owner and admins may use it.",
+        json_schema_extra=or_null,
+    )
+    is_active: StrictBool = True
+
+
+def given(value: Any) -> Any:
+    """Refuse null where leaving out means something else."""
+    if value is None:
+        raise ValueError("must not be null; leave it out to keep what is there")
+    return value
+
+
+class UpdateForm(ModelIdForm):
+    """New values for a model; what is left out stays as it is. Grants have a route of their own."""
+
+    base_model_id: BaseOfModel = None
+    name: Annotated[Name | None, AfterValidator(given), NEVER_NULL] = Field(None, examples=["SQL Tuning"])
+    params: Annotated[FreeForm | None, AfterValidator(given), NEVER_NULL] = Field(
+        None, description=PARAMS, examples=[_SAID_PARAMS]
+    )
+    meta: Annotated[ShownMeta | None, AfterValidator(given), NEVER_NULL] = Field(
+        None, description=META, examples=[_SAID_META]
+    )
+    is_active: Annotated[StrictBool | None, AfterValidator(given), NEVER_NULL] = None
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """The values that were given."""
+        return self.model_dump(include=self.model_fields_set - {"id"})
+
+
+class AccessForm(ModelIdForm):
+    """All grants that a model shall have."""
+
+    access_grants: Annotated[list[GrantForm], each(GrantForm)] = Field(
+        description="Empty: only the owner and admins may use it."
+    )

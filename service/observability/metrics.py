@@ -1,0 +1,147 @@
+"""All that is counted and timed, and how it is told to Prometheus."""
+
+import asyncio
+import os
+import struct
+import time
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
+
+from service.background import SingleFlight
+from service.observability.requests import AnsweredRequest
+
+# What the library knows the folder by in which several processes count together, each in files of its own.
+SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+_NEWCOMER_TRIES, _NEWCOMER_SECONDS = 50, 0.01
+
+_REQUEST_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+_DATABASE_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+disable_created_metrics()
+
+
+class Metrics:
+    """The metrics of one service. Every label has a bounded number of values, whatever clients send."""
+
+    def __init__(self) -> None:
+        own = self._registry = CollectorRegistry()
+        self._requests = Counter(
+            "modeldeck_requests_total", "Requests answered.", ["method", "route", "status"], registry=own
+        )
+        self._seconds = Histogram(
+            "modeldeck_request_seconds", "Time of a request.", ["route"], buckets=_REQUEST_SECONDS, registry=own
+        )
+        self._in_flight = Gauge(
+            "modeldeck_requests_in_flight",
+            "Requests being answered at the moment, without probes.",
+            registry=own,
+            multiprocess_mode="livesum",
+        )
+        self._shed = Counter(
+            "modeldeck_requests_shed_total", "Requests refused because too many were in flight.", registry=own
+        )
+        self._abandoned = Counter(
+            "modeldeck_requests_abandoned_total", "Requests whose client left before the answer ended.", registry=own
+        )
+        self._failures = Counter(
+            "modeldeck_authentication_failures_total", "Credentials that did not count.", registry=own
+        )
+        self._throttled = Counter(
+            "modeldeck_authentication_throttled_total",
+            "Credentials not looked at, because too many from their address did not count.",
+            registry=own,
+        )
+        self._database_seconds = Histogram(
+            "modeldeck_database_seconds",
+            "Time of a database command.",
+            ["command", "outcome"],
+            buckets=_DATABASE_SECONDS,
+            registry=own,
+        )
+        self._database_errors = Counter(
+            "modeldeck_database_errors_total", "Database commands that failed.", ["command", "code"], registry=own
+        )
+        self._connections = Gauge(
+            "modeldeck_database_connections",
+            "Connections to the database.",
+            ["state"],
+            registry=own,
+            multiprocess_mode="livesum",
+        )
+        for state in ("open", "in_use"):
+            self._connections.labels(state)
+        self._rendering = SingleFlight(partial(asyncio.to_thread, self._rendered))
+
+    def begin(self, *, probe: bool) -> None:
+        """Count a request in."""
+        if not probe:
+            self._in_flight.inc()
+
+    def end(self, answered: AnsweredRequest) -> None:
+        """Count a request out, and how it went."""
+        if not answered.probe:
+            self._in_flight.dec()
+        if answered.left:
+            self._abandoned.inc()
+        self._requests.labels(answered.method, answered.route, str(answered.status)).inc()
+        self._seconds.labels(answered.route).observe(answered.seconds)
+
+    def shed(self) -> None:
+        """Count a request that was refused because too many were in flight."""
+        self._shed.inc()
+
+    def authentication_failed(self) -> None:
+        """Count a credential that did not count."""
+        self._failures.inc()
+
+    def authentication_throttled(self) -> None:
+        """Count a credential that was not looked at."""
+        self._throttled.inc()
+
+    def command(self, name: str, seconds: float, code: str | None) -> None:
+        """Count a database command; `code` is that of its failure."""
+        self._database_seconds.labels(name, "ok" if code is None else "failed").observe(seconds)
+        if code is not None:
+            self._database_errors.labels(name, code).inc()
+
+    def connections(self, state: str, change: int) -> None:
+        """Count connections to the database that are opened and closed, or taken into use and put back."""
+        self._connections.labels(state).inc(change)
+
+    async def rendered(self) -> bytes:
+        """Return all metrics, of every process that counts into the same folder, as Prometheus reads them."""
+        return await self._rendering.result()
+
+    def _rendered(self) -> bytes:
+        folder = os.environ.get(SHARED_FOLDER)
+        if folder is None:
+            return generate_latest(self._registry)
+        _forget_the_dead(Path(folder))
+        return _rendered_of_all(folder)
+
+
+def _rendered_of_all(folder: str) -> bytes:
+    together = CollectorRegistry()
+    MultiProcessCollector(together, folder)
+    for _ in range(_NEWCOMER_TRIES):
+        # The library first makes the files of a process that begins to count, and then fills them.
+        with suppress(struct.error):
+            return generate_latest(together)
+        time.sleep(_NEWCOMER_SECONDS)
+    return generate_latest(together)
+
+
+def _forget_the_dead(folder: Path) -> None:
+    """Take out what is counted as going on in processes that have ended; what they have done stays counted."""
+    for file in folder.glob("gauge_live*_*.db"):
+        pid = int(file.stem.rpartition("_")[2])
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            mark_process_dead(pid, str(folder))
+        except PermissionError:
+            continue

@@ -1,0 +1,82 @@
+"""Whether the process is up, and whether it can serve."""
+
+from functools import partial
+from hmac import compare_digest
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, Field, SecretStr
+
+from service.background import SingleFlight
+from service.errors import UnauthorizedError
+from service.http.dependencies import ContextDependency, resolved
+from service.http.problems import documented_problems, problem
+from service.observability.metrics import Metrics
+from service.observability.probes import DRAINING
+
+router = APIRouter(prefix="/health", tags=["health"])
+
+
+class LiveShape(BaseModel):
+    """The process runs."""
+
+    status: str = Field(examples=["up"])
+
+
+class ReadyShape(BaseModel):
+    """The service can answer."""
+
+    status: str = Field(examples=["ready"])
+
+
+@router.get("/live", responses={200: {"model": LiveShape}}, response_model=None)
+async def live() -> dict[str, str]:
+    """Answer as long as the process runs; the database is not asked."""
+    return {"status": "up"}
+
+
+@router.get(
+    "/ready",
+    responses={200: {"model": ReadyShape}, **documented_problems(HTTPStatus.SERVICE_UNAVAILABLE)},
+    response_model=None,
+)
+async def ready(request: Request) -> Response | dict[str, Any]:
+    """Answer 200 when the database answers soon, every declared index is in place, and it refuses no record of ours."""
+    if DRAINING.is_set():
+        return problem(HTTPStatus.SERVICE_UNAVAILABLE, "The process is about to end.")
+    readiness: SingleFlight[str | None] = request.app.state.readiness
+    hindrance = await readiness.result()
+    return {"status": "ready"} if hindrance is None else problem(HTTPStatus.SERVICE_UNAVAILABLE, hindrance)
+
+
+# https://prometheus.io/docs/instrumenting/exposition_formats/
+PLAIN = "text/plain; version=0.0.4"
+_ANSWER: dict[str, Any] = {
+    "description": "All metrics, in the text format of Prometheus.",
+    "content": {"text/plain": {"schema": {"type": "string"}, "example": "modeldeck_requests_in_flight 3.0\n"}},
+}
+
+metrics_router = APIRouter(tags=["health"])
+
+
+@metrics_router.get(
+    "/metrics",
+    responses={200: _ANSWER, **documented_problems(HTTPStatus.UNAUTHORIZED, HTTPStatus.TOO_MANY_REQUESTS)},
+    response_class=Response,
+)
+async def get_metrics(request: Request, context: ContextDependency) -> Response:
+    """Answer with counts and times for Prometheus; the database is not asked.
+
+    Where the service is configured for it, this takes a token of its own: `Authorization: Bearer <token>`.
+    """
+    if context.settings.metrics_token is not None:
+        await resolved(request, context, partial(_require, context.settings.metrics_token))
+    metrics: Metrics = request.app.state.metrics
+    return Response(await metrics.rendered(), media_type=PLAIN)
+
+
+async def _require(token: SecretStr, sent: str | None) -> None:
+    expected = f"Bearer {token.get_secret_value()}"
+    if not compare_digest(expected.encode(), (sent or "").encode()):
+        raise UnauthorizedError

@@ -1,0 +1,140 @@
+"""Analysts: database users who may read the views, and nothing else."""
+
+import re
+import secrets
+from typing import Any
+
+from documents import ModelRecord
+from indexes.views import VIEW_NAMES
+from service.database import Database
+from service.database.errors import DatabaseError, lacks_a_right
+from service.database.exact_bson import Record
+from service.errors import ConfigurationError, ConflictError, InvalidInputError, NotFoundError
+
+ROLE = "modeldeck_analyst"
+PASSWORD_BYTES = 24
+MIN_PASSWORD_LENGTH, MAX_PASSWORD_LENGTH = 12, 512
+OPEN_TO_ALL = (
+    "This MongoDB does not limit anybody: whoever reaches it can read everything, so an analyst would be limited to "
+    "nothing. Name one that has authorization turned on, in MODELDECK_MONGODB_URI."
+)
+NO_RIGHT = (
+    "The database user in MODELDECK_MONGODB_URI may not manage users: it needs the role userAdmin on this database."
+)
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
+_USER_EXISTS, _ROLE_EXISTS = 51003, 51002
+
+
+async def grant(database: Database, uri: str, name: str, password: str | None = None) -> str:
+    """Make a database user who may read the views, and return their password, random when none is given.
+
+    `uri` is that of the database, at which the new user is tried out. Raises InvalidInputError for a bad name or
+    password, ConflictError for a name that is taken, and ConfigurationError where users can't be limited.
+    """
+    if not _NAME.fullmatch(name):
+        raise InvalidInputError(
+            [{"loc": ["name"], "msg": "must be 1 to 64 letters, digits or ._@-, the first no sign"}]
+        )
+    password = secrets.token_urlsafe(PASSWORD_BYTES) if password is None else _fit(password)
+    await _require_login(database)
+    if (known := await _user(database, name)) is not None:
+        raise ConflictError(_taken(name, known))
+    await _declare_role(database)
+    await _command(
+        database,
+        {"createUser": name, "pwd": password, "roles": [ROLE], "mechanisms": ["SCRAM-SHA-256"]},
+        {_USER_EXISTS: f"The database user {name!r} exists already."},
+    )
+    if await _reads_everything(database, uri, name, password):
+        await _command(database, {"dropUser": name})
+        raise ConfigurationError(OPEN_TO_ALL)
+    return password
+
+
+async def revoke(database: Database, name: str) -> None:
+    """Delete an analyst, whose open connections may then read nothing any more.
+
+    Raises NotFoundError, and ConflictError for a database user who is something else.
+    """
+    await _require_login(database)
+    known = await _user(database, name)
+    if known is None:
+        raise NotFoundError(f"There is no analyst {name!r}.")
+    if not _is_analyst(known):
+        raise ConflictError(_taken(name, known))
+    await _command(database, {"dropUser": name})
+
+
+def _fit(password: str) -> str:
+    fits = MIN_PASSWORD_LENGTH <= len(password) <= MAX_PASSWORD_LENGTH
+    if not (fits and password.isascii() and password.isprintable()):
+        msg = f"must be {MIN_PASSWORD_LENGTH} to {MAX_PASSWORD_LENGTH} printable ASCII characters"
+        raise InvalidInputError([{"loc": ["password"], "msg": msg}])
+    return password
+
+
+async def _require_login(database: Database) -> None:
+    status = await _command(database, {"connectionStatus": 1})
+    if not status["authInfo"]["authenticatedUsers"]:
+        raise ConfigurationError(OPEN_TO_ALL)
+
+
+async def _user(database: Database, name: str) -> Record | None:
+    users: list[Record] = (await _command(database, {"usersInfo": name}))["users"]
+    return users[0] if users else None
+
+
+def _is_analyst(user: Record) -> bool:
+    return [(role["role"], role["db"]) for role in user["roles"]] == [(ROLE, user["db"])]
+
+
+def _taken(name: str, user: Record) -> str:
+    if _is_analyst(user):
+        return f"{name!r} is an analyst already; for a new password: modeldeck analyst revoke, then grant again."
+    return f"The database user {name!r} is there already, and is no analyst."
+
+
+async def _declare_role(database: Database) -> None:
+    privileges = [{"resource": {"db": database.name, "collection": view}, "actions": ["find"]} for view in VIEW_NAMES]
+    found = (await _command(database, {"rolesInfo": ROLE, "showPrivileges": True}))["roles"]
+    rights: dict[str, Any] = {"privileges": privileges, "roles": []}
+    if not found:
+        try:
+            await _command(database, {"createRole": ROLE, **rights}, {_ROLE_EXISTS: ""})
+        except ConflictError:
+            # Somebody else makes an analyst at this moment.
+            found = [{}]
+    if found and any(found[0].get(part) != rights[part] for part in rights):
+        await _command(database, {"updateRole": ROLE, **rights})
+
+
+async def _reads_everything(database: Database, uri: str, name: str, password: str) -> bool:
+    login: dict[str, Any] = {
+        "username": name,
+        "password": password,
+        "authSource": database.name,
+        "authMechanism": "SCRAM-SHA-256",
+    }
+    tried = Database.connect(uri, database.name, database.timeout, **login)
+    try:
+        await tried.find(ModelRecord, {}, limit=1)
+    except DatabaseError as error:
+        if lacks_a_right(error):
+            return False
+        raise
+    finally:
+        tried.close()
+    return True
+
+
+async def _command(database: Database, command: Record, conflicts: dict[int, str] | None = None) -> Record:
+    try:
+        return await database.command(command)
+    except DatabaseError as error:
+        # The driver's own words can quote the command.
+        if lacks_a_right(error):
+            raise ConfigurationError(NO_RIGHT) from None
+        conflict = (conflicts or {}).get(getattr(error, "code", 0))
+        if conflict is None:
+            raise
+        raise ConflictError(conflict) from None

@@ -1,0 +1,178 @@
+"""The routes with which admins keep the users: list, read, create, update, delete, and give their models away."""
+
+import re
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from documents.folding import fold
+from documents.text import STORABLE, Identifier
+from documents.user import Role
+from service.auth.access_rule import Match
+from service.http.dependencies import MORE_TIME, AdminDependency, AdminWriterDependency, ContextDependency
+from service.http.json_body import documented_body, read_body
+from service.http.pagination import PageParams
+from service.http.query_params import documented, query_dependency
+from service.http.responses import json_response
+from service.listing.params import MAX_QUERY_LENGTH, blank_is_absent
+from service.models.bulk_change import RecordStatus
+from service.people import deletion, users
+from service.people.responses import ABSENT, CONFLICTING, DONE, REFUSED, REFUSED_BODY
+from service.people.schemas import CreateUserForm, TransferForm, UpdateUserForm, UserIdForm, body_named
+from service.people.shown import UserShape, UsersShape, one_user, users_page
+from service.people.transfer import transfer
+
+router = APIRouter(prefix="/users", tags=["people"])
+
+_Query = Annotated[str, Field(max_length=MAX_QUERY_LENGTH), STORABLE]
+
+
+class UserParams(BaseModel):
+    """The parameters of a request for one user."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: Identifier = Field(description="The user's id.", examples=["u-ben"])
+
+
+class UsersParams(PageParams):
+    """What selects users, and the page of them."""
+
+    query: Annotated[_Query | None, BeforeValidator(blank_is_absent)] = Field(
+        None,
+        description="Part of the name, email or username; any case, taken literally. Blank counts as absent.",
+        examples=["okafor"],
+    )
+    role: Role | None = Field(None, description="Absent: both.", examples=["admin"])
+    is_active: Literal["true", "false"] | None = Field(None, description="Absent: both.")
+    group_id: Identifier | None = Field(
+        None, description="Only the members of this group, not of those below it.", examples=["g-platform"]
+    )
+
+    @property
+    def match(self) -> Match:
+        """The match of all that is selected."""
+        match: Match = {}
+        if self.query is not None:
+            match["keys.text"] = {"$regex": re.escape(fold(self.query))}
+        if self.role is not None:
+            match["role"] = self.role.value
+        if self.is_active is not None:
+            match["is_active"] = self.is_active == "true"
+        if self.group_id is not None:
+            match["group_ids"] = self.group_id
+        return match
+
+
+class FailureShape(BaseModel):
+    """A model that was not transferred."""
+
+    id: str = Field(examples=["sql-tuning"])
+    detail: str = Field(examples=["not found"])
+
+
+class TransferShape(BaseModel):
+    """What became of a transfer."""
+
+    transferred: int = Field(description="How many.", examples=[3])
+    failed: list[FailureShape] = Field(description="Those that were not, and why.")
+
+
+@router.get(
+    "", responses={200: {"model": UsersShape}, **REFUSED}, openapi_extra={"parameters": documented(UsersParams)}
+)
+async def list_users(
+    _: AdminDependency,
+    params: Annotated[UsersParams, Depends(query_dependency(UsersParams, lenient=False))],
+    context: ContextDependency,
+) -> Response:
+    """Return the users, in order of email. For admins."""
+    return json_response(await users_page(context.database, params.match, params))
+
+
+@router.get(
+    "/user",
+    responses={200: {"model": UserShape}, **REFUSED, **ABSENT},
+    openapi_extra={"parameters": documented(UserParams)},
+)
+async def get_user(
+    _: AdminDependency,
+    params: Annotated[UserParams, Depends(query_dependency(UserParams, lenient=False))],
+    context: ContextDependency,
+) -> Response:
+    """Return one user. For admins."""
+    return json_response(await one_user(context.database, params.id))
+
+
+@router.post(
+    "/create",
+    responses={200: {"model": UserShape}, **REFUSED_BODY, **CONFLICTING},
+    openapi_extra={"requestBody": documented_body(CreateUserForm)},
+)
+async def create_user(_: AdminWriterDependency, request: Request, context: ContextDependency) -> Response:
+    """Create a user; `POST /users/keys/create` gives them a key. For admins.
+
+    An id can be used again when its user was deleted: the new user then owns the models that the earlier one left.
+    """
+    form = await read_body(request, CreateUserForm, lenient=False)
+    with body_named():
+        user = await users.add_user(context.database, **form.model_dump(exclude={"id"}), user_id=form.id)
+    return json_response(await one_user(context.database, user.id))
+
+
+@router.post(
+    "/update",
+    dependencies=[MORE_TIME],
+    responses={200: {"model": UserShape}, **REFUSED_BODY, **ABSENT, **CONFLICTING},
+    openapi_extra={"requestBody": documented_body(UpdateUserForm)},
+)
+async def update_user(_: AdminWriterDependency, request: Request, context: ContextDependency) -> Response:
+    """Change what is given of a user; the rest stays. Their models are found by a new name at once. For admins.
+
+    The last active admin stays an active admin.
+    """
+    form = await read_body(request, UpdateUserForm, lenient=False)
+    await users.update_user(context.database, form.id, form.said)
+    return json_response(await one_user(context.database, form.id))
+
+
+@router.post(
+    "/delete",
+    dependencies=[MORE_TIME],
+    responses={**DONE, **REFUSED_BODY, **ABSENT, **CONFLICTING},
+    openapi_extra={"requestBody": documented_body(UserIdForm)},
+)
+async def delete_user(admin: AdminWriterDependency, request: Request, context: ContextDependency) -> Response:
+    """Delete a user, their keys and all grants to them. For admins, also themselves, but for the last active one.
+
+    Their models stay, without an owner, until `POST /users/transfer` gives them to somebody. They have no access any
+    more as soon as this begins; when it is interrupted, send it again.
+    """
+    form = await read_body(request, UserIdForm, lenient=False)
+    await deletion.delete_user(context.database, form.id, admin.user_id)
+    return json_response(content=True)
+
+
+@router.post(
+    "/transfer",
+    dependencies=[MORE_TIME],
+    responses={200: {"model": TransferShape}, **REFUSED_BODY},
+    openapi_extra={"requestBody": documented_body(TransferForm)},
+)
+async def transfer_models(admin: AdminWriterDependency, request: Request, context: ContextDependency) -> Response:
+    """Make another user the owner of a user's models, of all or of some. For admins.
+
+    Grants stay as they are. Those of `ids` that are not the earlier owner's are told as `not found`. When it is
+    interrupted, send it again.
+    """
+    form = await read_body(request, TransferForm, lenient=False)
+    with body_named():
+        outcomes = await transfer(context.database, form.from_user_id, form.to_user_id, form.ids, by=admin.user_id)
+    transferred = [outcome for outcome in outcomes if outcome.status is RecordStatus.CHANGED]
+    failed = [
+        {"id": outcome.model_id, "detail": outcome.detail or "not found"}
+        for outcome in outcomes
+        if outcome.status is not RecordStatus.CHANGED
+    ]
+    return json_response({"transferred": len(transferred), "failed": failed})

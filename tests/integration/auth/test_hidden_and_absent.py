@@ -1,0 +1,174 @@
+"""What is hidden from a caller is answered like what is not there, by every route, and the database does the same.
+
+Also by the clock: TIMED_PAIRS=500 pytest tests/integration/auth/test_hidden_and_absent.py
+"""
+
+import os
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+import httpx
+import pytest
+
+from tests.conftest import Commands
+from tests.support.directory import Directory, grant
+from tests.support.doors import GUARDED, STRICT, Door
+from tests.support.matrix import CASES, MODEL, Case, Facts
+from tests.support.stage import NOTHING, Raw, Stage
+from tests.support.timing import median_gap
+
+ABSENT, NO_REVISION = "team/m:2", "0" * 32
+PAIRS = int(os.environ.get("TIMED_PAIRS", "0"))
+MOST_SECONDS = 0.001
+# That an id is taken has to be told to whoever wants to use it: see below. A sync is for admins, who see all.
+TELLING = ("/models/create", "/models/import", "/models/sync")
+
+
+class Question(NamedTuple):
+    """A request about a model that the caller does not see."""
+
+    door: Door
+    case: Case
+    headers: Facts = NOTHING
+
+    def __str__(self) -> str:
+        extra = [self.case.query.replace(f"?id={MODEL}", ""), *self.headers.values()]
+        return " ".join([str(self.door), *filter(None, extra)])
+
+
+def _about_the_model(door: Door, case: Case) -> bool:
+    said = str(case.body({"revision": "the revision"})) if case.body and "key" not in door.path else ""
+    return any(name in door.path + case.query + said for name in (MODEL, "{revision}", "the revision"))
+
+
+def _questions() -> Iterator[Question]:
+    for door in GUARDED:
+        case = CASES[f"{door.method} {door.inner}"]
+        if door.inner in TELLING or not _about_the_model(door, case):
+            continue
+        yield Question(door, case)
+        if door.inner.startswith("/models/model/") and door.method == "POST":
+            yield from (Question(door, case, {"If-Match": tag}) for tag in ('"1"', '"2"', "*"))
+        more = {
+            "/models/export": ("&id=own", "&format=csv", "&format=modeldeck", "&format=openwebui", "&format=jsonl"),
+            "/models/model/access": ("&user_id=stranger", "&user_id=owner", "&page=2", "&user_id=nobody"),
+            "/models/model/history": ("&page=2",),
+        }
+        for query in more.get(door.inner, ()):
+            yield Question(door, Case(case.lets_in, case.query + query))
+
+
+QUESTIONS = list(_questions())
+
+
+@pytest.fixture
+async def stage(real_directory: Directory, raw: Raw, tmp_path: Path) -> Stage:
+    return await Stage.set_up(real_directory, raw, tmp_path)
+
+
+def ask(stage: Stage, question: Question, *, hidden: bool) -> "partial[Any]":
+    instead = {} if hidden else {MODEL: ABSENT, stage.facts["revision"]: NO_REVISION}
+    return partial(stage.send, question.door, question.case, "stranger", instead=instead, headers=question.headers)
+
+
+def told(answer: httpx.Response) -> tuple[int, str, dict[str, str]]:
+    """Return all that an answer tells, but for what was in the question."""
+    headers = {name: value for name, value in answer.headers.items() if name not in ("date", "x-request-id")}
+    return answer.status_code, answer.text.replace(ABSENT, MODEL), headers
+
+
+def sent(commands: Commands) -> list[tuple[str, Any]]:
+    """Return kind and place of each command, but for those that note the use of a key beside the requests."""
+    found = [(event.command_name, event.command.get(event.command_name)) for event in commands.started_events]
+    return [(name, place) for name, place in found if place != "api_keys" or name in ("aggregate", "delete")]
+
+
+def test_every_route_about_a_model_is_asked() -> None:
+    asked = {(question.door.method, question.door.inner) for question in QUESTIONS}
+    assert len(asked) >= 13
+    assert ("GET", "/models/model/history/{revision}") in asked
+    named = {(door.method, door.inner) for door in STRICT if door.inner.startswith("/models/model")}
+    assert named <= asked
+    assert {("POST", "/models/bulk/state"), ("POST", "/models/bulk/access"), ("GET", "/models/export")} <= asked
+
+
+@pytest.mark.parametrize("door", ["/api/", "/api/v1/"])
+async def test_both_are_answered_alike(stage: Stage, commands: Commands, door: str) -> None:
+    for question in QUESTIONS:
+        if question.door.lenient != (door == "/api/v1/"):
+            continue
+        answers, work = [], []
+        for hidden in (True, False):
+            commands.clear()
+            answers.append(await ask(stage, question, hidden=hidden)())
+            work.append(sent(commands))
+        assert told(answers[0]) == told(answers[1]), str(question)
+        # As a clock would tell: what the database is asked for.
+        assert work[0] == work[1], str(question)
+        assert work[0], str(question)
+    assert stage.unchanged()
+
+
+async def test_a_revision_of_a_hidden_model_is_no_revision_of_ones_own_either(
+    stage: Stage, real_directory: Directory, commands: Commands
+) -> None:
+    assert (await real_directory.post("/api/models/create", "stranger", {"id": "own", "name": "O"})).status_code == 200
+    answers, work = [], []
+    for revision in (stage.facts["revision"], NO_REVISION):
+        commands.clear()
+        body = {"id": "own", "revision": revision}
+        answers.append(await real_directory.post("/api/models/model/history/restore", "stranger", body))
+        work.append(sent(commands))
+    assert told(answers[0]) == told(answers[1])
+    assert work[0] == work[1]
+
+
+async def test_a_key_of_somebody_else_is_no_key(stage: Stage, real_directory: Directory, commands: Commands) -> None:
+    answers, work = [], []
+    for key in (stage.facts["owner key"], "0" * 16):
+        commands.clear()
+        answers.append(await real_directory.post("/api/keys/revoke", "stranger", {"id": key}))
+        work.append(sent(commands))
+    assert told(answers[0]) == told(answers[1])
+    assert work[0] == work[1]
+    assert stage.unchanged() or answers[0].status_code == 404
+
+
+async def test_what_can_not_be_an_id_is_refused_everywhere(stage: Stage) -> None:
+    for question in QUESTIONS:
+        if MODEL not in question.case.query:
+            continue
+        for model_id in ("a b", "", "x" * 257, "a\0", "\u00a0", "\u2028", "$" * 300):
+            answer = await stage.send(question.door, question.case, "stranger", instead={MODEL: quote(model_id)})
+            assert (answer.status_code, answer.json()["errors"][0]["loc"][:2]) == (422, ["query", "id"]), str(question)
+
+
+async def test_that_an_id_is_taken_is_told_and_nothing_else_of_it(stage: Stage, real_directory: Directory) -> None:
+    body = {"id": MODEL, "name": "Mine"}
+    answer = await real_directory.post("/api/models/create", "stranger", body)
+    assert (answer.status_code, answer.json()["detail"]) == (409, "This model id is taken.")
+    for sent_body in ({"models": [body]}, {"models": [{**body, "access_grants": [grant("user:*")]}], "dry_run": True}):
+        answer = await real_directory.post("/api/models/import", "stranger", sent_body)
+        assert answer.status_code == 422
+        assert [error["msg"] for error in answer.json()["errors"]] == ["This model id is taken."]
+    answer = await real_directory.post("/api/models/import", "stranger", {"models": [body]}, format="modeldeck")
+    assert [error["msg"] for error in answer.json()["errors"]] == [f"model {MODEL!r}: id: This model id is taken."]
+
+
+@pytest.mark.skipif(not PAIRS, reason="TIMED_PAIRS is not set")
+async def test_a_clock_does_not_tell_them_apart(stage: Stage, raw: Raw) -> None:
+    # Large ones, whose size would show if they were read.
+    large = {"system": "x" * 400_000}
+    raw.models.update_many({}, {"$set": {"params": large}})
+    raw.revisions.update_many({"before": {"$ne": None}}, {"$set": {"before.params": large}})
+    raw.revisions.update_many({}, {"$set": {"after.params": large}})
+    gaps = {
+        str(question): await median_gap(ask(stage, question, hidden=True), ask(stage, question, hidden=False), PAIRS)
+        for question in QUESTIONS
+        if not question.door.lenient
+    }
+    print("\n".join(f"{gap * 1e6:+8.0f} us  {question}" for question, gap in gaps.items()))
+    assert {question: gap for question, gap in gaps.items() if abs(gap) >= MOST_SECONDS} == {}

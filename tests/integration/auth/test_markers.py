@@ -1,0 +1,190 @@
+"""What a caller may not see is marked, and looked for in every answer that they get, in headers and in the log."""
+
+import json
+import logging
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from pymongo.errors import AutoReconnect, ExecutionTimeout, OperationFailure
+
+from documents.user import Role
+from service.database import Database
+from tests.support.directory import LIST, Directory, grant, model
+from tests.support.examples import EXAMPLES, REVISION, Raw
+from tests.support.injections import attacks
+
+MARK = "undisclosed"
+HIDDEN, READABLE, WRITABLE = f"hidden/{MARK}-id", "readable", "writable"
+DOORS = ("/api", "/api/v1")
+# What the examples of the document name, and what is asked about in its place.
+INSTEAD = {"sql-tuning": HIDDEN, "openai/gpt-4o": f"{MARK}-base", "u-anna": "ghost", "u-ben": "ghost"}
+INSTEAD |= {"g-platform": "lodge", "g-engineering": "lodge"}
+ORDERS = ["params", "params.system", "meta.description", "keys.text", "keys.name", "user.email", "owner.username"]
+ORDERS += ["user_id", "id", "_id", "version", "$natural", "access_grants", "email", "sha256"]
+
+
+def _hidden(model_id: str, owner: str, **fields: Any) -> dict[str, Any]:
+    secret = {"system": f"{MARK} prompt", f"{MARK}-name": [{"key": f"{MARK} deep"}]}
+    meta = {"description": f"{MARK} text", "tags": [{"name": f"{MARK} tag"}]}
+    return model(model_id, owner, **{"name": f"{MARK} name", "params": secret, "meta": meta, **fields})
+
+
+@pytest.fixture
+async def there(real_directory: Directory, raw: Raw, tmp_path: Path) -> Directory:
+    """A directory in which eve may see next to nothing of what is marked."""
+    await real_directory.user("root", role=Role.ADMIN)
+    await real_directory.user("owner", username=f"{MARK}-owner")
+    person: dict[str, Any] = {"name": f"{MARK} Ghost", "email": f"{MARK}@example.com", "username": f"{MARK}-ghost"}
+    await real_directory.user("ghost", **person)
+    await real_directory.group("lodge")
+    raw.groups.update_many({}, {"$set": {"name": f"{MARK} lodge"}})
+    await real_directory.user("eve")
+    await real_directory.key("ghost", name=f"{MARK} key")
+    for number in (1, 2):
+        # Twice, so that there is a history that says it all.
+        prompt = {"system": f"{MARK} prompt {number}"}
+        mine = {"access_grants": [grant("user:eve", "write")], "params": {"system": f"known {number}"}}
+        models = [
+            _hidden(HIDDEN, "ghost", base_model_id=f"{MARK}-base", params=prompt, access_grants=[grant("group:lodge")]),
+            _hidden(READABLE, "owner", name="R", meta={}, params=prompt, access_grants=[grant("user:eve")]),
+            model(WRITABLE, "owner", name=f"W{number}", **mine),
+        ]
+        assert (await real_directory.load({"models": models}, tmp_path)).clean
+    return real_directory
+
+
+def _logged(caplog: pytest.LogCaptureFixture) -> str:
+    """Return what the service has logged, without the client of the tests."""
+    lines = [f"{one.getMessage()} {one.exc_text or ''}" for one in caplog.records if not one.name.startswith("http")]
+    return "\n".join(lines).lower()
+
+
+def _told(answer: httpx.Response) -> str:
+    return f"{answer.status_code} {answer.headers.multi_items()} {answer.text}".lower()
+
+
+def _requests(raw: Raw) -> Iterator[tuple[str, str, bytes]]:
+    """Yield requests to every route, about what is hidden and what is not, right and wrong."""
+    revisions = {one["_id"] for one in raw.revisions.find({"model_id": {"$in": [HIDDEN, READABLE]}})}
+    for example in EXAMPLES:
+        for lenient in (False, True) if example.has_lenient_door else (False,):
+            address, body = example.address(lenient=lenient), json.dumps(example.body) if example.body else ""
+            for about in (HIDDEN, READABLE):
+                asked = _put({**INSTEAD, "sql-tuning": about}, address), _put({**INSTEAD, "sql-tuning": about}, body)
+                yield example.operation.method, asked[0], asked[1].encode()
+                for revision in revisions:
+                    put = {REVISION: revision}
+                    yield example.operation.method, _put(put, asked[0]), _put(put, asked[1]).encode()
+            for attack in islice(attacks(example, lenient=lenient), 0, None, 23):
+                yield attack.method, _put(INSTEAD, attack.address), _put(INSTEAD, attack.body.decode()).encode()
+            yield example.operation.method, address, b"{" + body.encode()
+            yield example.operation.method, example.address([("surprise", "1")], lenient=lenient), body.encode()
+            yield "DELETE", address, b""
+
+
+def _put(instead: dict[str, str], text: str) -> str:
+    for known, other in instead.items():
+        text = text.replace(known, other).replace(known.replace("/", "%2F"), other)
+    return text
+
+
+async def test_no_answer_tells_what_is_not_for_the_caller(
+    there: Directory, raw: Raw, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    credentials = {"eve": await there.key("eve"), "nobody": "mdk_" + "0" * 16 + "_" + "0" * 48}
+    seen = set()
+    for name, credential in credentials.items():
+        headers = {"Authorization": f"Bearer {credential}"}
+        for method, address, body in list(_requests(raw)):
+            answer = await there.client.request(method, address, content=body, headers=headers)
+            seen.add(answer.status_code)
+            # What somebody sends may be told to them again.
+            if MARK not in address and MARK not in body.decode():
+                assert MARK not in _told(answer), (name, method, address, body)
+            elif answer.status_code != 422:
+                assert " prompt" not in _told(answer) and "@example.com" not in _told(answer), (name, method, address)
+    assert seen >= {200, 307, 401, 403, 404, 405, 409, 422}
+    assert MARK not in _logged(caplog)
+    # Nor is it told to whoever counts what was asked, who needs no key.
+    counted = await there.client.get("/metrics")
+    assert counted.status_code == 200
+    assert MARK not in _told(counted)
+    assert not any(record["sha256"] in _logged(caplog) for record in raw.api_keys.find())
+
+
+async def test_what_a_caller_lists_and_exports_tells_nothing_of_the_rest(there: Directory, raw: Raw) -> None:
+    paths = ["list", "list?page_size=100", "base", "tags", "export", f"model?id={READABLE}", f"model?id={WRITABLE}"]
+    paths += [f"model/profile/image?id={READABLE}", f"model/access?id={READABLE}&user_id=eve"]
+    paths += [f"model/history?id={WRITABLE}", f"model/history/diff?id={WRITABLE}&earlier=1&later=2"]
+    paths += [f"export?format={kind}" for kind in ("modeldeck", "openwebui", "jsonl", "csv")]
+    for door in DOORS:
+        for path in (*(f"{door}/models/{path}" for path in paths), "/api/me", "/api/keys"):
+            answer = await there.get(path, "eve")
+            assert answer.status_code in (200, 307), path
+            assert MARK not in _told(answer), path
+    # An admin sees all of it, but for what is nobody's to see.
+    hashes = [record["sha256"] for record in raw.api_keys.find()]
+    for path in (
+        *(f"/api/models/{path}" for path in paths),
+        "/api/users",
+        "/api/users/keys?user_id=ghost",
+        "/api/groups",
+    ):
+        told = _told(await there.get(path, "root"))
+        assert not any(sha256 in told for sha256 in hashes), path
+        assert "grams" not in told and "sha256" not in told, path
+
+
+async def test_no_search_and_no_order_finds_out(there: Directory) -> None:
+    visible = (await there.page("eve"))["total"]
+    assert visible == 2
+    terms = [MARK, f"{MARK} prompt", f"{MARK} name", f"{MARK}@example.com", f"{MARK}-ghost", f"{MARK}-base", "prompt 2"]
+    terms += [f"{MARK} lodge", f"{MARK} text", "deep", HIDDEN, "group:lodge", "user:ghost", "ghost"]
+    for term in terms:
+        expected = 2 if term in f"{MARK}-owner" else 0
+        for door in DOORS:
+            page = (await there.get(f"{door}/models/list", "eve", query=term)).json()
+            assert (page["total"], len(page["items"])) == (expected, expected), term
+            assert (await there.get(f"{door}/models/base", "eve", tag=term)).json() == []
+            assert (await there.get(f"{door}/models/list", "eve", tag=term)).json()["total"] == 0
+        for selected in ({"filter": {"query": term}}, {"filter": {"tag": term}}, {"ids": ["none"]}):
+            changed = await there.post("/api/models/bulk/state", "eve", {**selected, "is_active": True})
+            assert [one["id"] for one in changed.json()["results"]] in ([], ["none"], [WRITABLE][: expected // 2])
+    for field in ORDERS:
+        for door in DOORS:
+            answer = await there.get(f"{door}/models/list", "eve", order_by=field)
+            assert (answer.status_code, answer.json()["errors"][0]["loc"]) == (422, ["query", "order_by"])
+
+
+FAILURES = {
+    "refused by the server": OperationFailure(f"{MARK}: the query", 2, {"errmsg": MARK}),
+    "refused by a validator": OperationFailure(MARK, 121, {"errInfo": {"failingDocumentId": MARK}}),
+    "too slow": ExecutionTimeout(MARK, 50, {"errmsg": MARK}),
+    "gone": AutoReconnect(f"{MARK}:27017"),
+    "a mistake of ours": RuntimeError(f"{MARK} in a record"),
+}
+
+
+@pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES)
+async def test_no_failure_tells_what_it_is_about(
+    there: Directory, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, failure: Exception
+) -> None:
+    caplog.set_level(logging.INFO)
+    headers = {"Authorization": f"Bearer {await there.key('eve')}"}
+
+    async def fail(*_: Any, **__: Any) -> Any:
+        raise failure
+
+    for name in ("find", "aggregate"):
+        monkeypatch.setattr(Database, name, fail)
+    for path in (LIST, f"/api/models/model?id={READABLE}", "/api/v1/models/tags", "/api/me"):
+        answer = await there.client.get(path, headers=headers)
+        assert answer.status_code in (500, 503, 504), path
+        assert MARK not in _told(answer)
+    # A mistake of ours is logged with all that there is to find it.
+    assert MARK not in _logged(caplog) or isinstance(failure, RuntimeError)

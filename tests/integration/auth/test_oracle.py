@@ -1,0 +1,59 @@
+"""The list against the oracle: a random directory, thousands of random requests, no difference."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from tests.support.directory import Directory
+from tests.support.oracle import Parameters
+from tests.support.world import MODELS, REQUESTS, World
+
+# mongomock takes its time for each record that it looks at.
+FEWER_MODELS, FEWER_PAIRS = 50, 300
+
+
+async def test_thousands_of_random_requests_are_answered_as_the_contract_says(world: World) -> None:
+    filled = await world.compare(world.pairs(REQUESTS))
+    # Most pages have to have items, or the comparison would prove little.
+    assert REQUESTS > filled > REQUESTS // 3
+
+
+async def test_random_requests_are_answered_as_the_contract_says(directory: Directory, tmp_path: Path) -> None:
+    world = await World.fill(directory, tmp_path, FEWER_MODELS)
+    await world.compare(world.pairs(FEWER_PAIRS))
+
+
+async def test_deleted_owners_find_nothing_and_their_models_show_no_user(world: World) -> None:
+    made, admin = world.generator, world.callers[0]
+    for owner in (user for user in made.users if user["id"] in made.deleted):
+        assert (await world.directory.page(admin, query=owner["email"]))["total"] == 0
+        await world.compare((admin, {"query": owner[field]}) for field in ("name", "username") if owner[field])
+    models = [
+        item for page in range(1, 6) for item in (await world.ask(admin, {"page": page, "page_size": 100}))["items"]
+    ]
+    gone = {model["id"] for model in made.models if model["user_id"] in made.deleted}
+    users = {user["id"] for user in made.users}
+    nobody = {model["id"] for model in made.models if model["user_id"] not in users}
+    assert gone
+    assert nobody
+    assert {item["id"] for item in models if item["user"] is None} == gone | nobody
+
+
+@pytest.mark.parametrize("order_by", ["name", "created_at", "updated_at"])
+async def test_all_pages_together_are_the_whole_list_once_and_in_order(world: World, order_by: str) -> None:
+    async def walk(user_id: str, parameters: Parameters) -> None:
+        expected, walked = world.oracle.ordered(user_id, parameters), list[str]()
+        for page in range(1, MODELS):
+            answer = await world.ask(user_id, {**parameters, "page": page})
+            assert answer.get("total") == len(expected), (user_id, parameters, page, answer)
+            if not answer["items"]:
+                break
+            walked += [item["id"] for item in answer["items"]]
+        assert walked == expected, (user_id, parameters)
+
+    walks = []
+    for number, user_id in enumerate(world.callers[:6]):
+        size: Parameters = {"page_size": 5 + 4 * number} if number else {}
+        walks += [walk(user_id, {**size, "order_by": order_by, "direction": way}) for way in ("asc", "desc")]
+    await asyncio.gather(*walks)

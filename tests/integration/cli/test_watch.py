@@ -1,0 +1,148 @@
+"""`modeldeck watch`: every change of a model as a line, none lost and none twice, whatever happens in between."""
+
+import json
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from subprocess import Popen
+from typing import Any
+
+import pytest
+from pymongo import MongoClient
+from pymongo.errors import AutoReconnect
+
+from service.embedded_mongo.server import EmbeddedMongo
+from tests.support.commands import CommandLine, end, finish, until
+from tests.support.directory import grant, model
+from tests.support.moving import NAME, Stored, written
+
+Line = dict[str, Any]
+
+
+class Watching:
+    """A `watch` that runs, and the lines that it has printed so far."""
+
+    def __init__(self, process: Popen[str], output: Path) -> None:
+        self.process = process
+        self._output = output
+
+    @property
+    def lines(self) -> list[Line]:
+        """What it has printed, but for a line that is not whole yet."""
+        return [json.loads(line) for line in self._output.read_text().splitlines(keepends=True) if line[-1] == "\n"]
+
+    def has_seen(self, count: int) -> bool:
+        """Say whether it has printed so many lines; fail when it has ended."""
+        assert self.process.poll() is None, self._output.with_suffix(".err").read_text()
+        return len(self.lines) >= count
+
+
+@contextmanager
+def watching(shell: CommandLine, name: str, *options: str) -> Iterator[Watching]:
+    """Run `watch` for the duration of a block, from the moment that no change escapes it."""
+    output = shell.folder / f"{name}.out"
+    errors = output.with_suffix(".err")
+    with output.open("w") as out, errors.open("w") as err:
+        process = shell.start("watch", *options, stdout=out, stderr=err)
+    try:
+        until(lambda: "watching" in errors.read_text() or process.poll() is not None, "it watches")
+        assert process.poll() is None, errors.read_text()
+        yield Watching(process, output)
+    finally:
+        end(process)
+
+
+def change(store: Stored, model_id: str, **fields: Any) -> None:
+    store["models"].update_one({"_id": model_id}, {"$set": fields, "$inc": {"version": 1}})
+
+
+def told(lines: list[Line]) -> list[tuple[str, str, int | None]]:
+    return [(line["change"], line["id"], line["model"] and line["model"]["version"]) for line in lines]
+
+
+def test_each_change_is_a_line(mover: CommandLine, store: Stored, tmp_path: Path) -> None:
+    mover.ok("user", "add", "--id", "ann", "--email", "ann@x.org", "--name", "Ann")
+    with watching(mover, "first") as watch:
+        said = model("m", "ann", params={"$ref": 1, "b": [2**60]}, access_grants=[grant("user:*")])
+        mover.ok("import", str(written(tmp_path, {"models": [said]})))
+        mover.ok("import", str(written(tmp_path, {"models": [{**said, "name": "New"}]})))
+        store["models"].delete_one({"_id": "m"})
+        until(lambda: watch.has_seen(3), "three changes were printed")
+        watch.process.send_signal(signal.SIGINT)
+        assert watch.process.wait(20) == 130
+        created, updated, deleted = watch.lines
+    assert told(watch.lines) == [("created", "m", 1), ("updated", "m", 2), ("deleted", "m", None)]
+    assert {name: created["model"][name] for name in ("user_id", "params")} == {
+        "user_id": "ann",
+        "params": said["params"],
+    }
+    assert "keys" not in created["model"]
+    assert updated["fields"] == ["name"]
+    assert created["at"] > 1_700_000_000
+    assert len({line["token"] for line in (created, updated, deleted)}) == 3
+
+
+def test_it_starts_again_where_it_stopped(mover: CommandLine, store: Stored, tmp_path: Path) -> None:
+    mover.ok("import", str(written(tmp_path, {"models": [model("m", "ann")]})))
+    state = tmp_path / "watch.token"
+    with watching(mover, "first", "--state", str(state)) as watch:
+        for number in range(5):
+            change(store, "m", name=f"N{number}")
+        until(lambda: watch.has_seen(5), "five changes were printed")
+        # It is printed first and noted then: one who is killed in between prints it again. Tokens are in order of time.
+        until(lambda: state.read_text().strip() >= watch.lines[-1]["token"], "it is noted")
+        watch.process.kill()
+        watch.process.wait()
+        seen = told(watch.lines)
+    for number in range(5, 9):
+        change(store, "m", name=f"N{number}")
+    with watching(mover, "second", "--state", str(state)) as watch:
+        until(lambda: watch.has_seen(4), "the others were printed")
+        seen += told(watch.lines)
+        token = watch.lines[-2]["token"]
+    assert [version for _, _, version in seen if version] and len(seen) == 9
+    with watching(mover, "third", "--after", token) as watch:
+        until(lambda: watch.has_seen(1), "the last was printed again")
+        assert [line["model"]["name"] for line in watch.lines] == ["N8"]
+
+
+def test_nothing_is_missed_before_the_first_change(mover: CommandLine, store: Stored, tmp_path: Path) -> None:
+    state = tmp_path / "watch.token"
+    with watching(mover, "first", "--state", str(state)):
+        pass
+    store["models"].insert_one({"_id": "m", "version": 1}, bypass_document_validation=True)
+    with watching(mover, "second", "--state", str(state)) as watch:
+        until(lambda: watch.has_seen(1), "it was printed")
+        assert told(watch.lines) == [("created", "m", 1)]
+
+
+@pytest.mark.parametrize("token", ["nonsense", "82", "é" * 10])
+def test_a_token_that_is_none(mover: CommandLine, token: str) -> None:
+    done = finish(mover.start("watch", "--after", token))
+    assert (done.status, done.stdout) == (2, "")
+    assert "token" in done.stderr.splitlines()[-1]
+
+
+def test_both_places_to_start_from_exclude_each_other(mover: CommandLine, tmp_path: Path) -> None:
+    done = finish(mover.start("watch", "--after", "82", "--state", str(tmp_path / "state")))
+    assert (done.status, "--after" in done.stderr) == (2, True)
+
+
+def test_it_survives_another_primary_and_a_crash(tmp_path: Path) -> None:
+    embedded = EmbeddedMongo(tmp_path / "data")
+    with embedded.lease():
+        shell = CommandLine(tmp_path, mongodb_uri=embedded.uri(NAME), database=NAME)
+        with MongoClient[dict[str, Any]](embedded.uri(NAME)) as client, watching(shell, "all") as watch:
+            models = client[NAME]["models"]
+            models.insert_one({"_id": "m", "version": 1}, bypass_document_validation=True)
+            until(lambda: watch.has_seen(1), "the first was printed")
+            with suppress(AutoReconnect):
+                client.admin.command("replSetStepDown", 1, force=True)
+            until(lambda: client.admin.command("hello")["isWritablePrimary"], "there is a primary again")
+            models.insert_one({"_id": "n", "version": 1}, bypass_document_validation=True)
+            until(lambda: watch.has_seen(2), "the second was printed")
+            client.admin.command("killAllSessions", [])
+            models.insert_one({"_id": "o", "version": 1}, bypass_document_validation=True)
+            until(lambda: watch.has_seen(3), "the third was printed")
+            assert [line["id"] for line in watch.lines] == ["m", "n", "o"]

@@ -1,0 +1,262 @@
+"""The embedded MongoDB: one per data directory, shared by all, gone with the last, not blocked by any crash."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pymongo import MongoClient
+
+from service.embedded_mongo.server import EmbeddedMongo
+from tests.support.commands import CommandLine, end, finish, mongods, until
+
+USER = ("user", "add", "--name", "N", "--email")
+KEEPER = """
+import sys
+from pathlib import Path
+from service.embedded_mongo.keep_alive import keep
+keep(Path(sys.argv[1]), 0.6)
+"""
+# Takes a lease, says so, and gives it back when told to.
+HOLDER = """
+import sys
+from pathlib import Path
+from service.embedded_mongo.server import EmbeddedMongo
+with EmbeddedMongo(Path(sys.argv[1])).lease():
+    print("held", flush=True)
+    sys.stdin.readline()
+"""
+# Is interrupted in the very moment in which the mongod has begun to run and is not known yet.
+INTERRUPTED = """
+import os, signal, subprocess, sys
+from pathlib import Path
+from service.embedded_mongo.server import EmbeddedMongo
+execute = subprocess.Popen._execute_child
+def execute_and_interrupt(self, arguments, *rest):
+    execute(self, arguments, *rest)
+    if "--fork" in arguments:
+        os.kill(os.getpid(), signal.SIGINT)
+subprocess.Popen._execute_child = execute_and_interrupt
+try:
+    EmbeddedMongo(Path(sys.argv[1])).acquire()
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "data"
+    yield folder
+    for pid in mongods(folder):
+        os.kill(pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def shell(tmp_path: Path, data_dir: Path) -> CommandLine:
+    return CommandLine(tmp_path, data_dir=str(data_dir))
+
+
+@contextmanager
+def holder(data_dir: Path) -> Iterator[subprocess.Popen[str]]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(data_dir)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        yield process
+        release(process)
+        process.wait(30)
+    finally:
+        end(process)
+
+
+def release(process: subprocess.Popen[str]) -> None:
+    assert process.stdin is not None
+    if process.poll() is None:
+        process.stdin.write("\n")
+        process.stdin.flush()
+
+
+def gone(data_dir: Path) -> None:
+    until(lambda: not mongods(data_dir), "its mongod has ended")
+
+
+def starts(data_dir: Path) -> int:
+    return (data_dir / "mongod.log").read_text().count('"MongoDB starting"')
+
+
+def emails(data_dir: Path, database: str = "modeldeck") -> set[str]:
+    with MongoClient[dict[str, Any]](EmbeddedMongo(data_dir).uri(database)) as client:
+        return {user["email"] for user in client[database]["users"].find()}
+
+
+def test_commands_that_start_at_once_share_one_mongod_and_the_last_one_stops_it(
+    shell: CommandLine, data_dir: Path
+) -> None:
+    both = [shell.start(*USER, email) for email in ("a@example.com", "b@example.com")]
+    assert [finish(process).status for process in both] == [0, 0]
+    gone(data_dir)
+
+    with holder(data_dir), holder(data_dir) as first:
+        assert emails(data_dir) == {"a@example.com", "b@example.com"}
+        before = mongods(data_dir)
+        assert len(before) == 1
+        release(first)
+        first.wait(30)
+        shell.ok(*USER, "c@example.com")
+        assert mongods(data_dir) == before
+    gone(data_dir)
+
+
+def test_a_killed_mongod_is_started_anew_with_what_it_had_stored(shell: CommandLine, data_dir: Path) -> None:
+    with holder(data_dir):
+        shell.ok(*USER, "a@example.com")
+        [pid] = mongods(data_dir)
+        os.kill(pid, signal.SIGKILL)
+        shell.ok(*USER, "b@example.com")
+        assert emails(data_dir) == {"a@example.com", "b@example.com"}
+        assert mongods(data_dir) not in ([], [pid])
+    gone(data_dir)
+
+
+def test_the_mongod_of_a_killed_command_is_joined_and_stopped_by_the_next(shell: CommandLine, data_dir: Path) -> None:
+    with holder(data_dir) as victim:
+        victim.kill()
+        victim.wait(30)
+    assert len(mongods(data_dir)) == 1
+    shell.ok(*USER, "a@example.com")
+    gone(data_dir)
+    assert starts(data_dir) == 1
+
+
+def test_a_command_killed_while_its_mongod_starts_blocks_nobody(shell: CommandLine, data_dir: Path) -> None:
+    victim = shell.start(*USER, "a@example.com")
+    until(lambda: mongods(data_dir), "mongod is being started")
+    victim.kill()
+    finish(victim)
+    shell.ok(*USER, "b@example.com")
+    gone(data_dir)
+
+
+def test_a_command_killed_while_its_mongod_stops_blocks_nobody(shell: CommandLine, data_dir: Path) -> None:
+    with holder(data_dir) as victim:
+        [pid] = mongods(data_dir)
+        os.kill(pid, signal.SIGSTOP)
+        release(victim)
+        until(lambda: not EmbeddedMongo(data_dir).socket_path.exists(), "mongod was told to stop")
+        victim.kill()
+        victim.wait(30)
+    following = shell.start(*USER, "a@example.com")
+    os.kill(pid, signal.SIGCONT)
+    assert finish(following).status == 0
+    gone(data_dir)
+    assert starts(data_dir) == 2
+
+
+def test_an_interrupted_start_leaves_no_mongod(shell: CommandLine, data_dir: Path) -> None:
+    interrupted = shell.start(*USER, "a@example.com")
+    until(lambda: mongods(data_dir), "mongod is being started")
+    interrupted.send_signal(signal.SIGINT)
+    done = finish(interrupted)
+    assert (done.status, done.stderr) == (130, "")
+    gone(data_dir)
+
+
+def test_a_start_that_is_interrupted_before_it_knows_its_mongod_leaves_none(data_dir: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED, str(data_dir)], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert (done.stdout, done.stderr) == ("interrupted\n", "")
+    assert starts(data_dir) == 1
+    gone(data_dir)
+
+
+def test_a_data_directory_can_be_moved_with_all_it_holds(shell: CommandLine, data_dir: Path, tmp_path: Path) -> None:
+    shell.ok(*USER, "a@example.com")
+    gone(data_dir)
+    moved = data_dir.rename(tmp_path / "moved")
+    done = CommandLine(tmp_path, data_dir=str(moved)).run(*USER, "A@example.com")
+    assert (done.status, done.stderr) == (2, "modeldeck: The id or the email is taken by another user.\n")
+    gone(moved)
+
+
+@pytest.mark.parametrize("name", ["long" * 50, "space, comma: colon; plus+ percent%2F ü"], ids=["long", "odd"])
+def test_a_data_directory_may_have_any_name(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / name
+    elsewhere = CommandLine(tmp_path, data_dir=str(folder), database="named")
+    elsewhere.environment["TMPDIR"] = str(tmp_path)
+    with holder(folder):
+        elsewhere.ok(*USER, "a@example.com")
+        assert emails(folder, "named") == {"a@example.com"}
+        assert len(mongods(folder)) == 1
+    gone(folder)
+
+
+def test_a_printed_uri_outlives_the_command_that_printed_it(shell: CommandLine, data_dir: Path) -> None:
+    embedded = EmbeddedMongo(data_dir)
+    try:
+        uri = shell.ok("database-uri")
+        with MongoClient[dict[str, Any]](uri) as client:
+            assert client.admin.command("hello")["isWritablePrimary"]
+            assert shell.ok("database-uri") == uri
+            assert client.admin.command("ping")["ok"] == 1
+        assert starts(data_dir) == 1
+    finally:
+        embedded.stop_keeper()
+    gone(data_dir)
+
+
+def test_the_keeper_stays_while_somebody_is_connected_and_ends_when_nobody_is(data_dir: Path) -> None:
+    keeper = subprocess.Popen([sys.executable, "-c", KEEPER, str(data_dir)], text=True)
+    try:
+        with MongoClient[dict[str, Any]](EmbeddedMongo(data_dir).uri("admin")) as client:
+            assert client.admin.command("ping")["ok"] == 1
+            longer_than_it_waits = time.monotonic() + 1.2
+            until(lambda: time.monotonic() > longer_than_it_waits, "the time had passed")
+            assert keeper.poll() is None
+        assert keeper.wait(30) == 0
+    finally:
+        end(keeper)
+    gone(data_dir)
+
+
+def test_the_keeper_does_not_leave_a_mongod_that_is_too_busy_to_answer(data_dir: Path) -> None:
+    embedded = EmbeddedMongo(data_dir)
+    keeper = subprocess.Popen([sys.executable, "-c", KEEPER, str(data_dir)], stdout=subprocess.PIPE, text=True)
+    try:
+        with MongoClient[dict[str, Any]](embedded.uri("admin")) as client:
+            assert client.admin.command("ping")["ok"] == 1
+            assert keeper.stdout is not None
+            assert keeper.stdout.read() == "", "it keeps from here on"
+            [pid] = mongods(data_dir)
+            os.kill(pid, signal.SIGSTOP)
+            longer_than_it_asks = time.monotonic() + 4
+            until(lambda: time.monotonic() > longer_than_it_asks, "the time had passed")
+            assert embedded.socket_path.exists(), "the mongod was told to stop"
+            os.kill(pid, signal.SIGCONT)
+            assert client.admin.command("ping")["ok"] == 1
+        assert keeper.wait(30) == 0
+    finally:
+        end(keeper)
+    gone(data_dir)
+
+
+@pytest.mark.parametrize("blocked", ["a file", "a folder in place of a lock"])
+def test_a_data_directory_that_cannot_be_used_is_named(tmp_path: Path, blocked: str) -> None:
+    folder = tmp_path / "data"
+    if blocked == "a file":
+        folder.touch()
+    else:
+        (folder / "lease.lock").mkdir(parents=True)
+    done = CommandLine(tmp_path, data_dir=str(folder)).run(*USER, "a@example.com")
+    assert done.status == 2
+    assert done.stderr.startswith("modeldeck: The data directory can't be used")
+    assert str(folder) in done.stderr

@@ -1,0 +1,139 @@
+"""Clients of the running service: those that docs/clients.md shows, and those that are generated."""
+
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.commands import CommandLine, Served
+from tests.support.documentation import ROOT, blocks
+from tests.support.tools import INSTALL_SECONDS, installed, ran
+
+GUIDE = ROOT / "docs/clients.md"
+CLIENTS = ROOT / "tests/clients"
+WRONG = """
+// @ts-expect-error: no such parameter
+await client.GET("/api/models/list", { params: { query: { surprise: 1 } } });
+// @ts-expect-error: no name
+await client.POST("/api/models/create", { body: { id: "a", name: 1 } });
+// @ts-expect-error: no such path
+await client.GET("/api/models/surprise");
+"""
+
+
+@pytest.fixture(scope="module")
+def demo(mongo_uri: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The service with the demo catalogue, as `make run` starts it."""
+    settings = {"mongodb_uri": mongo_uri, "database": "modeldeck_clients", "docs": "true"}
+    here = CommandLine(tmp_path_factory.mktemp("demo"), data_dir="data", **settings)
+    with here.serving("--demo") as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def environment(demo: Served) -> dict[str, str]:
+    return {**os.environ, "URL": demo.url, "KEY": demo.key}
+
+
+@pytest.fixture(scope="module")
+def api(demo: Served) -> Iterator[httpx.Client]:
+    with httpx.Client(base_url=demo.url, headers={"Authorization": f"Bearer {demo.key}"}, timeout=30) as client:
+        yield client
+
+
+def shown(language: str) -> list[str]:
+    return blocks(GUIDE, language)
+
+
+def test_curl(api: httpx.Client, environment: dict[str, str]) -> None:
+    _, used, refused, _ = shown("sh")
+    listed, created = ran("bash", "-euc", used, env=environment).replace("}{", "}\n{").splitlines()
+    names = [model["name"] for model in json.loads(listed)["items"]]
+    assert len(names) >= 2
+    assert names == sorted(names, key=str.lower)
+    assert json.loads(created) == api.get("/api/models/model", params={"id": "query-explainer"}).json()
+    [answer] = shown("json")
+    assert json.loads(ran("bash", "-euc", refused, env=environment)) == json.loads(answer)
+
+
+def test_python(api: httpx.Client, environment: dict[str, str]) -> None:
+    before = api.get("/api/models/model", params={"id": "sql-tuning"}).json()["version"]
+    custom = api.get("/api/models/list", params={"kind": "custom", "page_size": 1}).json()["total"]
+    printed = ran(sys.executable, "-W", "error::DeprecationWarning", "-c", "\n".join(shown("python")), env=environment)
+    counted, version, problem = printed.splitlines()
+    assert counted == f"{custom} models have a base model"
+    assert int(version) == before + 1
+    assert problem.startswith("422 [{'loc': ['body', 'name']")
+
+
+def test_python_turns_all_pages_and_starts_again_when_others_were_faster(
+    api: httpx.Client, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "environ", environment)
+    shown_there: dict[str, Any] = {}
+    exec(shown("python")[0], shown_there)
+    with shown_there["client"] as client:
+        listed = [model["id"] for model in shown_there["models"](client)]
+        assert len(set(listed)) == len(listed) == api.get("/api/models/list").json()["total"] > 300
+
+        others = iter(["first", "second"])
+
+        def be_faster(answer: httpx.Response) -> None:
+            if answer.request.method == "GET" and (name := next(others, None)):
+                api.post("/api/models/model/update", json={"id": "nda-checker", "name": name}).raise_for_status()
+
+        client.event_hooks["response"].append(be_faster)
+        changed = shown_there["add_tag"](client, "nda-checker", "raced")
+    assert changed["name"] == "second"
+    assert {"name": "raced"} in changed["meta"]["tags"]
+
+
+def test_a_generated_python_client(environment: dict[str, str], tmp_path: Path) -> None:
+    tools, package = tmp_path / "tools", tmp_path / "modeldeck_client"
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    installed(*pip, "--target", str(tools), "--requirement", str(CLIENTS / "requirements.txt"), cwd=tmp_path)
+    found = os.pathsep.join((str(Path(sys.executable).parent), environment["PATH"]))
+    there = {**environment, "PATH": found, "PYTHONPATH": f"{tools}{os.pathsep}{tmp_path}"}
+    arguments = ["--config", str(CLIENTS / "openapi-python-client.yaml"), "--output-path", str(package)]
+    document = f"{environment['URL']}/openapi.json"
+    generate = [sys.executable, "-m", "openapi_python_client", "generate", "--fail-on-warning", "--meta", "none"]
+    ran(*generate, "--url", document, *arguments, env=there)
+
+    use = str(CLIENTS / "use_generated.py")
+    assert ran(sys.executable, use, env=there) == "done\n"
+    checked = {**there, "PYTHONPATH": "", "MYPYPATH": there["PYTHONPATH"]}
+    mypy = [
+        sys.executable,
+        "-m",
+        "mypy",
+        "--config-file",
+        os.devnull,
+        "--warn-unused-ignores",
+        "--follow-imports",
+        "silent",
+    ]
+    ran(*mypy, "--cache-dir", str(tmp_path / "mypy"), use, env=checked, seconds=INSTALL_SECONDS)
+
+
+def test_typescript(api: httpx.Client, environment: dict[str, str], tmp_path: Path) -> None:
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(CLIENTS / name, tmp_path)
+    installed("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=tmp_path)
+    [generate] = [line for line in shown("sh")[-1].splitlines() if line.startswith("npx openapi-typescript")]
+    ran("bash", "-euc", generate, cwd=tmp_path, env=environment)
+    [example] = shown("ts")
+    (tmp_path / "example.ts").write_text(example)
+    (tmp_path / "wrong.ts").write_text(example + WRONG)
+    compiler = ["npx", "tsc", "--strict", "--target", "es2022", "--module", "esnext", "--moduleResolution", "bundler"]
+    ran(*compiler, "example.ts", "wrong.ts", cwd=tmp_path, env=environment)
+
+    *listed, version, fault = ran("node", "example.js", cwd=tmp_path, env=environment).splitlines()
+    assert len(listed) == api.get("/api/models/list", params={"query": "sql"}).json()["total"] >= 2
+    assert int(version) == api.get("/api/models/model", params={"id": "sql-tuning"}).json()["version"]
+    assert fault == "body.name must not be blank"

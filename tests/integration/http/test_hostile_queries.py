@@ -1,0 +1,124 @@
+"""What a hostile or careless client can put into a list request: a 4xx that explains, or the right answer."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.support.directory import LIST, Directory, model
+
+REFUSED = [
+    ("page=0", "page"),
+    ("page=-1", "page"),
+    ("page=1.0", "page"),
+    ("page=", "page"),
+    ("page=1_0", "page"),
+    ("page=%EF%BC%91", "page"),  # a full-width digit
+    ("page=" + "9" * 5000, "page"),
+    ("page=NaN", "page"),
+    ("page_size=0", "page_size"),
+    ("page_size=101", "page_size"),
+    ("order_by=email", "order_by"),
+    ("order_by=", "order_by"),
+    ("order_by=keys.text", "order_by"),
+    ("direction=up", "direction"),
+    ("view_option=all", "view_option"),
+    ("kind=other", "kind"),
+    ("is_active=1", "is_active"),
+    ("is_active=True", "is_active"),
+    ("query=" + "a" * 129, "query"),
+    ("query=a%00b", "query"),
+    ("tag=a%00b", "tag"),
+    ("query[$ne]=1", "query[$ne]"),
+    ("query=a&query=b", "query"),
+    ("$where=1", "$where"),
+    ("limit=10", "limit"),
+]
+
+
+@pytest.mark.parametrize(("query", "field"), REFUSED)
+async def test_bad_parameters_are_named(real_directory: Directory, query: str, field: str) -> None:
+    await real_directory.user("ann")
+    headers = {"Authorization": f"Bearer {await real_directory.key('ann')}"}
+
+    answer = await real_directory.client.get(f"{LIST}?{query}", headers=headers)
+
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem = answer.json()
+    assert problem["title"] and problem["detail"]
+    assert [error["loc"] for error in problem["errors"]] == [["query", field]]
+
+
+async def test_allowed_values_are_named(real_directory: Directory) -> None:
+    await real_directory.user("ann")
+    answer = await real_directory.get(LIST, "ann", order_by="x", is_active="maybe")
+    errors = {error["loc"][1]: error["allowed"] for error in answer.json()["errors"]}
+    assert errors == {"order_by": ["name", "created_at", "updated_at"], "is_active": ["true", "false"]}
+
+
+@pytest.mark.parametrize("query", ["query=%FF", "query=%ED%A0%80", "tag=%C3"])
+async def test_text_that_is_not_unicode_is_refused(real_directory: Directory, query: str) -> None:
+    await real_directory.user("ann")
+    headers = {"Authorization": f"Bearer {await real_directory.key('ann')}"}
+    answer = await real_directory.client.get(f"{LIST}?{query}", headers=headers)
+    assert answer.status_code == 422
+
+
+async def test_a_flood_of_parameters_gets_a_short_answer(real_directory: Directory) -> None:
+    await real_directory.user("ann")
+    headers = {"Authorization": f"Bearer {await real_directory.key('ann')}"}
+    for query in ("a&" * 20_000, "a=1&" * 10_000, "x" * 50_000, "&".join(f"p{at}=1" for at in range(50))):
+        answer = await real_directory.client.get(f"{LIST}?{query}", headers=headers)
+        assert answer.status_code == 422
+        assert len(answer.content) < 20_000
+
+
+async def test_nobody_is_sent_to_another_host(real_directory: Directory) -> None:
+    answer = await real_directory.client.get(f"{LIST}/", headers={"Host": "evil.example"})
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
+
+
+OPERATORS = [
+    "$owner",
+    "$$ROOT",
+    "$name",
+    '{"$ne": 1}',
+    "(a+)+$",
+    "(" * 128,
+    "[",
+    "\\",
+    "a{1,99999}",
+    "(?:",
+    "\\x00",
+    "\u202e",
+    "ﷺ" * 128,  # folds to eighteen times its length
+]
+
+
+@pytest.mark.parametrize("text", OPERATORS)
+async def test_operators_and_expressions_are_text(real_directory: Directory, tmp_path: Path, text: str) -> None:
+    await real_directory.user("ann")
+    tags = [text[:100]]
+    models = [
+        model("hit", "ann", name=text, base_model_id=text[:100], params={"p": text, text: 1}, meta={"tags": tags}),
+        model("miss", "ann", name="plain"),
+    ]
+    assert (await real_directory.load({"models": models}, tmp_path)).clean
+
+    assert await real_directory.ids("ann", query=text) == ["hit"]
+    assert await real_directory.ids("ann", tag=tags[0]) == ["hit"]
+    [item] = (await real_directory.page("ann", query=text))["items"]
+    assert (item["name"], item["params"]) == (text, {"p": text, text: 1})
+
+
+async def test_an_unauthenticated_caller_learns_nothing_of_the_parameters(real_directory: Directory) -> None:
+    for query in ("", "?page=0", "?nonsense=1"):
+        answer = await real_directory.client.get(LIST + query)
+        assert answer.status_code == 401
+        assert answer.headers["www-authenticate"] == "Bearer"
+
+
+async def test_a_term_that_is_too_long_is_told_in_characters(real_directory: Directory) -> None:
+    await real_directory.user("ann")
+    answer = await real_directory.get(LIST, "ann", query="a" * 129)
+    assert answer.json()["errors"][0]["msg"] == "String should have at most 128 characters"

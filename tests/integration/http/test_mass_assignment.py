@@ -1,0 +1,148 @@
+"""Fields that are not a client's to say, in every body: refused at the strict door, ignored at the lenient one."""
+
+import json
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+
+from tests.support.directory import Directory
+from tests.support.document import SCHEMAS, Operation
+from tests.support.examples import EXAMPLES, Example, Raw, fill, put_back
+from tests.support.injections import FREE_FORM, MARK, Path, places, with_planted
+
+NUMBER = 987_654_321
+# As it would be read if it were taken for a time.
+PLANTED = (MARK, str(NUMBER), "2001, 4, 19")
+ATTACKS: dict[str, Any] = {
+    **dict.fromkeys(("user_id", "owner_id", "owner", "_id", "by", "sha256", "key", "password", "username"), MARK),
+    **dict.fromkeys(("email", "scope", "parent_id", "leaving", "access_control", "bypass_filter", "__class__"), MARK),
+    **dict.fromkeys(("version", "created_at", "updated_at", "expires_at", "last_used_at", "changes"), NUMBER),
+    "keys": {"readers": [f"user:{MARK}"], "writers": [f"user:{MARK}"], "text": MARK},
+    "keys.readers": [f"user:{MARK}"],
+    "user": {"id": MARK, "role": "admin"},
+    "group_ids": [MARK],
+    "member_ids": [MARK],
+    "access_grants": [{"principal_type": "user", "principal_id": MARK, "permission": "write"}],
+    "role": MARK,
+    "is_admin": MARK,
+    "is_active": MARK,
+    "write_access": MARK,
+    "$set": {"user_id": MARK},
+    "user_id\0": MARK,
+    "ＵＳＥＲ_ID": MARK,
+    "User_Id": MARK,
+}
+
+
+class Attempt(NamedTuple):
+    """A body with one field more."""
+
+    example: Example
+    path: Path
+    body: Any
+    # Documented as what may be sent back, as it was got.
+    echoed: bool
+
+
+def _properties(schema: dict[str, Any], path: Path) -> dict[str, Any]:
+    """Return the described properties of an object that stands somewhere in a body."""
+    if "$ref" in schema:
+        return _properties(SCHEMAS[schema["$ref"].rpartition("/")[2]], path)
+    if "anyOf" in schema:
+        return {name: one for part in schema["anyOf"] for name, one in _properties(part, path).items()}
+    if not path:
+        properties: dict[str, Any] = schema.get("properties", {})
+        return properties
+    inner = schema.get("items") if isinstance(path[0], int) else schema.get("properties", {}).get(path[0])
+    return _properties(inner, path[1:]) if inner else {}
+
+
+def _attempts(example: Example) -> Iterator[Attempt]:
+    schema = example.operation.bodies[0]["schema"]
+    for path, value in places(example.body):
+        if not isinstance(value, dict) or any(name in path for name in FREE_FORM):
+            continue
+        described = _properties(schema, path)
+        assert value.keys() <= described.keys(), (str(example), path)
+        for name, planted in ATTACKS.items():
+            echoed = "has no effect" in described.get(name, {}).get("description", "")
+            if name not in described or echoed:
+                yield Attempt(example, (*path, name), with_planted(example.body, (*path, name), planted), echoed)
+
+
+# A file is what another system has exported: what is in it is told record by record, and tested where imports are.
+WITH_BODIES = [example for example in EXAMPLES if example.body is not None and "format" not in example.query]
+
+
+async def _send(directory: Directory, attempt: Attempt, user: str, *, lenient: bool) -> httpx.Response:
+    headers = {"Authorization": f"Bearer {await directory.key(user)}"}
+    address, body = attempt.example.address(lenient=lenient), json.dumps(attempt.body).encode()
+    return await directory.client.request(attempt.example.operation.method, address, content=body, headers=headers)
+
+
+def _stored(raw: Raw) -> str:
+    return str([list(raw[name].find()) for name in raw.list_collection_names()])
+
+
+def _require_not_stored(raw: Raw, attempt: Attempt) -> None:
+    stored = _stored(raw)
+    assert not any(planted in stored for planted in PLANTED), attempt
+
+
+@pytest.fixture
+async def records(real_directory: Directory, raw: Raw) -> Any:
+    return await fill(real_directory, raw)
+
+
+async def test_they_are_refused_by_name(real_directory: Directory, raw: Raw, records: Any) -> None:
+    echoed = 0
+    for example in WITH_BODIES:
+        for attempt in _attempts(example):
+            answer = await _send(real_directory, attempt, "u-admin", lenient=False)
+            if attempt.echoed:
+                echoed += 1
+                continue
+            assert answer.status_code == 422, (attempt, answer.text)
+            assert ["body", *attempt.path] in [error["loc"] for error in answer.json()["errors"]], answer.text
+        _require_not_stored(raw, attempt)
+        put_back(raw, records)
+    assert echoed > 10
+
+
+async def test_they_have_no_effect_at_the_lenient_door(real_directory: Directory, raw: Raw, records: Any) -> None:
+    accepted = 0
+    for example in WITH_BODIES:
+        if not example.has_lenient_door:
+            continue
+        for attempt in _attempts(example):
+            answer = await _send(real_directory, attempt, "u-anna", lenient=True)
+            assert answer.status_code in (200, 403, 404, 409, 422), (attempt, answer.text)
+            accepted += answer.status_code == 200
+            assert MARK not in answer.text or answer.status_code == 422, (attempt, answer.text)
+        _require_not_stored(raw, attempt)
+        put_back(raw, records)
+    assert accepted > 50
+
+
+async def test_undeclared_parameters_are_refused_and_the_declared_ones_named(
+    real_directory: Directory, records: Any
+) -> None:
+    headers = {"Authorization": f"Bearer {await real_directory.key('u-admin')}"}
+    for example in EXAMPLES:
+        declared = _declared(example.operation)
+        for name in ("user_id", "bypass_filter", "role", "limit", "skip", "Id", "id[]", "query ", "\u200bid", ""):
+            if name in declared:
+                continue
+            address = example.address([*example.pairs, (name, "1")])
+            answer = await real_directory.client.request(
+                example.operation.method, address, content=json.dumps(example.body).encode(), headers=headers
+            )
+            assert answer.status_code == 422, (address, answer.text)
+            [error] = [error for error in answer.json()["errors"] if error["loc"] == ["query", name]]
+            assert error["allowed"] == declared, address
+
+
+def _declared(operation: Operation) -> list[str]:
+    return [one["name"] for one in operation.said.get("parameters", ()) if one["in"] == "query"]

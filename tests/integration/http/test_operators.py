@@ -1,0 +1,48 @@
+"""Operators and expressions in every field and parameter of every route: they change nothing, and arrive as values.
+
+Every fifth of them; all of them: EVERY_INJECTION=1 pytest tests/integration/http/test_operators.py
+"""
+
+import os
+from itertools import islice
+
+import pytest
+
+from tests.conftest import Commands
+from tests.support.directory import Directory
+from tests.support.examples import EXAMPLES, Raw, fill, put_back
+from tests.support.injections import MARK, Attack, attacks
+from tests.support.literals import misplaced
+
+# No divisor of how many there are for one place, so that each place has some and all take turns.
+STEP = 1 if os.environ.get("EVERY_INJECTION") else 5
+
+
+async def _try(directory: Directory, commands: Commands, attack: Attack, user: str) -> int:
+    """Send one request, and see that it does no harm; return the status."""
+    headers = {"Authorization": f"Bearer {await directory.key(user)}", **attack.headers}
+    commands.clear()
+    answer = await directory.client.request(attack.method, attack.address, content=attack.body, headers=headers)
+    assert answer.status_code < 500, (attack, answer.text)
+    harmful = [found for event in commands.started_events for found in misplaced(event.command, MARK)]
+    assert harmful == [], attack
+    assert not (attack.must_fail and answer.status_code < 300), (attack, answer.text)
+    return answer.status_code
+
+
+@pytest.mark.parametrize(("user", "lenient"), [("u-admin", False), ("u-anna", True)], ids=["strict", "lenient"])
+async def test_they_arrive_as_values_everywhere(
+    real_directory: Directory, raw: Raw, commands: Commands, user: str, lenient: bool
+) -> None:
+    records = await fill(real_directory, raw)
+    seen: dict[int, int] = {}
+    for number, example in enumerate(EXAMPLES):
+        if lenient and not example.has_lenient_door:
+            continue
+        put_back(raw, records)
+        for attack in islice(attacks(example, lenient=lenient), number % STEP, None, STEP):
+            status = await _try(real_directory, commands, attack, user)
+            seen[status] = seen.get(status, 0) + 1
+    # Where a text is allowed it is taken, so that not all of this is refused before it comes to the database.
+    assert seen[200] > 40
+    assert sum(seen.values()) > 200

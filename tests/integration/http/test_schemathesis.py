@@ -1,0 +1,148 @@
+"""The service keeps to its OpenAPI document: thousands of right and wrong requests, made from it, find nothing.
+
+More of them: SCHEMATHESIS_EXAMPLES=200 pytest tests/integration/http/test_schemathesis.py
+"""
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import hypothesis
+import pytest
+import requests
+import schemathesis
+from pymongo.database import Database as SyncDatabase
+from schemathesis.checks import CheckFunction
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+
+from service.database import Database
+from service.settings import Settings
+from tests.conftest import DATABASE, MANY_FAILURES
+from tests.support.commands import CommandLine
+from tests.support.directory import Directory
+from tests.support.document import DOCUMENT, OPERATIONS, Operation
+from tests.support.examples import Records, fill, put_back
+
+EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "5"))
+# In which folder to write how many answers of each status there were, for whoever wants to know.
+ANSWERS_FOLDER = os.environ.get("SCHEMATHESIS_ANSWERS", "")
+SECONDS = 30
+
+# A body can be as described and yet name a group that there is not, or an image that is none: no schema tells.
+UNTRUE: list[CheckFunction] = [positive_data_acceptance]
+
+# A made-up credential would be replaced by the right one, and then be reported as taken. `ignored_auth` sends some.
+CONFIG: dict[str, Any] = {
+    "generation": {"with-security-parameters": False},
+    # 413 is a refusal too.
+    "checks": {"negative_data_rejection": {"expected-statuses": ["4xx"]}},
+}
+# All that the document leaves to try, one thing after another, is tried as an admin, who is refused least.
+WITHOUT_COVERAGE = {**CONFIG, "phases": {"coverage": {"enabled": False}}}
+as_admin = schemathesis.openapi.from_dict(DOCUMENT, config=schemathesis.Config.from_dict(CONFIG))
+as_user = schemathesis.openapi.from_dict(DOCUMENT, config=schemathesis.Config.from_dict(WITHOUT_COVERAGE))
+bounded = hypothesis.settings(
+    max_examples=EXAMPLES,
+    derandomize=True,
+    database=None,
+    deadline=None,
+    # What one request changes may be there for the next.
+    suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture],
+)
+
+
+class World(NamedTuple):
+    """A directory in which the examples of the document exist, as it is before each operation."""
+
+    records: Records
+    keys: dict[str, str]
+
+
+@pytest.fixture(scope="module")
+async def world(
+    real_database: Database, raw: SyncDatabase[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory
+) -> World:
+    settings = Settings(
+        _env_file=None, data_dir=tmp_path_factory.mktemp("data"), auth_failures_per_minute=MANY_FAILURES
+    )
+    async with Directory.on(real_database, settings) as there:
+        records = await fill(there, raw)
+        keys = {user: await there.key(user) for user in ("u-admin", "u-anna")}
+    return World(records, keys)
+
+
+class Service(NamedTuple):
+    """A running service, and who uses it."""
+
+    url: str
+    session: requests.Session
+    keys: dict[str, str]
+
+    def keeps_to_its_document(self, case: schemathesis.Case[Any], user: str) -> None:
+        """Send one request, and check everything about the answer."""
+        case.call_and_validate(
+            base_url=self.url,
+            session=self.session,
+            headers={"Authorization": f"Bearer {self.keys[user]}"},
+            excluded_checks=UNTRUE,
+            timeout=SECONDS,
+            allow_redirects=False,
+        )
+
+
+@pytest.fixture(scope="module")
+def running(mongo_uri: str, world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    here = CommandLine(
+        tmp_path_factory.mktemp("served"),
+        mongodb_uri=mongo_uri,
+        database=DATABASE,
+        auth_failures_per_minute=str(MANY_FAILURES),
+    )
+    with here.serving() as served, requests.Session() as session:
+        answers: Counter[int] = Counter()
+        session.hooks["response"].append(lambda answer, **_: answers.update([answer.status_code]))
+        yield Service(served.url, session, world.keys)
+    if ANSWERS_FOLDER:
+        (Path(ANSWERS_FOLDER) / f"{os.getpid()}.json").write_text(json.dumps(answers), encoding="utf-8")
+
+
+@pytest.fixture
+def service(running: Service, world: World, raw: SyncDatabase[dict[str, Any]]) -> Service:
+    """Everything in its place again: no operation suffers from what another one deleted."""
+    put_back(raw, world.records)
+    return running
+
+
+@as_admin.parametrize()
+@bounded
+def test_it_keeps_to_its_document_for_an_admin(case: schemathesis.Case[Any], service: Service) -> None:
+    service.keeps_to_its_document(case, "u-admin")
+
+
+@as_user.parametrize()
+@bounded
+def test_it_keeps_to_its_document_for_a_user(case: schemathesis.Case[Any], service: Service) -> None:
+    service.keeps_to_its_document(case, "u-anna")
+
+
+@pytest.mark.parametrize("operation", OPERATIONS, ids=str)
+def test_the_examples_of_the_document_are_understood(operation: Operation, service: Service) -> None:
+    given: dict[str, dict[str, Any]] = {"path": {}, "query": {}, "header": {}}
+    for parameter in operation.said.get("parameters", ()):
+        if "example" in parameter:
+            example = parameter["example"]
+            given[parameter["in"]][parameter["name"]] = str(example).lower() if isinstance(example, bool) else example
+    answer = service.session.request(
+        operation.method,
+        service.url + operation.path.format(**given["path"]),
+        params=given["query"],
+        headers={"Authorization": f"Bearer {service.keys['u-admin']}", **given["header"]},
+        json=next((body["example"] for body in operation.bodies), None),
+        timeout=SECONDS,
+        allow_redirects=False,
+    )
+    # What an example names may be taken, or be in another directory.
+    assert answer.status_code in (200, 307, 404, 409), answer.text

@@ -1,0 +1,93 @@
+"""A change that may have been made is never answered with "try again"."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from motor.motor_asyncio import AsyncIOMotorClientSession, AsyncIOMotorCollection
+from pymongo.errors import AutoReconnect, PyMongoError, ServerSelectionTimeoutError
+from pymongo.synchronous.database import Database as SyncDatabase
+
+from documents.user import Role
+from service.database import Database
+from service.models import routes
+from tests.support.directory import Directory
+
+CREATE, SYNC = "/api/models/create", "/api/models/sync"
+MODEL = {"id": "m", "name": "M"}
+KEYS, REVOKE = "/api/keys/create", "/api/keys/revoke"
+UNKNOWN = "Whether the change was made is not known."
+
+Raw = SyncDatabase[dict[str, Any]]
+Lost = Callable[[Any, str, PyMongoError], None]
+
+
+@pytest.fixture
+def lost(monkeypatch: pytest.MonkeyPatch) -> Lost:
+    """Let a call of the driver be done, and its answer be lost."""
+
+    def lose(owner: Any, name: str, error: PyMongoError) -> None:
+        whole = getattr(owner, name)
+
+        async def done_but(*arguments: Any, **options: Any) -> None:
+            await whole(*arguments, **options)
+            raise error
+
+        monkeypatch.setattr(owner, name, done_but)
+
+    return lose
+
+
+async def test_a_change_whose_answer_is_lost(real_directory: Directory, raw: Raw, lost: Lost) -> None:
+    await real_directory.user("ann")
+    made = (await real_directory.post(KEYS, "ann", {"name": "old"})).json()
+    # The driver does not send again what may concern many.
+    lost(AsyncIOMotorCollection, "delete_many", AutoReconnect("lost"))
+    answer = await real_directory.post(REVOKE, "ann", {"id": made["id"]})
+    assert raw.api_keys.count_documents({"_id": made["id"]}) == 0
+    assert (answer.status_code, UNKNOWN in answer.json()["detail"]) == (504, True)
+
+
+async def test_a_commit_whose_answer_is_lost_for_good(real_directory: Directory, raw: Raw, lost: Lost) -> None:
+    await real_directory.user("ann")
+    lost(AsyncIOMotorClientSession, "commit_transaction", ServerSelectionTimeoutError("no primary"))
+    answer = await real_directory.post(CREATE, "ann", MODEL)
+    assert raw.models.count_documents({"_id": "m"}) == 1
+    assert (answer.status_code, UNKNOWN in answer.json()["detail"]) == (504, True)
+
+
+async def test_a_change_that_is_made_and_can_not_be_shown(real_directory: Directory, raw: Raw, lost: Lost) -> None:
+    await real_directory.user("ann")
+    lost(routes, "answer_with_model", AutoReconnect("lost"))
+    answer = await real_directory.post(CREATE, "ann", MODEL)
+    assert raw.models.count_documents({"_id": "m"}) == 1
+    assert (answer.status_code, UNKNOWN in answer.json()["detail"]) == (504, True)
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    # Those that must not happen at once change a guard first.
+    [(CREATE, MODEL), (SYNC, {"models": [MODEL]})],
+)
+async def test_what_fails_before_it_is_committed_was_not_done(
+    real_directory: Directory, raw: Raw, lost: Lost, path: str, body: dict[str, Any]
+) -> None:
+    await real_directory.user("root", role=Role.ADMIN)
+    lost(AsyncIOMotorCollection, "bulk_write", AutoReconnect("lost"))
+    answer = await real_directory.post(path, "root", body)
+    assert raw.models.count_documents({}) == 0
+    assert (answer.status_code, UNKNOWN in answer.json()["detail"]) == (503, False)
+
+
+async def test_a_commit_of_nothing_changes_nothing(real_directory: Directory, lost: Lost) -> None:
+    await real_directory.user("root", role=Role.ADMIN)
+    lost(AsyncIOMotorClientSession, "commit_transaction", ServerSelectionTimeoutError("no primary"))
+    answer = await real_directory.post(SYNC, "root", {"models": [MODEL], "dry_run": True})
+    assert (answer.status_code, UNKNOWN in answer.json()["detail"]) == (503, False)
+
+
+async def test_what_only_reads_can_be_tried_again(real_directory: Directory, lost: Lost) -> None:
+    await real_directory.user("ann")
+    lost(Database, "aggregate", AutoReconnect("lost"))
+    answer = await real_directory.get("/api/models/model", "ann", id="m")
+    assert answer.status_code == 503

@@ -1,0 +1,153 @@
+"""Sources over HTTP that are made to do harm: what can't be written, is too deep, too large or too much at once."""
+
+import asyncio
+import gzip
+import json
+import time
+from collections.abc import Iterator
+from itertools import count
+from typing import Any
+
+import pytest
+
+from documents.user import Role
+from service.database import Database
+from service.http.json_body import MAX_BODY_BYTES
+from service.importing import ImportOptions
+from service.importing.engine import run_import
+from service.importing.file_routes import MAX_VALUE_CHARACTERS
+from service.importing.source import Item
+from service.importing.writers import users
+from tests.integration.importing.test_import_sent import send
+from tests.support.directory import Directory, model
+
+DEEP = "[" * 970 + "]" * 970
+UNWRITABLE = {
+    "id": r'{"models": [{"id": "a\ud800", "name": "A"}]}',
+    "id of a line": r'{"kind": "model", "id": "\udfff", "name": "A"}',
+    "id of an export": r'[{"id": "\ud800", "name": "A", "access_control": null}]',
+    "part": r'{"models": [], "\ud800": 1}',
+    "part that stands twice": r'{"models": [], "\ud800": 1, "\ud800": 1}',
+    "name of a field": r'{"models": [{"id": "a", "name": "A", "\ud800": 1}]}',
+    "member": r'{"groups": [{"id": "g", "name": "G", "member_ids": ["\ud800", "a\u0000"]}]}',
+    "members beyond what can be asked": json.dumps(
+        {"groups": [{"id": "g", "name": "G", "member_ids": [f"{at:03}{'x' * 20_000}" for at in range(999)]}]}
+    ),
+    "deep id": f'{{"models": [{{"id": {DEEP}, "name": "A"}}]}}',
+    "deep id of an export": f'[{{"id": {DEEP}, "name": "A", "access_control": null}}]',
+}
+
+
+@pytest.mark.parametrize("content", UNWRITABLE.values(), ids=UNWRITABLE)
+async def test_what_cant_be_written_or_walked_is_named_all_the_same(real_directory: Directory, content: str) -> None:
+    await real_directory.user("root", role=Role.ADMIN)
+    assert (await send(real_directory, "root", content)).status_code == 422
+    for options in ({"dry_run": True}, {"atomic": False}):
+        answer = await send(real_directory, "root", content, **options)
+        assert answer.status_code == 422 or (answer.status_code, answer.json()["clean"]) == (200, False), answer.text
+
+
+async def test_an_import_gives_nobody_back_what_they_lost_meanwhile(
+    real_directory: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for admin in ("root", "mal"):
+        await real_directory.user(admin, role=Role.ADMIN)
+
+    async def meanwhile(*_: Any) -> None:
+        # Called when it is decided on what is written, and nothing is written yet.
+        demoted = await real_directory.post("/api/users/update", "root", {"id": "mal", "role": "user"})
+        assert demoted.status_code == 200, demoted.text
+
+    monkeypatch.setattr(users, "clear_leftovers", meanwhile)
+    user = {"id": "mal", "name": "Renamed", "email": "mal@example.com", "role": "admin"}
+    assert (await send(real_directory, "root", {"users": [user]}, atomic=False)).status_code == 200
+    listed = (await real_directory.get("/api/users", "root")).json()["items"]
+    assert {one["id"]: (one["name"], one["role"]) for one in listed}["mal"] == ("Renamed", "user")
+
+
+def model_with(params: str) -> bytes:
+    return f'{{"models": [{{"id": "m", "name": "M", "params": {{"a": {params}}}}}]}}'.encode()
+
+
+@pytest.mark.parametrize("packed", [False, True])
+async def test_no_single_value_fills_the_memory(real_directory: Directory, packed: bool) -> None:
+    # Decoded, a list of empty lists takes twenty times its text.
+    await real_directory.user("ann")
+    for content in (
+        model_with(f"[{'[],' * (MAX_VALUE_CHARACTERS // 2)}1]"),
+        b'{"unknown": [' + b"{}," * (MAX_VALUE_CHARACTERS // 2) + b"1]}",
+        b'{"kind": "model", "id": "m", "name": "M"}\n{"kind": "' + b"x" * MAX_VALUE_CHARACTERS + b'"}',
+    ):
+        answer = await send(real_directory, "ann", gzip.compress(content) if packed else content)
+        assert answer.status_code == 422
+        assert any(words in answer.text for words in ("more than 4,194,304 characters", "longer than 4,194,304"))
+
+
+async def test_an_image_that_is_too_large_stays_behind_and_no_more(real_directory: Directory) -> None:
+    await real_directory.user("ann")
+    image = "data:image/png;base64," + "A" * (MAX_VALUE_CHARACTERS - 1000)
+    models = [{"id": "m", "name": "M", "meta": {"profile_image_url": image}}, {"id": "n", "name": "N"}]
+    answer = await send(real_directory, "ann", {"models": models}, atomic=False)
+    assert (answer.json()["changes"], answer.json()["kept_out"]) == (2, 1)
+
+
+async def test_a_configuration_is_measured_unpacked(real_directory: Directory) -> None:
+    await real_directory.user("ann")
+    entry = b"- {model_name: a, litellm_params: {model: b}}\n"
+    packed = gzip.compress(b"model_list:\n" + entry * (MAX_BODY_BYTES // len(entry) + 1))
+    assert (await send(real_directory, "ann", packed)).status_code == 413
+
+
+async def longest_wait(directory: Directory, content: bytes, **options: Any) -> float:
+    """Return for how many seconds nobody else had a turn while a source was imported."""
+    longest, last = 0.0, time.monotonic()
+
+    async def watch() -> None:
+        nonlocal longest, last
+        while True:
+            await asyncio.sleep(0.001)
+            longest, last = max(longest, time.monotonic() - last), time.monotonic()
+
+    watching = asyncio.create_task(watch())
+    await send(directory, "ann", content, **options)
+    watching.cancel()
+    return longest
+
+
+@pytest.mark.parametrize(
+    ("content", "options"),
+    [
+        (model_with(f"[{'1,' * 1_900_000}1]"), {}),
+        (b'{"models": [{"id": [' + b"1," * 1_900_000 + b'1], "name": "M"}]}', {"dry_run": True}),
+        (b'{"models": [' + b"1," * 150_000 + b"1]}", {}),
+    ],
+    ids=["a large value", "a large id", "many faults"],
+)
+async def test_others_have_their_turns_meanwhile(
+    real_directory: Directory, content: bytes, options: dict[str, Any]
+) -> None:
+    # Each took seconds; the bound leaves room for a slow machine.
+    await real_directory.user("ann")
+    assert await longest_wait(real_directory, content, **options) < 0.9
+
+
+async def test_of_many_faults_some_are_told(real_directory: Directory) -> None:
+    await real_directory.user("ann")
+    answer = (await send(real_directory, "ann", {"models": [1] * 5000})).json()
+    assert (len(answer["errors"]), answer["detail"].endswith("; and more")) == (100, True)
+
+
+async def test_nothing_is_written_any_more_when_an_import_has_failed(mongod: Database) -> None:
+    passes = count(1)
+
+    def items() -> Iterator[Item]:
+        last = next(passes) == 2
+        for at in range(1500):
+            yield Item("model", f"models[{at}]", model(f"m{at}", "ann"))
+        if last:
+            raise RuntimeError
+
+    before = asyncio.all_tasks()
+    with pytest.raises(RuntimeError):
+        await run_import(mongod, items, ImportOptions())
+    assert asyncio.all_tasks() <= before

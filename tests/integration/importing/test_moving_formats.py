@@ -1,0 +1,190 @@
+"""What each kind of file brings, how it is told which one it is, and what the documentation says of it."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from documents.user import Role
+from service.importing import Format
+from service.importing.source import SourceError
+from tests.support.commands import COMMAND_SECONDS, CommandLine
+from tests.support.directory import Directory
+from tests.support.documentation import ROOT, blocks
+from tests.support.instances import LATE, MIDDLE, insert, instance
+from tests.support.moving import (
+    CONFIGURATION,
+    EXPORT,
+    MODEL,
+    NAMED,
+    OLD_KEY,
+    PRICES,
+    SECRETS,
+    SOUND,
+    Stored,
+    dump,
+    moved,
+    written,
+)
+
+
+def test_no_secret_of_a_configuration_comes_over_or_is_told(mover: CommandLine, store: Stored, tmp_path: Path) -> None:
+    mover.ok("user", "add", "--id", "root", "--email", "root@x.org", "--name", "Root", "--role", "admin")
+    written(tmp_path, CONFIGURATION, "config.yaml")
+    import_it = ("import", "config.yaml", "--owner", "root", "--create-groups", "--report", "report.json")
+    plan = mover.run(*import_it, "--dry-run")
+    done = mover.run(*import_it)
+    assert (plan.status, done.status, done.stderr) == (1, 1, "")
+    assert done.stdout.startswith("read as litellm, since YAML with a model_list")
+    report = (tmp_path / "report.json").read_text()
+    for text in (dump(store), plan.stdout, plan.stderr, done.stdout, report):
+        assert [secret for secret in SECRETS if secret in text] == []
+    [wildcard] = [line for line in done.stdout.splitlines() if line.startswith("rejected model_list[1] ")]
+    assert wildcard.endswith("is a route to any number of models, not one model")
+
+    [found] = store["models"].find()
+    assert (found["_id"], found["name"], found["base_model_id"]) == ("fast", "Fast chat", "openai/gpt-4o")
+    assert (found["params"]["temperature"], found["meta"]["limits"]) == (0.2, {"max_tokens": 5})
+    assert [given["principal_id"] for given in found["access_grants"]] == ["beta"]
+    assert store["groups"].distinct("_id") == ["beta"]
+
+
+async def test_a_price_map_comes_in_as_base_models(real_directory: Directory, tmp_path: Path) -> None:
+    await real_directory.user("root", role=Role.ADMIN)
+    async with moved(real_directory, written(tmp_path, PRICES), owner_id="root") as report:
+        assert (report.clean, report.changes) == (True, 2)
+    found = (await real_directory.get(MODEL, "root", id="gpt-4o")).json()
+    assert (found["base_model_id"], found["user_id"], found["access_grants"]) == (None, "root", [])
+    assert found["meta"]["prices"] == {"input_cost_per_token": 2.5e-06}
+    assert found["meta"]["capabilities"] == {"vision": True}
+
+
+# --- Exports of another age, and formats
+
+
+async def test_what_an_old_export_says_of_access_is_kept(real_directory: Directory, tmp_path: Path) -> None:
+    await real_directory.user("ann")
+    await real_directory.user("stranger")
+    async with moved(real_directory, written(tmp_path, EXPORT)) as report:
+        assert report.clean, list(report.faults())
+    assert await real_directory.ids("stranger") == ["public"]
+    assert sorted(await real_directory.ids("ann")) == ["absent", "private", "public"]
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (MIDDLE, "openwebui-db, since an SQLite database"),
+        (EXPORT, "openwebui, since JSON models with access_control"),
+        (CONFIGURATION, "litellm, since YAML with a model_list"),
+        (PRICES, "litellm-prices, since a JSON object whose values have litellm_provider"),
+        (NAMED, "modeldeck, since a JSON object of models: a bundle"),
+        ({"nothing": "known"}, "modeldeck, since it looks like none of the other formats"),
+    ],
+    ids=["openwebui-db", "openwebui", "litellm", "litellm-prices", "modeldeck", "none"],
+)
+def test_the_format_is_told_from_what_a_file_holds(mover: CommandLine, tmp_path: Path, content: Any, said: str) -> None:
+    if content == MIDDLE:
+        instance(tmp_path / "source.json", content)
+    else:
+        written(tmp_path, content)
+    done = mover.run("import", "source.json", "--dry-run", "--report", "report.json")
+    assert done.stdout.startswith(f"read as {said}")
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert f"{report['format']}, since {report['reason']}".startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "content"),
+    [
+        ("litellm", EXPORT),
+        ("litellm", PRICES),
+        ("litellm-prices", EXPORT),
+        ("litellm-prices", NAMED),
+        ("openwebui", PRICES),
+        ("openwebui", CONFIGURATION),
+        ("openwebui-db", EXPORT),
+        ("modeldeck", EXPORT),
+        ("modeldeck", CONFIGURATION),
+    ],
+)
+def test_a_format_that_was_named_wrongly_is_refused(
+    mover: CommandLine, store: Stored, tmp_path: Path, wanted: str, content: Any
+) -> None:
+    written(tmp_path, content)
+    done = mover.run("import", "source.json", "--format", wanted)
+    assert done.status in (1, 2)
+    assert (done.stdout + done.stderr).count("Traceback") == 0
+    assert [secret for secret in SECRETS if secret in done.stdout + done.stderr] == []
+    assert store["models"].count_documents({}) == 0
+
+
+@pytest.mark.parametrize("wanted", [wanted for wanted in Format if wanted is not Format.OPENWEBUI_DB])
+def test_a_database_read_as_a_file_is_refused(
+    mover: CommandLine, store: Stored, tmp_path: Path, wanted: Format
+) -> None:
+    instance(tmp_path / "webui.db", LATE)
+    done = mover.run("import", "webui.db", "--format", wanted)
+    assert (done.status, done.stdout.splitlines()[-1]) == (1, "0 changes")
+    assert done.stderr.startswith("modeldeck: the source can't be read to its end: ")
+    assert OLD_KEY not in done.stderr
+    assert store["users"].count_documents({}) == 0
+
+
+async def test_a_database_of_something_else_is_refused(real_directory: Directory, tmp_path: Path) -> None:
+    path = instance(tmp_path / "other.db", "CREATE TABLE t (id TEXT);")
+    with pytest.raises(SourceError, match="not the database of Open WebUI"):
+        async with moved(real_directory, path):
+            pass
+
+
+async def test_more_than_one_batch_of_everything_comes_in(
+    real_directory: Directory, raw: Stored, tmp_path: Path
+) -> None:
+    path = instance(tmp_path / "webui.db", *SOUND)
+    many = range(1500)
+    insert(path, "user", [(f"u{n}", f"U {n}", f"u{n}@x.org", "user", None) for n in many])
+    insert(path, "model", [(f"n{n}", f"u{n}", "gpt-4o", f"N {n}", "{}", "{}", 2, 1, 1, "v") for n in many])
+    insert(path, "model_history", [(f"v{n}", f"n{n}", None, '{"name": "old"}', f"u{n}", None, 7) for n in many])
+    async with moved(real_directory, path, atomic=True) as report:
+        assert report.clean, list(report.faults())[:5]
+    assert raw["models"].count_documents({"version": 2}) == len(many)
+    assert raw["revisions"].count_documents({"version": 1, "after": {"name": "old"}}) == len(many)
+
+
+# --- The documentation
+
+
+def test_the_example_for_scripts_runs(mover: CommandLine, store: Stored, tmp_path: Path) -> None:
+    mover.ok("user", "add", "--id", "ann", "--email", "ann@example.com", "--name", "Ann", "--role", "admin")
+    instance(tmp_path / "webui.db", *SOUND)
+    [example] = blocks(ROOT / "docs/migrating.md", "python")
+    done = subprocess.run(
+        [sys.executable, "-c", example],
+        cwd=tmp_path,
+        env={**mover.environment, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=COMMAND_SECONDS,
+        check=True,
+    )
+    assert done.stdout.splitlines() == ["9 changes, clean: True"]
+    assert store["models"].distinct("_id") == ["gpt-4o", "m"]
+    assert sorted(store["users"].distinct("_id")) == ["ann", "ben"]
+
+
+def test_every_format_and_option_is_described() -> None:
+    text = (ROOT / "docs/migrating.md").read_text(encoding="utf-8")
+    options = ("--dry-run", "--map-users", "--create-groups", "--atomic", "--report", "--owner", "--format")
+    assert [word for word in (*Format, *options) if f"`{word}" not in text] == []
+
+
+def test_a_report_that_cant_be_written_is_found_out_before_anything_is(
+    mover: CommandLine, store: Stored, tmp_path: Path
+) -> None:
+    done = mover.run("import", str(written(tmp_path, NAMED)), "--report", str(tmp_path / "nowhere" / "r.json"))
+    assert (done.status, "The report can't be written" in done.stderr) == (2, True)
+    assert store["models"].count_documents({}) == 0

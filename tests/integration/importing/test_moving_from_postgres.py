@@ -1,0 +1,70 @@
+"""An instance on PostgreSQL moves in as the same one on SQLite does. Skipped, visibly, where there is no PostgreSQL."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from service.importing.readers.openwebui_db import read_openwebui_db
+from service.importing.source import Item
+from tests.support import postgres
+from tests.support.commands import CommandLine
+from tests.support.instances import EARLY, LATE, MIDDLE, instance
+from tests.support.moving import SOUND, Stored, dump
+
+PROGRAMS = postgres.folder_of_programs()
+
+pytestmark = pytest.mark.skipif(PROGRAMS is None, reason="there is no PostgreSQL on this machine")
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    assert PROGRAMS is not None
+    with postgres.running(PROGRAMS) as address:
+        yield address
+
+
+def items(where: str) -> list[Item]:
+    with read_openwebui_db(where) as whole:
+        first = list(whole())
+        # An import reads it twice.
+        assert list(whole()) == first
+        return first
+
+
+@pytest.mark.parametrize(("era", "statements"), [("early", EARLY), ("middle", MIDDLE), ("late", LATE)])
+def test_every_era_is_read_as_from_sqlite(address: str, tmp_path: Path, era: str, statements: str) -> None:
+    path = instance(tmp_path / "webui.db", statements)
+    assert items(postgres.copied(path, address, era)) == items(str(path))
+
+
+def test_it_is_read_as_it_was_at_one_moment(address: str, tmp_path: Path) -> None:
+    url = postgres.copied(instance(tmp_path / "webui.db", LATE), address, "moment")
+    with read_openwebui_db(url) as whole, psycopg.connect(url, autocommit=True) as other:
+        before = list(whole())
+        other.execute("DELETE FROM model")
+        other.execute("UPDATE \"user\" SET name = 'changed'")
+        assert list(whole()) == before
+
+
+def test_a_whole_instance_moves_in_by_command(mover: CommandLine, store: Stored, address: str, tmp_path: Path) -> None:
+    path = instance(tmp_path / "webui.db", *SOUND)
+    url = postgres.copied(path, address, "whole")
+    rehearsed = mover.ok("import", url, "--dry-run")
+    assert rehearsed.splitlines()[0].startswith("read as openwebui-db")
+    assert store["models"].count_documents({}) == 0
+    mover.ok("import", url, "--report", "report.json")
+    assert mover.ok("import", url).endswith("\n0 changes")
+    # The same instance from its other database has nothing to add.
+    assert mover.ok("import", str(path)).endswith("\n0 changes")
+    told = rehearsed + (tmp_path / "report.json").read_text() + dump(store)
+    assert "planted-password" not in told
+
+
+def test_what_cant_be_read_is_told_without_the_password(mover: CommandLine, address: str) -> None:
+    for url in (f"{address}absent", f"{address}postgres", address.replace("127.0.0.1", "127.0.0.2") + "whole"):
+        done = mover.run("import", url)
+        assert done.status == 2
+        assert "planted-password" not in done.stdout + done.stderr
+        assert "Traceback" not in done.stderr

@@ -1,0 +1,219 @@
+"""Moving in from another instance: all that comes over, what stays behind, and the rehearsal of it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from documents.user import Role
+from service.auth.authentication import api_key_hash
+from service.importing import ImportOutcome
+from tests.conftest import Commands
+from tests.support.commands import CommandLine
+from tests.support.directory import LIST, Directory, model
+from tests.support.instances import EARLY, LATE, MIDDLE, insert, instance
+from tests.support.moving import (
+    CONFIGURATION,
+    DIFF,
+    EXPORT,
+    HISTORY,
+    NAMED,
+    OLD_KEY,
+    PRICES,
+    RESTORE,
+    SOUND,
+    UPDATE,
+    WRITES,
+    Stored,
+    ask,
+    dump,
+    moved,
+    written,
+)
+
+
+async def test_a_whole_instance_comes_in_once(real_directory: Directory, raw: Stored, tmp_path: Path) -> None:
+    path = instance(tmp_path / "webui.db", *SOUND)
+    async with moved(real_directory, path) as report:
+        assert report.clean, list(report.faults())
+        assert {kind: counts["created"] for kind, counts in report.summary().items()} == {
+            "group": 2,
+            "key": 1,
+            "model": 2,
+            "revision": 3,
+            "user": 2,
+        }
+    users = {user["_id"]: user for user in raw["users"].find()}
+    assert {name: user["role"] for name, user in users.items()} == {"ann": "admin", "ben": "user"}
+    assert (users["ben"]["username"], users["ben"]["group_ids"]) == ("benny", ["team"])
+    assert {group["_id"]: group["parent_id"] for group in raw["groups"].find()} == {"all": None, "team": "all"}
+    moved_in = raw["models"].find_one({"_id": "m"}) or {}
+    assert (moved_in["user_id"], moved_in["params"], moved_in["is_active"]) == ("ben", {"temperature": 0.5}, False)
+    assert [(given["id"], given["permission"]) for given in moved_in["access_grants"]] == [("a1", "write")]
+    assert "$2b$" not in dump(raw)
+
+    before = dump(raw)
+    async with moved(real_directory, path) as report:
+        assert (report.clean, report.changes) == (True, 0)
+    assert dump(raw) == before
+
+
+async def test_a_key_from_elsewhere_goes_on_and_only_its_hash_is_stored(
+    real_directory: Directory, raw: Stored, tmp_path: Path
+) -> None:
+    async with moved(real_directory, instance(tmp_path / "webui.db", *SOUND), whole_report=True) as report:
+        told = "\n".join(map(str, report.steps()))
+    assert (await ask(real_directory, OLD_KEY, LIST)).json()["total"] == 2
+    assert (await ask(real_directory, OLD_KEY, UPDATE, {"id": "m", "name": "By the old key"})).status_code == 200
+    assert (await ask(real_directory, OLD_KEY[:-1] + "3", LIST)).status_code == 401
+    [key] = raw["api_keys"].find()
+    assert (key["user_id"], key["sha256"]) == ("ben", api_key_hash(OLD_KEY))
+    assert key["expires_at"].timestamp() == 1_900_000_000
+    for text in (dump(raw), told):
+        assert OLD_KEY not in text
+
+
+async def test_history_goes_on_after_what_it_was_elsewhere(real_directory: Directory, tmp_path: Path) -> None:
+    async with moved(real_directory, instance(tmp_path / "webui.db", *SOUND)):
+        pass
+    page = (await ask(real_directory, OLD_KEY, HISTORY, id="m")).json()
+    told = [(item["version"], item["by"], item["change"]) for item in page["items"]]
+    assert told == [(4, None, "import"), (3, "ben", "import"), (2, "ben", "import"), (1, "ann", "import")]
+    assert [item["at"] for item in page["items"][1:]] == [7, 7, 7]
+
+    changed = (await ask(real_directory, OLD_KEY, UPDATE, {"id": "m", "name": "Here"})).json()
+    assert changed["version"] == 5
+    answer = await ask(real_directory, OLD_KEY, DIFF, id="m", earlier=1, later=2)
+    assert answer.json() == [{"path": "/name", "before": "M0", "after": "M1"}]
+    answer = await ask(real_directory, OLD_KEY, DIFF, id="m", earlier=4, later=5)
+    assert answer.json() == [{"path": "/name", "before": "M", "after": "Here"}]
+
+    oldest = page["items"][-1]["id"]
+    restored = (await ask(real_directory, OLD_KEY, RESTORE, {"id": "m", "revision": oldest})).json()
+    assert (restored["version"], restored["name"], restored["params"]) == (6, "M0", {"temperature": 0.5})
+    assert [given["id"] for given in restored["access_grants"]] == ["a1"]
+
+
+async def test_a_model_that_was_here_keeps_its_own_history(
+    real_directory: Directory, raw: Stored, tmp_path: Path
+) -> None:
+    await real_directory.load({"models": [model("m", "ben", name="Here")]}, tmp_path)
+    path = instance(tmp_path / "webui.db", *SOUND)
+    steps = []
+    for dry_run in (True, False):
+        async with moved(real_directory, path, dry_run=dry_run, whole_report=True) as report:
+            steps.append(list(report.steps()))
+    assert steps[0] == steps[1]
+    refused = [step.reason for step in steps[1] if (step.kind, step.outcome) == ("revision", ImportOutcome.REJECTED)]
+    assert refused == ["the model was here before its history, and has versions of its own"] * 3
+    assert [found["version"] for found in raw["revisions"].find({"model_id": "m"}).sort("version")] == [1, 2]
+
+
+@pytest.mark.parametrize("lost", [None, 1, 3])
+async def test_an_early_import_is_followed_by_a_last_one(
+    real_directory: Directory, raw: Stored, tmp_path: Path, lost: int | None
+) -> None:
+    path = instance(tmp_path / "webui.db", *SOUND)
+    async with moved(real_directory, path):
+        pass
+    # As when the first one was interrupted.
+    raw["revisions"].delete_many({"model_id": "m", "version": lost})
+    insert(path, "model_history", [("h4", "m", "h3", '{"name": "M4"}', "ben", None, 8)])
+    instance(path, "UPDATE model SET name = 'M4', updated_at = 8 WHERE id = 'm'")
+    steps = []
+    for dry_run in (True, False):
+        async with moved(real_directory, path, dry_run=dry_run, whole_report=True, atomic=True) as report:
+            assert report.clean, list(report.faults())
+            assert report.changes == (1 if lost is None else 2)
+            steps.append(list(report.steps()))
+    assert steps[0] == steps[1]
+    skipped = [(step.id, step.reason) for step in steps[1] if step.outcome is ImportOutcome.SKIPPED]
+    assert [reason for _, reason in skipped] == ["was made after the history of the model came over"]
+    page = (await ask(real_directory, OLD_KEY, HISTORY, id="m")).json()
+    assert [item["version"] for item in page["items"]] == [5, 4, 3, 2, 1]
+    answer = await ask(real_directory, OLD_KEY, DIFF, id="m", earlier=4, later=5)
+    assert answer.json() == [{"path": "/name", "before": "M", "after": "M4"}]
+
+
+def test_the_command_says_what_it_read_and_never_a_key(mover: CommandLine, store: Stored, tmp_path: Path) -> None:
+    instance(tmp_path / "webui.db", *SOUND)
+    done = mover.run("import", "webui.db", "--report", "report.json")
+    assert (done.status, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert lines[0] == "read as openwebui-db, since an SQLite database, as Open WebUI keeps its own"
+    assert lines[-1] == "10 changes"
+    report = (tmp_path / "report.json").read_text()
+    assert {name: json.loads(report)[name] for name in ("format", "changes", "undone", "fatal")} == {
+        "format": "openwebui-db",
+        "changes": 10,
+        "undone": None,
+        "fatal": None,
+    }
+    for text in (dump(store), report, done.stdout, mover.ok("import", "webui.db", "--dry-run")):
+        assert OLD_KEY not in text
+
+
+# --- The rehearsal
+
+REHEARSED: dict[str, tuple[Any, dict[str, Any]]] = {
+    "late": (LATE, {}),
+    "middle": (MIDDLE, {}),
+    "early": (EARLY, {"owner_id": "root"}),
+    "late without a model": (f"{LATE} UPDATE model SET name = '' WHERE id = 'm';", {}),
+    "a key twice": (f"{LATE} INSERT INTO api_key SELECT 'k2', user_id, key, 1900000000, 5 FROM api_key;", {}),
+    "a key of two": (f"{LATE} INSERT INTO api_key SELECT 'k2', 'ann', key, 1900000000, 5 FROM api_key;", {}),
+    "groups named": (NAMED, {"create_groups": True}),
+    "groups not named": (NAMED, {}),
+    "LiteLLM": (CONFIGURATION, {"owner_id": "root", "create_groups": True}),
+    "prices": (PRICES, {"owner_id": "root"}),
+    "export": (EXPORT, {"owner_id": "root"}),
+}
+
+
+@pytest.mark.parametrize("rehearsed", REHEARSED)
+async def test_a_dry_run_writes_nothing_and_says_what_the_run_will_do(
+    real_directory: Directory, raw: Stored, commands: Commands, tmp_path: Path, rehearsed: str
+) -> None:
+    content, options = REHEARSED[rehearsed]
+    is_sql = isinstance(content, str) and "CREATE TABLE" in content
+    path = instance(tmp_path / "source", content) if is_sql else written(tmp_path, content)
+    await real_directory.user("root", role=Role.ADMIN)
+    before = dump(raw)
+    commands.clear()
+    async with moved(real_directory, path, dry_run=True, **options) as rehearsal:
+        assert WRITES.isdisjoint(event.command_name for event in commands.started_events)
+        assert dump(raw) == before
+        async with moved(real_directory, path, whole_report=True, **options) as report:
+            assert list(rehearsal.steps()) == list(report.steps())
+            assert (rehearsal.changes, rehearsal.clean) == (report.changes, report.clean)
+    assert dump(raw) != before
+    async with moved(real_directory, path, **options) as again:
+        assert again.changes == 0
+
+
+# --- All or nothing
+
+
+@pytest.mark.parametrize("content", [LATE, f"{LATE} UPDATE model SET params = '[' WHERE id = 'm';"])
+def test_nothing_is_written_when_not_all_can_be(
+    mover: CommandLine, store: Stored, tmp_path: Path, content: str
+) -> None:
+    mover.ok("user", "add", "--email", "root@x.org", "--name", "Root", "--role", "admin")
+    mover.ok("group", "add", "--name", "There")
+    before = dump(store)
+    instance(tmp_path / "webui.db", content)
+    done = mover.run("import", "webui.db", "--atomic", "--report", "report.json")
+    assert done.status == 1
+    assert "changes, had this not failed" in done.stdout
+    assert done.stderr == "modeldeck: nothing was written, since not all of it could be\n"
+    assert json.loads((tmp_path / "report.json").read_text())["undone"]
+    assert dump(store) == before
+
+
+def test_all_is_written_when_all_can_be(mover: CommandLine, store: Stored, tmp_path: Path) -> None:
+    instance(tmp_path / "webui.db", *SOUND)
+    assert mover.ok("import", "webui.db", "--atomic").endswith("\n10 changes")
+    counts = {name: store[name].count_documents({}) for name in ("users", "groups", "models", "api_keys", "revisions")}
+    assert counts == {"users": 2, "groups": 2, "models": 2, "api_keys": 1, "revisions": 5}
+    assert mover.ok("import", "webui.db", "--atomic").endswith("\n0 changes")

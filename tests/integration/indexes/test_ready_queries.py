@@ -1,0 +1,204 @@
+"""The ready queries of docs/data.md, run as they stand there, and its change streams."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from bson import Int64
+from bson.json_util import dumps, loads
+from pymongo import MongoClient
+from pymongo.database import Database as SyncDatabase
+
+from documents import DOCUMENTS
+from indexes.dictionary.fields import fields
+from indexes.dictionary.queries import Query, read_queries
+from indexes.ensure import ensure
+from indexes.views import VIEWS
+from service.database import Database
+from service.demo.catalogue import load_demo
+from service.settings import Settings
+from tests.conftest import TIMEOUT_SECONDS
+from tests.support.commands import end, until
+from tests.support.directory import Directory, grant, model
+from tests.support.documentation import ROOT, blocks
+from tests.support.queries import ANSWERS
+from tests.support.tools import installed, ran
+
+Raw = SyncDatabase[dict[str, Any]]
+
+NAME = "modeldeck"
+PAGE, FOLDER, MONGOSH = ROOT / "docs/data.md", ROOT / "docs/queries", ROOT / "tests/mongosh"
+QUERIES = read_queries(FOLDER)
+INSTALL_SECONDS = 150.0
+
+
+def _answer(query: Query) -> str:
+    return query.name.partition("-")[2].replace("-", "_")
+
+
+@pytest.fixture(scope="module")
+def uri(mongo_uri: str) -> str:
+    return mongo_uri.replace("/modeldeck_test?", f"/{NAME}?")
+
+
+@pytest.fixture(scope="module")
+async def demo(uri: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Raw]:
+    """The demo catalogue, with a bit of everything that the queries look for."""
+    folder = tmp_path_factory.mktemp("demo")
+    with MongoClient[dict[str, Any]](uri, tz_aware=True) as client:
+        client.drop_database(NAME)
+        database = Database.connect(uri, NAME, TIMEOUT_SECONDS)
+        await database.open()
+        await ensure(database)
+        await load_demo(database)
+        async with Directory.on(database, Settings(_env_file=None, data_dir=folder)) as directory:
+            await directory.user("left")
+            tags = {"tags": ["sql", "left alone"]}
+            models = [
+                model("orphan", "nobody", base_model_id="gone/base"),
+                model("shared-orphan", "nobody", access_grants=[grant("group:g-engineering")]),
+                model("of-one-who-left", "left", is_active=False, meta=tags, params={"system": "Ä" * 5000}),
+            ]
+            await directory.load({"models": models}, folder)
+            await directory.post("/api/models/model/toggle", "u-admin", id="nda-checker")
+        client[NAME].users.update_one({"_id": "left"}, {"$set": {"is_active": False}})
+        yield client[NAME]
+        database.close()
+        client.drop_database(NAME)
+
+
+@pytest.fixture(scope="module")
+def mongosh(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The path of a mongosh that is there for these tests only."""
+    folder = tmp_path_factory.mktemp("mongosh")
+    for name in ("package.json", "package-lock.json"):
+        (folder / name).write_bytes((MONGOSH / name).read_bytes())
+    npm = ("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
+    installed(*npm, cwd=folder, seconds=INSTALL_SECONDS)
+    return str(folder / "node_modules/.bin/mongosh")
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    # mongosh keeps its settings and its log at home.
+    return {**os.environ, "HOME": str(tmp_path_factory.mktemp("home"))}
+
+
+@pytest.fixture(scope="module")
+def shown(mongosh: str, demo: Raw, uri: str, environment: dict[str, str]) -> Any:
+    """What mongosh answers to all of the queries."""
+    script = Path(environment["HOME"]) / "queries.js"
+    answers = [f"answers[{json.dumps(_answer(query))}] = ({query.shell.strip()}).toArray();" for query in QUERIES]
+    script.write_text("\n".join(["const answers = {};", *answers, "print(EJSON.stringify(answers));"]))
+    printed = ran(mongosh, "--quiet", uri, "--file", str(script), env=environment)
+    return loads(printed)
+
+
+def test_every_query_is_answered_the_long_way_too() -> None:
+    assert sorted(_answer(query) for query in QUERIES) == sorted(ANSWERS)
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.name)
+def test_in_python(demo: Raw, query: Query) -> None:
+    around: dict[str, Any] = {"db": demo}
+    exec(query.python, around)
+    _compare(around["rows"], demo, query)
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.name)
+def test_in_mongosh(demo: Raw, shown: dict[str, Any], query: Query) -> None:
+    _compare(shown[_answer(query)], demo, query)
+
+
+def _compare(rows: list[dict[str, Any]], demo: Raw, query: Query) -> None:
+    expected = ANSWERS[_answer(query)](demo)
+    assert expected, "the demo has nothing to show for this query"
+    assert [dumps(row, sort_keys=True) for row in rows] == [dumps(row, sort_keys=True) for row in expected]
+
+
+_TYPES = {str: "string", bool: "bool", int: "int", Int64: "long", datetime: "date", type(None): "null", dict: "object"}
+
+
+def _types(value: Any, path: list[str]) -> Iterator[str]:
+    """Yield the types of what is found at a path, in each element of the arrays on the way."""
+    if path:
+        for one in value if isinstance(value, list) else [value]:
+            assert path[0] in one, (path, one)
+            yield from _types(one[path[0]], path[1:])
+    elif isinstance(value, list):
+        yield from {f"array of {_TYPES[type(element)]}" for element in value}
+    else:
+        yield _TYPES[type(value)]
+
+
+def test_types_are_those_of_the_database(demo: Raw) -> None:
+    described = [(view.name, view.columns) for view in VIEWS]
+    described += [(str(document.Settings.name), list(fields(document))) for document in DOCUMENTS]
+    for name, columns in described:
+        rows = list(demo[name].find())
+        assert rows, name
+        for column in columns:
+            found = {found for row in rows for found in _types(row, column.name.split("."))}
+            assert found <= set(column.bson_type.split(" or ")), (name, column.name, found)
+
+
+def test_the_database_of_the_page_is_the_one(demo: Raw, uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODELDECK_MONGODB_URI", uri)
+    around: dict[str, Any] = {}
+    exec(blocks(PAGE, "python")[0], around)
+    assert around["db"].models_flat.find_one() is not None
+    around["db"].client.close()
+
+
+@pytest.fixture
+def changed(demo: Raw) -> Iterator[Raw]:
+    yield demo
+    demo.models.delete_many({"_id": {"$regex": "^followed"}})
+
+
+def test_changes_are_followed_in_python_from_where_it_ended(changed: Raw, uri: str, tmp_path: Path) -> None:
+    around = f"from pymongo import MongoClient\ndb = MongoClient({uri!r}, tz_aware=True)[{NAME!r}]\n"
+    script = around + (FOLDER / "follow.py").read_text(encoding="utf-8")
+    _follow(changed, tmp_path, sys.executable, "-u", "-c", script)
+
+
+def test_changes_are_followed_in_mongosh_from_where_it_ended(
+    changed: Raw, uri: str, mongosh: str, environment: dict[str, str], tmp_path: Path
+) -> None:
+    _follow(changed, tmp_path, mongosh, "--quiet", uri, "--file", str(FOLDER / "follow.js"), env=environment)
+
+
+def _follow(raw: Raw, folder: Path, *command: str, **options: Any) -> None:
+    """Run the command, end it, and run it again: it has to tell what was changed in between."""
+    output = folder / "output"
+    record = raw.models.find_one({"_id": "sql-tuning"}) or {}
+
+    def is_told(name: str) -> bool:
+        # Nobody says when the stream begins: changes are made until one is told.
+        raw.models.insert_one({**record, "_id": f"followed-{name}-{uuid4()}"})
+        return f"insert followed-{name}" in output.read_text()
+
+    def run_until_told(name: str) -> None:
+        with output.open("a") as file:
+            process = subprocess.Popen(command, cwd=folder, stdout=file, stderr=subprocess.STDOUT, text=True, **options)
+        try:
+            until(lambda: is_told(name) or process.poll() is not None, f"{name} is told")
+            until(lambda: (folder / "models.token").exists() or process.poll() is not None, "the token is kept")
+            assert process.poll() is None, output.read_text()
+        finally:
+            end(process)
+
+    run_until_told("before")
+    raw.models.insert_one({**record, "_id": "followed-between"})
+    raw.models.update_one({"_id": "followed-between"}, {"$inc": {"version": 1}})
+    run_until_told("after")
+    between = [line for line in output.read_text().splitlines() if "between" in line]
+    version = record["version"]
+    assert between == [f"insert followed-between {version}", f"update followed-between {version + 1}"]

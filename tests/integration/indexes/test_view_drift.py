@@ -1,0 +1,84 @@
+"""Views that others changed, removed, or put something else in the place of."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+from pymongo.database import Database as SyncDatabase
+
+from indexes.ensure import check, ensure
+from indexes.views import VIEW_NAMES, VIEWS
+from service.cli.open_database import open_database
+from service.database import Database
+from service.settings import Settings
+from tests.conftest import DATABASE
+from tests.support.directory import LIST, Directory
+
+Raw = SyncDatabase[dict[str, Any]]
+
+
+@pytest.fixture(autouse=True)
+async def mended(mongod: Database, raw: Raw) -> AsyncIterator[None]:
+    """Leave the declared views behind, whatever a test did to them."""
+    yield
+    for name in VIEW_NAMES:
+        raw.drop_collection(name)
+    assert await ensure(mongod) == []
+
+
+async def _told(database: Database) -> list[str]:
+    return [str(drift) for drift in await check(database)]
+
+
+async def test_a_missing_view_is_told_and_made(mongod: Database, raw: Raw) -> None:
+    raw.drop_collection("tag_usage")
+    assert await _told(mongod) == ["missing: tag_usage.view (of models)"]
+    assert await ensure(mongod) == []
+    assert list(raw.tag_usage.find()) == []
+
+
+@pytest.mark.parametrize(
+    ("source", "pipeline", "told"),
+    [
+        ("models", [], "different: tag_usage.view (another pipeline than the declared one)"),
+        ("users", [], "different: tag_usage.view (declared of models, live of users)"),
+    ],
+)
+async def test_a_view_of_another_version_is_told_and_replaced(
+    mongod: Database, raw: Raw, source: str, pipeline: list[Any], told: str
+) -> None:
+    raw.command({"collMod": "tag_usage", "viewOn": source, "pipeline": pipeline})
+    assert await _told(mongod) == [told]
+    assert await ensure(mongod) == []
+    assert await check(mongod) == []
+
+
+async def test_the_order_of_columns_counts(mongod: Database, raw: Raw) -> None:
+    [view] = [view for view in VIEWS if view.name == "tag_usage"]
+    *stages, last = view.pipeline
+    turned = {"$project": dict(reversed(last["$project"].items()))}
+    raw.command({"collMod": view.name, "viewOn": view.source, "pipeline": [*stages, turned]})
+    assert len(await _told(mongod)) == 1
+
+
+async def test_a_collection_in_place_of_a_view_is_told_and_left_alone(
+    real_directory: Directory, settings: Settings, mongo_uri: str, raw: Raw
+) -> None:
+    await real_directory.user("ann")
+    raw.drop_collection("tag_usage")
+    raw.tag_usage.insert_one({"_id": "mine"})
+    located = settings.model_copy(update={"mongodb_uri": SecretStr(mongo_uri), "database": DATABASE})
+
+    async with open_database(located) as database:
+        assert await _told(database) == ["different: tag_usage.view (a collection stands in its place)"]
+
+    assert raw.tag_usage.count_documents({}) == 1
+    # The service itself reads no view.
+    assert (await real_directory.client.get("/health/ready")).status_code == 200
+    assert (await real_directory.get(LIST, "ann")).status_code == 200
+
+
+async def test_a_view_takes_no_writes(raw: Raw) -> None:
+    with pytest.raises(Exception, match="is a view"):
+        raw.tag_usage.insert_one({"tag": "x"})

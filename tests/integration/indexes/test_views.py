@@ -1,0 +1,287 @@
+"""What the views tell, against the long way to it and against what the service answers."""
+
+import random
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bson.datetime_ms import DatetimeMS
+from pymongo.database import Database as SyncDatabase
+
+from documents import ModelRecord, User
+from documents.revision import Change
+from indexes.views import VIEWS
+from service.auth import access_rule
+from service.auth.authentication import _active_caller, user_pipeline
+from service.database import Database
+from service.errors import UnauthorizedError
+from tests.conftest import emptied, settings_in
+from tests.support import naive
+from tests.support.directory import Directory, grant, model
+from tests.support.naive import in_any_order
+from tests.support.oracle import Oracle
+from tests.support.world import World
+
+Raw = SyncDatabase[dict[str, Any]]
+
+SEEDS = [11, 12, 13]
+MODELS = 120
+IMAGE = "data:image/png;base64,iVBORw0KGgo="
+
+
+@pytest.fixture(scope="module", params=SEEDS)
+async def filled(
+    request: pytest.FixtureRequest, real_database: Database, raw: Raw, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[World]:
+    """A directory with people who are inactive or leaving, groups that are leaving, and a past."""
+    folder = tmp_path_factory.mktemp("world")
+    async with Directory.on(await emptied(real_database), settings_in(folder)) as directory:
+        world = await World.fill(directory, folder, MODELS, request.param)
+        chance = random.Random(request.param)
+        _upset(world, raw, chance)
+        _remember(world, raw, chance)
+        yield world
+
+
+def _upset(world: World, raw: Raw, chance: random.Random) -> None:
+    for user_id in chance.sample(world.callers, 6):
+        raw.users.update_one({"_id": user_id}, {"$set": {"is_active": False, "leaving": chance.random() < 0.5}})
+    for group in chance.sample(world.generator.groups, 3):
+        raw.groups.update_one({"_id": group["id"]}, {"$set": {"leaving": True}})
+    metas: list[dict[str, Any]] = [
+        {"profile_image_url": IMAGE, "description": "Draws.", "capabilities": {"vision": True, "usage": False}},
+        {"profile_image_url": "", "capabilities": {"a.b": True, "$c": True, "n": 1}},
+        {"profile_image_url": "https://example.org/x.png", "tags": [{"name": "Only"}]},
+    ]
+    for made, meta in zip(world.generator.models, metas, strict=False):
+        tags = [tag["name"].lower() for tag in meta.get("tags", [])]
+        raw.models.update_one({"_id": made["id"]}, {"$set": {"meta": meta, "keys.tags": tags}})
+    raw.models.update_one({"_id": world.generator.models[5]["id"]}, {"$set": {"params": {"system": ["no", "text"]}}})
+
+
+def _remember(world: World, raw: Raw, chance: random.Random) -> None:
+    start = datetime(2024, 2, 27, 23, 59, 59, tzinfo=UTC)
+    raw.revisions.insert_many(
+        {
+            "_id": f"r{number}",
+            "model_id": chance.choice(world.generator.models)["id"],
+            "version": 1000 + number,
+            "at": start + timedelta(seconds=chance.choice([0, 1, 86_400, chance.randrange(6 * 86_400)])),
+            "by": chance.choice([None, *world.callers[:3]]),
+            "change": chance.choice(list(Change)).value,
+            "before": None,
+            "after": {},
+        }
+        for number in range(200)
+    )
+
+
+def _rows(raw: Raw, view: str, **query: Any) -> list[dict[str, Any]]:
+    return list(raw[view].find(query))
+
+
+def _access(rows: list[dict[str, Any]]) -> dict[tuple[str, str], tuple[str, set[tuple[str, str, str, str]]]]:
+    found = {
+        (row["user_id"], row["model_id"]): (
+            row["permission"],
+            {(path["kind"], path["permission"], path["through_id"], path["group_id"]) for path in row["paths"]},
+        )
+        for row in rows
+    }
+    assert len(found) == len(rows)
+    return found
+
+
+@pytest.mark.parametrize("view", ["models_flat", "model_grants", "daily_changes"])
+async def test_a_view_tells_what_the_long_way_leads_to(filled: World, raw: Raw, view: str) -> None:
+    expected = getattr(naive, view)(raw)
+    assert len(expected) > 20
+    assert in_any_order(_rows(raw, view)) == in_any_order(expected)
+
+
+async def test_the_usage_of_tags_is_what_the_long_way_leads_to(filled: World, raw: Raw) -> None:
+    rows, ways = _rows(raw, "tag_usage"), naive.written(raw)
+    shown = {row["tag"]: row.pop("shown_as") for row in rows}
+    assert in_any_order(rows) == in_any_order(naive.tag_usage(raw))
+    assert all(shown[tag] in {*ways[tag], tag} for tag in ways)
+    assert any(shown[tag] != tag for tag in ways)
+
+
+@pytest.mark.parametrize("view", ["effective_access", "effective_access_by_model"])
+async def test_access_is_what_the_oracle_says(filled: World, raw: Raw, view: str) -> None:
+    active = {user["_id"]: user["is_active"] for user in raw.users.find()}
+    users = [{**user, "is_active": active[user["id"]]} for user in filled.generator.users if user["id"] in active]
+    oracle = Oracle(users, filled.generator.groups, [_bundled(record) for record in raw.models.find()])
+    expected = {
+        (user_id, made["id"]): (
+            permission,
+            {(kind, allowed, via[0] if via else None, via[-1] if via else None) for kind, allowed, via in paths},
+        )
+        for made in filled.generator.models
+        for user_id, (permission, paths) in oracle.readers(made["id"]).items()
+    }
+    assert len(expected) > MODELS
+    assert _access(_rows(raw, view)) == expected
+
+
+def _bundled(record: dict[str, Any]) -> dict[str, Any]:
+    return {"id": record["_id"], "user_id": record["user_id"], "access_grants": record["access_grants"]}
+
+
+@pytest.mark.parametrize("view", ["effective_access", "effective_access_by_model"])
+async def test_access_is_what_the_service_grants(filled: World, raw: Raw, view: str) -> None:
+    rows = await _granted(filled.directory.database, raw)
+    assert {key: permission for key, (permission, _) in _access(_rows(raw, view)).items()} == rows
+
+
+async def _granted(database: Database, raw: Raw) -> dict[tuple[str, str], str]:
+    found = {}
+    for user in raw.users.find():
+        try:
+            caller = _active_caller((await database.aggregate(User, user_pipeline(user["_id"])))[0])
+        except UnauthorizedError:
+            continue
+        for record in await database.find(ModelRecord, access_rule.readable(caller), fields=["keys.writers"]):
+            found[user["_id"], record["_id"]] = "write" if access_rule.can_write(caller, record) else "read"
+    return found
+
+
+async def test_filters_find_the_same_rows(filled: World, raw: Raw) -> None:
+    everything = _rows(raw, "effective_access")
+    chance = random.Random(1)
+    for made in chance.sample(filled.generator.models, 2):
+        expected = in_any_order(row for row in everything if row["model_id"] == made["id"])
+        for view in ("effective_access", "effective_access_by_model"):
+            assert in_any_order(_rows(raw, view, model_id=made["id"])) == expected
+    for user_id in chance.sample(filled.callers, 2):
+        expected = in_any_order(row for row in everything if row["user_id"] == user_id)
+        for view in ("effective_access", "effective_access_by_model"):
+            assert in_any_order(_rows(raw, view, user_id=user_id)) == expected
+    grants = _rows(raw, "model_grants")
+    for one in chance.sample(grants, 5):
+        expected = in_any_order(row for row in grants if row["principal_id"] == one["principal_id"])
+        principal = f"{one['principal_type']}:{one['principal_id']}"
+        narrowed = {"principal_id": one["principal_id"], "keys.readers": {"$in": [principal, *_either(one)]}}
+        assert in_any_order(raw.model_grants.find(narrowed)) == expected
+    days = _rows(raw, "daily_changes")
+    some = {"$gte": datetime(2024, 2, 28, tzinfo=UTC), "$lt": datetime(2024, 3, 2, tzinfo=UTC)}
+    expected = in_any_order(row for row in days if some["$gte"] <= row["day"] < some["$lt"])
+    assert in_any_order(_rows(raw, "daily_changes", day=some)) == expected
+    assert 0 < len(expected) < len(days)
+
+
+def _either(row: dict[str, Any]) -> list[str]:
+    # Some groups have the id of a user.
+    return [f"{kind}:{row['principal_id']}" for kind in ("user", "group")]
+
+
+async def test_rows_have_the_declared_columns_in_their_order(filled: World, raw: Raw) -> None:
+    for view in VIEWS:
+        declared = list(dict.fromkeys(column.name.partition(".")[0] for column in view.columns))
+        for row in raw[view.name].find().limit(50):
+            assert list(row) == declared, view.name
+    path = next(row["paths"][0] for row in raw.effective_access.find() if row["paths"])
+    [access_view] = [view for view in VIEWS if view.name == "effective_access"]
+    nested = [column.name.partition(".")[2] for column in access_view.columns if "." in column.name]
+    assert list(path) == nested
+
+
+async def test_views_hold_nothing_that_is_large_or_secret(filled: World, raw: Raw) -> None:
+    emails = {user["email"] for user in raw.users.find()}
+    hashes = {key["sha256"] for key in raw.api_keys.find()}
+    for view in VIEWS:
+        rows = _rows(raw, view.name)
+        if view.name == "models_flat":
+            for row in rows:
+                row.pop("owner_email")
+        text = repr(rows)
+        assert not any(secret in text for secret in (IMAGE, "secret of", *emails, *hashes)), view.name
+
+
+MALFORMED: list[tuple[str, dict[str, Any]]] = [
+    *(
+        ("models", {"$unset": {field: 1}})
+        for field in ("name", "meta", "params", "access_grants", "is_active", "keys", "user_id", "created_at")
+    ),
+    *(
+        ("models", {"$set": {field: value}})
+        for field, value in (
+            ("meta", [{"tags": 1}]),
+            ("meta.tags", ["a", {"name": 1}, {"name": "b"}, None]),
+            ("meta.capabilities", ["vision"]),
+            ("meta.profile_image_url", {"a": 1}),
+            ("params", "text"),
+            ("access_grants", ["x", None, {"principal_type": "user", "principal_id": ["*"], "permission": "read"}]),
+            ("access_grants", {"principal_type": "user", "principal_id": "*", "permission": "read"}),
+            ("keys.readers", "user:*"),
+            ("keys.writers", "user:*"),
+            ("keys.readers", ["user:*", 1, None, {}]),
+            ("keys.tags", "tag"),
+            ("name", 5),
+            ("version", "one"),
+        )
+    ),
+    *(
+        ("users", {"$set": {field: value}})
+        for field, value in (
+            ("group_ids", "low"),
+            ("group_ids", [None, 1, "low"]),
+            ("is_active", [True]),
+            ("is_active", "yes"),
+            ("role", ["admin"]),
+            ("name", None),
+            ("leaving", True),
+        )
+    ),
+    *(("groups", {"$set": {field: value}}) for field, value in (("parent_id", ["top", 1]), ("parent_id", "low"))),
+    ("groups", {"$set": {"leaving": True}}),
+]
+
+
+@pytest.mark.parametrize(("collection", "change"), MALFORMED, ids=str)
+async def test_what_others_wrote_malformed_gives_the_rights_that_it_gives_in_the_service(
+    real_directory: Directory, raw: Raw, tmp_path: Path, collection: str, change: dict[str, Any]
+) -> None:
+    for group, parent in (("top", None), ("low", "top"), ("aside", None)):
+        await real_directory.group(group, parent)
+    for user in ("ann", "low"):
+        await real_directory.user(user, groups=["low"])
+    models = [
+        model("m", "low", access_grants=[grant("user:ann"), grant("group:top", "write")], meta={"tags": ["x"]}),
+        model("sound", "ann", access_grants=[grant("group:low")], meta={"tags": ["y"]}),
+    ]
+    assert (await real_directory.load({"models": models}, tmp_path)).clean
+    raw[collection].update_one({"_id": {"models": "m", "users": "low", "groups": "low"}[collection]}, change)
+
+    expected = await _granted(real_directory.database, raw)
+    for view in ("effective_access", "effective_access_by_model"):
+        rows = _access(_rows(raw, view))
+        assert {key: permission for key, (permission, _) in rows.items()} == expected
+        assert _rows(raw, view, user_id="ann")
+    assert all(_rows(raw, view.name) for view in VIEWS)
+    assert {row["_id"] for row in _rows(raw, "models_flat")} == {"m", "sound"}
+
+
+@pytest.mark.parametrize("at", [DatetimeMS(10**15), DatetimeMS(-(10**14)), "yesterday", None], ids=str)
+async def test_changes_at_no_sensible_time_hide_no_other(mongod: Database, raw: Raw, at: Any) -> None:
+    moments = [datetime(1970, 1, 1, tzinfo=UTC), datetime(2200, 12, 31, 23, 59, 59, tzinfo=UTC), at]
+    raw.revisions.insert_many(
+        {"_id": number, "model_id": "m", "version": number, "at": moment, "by": None, "change": "update"}
+        for number, moment in enumerate(moments)
+    )
+    assert [row["day"].year for row in raw.daily_changes.find().sort("day")] == [1970, 2200]
+
+
+async def test_changes_at_the_ends_of_time_are_told(mongod: Database, raw: Raw) -> None:
+    moments = [datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)]
+    raw.revisions.insert_many(
+        {"_id": number, "model_id": "m", "version": number, "at": moment, "by": None, "change": "update"}
+        for number, moment in enumerate(moments)
+    )
+    assert [row["day"].date() for row in raw.daily_changes.find().sort("day")] == [day.date() for day in moments]
+
+
+async def test_an_empty_directory_has_empty_views(mongod: Database, raw: Raw) -> None:
+    assert all(_rows(raw, view.name) == [] for view in VIEWS)

@@ -1,0 +1,168 @@
+"""What only a real server can show of the list: exact values, one round trip, large pages, plans."""
+
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from pymongo.database import Database as SyncDatabase
+
+from documents import ModelRecord
+from documents.model import MAX_RECORD_BYTES
+from documents.user import Role
+from indexes.ensure import ensure
+from indexes.model import INDEXES
+from service.auth.authentication import Authenticator
+from service.errors import ConflictError
+from service.listing.params import ListParams
+from service.listing.pipeline import list_hint, list_match, list_pipeline
+from tests.conftest import Commands
+from tests.support.directory import LIST, Directory, grant, model
+
+EXACT: list[dict[str, Any]] = [
+    {"z": 1, "a": 2, "m": {"y": 1, "b": 2}},
+    {"$set": {"$inc": 1}, "a.b": {".": 1}, "": {"": 0}, "$": "$$ROOT"},
+    {"$ref": "x", "$id": 1, "z": 2},
+    {"$id": 1, "deep": [{"a": [{"$db": "q", "$ref": "x", "$id": {"$ref": "y", "$id": 0}}]}]},
+    {"ints": [2**63 - 1, -(2**63), 2**53 + 1, 0, 2**31], "floats": [1.0, 0.1, 1e308, 5e-324, -0.0, 1e16]},
+    {"text": "\u0000 \u2028 \U0001f600 \ufeff é é", "empty": ["", [], {}, None, True, False]},
+    {"_id": 7, "length": 3, "__proto__": {}, "toString": "x"},
+]
+
+
+@pytest.mark.parametrize("value", EXACT)
+async def test_free_form_values_come_back_exactly(
+    real_directory: Directory, tmp_path: Path, value: dict[str, Any]
+) -> None:
+    await real_directory.user("ann")
+    complete = {"profile_image_url": "/static/x.png", "description": "d", "capabilities": {}, **value}
+    await real_directory.load({"models": [model("m", "ann", params=value, meta=complete)]}, tmp_path)
+
+    answer = await real_directory.get(LIST, "ann")
+
+    [item] = orjson.loads(answer.content)["items"]
+    assert orjson.dumps(item["params"]) == orjson.dumps(value)
+    assert orjson.dumps(item["meta"]) == orjson.dumps(complete)
+
+
+async def test_a_list_request_is_one_aggregate_on_models(
+    real_directory: Directory, tmp_path: Path, commands: Commands
+) -> None:
+    await real_directory.user("ann")
+    await real_directory.load({"models": [model(f"m{at}", "ann") for at in range(3)]}, tmp_path)
+    await real_directory.page("ann")
+    await real_directory.use_is_noted("ann")
+    for parameters in ({}, {"query": "name"}, {"tag": "x", "page": 2}, {"view_option": "shared", "page_size": 100}):
+        commands.clear()
+        await real_directory.page("ann", **parameters)
+        assert [name for name, _ in commands.on("models")] == ["aggregate"]
+        assert [name for name, _ in commands.on("api_keys")] == ["aggregate"]
+        assert {event.command_name for event in commands.started_events} == {"aggregate"}
+
+
+async def test_a_page_of_the_largest_records_is_answered(real_directory: Directory, tmp_path: Path) -> None:
+    await real_directory.user("ann")
+    filler = "x" * (MAX_RECORD_BYTES - 600)
+    models = [model(f"m{at:03}", "ann", params={"system": filler}) for at in range(100)]
+    assert (await real_directory.load({"models": models}, tmp_path)).clean
+
+    page = await real_directory.page("ann", page_size=100)
+
+    assert (len(page["items"]), page["total"]) == (100, 100)
+    assert all(item["params"]["system"] == filler for item in page["items"])
+
+
+async def test_values_of_types_that_json_lacks_do_not_break_the_list(
+    real_directory: Directory, tmp_path: Path, raw: SyncDatabase[dict[str, Any]]
+) -> None:
+    await real_directory.user("ann")
+    await real_directory.load({"models": [model("m", "ann")]}, tmp_path)
+    raw.models.update_one({"_id": "m"}, [{"$set": {"params": {"at": "$$NOW", "id": {"$toObjectId": "0" * 24}}}}])
+
+    [item] = (await real_directory.page("ann"))["items"]
+    assert item["params"]["id"] == "0" * 24
+
+
+async def test_a_missing_index_makes_the_list_slower_not_unavailable(
+    real_directory: Directory, tmp_path: Path, raw: SyncDatabase[dict[str, Any]]
+) -> None:
+    await real_directory.user("ann")
+    await real_directory.load({"models": [model("m", "ann")]}, tmp_path)
+    raw.models.drop_index("readable_by_created")
+    try:
+        assert await real_directory.ids("ann") == ["m"]
+        assert (await real_directory.client.get("/health/ready")).status_code == 503
+    finally:
+        await ensure(real_directory.database)
+    assert (await real_directory.client.get("/health/ready")).status_code == 200
+
+
+def _stages(plan: dict[str, Any]) -> list[dict[str, Any]]:
+    inner = [plan["inputStage"]] if "inputStage" in plan else plan.get("inputStages", [])
+    return [plan, *(stage for child in inner for stage in _stages(child))]
+
+
+async def _explain(
+    directory: Directory, raw: SyncDatabase[dict[str, Any]], user: str, params: ListParams
+) -> tuple[list[dict[str, Any]], dict[str, Any]]:
+    caller = await Authenticator(directory.database).resolve(f"Bearer {await directory.key(user)}")
+    match = list_match(params, caller)
+    pipeline = list_pipeline(params, match)
+    page = pipeline[: next(at for at, stage in enumerate(pipeline) if "$lookup" in stage)]
+    command: dict[str, Any] = {"aggregate": "models", "pipeline": page, "hint": list_hint(params, match), "cursor": {}}
+    explained = raw.command("explain", command, verbosity="executionStats")
+    plan = explained["queryPlanner"]["winningPlan"]
+    return _stages(plan.get("queryPlan", plan)), explained["executionStats"]
+
+
+FILTERS: list[dict[str, Any]] = [{}, {"kind": "base"}, {"is_active": False}, {"view_option": "shared"}, {"page": 9}]
+
+
+async def test_a_page_reads_no_more_records_than_it_shows(
+    real_directory: Directory, tmp_path: Path, raw: SyncDatabase[dict[str, Any]]
+) -> None:
+    await real_directory.group("g")
+    await real_directory.user("ann", groups=["g"])
+    await real_directory.user("root", role=Role.ADMIN)
+    models = [
+        model(
+            f"m{at:04}",
+            "ann" if at % 3 else "other",
+            name=f"Name {at % 50}",
+            created_at=1_700_000_000 + at % 40,
+            updated_at=1_700_000_000 + at % 30,
+            base_model_id="base" if at % 4 else None,
+            is_active=bool(at % 5),
+            access_grants=[grant("group:g"), grant("user:*")],
+        )
+        for at in range(1000)
+    ]
+    await real_directory.load({"models": models}, tmp_path)
+    for order_by, filters in product(["created_at", "updated_at", "name"], FILTERS):
+        params = ListParams.model_validate({"order_by": order_by, **filters})
+        for user, principals in (("ann", 3), ("root", 0)):
+            stages, statistics = await _explain(real_directory, raw, user, params)
+            asked = (user, params)
+            assert statistics["nReturned"] == 30, asked
+            assert statistics["totalDocsExamined"] <= 30 + principals, asked
+            assert "SORT" not in {stage["stage"] for stage in stages}, asked
+
+
+async def test_every_index_of_models_is_declared_with_a_name(raw: SyncDatabase[dict[str, Any]]) -> None:
+    names = [index.document["name"] for index in INDEXES]
+    assert len(names) == len(set(names))
+    assert set(raw[ModelRecord.Settings.name].index_information()) == {"_id_", *names}
+
+
+async def test_an_index_that_the_data_forbids_is_named(
+    real_directory: Directory, raw: SyncDatabase[dict[str, Any]]
+) -> None:
+    raw.users.drop_index("email")
+    raw.users.insert_many([{"_id": name, "keys": {"email": "a@example.com"}} for name in ("one", "two")])
+    try:
+        with pytest.raises(ConflictError, match=r"users\.email"):
+            await ensure(real_directory.database)
+    finally:
+        raw.users.delete_many({})
+        assert await ensure(real_directory.database) == []

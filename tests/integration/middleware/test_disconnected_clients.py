@@ -1,0 +1,90 @@
+"""Clients that leave before their answer: what the database does for them ends with them."""
+
+import asyncio
+import json
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from typing import Any
+
+import pytest
+from pymongo import MongoClient
+from pymongo.database import Database as SyncDatabase
+
+from documents.user import Role
+from service.listing import pipeline, routes
+from tests.support.commands import POLL_SECONDS
+from tests.support.directory import LIST, Directory
+from tests.support.exchanges import Exchange
+
+Raw = SyncDatabase[dict[str, Any]]
+# The server looks at each record for as long.
+_SLOWLY = {"$function": {"body": "function() { sleep(30000); return true }", "args": [], "lang": "js"}}
+
+
+@pytest.fixture
+def other(mongo_uri: str) -> Iterator[Raw]:
+    """Another client of the same database."""
+    with MongoClient[dict[str, Any]](mongo_uri) as client:
+        yield client["modeldeck_test"]
+
+
+def running(raw: Raw, collection: str) -> list[dict[str, Any]]:
+    """Return what the server does at the moment on one collection."""
+    there = {"ns": f"{raw.name}.{collection}", "active": True}
+    stages: list[dict[str, Any]] = [{"$currentOp": {"allUsers": True}}, {"$match": there}]
+    return list(raw.client.admin.aggregate(stages))
+
+
+async def within(seconds: float, condition: Callable[[], object]) -> None:
+    """Wait until a condition holds; fail when that takes longer than `seconds`."""
+    started = time.monotonic()
+    while not condition():
+        assert time.monotonic() - started < seconds, f"waited {seconds} s"
+        await asyncio.sleep(POLL_SECONDS)
+
+
+async def asked(
+    directory: Directory, exchange: Exchange, user: str, begun: Callable[[], object]
+) -> Awaitable[Exchange]:
+    """Send a request, and return when the database has begun to work on it."""
+    exchange.headers["Authorization"] = f"Bearer {await directory.key(user)}"
+    asking = asyncio.create_task(exchange.with_app(directory.app))
+    await within(10, begun)
+    return asking
+
+
+async def test_a_search_ends_with_the_client_who_asked_for_it(
+    real_directory: Directory, other: Raw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await real_directory.user("ann")
+    await real_directory.post("/api/models/create", "ann", {"id": "m", "name": "M"})
+
+    def slow(*arguments: Any) -> list[dict[str, Any]]:
+        first, *rest = pipeline.list_pipeline(*arguments)
+        return [first, {"$match": {"$expr": _SLOWLY}}, *rest]
+
+    monkeypatch.setattr(routes, "list_pipeline", slow)
+    exchange = Exchange(LIST)
+    asking = await asked(real_directory, exchange, "ann", lambda: running(other, "models"))
+    exchange.leave()
+    await within(1.0, lambda: not running(other, "models"))
+    await asking
+    monkeypatch.undo()
+    assert (await real_directory.page("ann"))["total"] == 1
+
+
+async def test_a_change_ends_with_the_client_who_asked_for_it(real_directory: Directory, other: Raw) -> None:
+    await real_directory.user("ann", role=Role.ADMIN)
+    body = {"id": "team", "name": "Team"}
+    exchange = Exchange("/api/groups/create", "POST", parts=[json.dumps(body).encode()])
+    # Nobody can write for a while.
+    other.client.admin.command("fsync", lock=True)
+    try:
+        asking = await asked(real_directory, exchange, "ann", lambda: running(other, "guards"))
+        exchange.leave()
+        await within(1.0, lambda: not running(other, "guards"))
+        await asking
+    finally:
+        other.client.admin.command("fsyncUnlock")
+    assert (await real_directory.get("/api/groups", "ann")).json()["total"] == 0
+    assert (await real_directory.post("/api/groups/create", "ann", body)).status_code == 200

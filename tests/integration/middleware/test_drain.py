@@ -1,0 +1,83 @@
+"""A service that is told to end: it says so, finishes what it has begun, and is gone."""
+
+import http.client
+import signal
+import time
+from collections.abc import Iterator
+from itertools import count, dropwhile
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from tests.support.commands import CommandLine, Served, mongods, until
+
+DRAIN_SECONDS = 6.0
+BODY = b'{"id": "m", "name": "M"}'
+
+
+class Slow:
+    """A request of which half has been sent."""
+
+    def __init__(self, served: Served, key: str) -> None:
+        address = urlsplit(served.url)
+        assert address.hostname is not None
+        self._connection = http.client.HTTPConnection(address.hostname, address.port, timeout=30)
+        self._connection.putrequest("POST", "/api/models/create")
+        self._connection.putheader("Authorization", f"Bearer {key}")
+        self._connection.putheader("Content-Length", str(len(BODY)))
+        self._connection.endheaders(BODY[:5])
+
+    def finish(self) -> int:
+        """Send the rest; return the status of the answer."""
+        self._connection.send(BODY[5:])
+        with self._connection.getresponse() as answer:
+            answer.read()
+        self._connection.close()
+        return answer.status
+
+
+@pytest.fixture
+def data_dir(tmp_path: Path) -> Iterator[Path]:
+    yield tmp_path / "data"
+    assert mongods(tmp_path / "data") == []
+
+
+def ready(served: Served) -> int | None:
+    """Return the status of the probe over a connection of its own; None when nobody listens, which is known at once."""
+    try:
+        return httpx.get(f"{served.url}/health/ready", timeout=30).status_code
+    except (httpx.NetworkError, httpx.ProtocolError):
+        return None
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_it_is_not_ready_any_more_finishes_what_it_has_begun_and_ends(data_dir: Path, workers: int) -> None:
+    here = CommandLine(data_dir.parent, data_dir=str(data_dir), drain_seconds=str(DRAIN_SECONDS), request_timeout="60")
+    with here.serving("--workers", str(workers)) as served:
+        until(lambda: ready(served) == 200, "it is ready")
+        user = here.ok("user", "add", "--email", "a@x.org", "--name", "N")
+        key = here.ok("key", "create", "--user", user)
+        begun = Slow(served, key)
+        headers = {"Authorization": f"Bearer {key}"}
+        served.process.send_signal(signal.SIGTERM)
+        told = time.monotonic()
+        # It says so before it listens no more.
+        assert next(dropwhile(lambda status: status == 200, (ready(served) for _ in count()))) == 503
+        # Whoever has not noticed yet is still served.
+        assert httpx.get(f"{served.url}/api/models/list", headers=headers, timeout=30).status_code == 200
+        until(lambda: ready(served) is None, "it listens no more")
+        assert time.monotonic() - told > DRAIN_SECONDS - 0.5
+        assert begun.finish() == 200
+        assert served.process.wait(30) == 0
+        assert time.monotonic() - told < 30
+        assert "Traceback" not in served.output.read_text(), served.output.read_text()
+
+
+def test_an_interrupt_does_not_wait_for_anybody_to_notice(data_dir: Path) -> None:
+    here = CommandLine(data_dir.parent, data_dir=str(data_dir), drain_seconds="20")
+    with here.serving() as served:
+        started = time.monotonic()
+        assert served.stop(signal.SIGINT) == 0
+        assert time.monotonic() - started < 10

@@ -1,0 +1,191 @@
+"""What is too much, too large or too late: refused clearly, by a service that goes on."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from documents.user import Role
+from indexes.ensure import ensure
+from service.database import Database
+from service.embedded_mongo.server import EmbeddedMongo
+from service.http.json_body import MAX_BODY_BYTES
+from service.importing.schemas import MAX_IMPORT_BYTES
+from service.middleware.timeout import MOST_AHEAD_BYTES
+from service.settings import Settings
+from tests.conftest import settings_in
+from tests.support.directory import LIST, Directory
+from tests.support.exchanges import Exchange
+
+CREATE, IMPORT = "/api/models/create", "/api/models/import"
+# How late the last of many can be where tests run side by side; what is promised is half a second, and measured by
+# `python -m faults O2`, where nothing else runs.
+LATE_SECONDS = 3
+
+
+# --- Bodies
+
+
+@pytest.fixture
+async def ann(real_directory: Directory) -> dict[str, str]:
+    """The credential of an admin."""
+    await real_directory.user("ann", role=Role.ADMIN)
+    return {"Authorization": f"Bearer {await real_directory.key('ann')}"}
+
+
+@pytest.mark.parametrize(("path", "limit"), [(CREATE, MAX_BODY_BYTES), (IMPORT, MAX_IMPORT_BYTES)])
+async def test_a_body_that_is_announced_too_large_is_not_read(
+    real_directory: Directory, ann: dict[str, str], path: str, limit: int
+) -> None:
+    exchange = Exchange(path, "POST", {**ann, "Content-Length": str(limit + 1)}, parts=[b"{" * 50_000] * 100)
+    answered = await exchange.with_app(real_directory.app)
+    assert (answered.status, answered.answered["content-type"]) == (413, "application/problem+json")
+    assert f"{limit:,} bytes" in answered.body.decode()
+    assert 50_000 * (exchange._taken - 1) <= MOST_AHEAD_BYTES
+
+
+@pytest.mark.parametrize(("over", "status"), [(0, 200), (1, 413)])
+async def test_a_body_in_parts_is_refused_at_its_first_byte_too_many(
+    real_directory: Directory, ann: dict[str, str], over: int, status: int
+) -> None:
+    body = b'{"id": "m", "name": "M"}'
+    blanks = b" " * (MAX_BODY_BYTES - len(body) + over)
+    parts = [body, *(blanks[at : at + 10_000] for at in range(0, len(blanks), 10_000))]
+    assert (await Exchange(CREATE, "POST", ann, parts=parts).with_app(real_directory.app)).status == status
+
+
+# --- Requests that take long
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    for _ in range(10_000):
+        if condition():
+            return
+        await asyncio.sleep(0.001)
+    raise AssertionError
+
+
+async def test_requests_that_take_long_leave_room_for_others(mongod: Database, tmp_path: Path) -> None:
+    go_on = asyncio.Event()
+
+    async def halves() -> AsyncIterator[bytes]:
+        yield b'{"models": '
+        await go_on.wait()
+        yield b'[{"id": "m", "name": "M"}]}'
+
+    async with Directory.on(mongod, settings_in(tmp_path).model_copy(update={"max_in_flight": 16})) as directory:
+        slow = []
+        for user in ("ann", "ben"):
+            await directory.user(user, role=Role.ADMIN)
+            headers = {"Authorization": f"Bearer {await directory.key(user)}"}
+            slow.append(asyncio.create_task(directory.client.post(IMPORT, content=halves(), headers=headers)))
+            await _until(lambda: directory.app.state.context.long_requests.total() == len(slow))
+            # Each of them can have one of the two at a time.
+            refused = await directory.post(IMPORT, user, {"models": []})
+            assert (refused.status_code, refused.headers["retry-after"]) == (503, "2")
+        await directory.user("cat", role=Role.ADMIN)
+        assert (await directory.post(IMPORT, "cat", {"models": []})).status_code == 503
+        assert (await directory.page("ann"))["total"] == 0
+        go_on.set()
+        assert {answer.status_code for answer in await asyncio.gather(*slow)} == {200}
+        assert (await directory.post(IMPORT, "ann", {"models": [{"id": "n", "name": "N"}]})).status_code == 200
+        assert directory.app.state.context.long_requests == {}
+
+
+# --- A database that hangs
+
+
+class Frozen:
+    """A service whose database answers nothing until it is thawed."""
+
+    def __init__(self, directory: Directory, pid: int) -> None:
+        self.directory = directory
+        self._pid = pid
+
+    def freeze(self) -> None:
+        os.kill(self._pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        os.kill(self._pid, signal.SIGCONT)
+
+    async def timed(self, method: str, path: str, body: Any = None) -> tuple[int, float, str]:
+        """Send a request; return the status, how late the answer was, and what it says."""
+        headers = {"Authorization": f"Bearer {await self.directory.key('ann')}"}
+        started = time.monotonic()
+        answer = await self.directory.client.request(method, path, json=body, headers=headers)
+        return answer.status_code, time.monotonic() - started, answer.text
+
+
+@pytest.fixture
+async def frozen(tmp_path: Path) -> AsyncIterator[Frozen]:
+    embedded = EmbeddedMongo(tmp_path / "data")
+    with embedded.lease():
+        uri = embedded.uri("modeldeck")
+        settings = Settings(
+            _env_file=None, mongodb_uri=SecretStr(uri), data_dir=tmp_path, request_timeout=6, list_timeout=1
+        )
+        database = Database.connect(uri, "modeldeck", settings.request_timeout)
+        async with Directory.on(database, settings) as directory:
+            await ensure(database)
+            await directory.user("ann", role=Role.ADMIN)
+            await directory.key("ann")
+            frozen = Frozen(directory, embedded.member.pid())
+            try:
+                yield frozen
+            finally:
+                frozen.thaw()
+        database.close()
+
+
+async def test_everybody_has_an_answer_by_the_deadline_and_all_goes_on_afterwards(frozen: Frozen) -> None:
+    body = {"id": "m", "name": "M"}
+    assert (await frozen.timed("GET", LIST))[0] == 200
+    frozen.freeze()
+    lists = [frozen.timed("GET", LIST) for _ in range(20)]
+    changes = [frozen.timed("POST", CREATE, {**body, "id": f"m{number}"}) for number in range(20)]
+    answers = await asyncio.gather(*lists, *changes)
+    for status, seconds, said in answers[:20]:
+        assert status in {503, 504} and seconds < 1 + LATE_SECONDS, said
+    for status, seconds, said in answers[20:]:
+        assert status in {503, 504} and seconds < 6 + LATE_SECONDS, said
+    frozen.thaw()
+    assert (await frozen.timed("POST", CREATE, body))[0] == 200
+    assert (await frozen.timed("GET", LIST))[0] == 200
+
+
+# --- What is shown
+
+
+@pytest.mark.parametrize("path", ["/docs", "/redoc", "/openapi.json"])
+@pytest.mark.parametrize(("docs", "status"), [(None, 404), (False, 404), (True, 200)])
+async def test_the_document_is_shown_only_where_that_is_wanted(
+    mongod: Database, tmp_path: Path, path: str, docs: bool | None, status: int
+) -> None:
+    settings = settings_in(tmp_path).model_copy(update={"docs": docs})
+    async with Directory.on(mongod, settings) as directory:
+        assert (await directory.client.get(path)).status_code == status
+
+
+async def test_every_answer_has_the_headers_that_keep_it_harmless(
+    real_directory: Directory, ann: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: Any) -> None:
+        raise RuntimeError
+
+    answers = [await real_directory.client.get(path, headers=ann) for path in (LIST, "/api/none", "/health/live")]
+    answers.append(await real_directory.client.get(LIST))
+    monkeypatch.setattr("service.listing.routes.list_match", fails)
+    answers.append(await real_directory.client.get(LIST, headers=ann))
+    assert [answer.status_code for answer in answers] == [200, 404, 200, 401, 500]
+    for answer in answers:
+        assert answer.headers["x-content-type-options"] == "nosniff"
+        assert answer.headers["x-frame-options"] == "DENY"
+        assert answer.headers["referrer-policy"] == "no-referrer"
+        assert answer.headers["cache-control"] == "no-store"
+        assert answer.headers["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'"

@@ -1,0 +1,74 @@
+"""Images that are none, by every way in which a model comes to one; and nobody is ever asked for an image."""
+
+import json
+import socket
+from typing import Any
+
+import httpx
+import pytest
+from pymongo.database import Database as SyncDatabase
+
+from documents.user import Role
+from tests.support.directory import Directory
+from tests.support.images import ACCEPTED, REFUSED, Way, ways
+from tests.support.outbound import outbound_calls
+
+Raw = SyncDatabase[dict[str, Any]]
+GOOD = "/static/favicon.png"
+
+
+@pytest.fixture
+async def there(real_directory: Directory) -> Directory:
+    await real_directory.user("root", role=Role.ADMIN)
+    model = {"id": "m", "name": "M", "meta": {"profile_image_url": GOOD}}
+    assert (await real_directory.post("/api/models/create", "root", model)).status_code == 200
+    return real_directory
+
+
+async def send(directory: Directory, way: Way) -> httpx.Response:
+    headers = {"Authorization": f"Bearer {await directory.key('root')}"}
+    return await directory.client.post(way.path, content=json.dumps(way.body).encode(), headers=headers)
+
+
+def images(raw: Raw) -> set[str]:
+    """Return all images that are stored, in models and in their histories."""
+    sides = [side for revision in raw.revisions.find() for side in (revision["before"], revision["after"]) if side]
+    return {repr(one["meta"].get("profile_image_url", "")) for one in (*raw.models.find(), *sides)}
+
+
+async def test_only_allowed_images_are_stored_whatever_the_way(there: Directory, raw: Raw) -> None:
+    for image in REFUSED:
+        for way in ways(image):
+            answer = await send(there, way)
+            if way.reports and answer.status_code == 200:
+                assert "profile_image_url" in answer.text, (image, way)
+                continue
+            assert answer.status_code == 422, (image, way, answer.text)
+            assert "profile_image_url" in answer.text, (image, way)
+        # Where only the image stays behind, the rest goes in.
+        assert images(raw) <= {repr(GOOD), repr("")}, image
+        assert (await there.post("/api/models/model/update", "root", {"id": "m", "meta": {}})).status_code == 200
+
+
+async def test_nobody_is_asked_for_an_image(there: Directory, raw: Raw) -> None:
+    with outbound_calls() as attempted:
+        for image in (*ACCEPTED, *REFUSED[::7]):
+            for way in ways(image):
+                assert (await send(there, way)).status_code in (200, 409, 422)
+                for model_id in ("m", "new"):
+                    shown = await there.get("/api/models/model/profile/image", "root", id=model_id)
+                    assert shown.status_code in (200, 307, 404)
+        await there.get("/api/models/list", "root")
+        await there.get("/api/models/export", "root", format="openwebui")
+    assert attempted == []
+    assert {repr(image) for image in ACCEPTED} <= images(raw)
+
+
+def test_a_call_would_be_seen() -> None:
+    with outbound_calls() as attempted:
+        for call in (lambda: socket.create_connection(("127.0.0.1", 9)), lambda: httpx.get("http://evil.example/")):
+            with pytest.raises((OSError, httpx.HTTPError)):
+                call()
+        with socket.socket() as direct, pytest.raises(OSError):
+            direct.connect(("192.0.2.1", 80))
+    assert attempted == ["127.0.0.1", "evil.example", "('192.0.2.1', 80)"]

@@ -1,0 +1,36 @@
+"""Writing model records together: what was decided on what is not there any more is given up at once."""
+
+import time
+from typing import Any
+
+import pytest
+
+from documents.revision import Change
+from service.database import Database
+from service.models.store import LostRaceError, PlannedWrite, store
+
+SAID: dict[str, Any] = {
+    "user_id": "ann",
+    "base_model_id": None,
+    "name": "N",
+    "params": {},
+    "meta": {},
+    "access_grants": [],
+    "is_active": True,
+}
+
+
+@pytest.mark.parametrize("first", ["taken", "there"])
+async def test_an_id_that_was_taken_meanwhile_ends_the_whole_attempt(mongod: Database, first: str) -> None:
+    # The server ends the transaction then, and whatever else is sent in it fails as if a new attempt could help.
+    there = PlannedWrite("there", Change.CREATE, None, SAID)
+    await store(mongod, [there, PlannedWrite("taken", Change.CREATE, None, SAID)], "ann")
+    live = {"_id": "there", **SAID, "version": 1}
+    stale = [
+        PlannedWrite("taken", Change.IMPORT, None, SAID, version=2),
+        PlannedWrite("there", Change.IMPORT, live, {**SAID, "name": "M"}),
+    ]
+    started = time.monotonic()
+    with pytest.raises(LostRaceError):
+        await store(mongod, stale if first == "taken" else stale[::-1], "ann")
+    assert time.monotonic() - started < 5

@@ -1,0 +1,168 @@
+"""A running `modeldeck serve` as those see it who watch over it: its log."""
+
+import os
+import re
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.support.commands import CommandLine, Served, until
+from tests.support.logged import about, lines, requests
+from tests.support.scraped import value
+
+LIST = "/api/models/list"
+SECRET = "planted_secret"
+
+
+@pytest.fixture(scope="module")
+def shell(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
+    folder = tmp_path_factory.mktemp("observed")
+    return CommandLine(folder, data_dir=str(folder / "data"))
+
+
+@pytest.fixture(scope="module")
+def served(shell: CommandLine) -> Iterator[Served]:
+    with shell.serving() as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def user(shell: CommandLine, served: Served) -> str:
+    return shell.ok("user", "add", "--email", "ann@x.org", "--name", "Ann", "--id", "u-ann", "--role", "admin")
+
+
+@pytest.fixture(scope="module")
+def key(shell: CommandLine, user: str) -> str:
+    return shell.ok("key", "create", "--user", user)
+
+
+def test_each_request_is_a_line_that_its_answer_can_be_found_by(served: Served, key: str) -> None:
+    with httpx.Client(base_url=served.url, timeout=30, headers={"Authorization": f"Bearer {key}"}) as client:
+        named = client.get(LIST, headers={"X-Request-ID": "mine.1"})
+        unnamed = client.get(f"/api/models/model/history/{'0' * 32}", params={"id": SECRET})
+        refused = client.post("/api/models/create", json={"id": SECRET, "name": 5})
+        absent = client.get(f"/{SECRET}", headers={"Authorization": f"Bearer {SECRET}"})
+    assert named.headers["X-Request-ID"] == "mine.1"
+    expected = [
+        (named, "GET", LIST, "u-ann"),
+        (unnamed, "GET", "/api/models/model/history/{revision}", "u-ann"),
+        (refused, "POST", "/api/models/create", "u-ann"),
+        (absent, "GET", "unmatched", None),
+    ]
+    for answer, method, route, caller in expected:
+        line = about(answer, served.output)
+        assert (line["method"], line["route"], line["status"]) == (method, route, answer.status_code)
+        assert (line["caller"], line["client"], line["level"]) == (caller, "127.0.0.1", "info")
+        assert line["key"] == (key.split("_")[1] if caller else None)
+        assert line["duration_ms"] > 0
+        assert re.fullmatch(r"[\d-]{10}T[\d:]{8}\.\d{3}Z", line["time"])
+
+
+def test_nothing_secret_is_logged(served: Served, key: str) -> None:
+    with httpx.Client(base_url=served.url, timeout=30) as client:
+        for credential in (key, f"mdk_{'0' * 16}_{SECRET}", SECRET):
+            headers = {"Authorization": f"Bearer {credential}", "X-Other": SECRET, "Cookie": SECRET}
+            client.get(LIST, params={"query": SECRET, SECRET: "1"}, headers=headers)
+            client.get("/api/models/model", params={"id": SECRET}, headers=headers)
+            client.post("/api/models/import", json={SECRET: SECRET, "models": [{"id": SECRET}]}, headers=headers)
+            client.post("/api/models/create", content=f'{{"{SECRET}', headers=headers)
+            client.request(SECRET.upper().replace("_", ""), f"/{SECRET}", headers=headers)
+        last = client.get(LIST, headers={"Authorization": f"Bearer {key}"})
+    assert about(last, served.output)["status"] == 200
+    written = served.output.read_text()
+    assert SECRET not in written
+    assert SECRET.upper().replace("_", "") not in written
+    assert key.rsplit("_", 1)[1] not in written
+    assert len(requests(served.output)) >= 16
+
+
+def test_every_line_but_the_announcement_is_an_object(served: Served) -> None:
+    _get(f"{served.url}/health/live")
+    written = served.output.read_text().splitlines()
+    assert [line for line in written if not line.startswith("{")][1:] == []
+    assert lines(served.output)
+    assert not [line for line in requests(served.output) if "/health/" in line["route"]]
+
+
+def test_with_workers_all_is_logged_alike_and_probes_too_when_asked_for(tmp_path: Path) -> None:
+    shell = CommandLine(tmp_path, data_dir=str(tmp_path / "data"), log_level="debug")
+    with shell.serving("--workers", "2") as served:
+        transport = httpx.HTTPTransport(retries=20)
+        with httpx.Client(base_url=served.url, transport=transport, timeout=30) as client:
+            answers = [client.get(path) for path in ("/health/live", LIST, LIST)]
+        assert served.stop(signal.SIGTERM) == 0
+    for answer in answers:
+        line = about(answer, served.output)
+        assert (line["route"], line["status"]) == (answer.request.url.path, answer.status_code)
+    assert [line for line in served.output.read_text().splitlines() if not line.startswith("{")][1:] == []
+
+
+def test_text_can_be_had_instead(tmp_path: Path) -> None:
+    shell = CommandLine(tmp_path, data_dir=str(tmp_path / "data"), log_format="text")
+    with shell.serving() as served:
+        answer = _get(f"{served.url}{LIST}", params={"query": SECRET})
+        until(lambda: " 401 " in served.output.read_text(), "it is logged")
+        written = served.output.read_text()
+    told = rf"\[{answer.headers['X-Request-ID']}\] GET {LIST} 401 [\d.]+ ms caller=- key=- client=127.0.0.1\n"
+    assert re.search(told, written)
+    assert lines(served.output) == []
+    assert SECRET not in written
+
+
+def test_any_worker_tells_the_metrics_of_all(tmp_path: Path) -> None:
+    shell = CommandLine(tmp_path, data_dir=str(tmp_path / "data"))
+    shell.environment["TMPDIR"] = str(tmp_path)
+    with shell.serving("--workers", "2") as served:
+        until(lambda: _answers(served), "a worker answers")
+        until(lambda: len(list(tmp_path.glob("modeldeck-metrics-*/counter_*.db"))) == 2, "both workers count")
+        for _ in range(300):
+            # A new connection each time, which either worker may take.
+            assert _get(f"{served.url}{LIST}").status_code == 401
+        until(lambda: _listed(served) == 300, "the last answer is counted")
+        scrapes = [_get(f"{served.url}/metrics") for _ in range(10)]
+        assert {value(scrape, "modeldeck_requests_total", route=LIST, status="401") for scrape in scrapes} == {300}
+        assert value(scrapes[-1], "modeldeck_requests_in_flight") == 0
+        assert served.stop(signal.SIGTERM) == 0
+    assert list(tmp_path.glob("modeldeck-metrics-*")) == []
+
+
+def test_what_a_killed_worker_had_in_hand_is_forgotten_and_what_it_did_is_not(tmp_path: Path) -> None:
+    shell = CommandLine(tmp_path, data_dir=str(tmp_path / "data"))
+    shell.environment["TMPDIR"] = str(tmp_path)
+    with shell.serving("--workers", "2") as served:
+        until(lambda: _answers(served), "a worker answers")
+        for _ in range(20):
+            assert _get(f"{served.url}{LIST}").status_code == 401
+        # An answer is counted when it has gone out, which its client may know a moment earlier.
+        until(lambda: _listed(served) == 20, "the last answer is counted")
+        counted = {int(file.stem.rpartition("_")[2]) for file in tmp_path.glob("modeldeck-metrics-*/gauge_*.db")}
+        killed = min(counted)
+        os.kill(killed, signal.SIGKILL)
+
+        def forgotten() -> bool:
+            if not _answers(served):
+                return False
+            assert _listed(served) == 20
+            return not list(tmp_path.glob(f"modeldeck-metrics-*/gauge_*_{killed}.db"))
+
+        until(forgotten, "what it had in hand is forgotten")
+
+
+def _get(url: str, **options: Any) -> httpx.Response:
+    return httpx.get(url, timeout=30, **options)
+
+
+def _listed(served: Served) -> float:
+    """Return how many requests for the list have been counted."""
+    return value(_get(f"{served.url}/metrics"), "modeldeck_requests_total", route=LIST)
+
+
+def _answers(served: Served) -> bool:
+    try:
+        return _get(f"{served.url}/health/live").status_code == 200
+    except httpx.TransportError:
+        return False

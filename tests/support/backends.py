@@ -1,0 +1,88 @@
+"""What mongomock lacks and the list needs, so that the same tests run on both backends."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from copy import deepcopy
+from typing import Any, TypeVar
+
+from beanie import Document
+from bson.min_key import MinKey
+from mongomock import aggregate
+from motor.motor_asyncio import AsyncIOMotorCollection
+from pymongo import DeleteOne, InsertOne
+from pymongo.errors import DuplicateKeyError
+
+from service.database import Database, Pipeline, Write
+from service.database.exact_bson import Record
+
+T = TypeVar("T")
+
+
+class MockedDatabase(Database):
+    """On mongomock, which has no BSON to read exactly: it keeps the Python objects."""
+
+    def _for_reading(self, kind: type[Document]) -> AsyncIOMotorCollection[Any]:
+        return self._collection(kind)
+
+    async def in_transaction(self, work: Callable[[], Awaitable[T]], *, bulk: bool = False) -> T:
+        # It has no transactions: what needs one to be right is tested on the real server.
+        return await work()
+
+    def _new_session(self) -> Any:
+        # It has no sessions either.
+        return None
+
+    async def _aggregate(
+        self, kind: type[Document], pipeline: Pipeline, options: Record, seconds: float | None
+    ) -> list[Record]:
+        # It takes a hint for an index that it does not have, can't compare with the lowest of all values, and
+        # takes the pipeline that it runs apart.
+        pipeline = deepcopy(pipeline)
+        if "$bsonSize" in str(pipeline):
+            # It knows no sizes.
+            return []
+        first = pipeline[0].get("$match", {})
+        if any(condition == {"$gte": MinKey()} for condition in first.values()):
+            bounded = {name: condition for name, condition in first.items() if condition != {"$gte": MinKey()}}
+            pipeline = [{"$match": bounded}, *pipeline[1:]]
+        return await super()._aggregate(kind, pipeline, {**options, "hint": None}, seconds)
+
+    async def malformed(
+        self,
+        kind: type[Document],
+        query: Mapping[str, Any],
+        rule: Mapping[str, Any] | None = None,
+    ) -> list[Any]:
+        # It has no validators either.
+        return []
+
+    async def write_many(
+        self,
+        kind: type[Document],
+        writes: Sequence[Write],
+        *,
+        any_shape: Sequence[str] = (),
+    ) -> tuple[int, list[int]]:
+        # Its bulk_write does not know the current driver's write objects.
+        collection, written, taken = self._collection(kind), 0, []
+        for position, write in enumerate(writes):
+            try:
+                if isinstance(write, InsertOne):
+                    await collection.insert_one(write._doc)
+                    written += 1
+                elif isinstance(write, DeleteOne):
+                    written += (await collection.delete_one(write._filter)).deleted_count
+                else:
+                    written += (await collection.update_one(write._filter, write._doc)).matched_count
+            except DuplicateKeyError:
+                taken.append(position)
+        return written, taken
+
+
+def _union_with(collection: list[dict[str, Any]], database: Any, options: dict[str, Any]) -> list[dict[str, Any]]:
+    others = list(database[options["coll"]].aggregate(options["pipeline"]))
+    return [*collection, *others]
+
+
+def teach_union_with() -> None:
+    """Give mongomock the stage `$unionWith`."""
+    aggregate._PIPELINE_HANDLERS["$unionWith"] = _union_with

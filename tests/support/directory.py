@@ -1,0 +1,144 @@
+"""The service under test, as its users meet it: a client, and short ways to fill the directory."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+
+from documents.api_key import ApiKey, Scope
+from documents.user import Role
+from service.app import create_app
+from service.database import Database
+from service.importing.engine import run_import
+from service.importing.plan import ImportOptions
+from service.importing.readers.bundle import read_bundle
+from service.importing.report import Report
+from service.importing.source import open_source
+from service.people.api_keys import create_key
+from service.people.groups import add_group, join_group
+from service.people.users import add_user, find_user
+from service.settings import Settings
+
+LIST = "/api/models/list"
+
+
+class Directory:
+    """A running service and its database."""
+
+    def __init__(self, app: FastAPI, client: httpx.AsyncClient, database: Database, settings: Settings) -> None:
+        self.app = app
+        self.client = client
+        self.database = database
+        self.settings = settings
+        self._keys: dict[str, str] = {}
+        self._reports: list[Report] = []
+
+    @classmethod
+    @asynccontextmanager
+    async def on(cls, database: Database, settings: Settings) -> AsyncIterator["Directory"]:
+        """Run the service on an open database."""
+        app = create_app(settings, lambda _: database)
+        transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
+        async with (
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(transport=transport, base_url="http://test") as client,
+        ):
+            directory = cls(app, client, database, settings)
+            yield directory
+            for report in directory._reports:
+                report.close()
+        # What the service has given up may still be being ended on the server, among the commands of the next test.
+        while database._beside:
+            await asyncio.wait(set(database._beside))
+
+    async def user(self, user_id: str, *, role: Role = Role.USER, groups: Sequence[str] = (), **fields: Any) -> str:
+        """Add a user with a key, and make them a member of existing groups; return their id."""
+        values = {"name": f"Name of {user_id}", "email": f"{user_id}@example.com", **fields}
+        user = await add_user(self.database, user_id=user_id, role=role, **values)
+        self._keys[user_id] = await create_key(self.database, user.id, name="test")
+        for group in groups:
+            await join_group(self.database, group, [user_id])
+        return user_id
+
+    async def group(self, group_id: str, parent: str | None = None) -> str:
+        """Add a group; return its id."""
+        await add_group(self.database, name=f"Group {group_id}", group_id=group_id, parent_id=parent)
+        return group_id
+
+    async def key(self, user_id: str, **options: Any) -> str:
+        """Return a key of an existing user; with options, a new one."""
+        if options or user_id not in self._keys:
+            user = await find_user(self.database, user_id)
+            key = await create_key(self.database, user.id, **{"name": "test", "scope": Scope.WRITE, **options})
+            if options:
+                return key
+            self._keys[user_id] = key
+        return self._keys[user_id]
+
+    async def use_is_noted(self, user_id: str) -> None:
+        """Wait until it is stored that a user's keys were used, which is done beside the request that used them."""
+        for _ in range(10_000):
+            if not await self.database.count(ApiKey, {"user_id": user_id, "last_used_at": None}):
+                return
+            await asyncio.sleep(0.005)
+        raise AssertionError
+
+    async def load(self, bundle: Mapping[str, Any], tmp_path: Path, **options: Any) -> Report:
+        """Import a bundle through a file, as the command line does."""
+        path = tmp_path / "bundle.json"
+        path.write_text(json.dumps(bundle), encoding="utf-8")
+        return await self.load_file(path, **options)
+
+    async def load_file(self, path: Path, **options: Any) -> Report:
+        """Import a file in the bundle format."""
+        with open_source(str(path)) as source:
+            report = await run_import(self.database, lambda: read_bundle(source), ImportOptions(**options))
+        self._reports.append(report)
+        return report
+
+    async def get(self, path: str, as_user: str | None = None, **parameters: Any) -> httpx.Response:
+        """Send a GET request, with a user's key."""
+        headers = {"Authorization": f"Bearer {await self.key(as_user)}"} if as_user else {}
+        return await self.client.get(path, params=parameters or None, headers=headers)
+
+    async def post(
+        self, path: str, as_user: str, body: Any = None, *, if_match: str | None = None, **parameters: Any
+    ) -> httpx.Response:
+        """Send a POST request with a JSON body, with a user's key."""
+        headers = {"Authorization": f"Bearer {await self.key(as_user)}"}
+        if if_match is not None:
+            headers["If-Match"] = if_match
+        return await self.client.post(path, json=body, params=parameters, headers=headers)
+
+    async def page(self, as_user: str, **parameters: Any) -> dict[str, Any]:
+        """Return the page that a user gets from the list."""
+        answer = await self.get(LIST, as_user, **parameters)
+        assert answer.status_code == 200, answer.text
+        page: dict[str, Any] = answer.json()
+        return page
+
+    async def ids(self, as_user: str, **parameters: Any) -> list[str]:
+        """Return the ids of that page, in order."""
+        return [item["id"] for item in (await self.page(as_user, **parameters))["items"]]
+
+
+def lasting(answer: httpx.Response) -> dict[str, str]:
+    """Return the headers of an answer without the id of its request, which is never the same."""
+    return {name: value for name, value in answer.headers.items() if name != "x-request-id"}
+
+
+def model(model_id: str, owner: str | None, **fields: Any) -> dict[str, Any]:
+    """Return a model of a bundle with everything that a test does not care about filled in."""
+    defaults = {"name": f"Name of {model_id}", "created_at": 1_700_000_000, "updated_at": 1_700_000_000}
+    return {"id": model_id, "user_id": owner, **defaults, **fields}
+
+
+def grant(principal: str, permission: str = "read") -> dict[str, str]:
+    """Return a grant to a principal string such as `user:u1`, `group:g1` or `user:*`."""
+    kind, _, principal_id = principal.partition(":")
+    return {"principal_type": kind, "principal_id": principal_id, "permission": permission}

@@ -1,0 +1,58 @@
+"""The OpenAPI document as the tests read it."""
+
+from typing import Any, NamedTuple
+
+from service.app import create_app
+from service.settings import Settings
+from tests.support.doors import PUBLIC
+
+DOCUMENT = create_app(Settings(_env_file=None)).openapi()
+COMPONENTS = DOCUMENT["components"]
+SCHEMAS: dict[str, Any] = COMPONENTS["schemas"]
+
+
+class Operation(NamedTuple):
+    """One operation of the document."""
+
+    method: str
+    path: str
+    said: dict[str, Any]
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+    @property
+    def responses(self) -> dict[int, dict[str, Any]]:
+        """The responses by their status, with those that are shared in their places."""
+        return {int(status): resolved(response) for status, response in self.said["responses"].items()}
+
+    @property
+    def bodies(self) -> list[dict[str, Any]]:
+        """The media types of the request."""
+        return list(self.said.get("requestBody", {}).get("content", {}).values())
+
+    @property
+    def is_public(self) -> bool:
+        """Whether it is for everybody."""
+        return self.path in PUBLIC
+
+    def takes(self, name: str) -> bool:
+        """Say whether it has a parameter of this name."""
+        return name in [parameter["name"] for parameter in self.said.get("parameters", ())]
+
+
+def resolved(part: dict[str, Any]) -> dict[str, Any]:
+    """Return a part of the document, or the component that it refers to."""
+    if "$ref" not in part:
+        return part
+    kind, name = part["$ref"].removeprefix("#/components/").split("/")
+    component: dict[str, Any] = COMPONENTS[kind][name]
+    return component
+
+
+def _operations() -> list[Operation]:
+    paths = DOCUMENT["paths"].items()
+    return [Operation(method.upper(), path, said) for path, methods in paths for method, said in methods.items()]
+
+
+OPERATIONS = _operations()

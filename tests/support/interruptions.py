@@ -1,0 +1,286 @@
+"""Imports that are cut off: what they import, the moments at which they are struck, and what is stored after all."""
+
+import os
+import random
+import signal
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+import bson
+import pytest
+from bson.codec_options import CodecOptions
+from pydantic import SecretStr
+from pymongo import MongoClient
+
+from documents import DOCUMENTS
+from documents.lock import Lock
+from service.cli.open_database import open_database
+from service.doctor import examine
+from service.embedded_mongo.server import EmbeddedMongo
+from service.importing import ImportOptions, import_source
+from service.settings import Settings
+from tests.support.commands import COMMAND_SECONDS, CommandLine, Done, finish, mongods, until
+from tests.support.directory import grant, model
+from tests.support.instances import LATE, insert, instance
+from tests.support.moving import Stored, written
+
+NAME = "modeldeck_interrupted"
+MODELS, USERS, GROUPS = 2_100, 150, 20
+OLD_MODELS, OLD_VERSIONS, OLD_KEYS = 60, 3, 25
+# How often it is tried, at most, for each import that shall be struck.
+MOST_ATTEMPTS = 10
+LONG_AGO = 1_700_000_000
+COLLECTIONS = [document.Settings.name for document in DOCUMENTS if document is not Lock]
+AWARE = CodecOptions[dict[str, Any]](tz_aware=True)
+
+Blow = Callable[[subprocess.Popen[str]], object]
+
+
+class Sign(StrEnum):
+    """What shows how far an import has come."""
+
+    BEGUN = "something is in the database, if only an index"
+    FILLING = "the first of many records is stored"
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A source; the collection that fills step by step while it is imported, and how many records are in it then."""
+
+    path: Path
+    telltale: str
+    whole: int
+
+
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """An import that nothing interrupted: what it stored, and how long it went on after each sign."""
+
+    contents: Counter[bytes]
+    seconds: dict[Sign, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Struck:
+    """How a command that was struck ended, whether it was midway, and how many transactions it left open."""
+
+    done: Done
+    midway: bool
+    left_open: int
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of an interrupted import: when it was run again, when once more, and what the doctor says."""
+
+    clean: bool
+    changes_of_another: int
+    problems: list[str]
+
+
+def bundle(folder: Path, models: int = MODELS) -> Origin:
+    """Write a bundle of users, nested groups with members, and models with grants to both."""
+    users = [{"id": f"u{n}", "name": f"User {n}", "email": f"u{n}@example.com"} for n in range(USERS)]
+    groups = [
+        {
+            "id": f"g{n}",
+            "name": f"Group {n}",
+            "parent_id": f"g{n - 1}" if n % 4 else None,
+            "member_ids": [f"u{member}" for member in range(n, USERS, 7)],
+        }
+        for n in range(GROUPS)
+    ]
+    records = [
+        model(
+            f"team/m{n}",
+            f"u{n % USERS}",
+            base_model_id=f"base/{n % 9}",
+            params={"system": f"Prompt {n}.", "temperature": n / models},
+            meta={"description": "d" * (n % 50), "tags": [{"name": f"t{n % 11}"}]},
+            access_grants=[grant(f"group:g{n % GROUPS}"), grant(f"user:u{n % 149}", "write")],
+        )
+        for n in range(models)
+    ]
+    path = written(folder, {"users": users, "groups": groups, "models": records}, "bundle.json")
+    return Origin(path, "models", models)
+
+
+def old_instance(folder: Path) -> Origin:
+    """Make a database of another system, of models that have a history, and of users who have keys."""
+    path = instance(folder / "webui.db", LATE, "DELETE FROM model_history", "DELETE FROM model", "DELETE FROM api_key")
+    numbers = range(OLD_MODELS)
+    insert(path, "user", [(f"o{n}", f"Old {n}", f"o{n}@example.com", "user", None) for n in range(OLD_KEYS)])
+    insert(path, "group_member", [(f"gm{n}", "team", f"o{n}") for n in range(OLD_KEYS)])
+    insert(path, "api_key", [(f"k{n}", f"o{n}", f"sk-{n:032}", 1_900_000_000, 5) for n in range(OLD_KEYS)])
+    models = [(f"m{n}", f"o{n % OLD_KEYS}", None, f"M {n}", "{}", "{}", LONG_AGO, LONG_AGO, 1, "v") for n in numbers]
+    insert(path, "model", models)
+    insert(path, "access_grant", [(f"ag{n}", "model", f"m{n}", "group", "all", "read", LONG_AGO) for n in numbers])
+    versions = [(n, version) for n in numbers for version in range(OLD_VERSIONS)]
+    history = [
+        (f"h{n}-{v}", f"m{n}", f"h{n}-{v - 1}" if v else None, f'{{"name": "M {n} {v}"}}', "ann", None, LONG_AGO + v)
+        for n, v in versions
+    ]
+    insert(path, "model_history", history)
+    return Origin(path, "revisions", OLD_MODELS * (OLD_VERSIONS + 1))
+
+
+class Site:
+    """A MongoDB of one's own, a command line on it, and one database that is filled again and again."""
+
+    def __init__(self, folder: Path, client: MongoClient[dict[str, Any]]) -> None:
+        self.data_dir = folder / "data"
+        self.shell = self._shell(folder)
+        self._uri = EmbeddedMongo(self.data_dir).uri(NAME)
+        self._client = client
+
+    def _shell(self, folder: Path, **settings: str) -> CommandLine:
+        return CommandLine(folder, data_dir=str(self.data_dir), database=NAME, **settings)
+
+    @property
+    def store(self) -> Stored:
+        """The database."""
+        return self._client[NAME]
+
+    def whole(self, origin: Origin) -> Whole:
+        """Import without an interruption."""
+        self.empty()
+        process = self.shell.start("import", origin.path.name)
+        seen = {}
+        for sign in Sign:
+            self._watch(process, origin, sign)
+            seen[sign] = time.monotonic()
+        assert finish(process).status == 0
+        ended = time.monotonic()
+        return Whole(self.contents(), {sign: ended - moment for sign, moment in seen.items()})
+
+    def strikes(
+        self,
+        origin: Origin,
+        whole: Whole,
+        blow: Blow,
+        points: int,
+        *options: str,
+        signs: Sequence[Sign] = (Sign.FILLING, Sign.BEGUN),
+        **settings: str,
+    ) -> Iterator[Struck]:
+        """Strike that many imports at moments spread over their run, and more until one was struck midway."""
+        shell = self._shell(self.shell.folder, **settings)
+        chance = random.Random(f"{origin.path.name} {points} {options}")
+        seconds = dict(whole.seconds)
+        struck = midway = 0
+        for number in range(MOST_ATTEMPTS * points):
+            if struck >= points and midway:
+                return
+            sign = signs[number % len(signs)]
+            share = (number // len(signs) + chance.random()) * len(signs) / points % 1.0
+            found = self._strike(origin, sign, share * seconds[sign], blow, shell, *options)
+            if found is None or self.stored(origin) == origin.whole:
+                # The machine has more time for it than it had when this was measured.
+                seconds[sign] *= 0.7
+            elif not found.midway and self.stored(origin) == 0:
+                seconds[sign] *= 1.4
+            if found is not None:
+                struck += 1
+                midway += found.midway
+                yield found
+        pytest.fail(f"{struck} imports were struck, {midway} of them midway")
+
+    def _strike(
+        self, origin: Origin, sign: Sign, delay: float, blow: Blow, shell: CommandLine, *options: str
+    ) -> Struck | None:
+        """Import into the empty database and strike after a sign; return None if the import ended before that."""
+        self.empty()
+        process = shell.start("import", origin.path.name, *options)
+        try:
+            self._watch(process, origin, sign)
+            process.wait(delay)
+        except subprocess.TimeoutExpired:
+            # Of what is written in one transaction, nothing is seen before its end.
+            midway = self._open_transactions() > 0 if options else 0 < self.stored(origin) < origin.whole
+            blow(process)
+        else:
+            assert finish(process).status == 0
+            return None
+        done = finish(process)
+        return Struck(done, midway, self._open_transactions())
+
+    def _watch(self, process: subprocess.Popen[str], origin: Origin, sign: Sign) -> None:
+        def seen() -> bool:
+            if sign is Sign.BEGUN:
+                return bool(self.store.list_collection_names())
+            return self.store[origin.telltale].find_one({}, {"_id": 1}) is not None
+
+        until(lambda: seen() or process.poll() is not None, sign, COMMAND_SECONDS)
+
+    def stored(self, origin: Origin) -> int:
+        """Return how much of the telltale collection is there."""
+        return self.store[origin.telltale].count_documents({})
+
+    def empty(self) -> None:
+        """Begin anew, as on the first day: even without indexes."""
+        self.end_transactions()
+        self._client.drop_database(NAME)
+
+    def kill_mongod(self) -> None:
+        """Kill the MongoDB of this site, and no other."""
+        [pid] = mongods(self.data_dir)
+        os.kill(pid, signal.SIGKILL)
+        until(lambda: pid not in mongods(self.data_dir), "mongod is gone")
+
+    def bring_up(self) -> None:
+        """See that MongoDB runs."""
+        with EmbeddedMongo(self.data_dir).lease():
+            pass
+
+    def _open_transactions(self) -> int:
+        """Return how many transactions wait for a client, or for its end to be noticed."""
+        stages: list[dict[str, Any]] = [
+            {"$currentOp": {"allUsers": True, "idleSessions": True}},
+            {"$match": {"transaction": {"$exists": True}}},
+        ]
+        return len(list(self._client.admin.aggregate(stages)))
+
+    def end_transactions(self) -> None:
+        """Give up what a killed client has left open, as the server does by itself after a minute or more."""
+        self._client.admin.command("killAllSessions", [])
+
+    async def settled(self, origin: Origin) -> Settled:
+        """Import again, to the end, and once more."""
+        settings = Settings(_env_file=None, mongodb_uri=SecretStr(self._uri), database=NAME, request_timeout=60)
+        async with open_database(settings) as database:
+            runs = []
+            for _ in range(2):
+                report = await import_source(database, str(origin.path), ImportOptions())
+                report.close()
+                runs.append(report)
+            return Settled(runs[0].clean, runs[1].changes, (await examine(database, repair=False)).examples)
+
+    def contents(self) -> Counter[bytes]:
+        """Return all that is stored, exactly, apart from what differs each time: the moment, and ids by chance."""
+        return Counter(
+            name.encode() + bson.encode(self._timeless(name, record))
+            for name in COLLECTIONS
+            for record in self.store.get_collection(name, AWARE).find()
+        )
+
+    def _timeless(self, name: str, record: dict[str, Any]) -> dict[str, Any]:
+        timeless = {field: "now" if _is_of_these_days(value) else value for field, value in record.items()}
+        return {**timeless, "_id": "by chance"} if name == "revisions" and timeless["at"] == "now" else timeless
+
+
+def _is_of_these_days(value: object) -> bool:
+    # Not "since it began": a clock may be set while an import runs, by hours too. No source has such a date.
+    return isinstance(value, datetime) and abs(datetime.now(UTC) - value) < timedelta(days=2)
+
+
+def differences(found: Counter[bytes], expected: Counter[bytes]) -> list[str]:
+    """Return the first of the records that are too many or missing, for a message that can be read."""
+    more = [f"not expected: {record!r}" for record in found - expected]
+    return more[:3] + [f"missing: {record!r}" for record in expected - found][:3]

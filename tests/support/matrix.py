@@ -1,0 +1,126 @@
+"""Who may do what: every way into the service, every kind of caller, one model and what belongs to it.
+
+The cases name a route without its door; a route that has no case fails the test that reads this.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from tests.support.directory import grant
+
+# Callers without a right to anything, then the others, of whom some have a key that is for reading only.
+NOBODY = ("anonymous", "forged", "expired", "idle")
+READ_ONLY = ("owner-reads", "admin-reads")
+CALLERS = ("owner", "writer", "reader", "member", "stranger", "admin", *READ_ONLY)
+ROLES = (*NOBODY, *CALLERS)
+
+EVERYONE = frozenset(CALLERS)
+ACTING = EVERYONE - set(READ_ONLY)
+SEEING = EVERYONE - {"stranger"}
+CHANGING = frozenset({"owner", "writer", "admin"})
+MANAGING = frozenset({"owner", "admin"})
+ADMINS = frozenset({"admin"})
+
+MODEL = "team/m:1"
+IMAGE = "data:image/gif;base64,R0lGODlhAQABAAAAACw="
+Facts = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Case:
+    """One route: what is sent, and who is let in. `changes` are those for whom it changes what is stored.
+
+    Of a route about one model, `hides` says that it is absent for those who do not see it.
+    """
+
+    lets_in: frozenset[str]
+    query: str = ""
+    body: Callable[[Facts], Any] | None = None
+    changes: frozenset[str] | None = None
+    hides: bool = True
+
+    @property
+    def changing(self) -> frozenset[str]:
+        """Those for whom what is stored is not the same afterwards."""
+        if self.body is None:
+            return frozenset()
+        return self.lets_in if self.changes is None else self.changes
+
+    def status(self, role: str) -> int:
+        """Return the status that a caller must get."""
+        if role in NOBODY:
+            return 401
+        if role in self.lets_in:
+            return 200
+        hidden = self.hides and role == "stranger"
+        return 404 if hidden else 403
+
+
+def _said(**values: Any) -> Callable[[Facts], Any]:
+    return lambda _: values
+
+
+def _about(**values: Any) -> Callable[[Facts], Any]:
+    return lambda _: {"id": MODEL, **values}
+
+
+_WITH_READ_KEYS = CHANGING | set(READ_ONLY)
+_ADMIN_READS = ADMINS | {"admin-reads"}
+_THIS = f"?id={MODEL}"
+_NEW = {"id": "new", "name": "New"}
+
+
+def _admin(**values: Any) -> Case:
+    return Case(ADMINS, body=_said(**values), hides=False)
+
+
+CASES: dict[str, Case] = {
+    "GET /me": Case(EVERYONE),
+    "GET /keys": Case(EVERYONE),
+    "POST /keys/create": Case(ACTING, body=_said(name="k"), hides=False),
+    "POST /keys/revoke": Case(ACTING, body=lambda facts: {"id": facts["spare key"]}, hides=False),
+    "GET /models/list": Case(EVERYONE),
+    "GET /models/base": Case(EVERYONE),
+    "GET /models/tags": Case(EVERYONE),
+    "GET /models/export": Case(SEEING, _THIS),
+    "GET /models/model": Case(SEEING, _THIS),
+    "GET /models/model/profile/image": Case(SEEING, _THIS),
+    "GET /models/model/access": Case(MANAGING | set(READ_ONLY), _THIS),
+    "GET /models/model/history": Case(_WITH_READ_KEYS, _THIS),
+    "GET /models/model/history/diff": Case(_WITH_READ_KEYS, f"{_THIS}&earlier=1&later=2"),
+    "GET /models/model/history/{revision}": Case(_WITH_READ_KEYS),
+    "POST /models/create": Case(ACTING, body=_said(**_NEW), hides=False),
+    "POST /models/model/update": Case(CHANGING, body=_about(name="Other")),
+    "POST /models/model/toggle": Case(CHANGING, _THIS, body=_said()),
+    "POST /models/model/access/update": Case(MANAGING, body=_about(access_grants=[])),
+    "POST /models/model/delete": Case(CHANGING, body=_about()),
+    "POST /models/model/history/restore": Case(
+        CHANGING, body=lambda facts: {"id": MODEL, "revision": facts["revision"]}
+    ),
+    "POST /models/bulk/state": Case(ACTING, body=_said(ids=[MODEL], is_active=False), changes=CHANGING, hides=False),
+    "POST /models/bulk/access": Case(
+        ACTING, body=_said(ids=[MODEL], add=[grant("user:*")]), changes=MANAGING, hides=False
+    ),
+    "POST /models/import": Case(ACTING, body=_said(models=[_NEW]), hides=False),
+    "POST /models/sync": _admin(models=[{"id": MODEL, "name": "Other"}], max_deletions=0),
+    "GET /users": Case(_ADMIN_READS, hides=False),
+    "GET /users/user": Case(_ADMIN_READS, "?id=reader", hides=False),
+    "POST /users/create": _admin(email="new@example.com", name="New"),
+    "POST /users/update": _admin(id="reader", role="admin"),
+    "POST /users/delete": _admin(id="reader"),
+    "POST /users/transfer": _admin(from_user_id="owner", to_user_id="reader"),
+    "GET /users/keys": Case(_ADMIN_READS, "?user_id=reader", hides=False),
+    "POST /users/keys/create": _admin(user_id="admin", name="k"),
+    "POST /users/keys/revoke": Case(
+        ADMINS, body=lambda facts: {"user_id": "owner", "id": facts["owner key"]}, hides=False
+    ),
+    "GET /groups": Case(_ADMIN_READS, hides=False),
+    "GET /groups/group": Case(_ADMIN_READS, "?id=team", hides=False),
+    "GET /groups/members": Case(_ADMIN_READS, "?id=team", hides=False),
+    "POST /groups/create": _admin(name="New"),
+    "POST /groups/update": _admin(id="team", parent_id=None),
+    "POST /groups/delete": _admin(id="team"),
+    "POST /groups/members/add": _admin(id="team", user_ids=["stranger"]),
+    "POST /groups/members/remove": _admin(id="team", user_ids=["member"]),
+}

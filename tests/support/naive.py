@@ -1,0 +1,139 @@
+"""What the views must tell, computed the long way over whole collections; shares no code with the views."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Any
+
+import bson
+from bson.codec_options import CodecOptions
+from bson.json_util import dumps
+from bson.raw_bson import RawBSONDocument
+from pymongo.database import Database
+
+from tests.support.oracle import Record, fold
+
+Row = dict[str, Any]
+Raw = Database[Row]
+RAW = CodecOptions(document_class=RawBSONDocument, tz_aware=True)
+
+
+def _by_id(documents: Iterable[Record]) -> dict[str, Record]:
+    return {document["_id"]: document for document in documents}
+
+
+def _staying(documents: dict[str, Record], identifier: str) -> Record:
+    found = documents.get(identifier, {})
+    return {} if found.get("leaving") else found
+
+
+def models_flat(raw: Raw) -> list[Row]:
+    users = _by_id(raw.users.find())
+    sizes = {stored["_id"]: len(stored.raw) for stored in raw.models.with_options(RAW).find()}
+    rows = []
+    for record in raw.models.find():
+        owner = _staying(users, record["user_id"])
+        image, prompt = record["meta"].get("profile_image_url") or "", record["params"].get("system")
+        permissions = Counter(grant["permission"] for grant in record["access_grants"])
+        rows.append(
+            {
+                **{
+                    name: record[name]
+                    for name in ("_id", "name", "base_model_id", "is_active", "version", "created_at", "updated_at")
+                },
+                "owner_id": record["user_id"],
+                "owner_name": owner.get("name"),
+                "owner_email": owner.get("email"),
+                "description": record["meta"].get("description"),
+                "tags": [tag["name"] for tag in record["meta"].get("tags", [])],
+                "capabilities": [name for name, has in record["meta"].get("capabilities", {}).items() if has is True],
+                "grants": permissions.total(),
+                "read_grants": permissions["read"],
+                "write_grants": permissions["write"],
+                "is_public": any(
+                    (grant["principal_type"], grant["principal_id"]) == ("user", "*")
+                    for grant in record["access_grants"]
+                ),
+                "prompt_length": len(prompt) if isinstance(prompt, str) else None,
+                "params_bytes": len(bson.encode(record["params"])),
+                "meta_bytes": len(bson.encode(record["meta"])),
+                "size_bytes": sizes[record["_id"]],
+                "profile_image_url": image if image and not image.startswith("data:") else None,
+                "has_image": image != "",
+                "image_bytes": len(image) if image.startswith("data:") else 0,
+            }
+        )
+    return rows
+
+
+def model_grants(raw: Raw) -> list[Row]:
+    principals = {"user": _by_id(raw.users.find()), "group": _by_id(raw.groups.find())}
+    rows = []
+    for record in raw.models.find():
+        for grant in record["access_grants"]:
+            kind, principal_id = grant["principal_type"], grant["principal_id"]
+            everyone = (kind, principal_id) == ("user", "*")
+            rows.append(
+                {
+                    "model_id": record["_id"],
+                    "model_name": record["name"],
+                    "grant_id": grant["id"],
+                    "principal_type": kind,
+                    "principal_id": principal_id,
+                    "principal_name": (
+                        "everyone" if everyone else _staying(principals[kind], principal_id).get("name")
+                    ),
+                    "permission": grant["permission"],
+                    "keys": {"readers": record["keys"]["readers"]},
+                }
+            )
+    return rows
+
+
+def tag_usage(raw: Raw) -> list[Row]:
+    """Return the rows without `shown_as`, which is one of several truths."""
+    having = defaultdict(list)
+    for record in raw.models.find():
+        for tag in {fold(tag["name"].strip()) for tag in record["meta"].get("tags", [])}:
+            having[tag].append(record)
+    return [
+        {
+            "tag": tag,
+            "models": len(records),
+            "active_models": sum(record["is_active"] for record in records),
+            "owners": len({record["user_id"] for record in records}),
+            "last_used_at": max(record["updated_at"] for record in records),
+        }
+        for tag, records in having.items()
+    ]
+
+
+def written(raw: Raw) -> dict[str, set[str]]:
+    """Return the ways in which each tag is written."""
+    ways = defaultdict(set)
+    for record in raw.models.find():
+        for tag in record["meta"].get("tags", []):
+            ways[fold(tag["name"].strip())].add(tag["name"].strip())
+    return ways
+
+
+def daily_changes(raw: Raw) -> list[Row]:
+    days = defaultdict(list)
+    for revision in raw.revisions.find():
+        at = revision["at"]
+        days[datetime(at.year, at.month, at.day, tzinfo=UTC), revision["change"]].append(revision)
+    return [
+        {
+            "day": day,
+            "change": change,
+            "changes": len(revisions),
+            "models": len({revision["model_id"] for revision in revisions}),
+            "people": len({revision["by"] for revision in revisions} - {None}),
+        }
+        for (day, change), revisions in days.items()
+    ]
+
+
+def in_any_order(rows: Iterable[Row]) -> list[str]:
+    """Return rows so that they can be compared whatever their order and that of their columns."""
+    return sorted(dumps(row, sort_keys=True) for row in rows)

@@ -1,0 +1,86 @@
+"""A PostgreSQL of the tests' own, where the machine has one: on loopback, bounded in time, filled from SQLite."""
+
+import os
+import pwd
+import shutil
+import sqlite3
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from tests.support.commands import free_port, until
+
+TYPES = {"JSON": "json", "BOOLEAN": "boolean", "BIGINT": "bigint"}
+SECONDS = 60
+
+
+def folder_of_programs() -> Path | None:
+    """Return where PostgreSQL's own programs are, if they are."""
+    on_path = shutil.which("initdb")
+    packaged = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    found = [Path(on_path)] if on_path else packaged
+    return found[-1].parent if found else None
+
+
+def fit_user() -> dict[str, Any]:
+    """Return as whom to run it: not as root, which it refuses; there may be nobody else."""
+    if os.getuid():
+        return {}
+    names = {entry.pw_name for entry in pwd.getpwall()}
+    name = next(name for name in ("postgres", "nobody") if name in names)
+    return {"user": name, "group": pwd.getpwnam(name).pw_gid, "extra_groups": []}
+
+
+@contextmanager
+def running(programs: Path) -> Iterator[str]:
+    """Run a server for the duration of a block; yield its address, to which the name of a database is added."""
+    folder, port, identity = Path(tempfile.mkdtemp(prefix="modeldeck-pg-")), free_port(), fit_user()
+    try:
+        if identity:
+            shutil.chown(folder, identity["user"], identity["group"])
+        data = str(folder / "data")
+        initdb = [str(programs / "initdb"), "-D", data, "-U", "owner", "-A", "trust", "-E", "UTF8", "--locale=C"]
+        subprocess.run(initdb, check=True, capture_output=True, timeout=SECONDS, cwd=folder, **identity)
+        server = [str(programs / "postgres"), "-D", data, "-k", str(folder), "-h", "127.0.0.1", "-p", str(port), "-F"]
+        process = subprocess.Popen(server, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder, **identity)
+        try:
+            address = f"postgresql://owner:planted-password@127.0.0.1:{port}/"
+            until(lambda: _answers(address), "PostgreSQL answers", SECONDS)
+            yield address
+        finally:
+            process.terminate()
+            process.wait(SECONDS)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _answers(address: str) -> bool:
+    try:
+        psycopg.connect(f"{address}postgres").close()
+    except psycopg.OperationalError:
+        return False
+    return True
+
+
+def copied(path: Path, address: str, name: str) -> str:
+    """Copy a SQLite database into a new one of a server; return its URL."""
+    with psycopg.connect(f"{address}postgres", autocommit=True) as connection:
+        connection.execute(f'CREATE DATABASE "{name}"')
+    with closing(sqlite3.connect(path)) as source, psycopg.connect(f"{address}{name}") as target:
+        for (table,) in source.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+            columns = [(row[1], TYPES.get(row[2], "text")) for row in source.execute(f'PRAGMA table_info("{table}")')]
+            declared = ", ".join(f'"{column}" {kind}' for column, kind in columns)
+            target.execute(f'CREATE TABLE "{table}" ({declared})')
+            places = ", ".join(["%s"] * len(columns))
+            for row in source.execute(f'SELECT * FROM "{table}"'):
+                fit = [
+                    bool(value) if kind == "boolean" and value is not None else value
+                    for value, (_, kind) in zip(row, columns, strict=True)
+                ]
+                target.execute(f'INSERT INTO "{table}" VALUES ({places})', fit)
+    return f"{address}{name}"

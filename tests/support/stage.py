@@ -1,0 +1,105 @@
+"""A directory with one model and everyone who could have to do with it, for the matrix and what is like it."""
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from httpx import Response
+from pymongo.database import Database as SyncDatabase
+
+from documents.api_key import Scope
+from documents.user import Role
+from service.auth.authentication import key_id, new_api_key
+from tests.support.directory import Directory, grant, model
+from tests.support.doors import Door
+from tests.support.matrix import IMAGE, MODEL, ROLES, Case, Facts
+
+Raw = SyncDatabase[dict[str, Any]]
+NOTHING: Facts = MappingProxyType({})
+COLLECTIONS = ("models", "users", "groups", "api_keys", "revisions")
+
+
+class Stage:
+    """A directory with one model and everyone who could have to do with it; it can be set back."""
+
+    def __init__(self, directory: Directory, raw: Raw, credentials: dict[str, str | None], facts: Facts) -> None:
+        self._directory = directory
+        self._raw = raw
+        self._credentials = credentials
+        self.facts = facts
+        self._saved = self.state()
+
+    @classmethod
+    async def set_up(cls, directory: Directory, raw: Raw, tmp_path: Path) -> "Stage":
+        await directory.group("org")
+        await directory.group("team", "org")
+        for user in ("owner", "writer", "reader", "stranger", "idle"):
+            await directory.user(user)
+        await directory.user("member", groups=["team"])
+        await directory.user("admin", role=Role.ADMIN)
+        await directory.user("second-admin", role=Role.ADMIN)
+        grants = [grant("user:writer", "write"), grant("user:reader"), grant("group:org"), grant("user:idle", "write")]
+        meta = {"profile_image_url": IMAGE}
+        for name in ("One", "Two"):
+            bundle = {"models": [model(MODEL, "owner", name=name, meta=meta, access_grants=grants)]}
+            await directory.load(bundle, tmp_path)
+        credentials: dict[str, str | None] = {role: await _credential(directory, role) for role in ROLES}
+        raw.users.update_one({"_id": "idle"}, {"$set": {"is_active": False}})
+        first = raw.revisions.find_one({"model_id": MODEL, "version": 1})
+        assert first is not None
+        spare = {
+            f"{role} key": key_id(await directory.key(role.partition("-")[0], name="spare"))
+            for role in ROLES
+            if role.partition("-")[0] not in ("anonymous", "forged", "expired")
+        }
+        return cls(directory, raw, credentials, {"revision": first["_id"], **spare})
+
+    def state(self) -> dict[str, list[dict[str, Any]]]:
+        """Return all that is stored and that a request by itself does not change."""
+        hidden = {"last_used_at": 0}
+        return {name: list(self._raw[name].find({}, hidden).sort("_id")) for name in COLLECTIONS}
+
+    def set_back(self) -> None:
+        """Make everything as it was in the beginning."""
+        for name, documents in self._saved.items():
+            self._raw[name].delete_many({})
+            self._raw[name].insert_many(documents)
+
+    def unchanged(self) -> bool:
+        """Say whether everything is as it was in the beginning."""
+        return self.state() == self._saved
+
+    async def send(
+        self,
+        door: Door,
+        case: Case,
+        role: str,
+        *,
+        instead: Facts = NOTHING,
+        headers: Facts = NOTHING,
+    ) -> Response:
+        """Send the request of a case as one role; `instead` are texts to put in the places of others, everywhere."""
+        credential = self._credentials[role]
+        facts = {**self.facts, "spare key": self.facts.get(f"{role} key", "")}
+        body = json.dumps(case.body(facts)) if case.body and case.body(facts) else ""
+        address = door.path.replace("{revision}", self.facts["revision"]) + case.query
+        for text, other in instead.items():
+            body, address = body.replace(text, other), address.replace(text, other)
+        sent = {"Authorization": f"Bearer {credential}"} if credential else {}
+        return await self._directory.client.request(
+            door.method, address, headers={**sent, **headers}, content=body.encode()
+        )
+
+
+async def _credential(directory: Directory, role: str) -> str | None:
+    if role == "anonymous":
+        return None
+    if role == "forged":
+        known = await directory.key("owner")
+        return known[:-6] + new_api_key()[-6:]
+    if role == "expired":
+        return await directory.key("owner", expires_at=datetime.now(UTC) - timedelta(seconds=1))
+    user, _, reads = role.partition("-")
+    return await directory.key(user, name=role, scope=Scope.READ if reads else Scope.WRITE)

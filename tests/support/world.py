@@ -1,0 +1,217 @@
+"""A random directory, the same for the same seed, in the service and in the oracle that knows what it must answer."""
+
+import asyncio
+import os
+import random
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from documents import ModelRecord, User
+from service.clock import epoch_seconds
+from service.doctor import examine
+from tests.support.directory import LIST, Directory, grant
+from tests.support.oracle import COMPARED_FIELDS, Oracle, Parameters, difference
+
+# More of them, and another directory: ORACLE_REQUESTS=50000 ORACLE_SEED=7 pytest tests/integration/test_oracle*.py
+SEED = int(os.environ.get("ORACLE_SEED", "20240229"))
+REQUESTS = int(os.environ.get("ORACLE_REQUESTS", "2000"))
+USERS, GROUPS, MODELS, MAX_DEPTH = 40, 15, 400, 4
+CLIENTS = 8
+DOORS = (LIST, LIST.replace("/api/", "/api/v1/"))
+
+METACHARACTERS = [
+    *("%", "_", "%%", "\\", "\\\\", ".", ".*", ".+", "[", "]", "[^", "(", ")", "(?i)", "(?=", "^", "$", "|", "*", "?"),
+    *("+", "{2}", "\\E", "\\Q", "\\Q.\\E", "\\d", "\\n", "/", "#", "@", "&", ";", "=", "$owner", "$$ROOT", "$where"),
+    *("${x}", '{"$ne":1}', "'", '"', "--", "<b>"),
+]
+WORDS = [
+    *("Straße", "STRASSE", "ẞ", "İstanbul", "istanbul", "ISTANBUL", "ısı", "ﬁnance", "FINANCE", "Oﬃce", "office"),
+    *("Ｇｐｔ", "GPT", "gpt-4", "café", "cafe\u0301", "CAFÉ", "n\u0303", "ñ", "\u0301", "Σίσυφος", "ΣΊΣΥΦΟΣ", "σς"),
+    *("🚀", "👩\u200d🚀", "🇩🇪", "模型", "モデル", "ﾓﾃﾞﾙ", "한국", "Å", "Å", "½", "①", "ǰ", "ŉ", "ﷺ", "Ǆ", "ﬅ", "ÅÄÖ"),
+    *("Llama", "llama", "LLAMA", "Mixtral", "assistant", "100%", "a_b", "a.b", "C:\\temp", "[draft]", "f(x)", "a|b"),
+    *("ﹼ", "\u00a8", "\ue000", "\uffff", "\U00010400", "\U0010ffff", *METACHARACTERS),
+]
+# Fields are often joined by such as these; no match may reach across.
+SEPARATORS = ["", " ", "-", "/", "\t", "\n", "\r\n", "\v", "\x01", "\x1e", "\x1f", "\x7f", "\u2028", "\u00a0", "\uffff"]
+TAGS = [
+    *("Straße", "STRASSE ", " ﬁne tuned", "FINE TUNED", "Ｃｏｄｅ", "code", "co", "coder", "cafe\u0301", "Café", "ΣΑΣ"),
+    *("σας", "İ", "i\u0307", "🚀", "模型", "100%", "a_b", "a\\b", ".*", "[", "$owner", "$$ROOT", "\u00a0nbsp\u00a0"),
+]
+VARIANTS: list[Callable[[str], str]] = [
+    *(str, str, str.upper, str.lower, str.title, str.casefold, str.swapcase),
+    *(partial(unicodedata.normalize, form) for form in ("NFD", "NFC", "NFKC", "NFKD")),
+]
+
+
+class Generator:
+    """Makes a directory and requests to it, the same for the same seed. Some of its users are to be deleted."""
+
+    def __init__(self, seed: int, models: int) -> None:
+        self.random = random.Random(seed)
+        self.users = [self._user(number) for number in range(USERS)]
+        self.deleted = [user["id"] for user in self.users[::9]]
+        self.groups = self._groups()
+        names = [self._text() for _ in range(models // 4)]
+        self.models = [self._model(number, names) for number in range(models)]
+        self.before = Oracle(self.users, self.groups, self.models)
+
+    def _text(self, longest: int = 4) -> str:
+        words = self.random.choices(WORDS, k=self.random.randint(1, longest))
+        joiner = self.random.choice([" ", " ", " ", *SEPARATORS])
+        edges = self.random.choices(["", " "], weights=[9, 1], k=2)
+        return edges[0] + joiner.join(words) + edges[1]
+
+    def _id(self, start: str, number: int) -> str:
+        word = "".join(c for c in self._text(2) if not c.isspace() and unicodedata.category(c) != "Cc")
+        # Ids are compared exactly: those that differ in case alone are different.
+        plain = f"{start.upper() if number % 2 else start}{number // 2}"
+        return self.random.choice([plain, plain, f"{word}/{start}:{number}"])
+
+    def _user(self, number: int) -> dict[str, Any]:
+        local, name = f"{self._id('mail', number)}.{number}", self._text()
+        return {
+            "id": self._id("u", number),
+            "name": f"{name} {'x' * 300} {name}" if number == 7 else name,
+            "email": f"{local}@{self.random.choice(['Example.COM', 'straße.example', 'ｅxample.org'])}",
+            "username": self.random.choice([None, self._text(2), f"user_{number}"]),
+            "role": "admin" if number % 10 in (0, 1) else "user",
+        }
+
+    def _groups(self) -> list[dict[str, Any]]:
+        groups: list[dict[str, Any]] = []
+        depths: dict[str, int] = {}
+        for number in range(GROUPS):
+            # Some have the id of a user: what is granted to the one is not granted to the other.
+            group_id = self.users[number]["id"] if number % 3 == 0 else self._id("g", number)
+            shallow = [other for other, depth in depths.items() if depth < MAX_DEPTH]
+            chained = groups[-1]["id"] if 0 < number < MAX_DEPTH else None
+            parent = chained or self.random.choice([None, *shallow])
+            depths[group_id] = depths[parent] + 1 if parent else 1
+            members = self.random.sample([user["id"] for user in self.users], self.random.randint(0, 6))
+            groups.append({"id": group_id, "name": self._text(), "parent_id": parent, "member_ids": members})
+        assert max(depths.values()) == MAX_DEPTH
+        return groups[::-1]
+
+    def _grants(self) -> list[dict[str, str]]:
+        principals = [f"user:{user['id']}" for user in self.users]
+        principals += 2 * [f"group:{group['id']}" for group in self.groups]
+        chosen = self.random.sample(principals, self.random.choice([0, 0, 1, 2, 4]))
+        grants = [grant(principal, self.random.choice(["read", "write"])) for principal in chosen]
+        for principal in chosen[:1]:
+            grants += [grant(principal), grant(principal, "write")]
+        return grants + self.random.choices([[], [grant("user:*")], [grant("user:*", "write")]], weights=[30, 3, 1])[0]
+
+    def _model(self, number: int, names: Sequence[str]) -> dict[str, Any]:
+        nobody = self.random.choice(["nobody", self.groups[0]["id"]])
+        owner = self.random.choice(self.users)["id"] if number % 20 else nobody
+        name = self.random.choice(VARIANTS)(self.random.choice(names))
+        if number % 25 == 0:
+            name = f"{'Long ' * 80}{name}"
+        tags = [{"name": tag} for tag in self.random.sample(TAGS, self.random.choice([0, 1, 2, 4]))]
+        return {
+            "id": self._id("m", number),
+            "user_id": owner,
+            "base_model_id": self.random.choice([None, self._text(2), self._id("base", number)]),
+            "name": name,
+            "params": {"system": f"secret of {number}"},
+            "meta": self.random.choice([{"tags": tags}, {"tags": tags}, {}]),
+            "access_grants": self._grants(),
+            "is_active": self.random.random() < 0.8,
+            "created_at": self.random.choice([0, 1_700_000_000, 1_700_000_001, self.random.randint(-(10**9), 2**33)]),
+            "updated_at": 1_700_000_000 + self.random.randint(0, 20),
+        }
+
+    def term(self) -> str:
+        """Return something to search for, of 1 to 128 characters."""
+        model = self.random.choice(self.models)
+        text, other = self.random.choices(self.before.texts(model), k=2)
+        length = self.random.choice([1, 2, 3, 4, 6, 10, self.random.randint(1, 30)])
+        start = self.random.randrange(max(1, len(text) - length + 1))
+        part = self.random.choice(VARIANTS)(text[start : start + length])
+        across = text[-length:] + self.random.choice(SEPARATORS) + other[:3]
+        return self.random.choices(
+            [part, across, self.random.choice(METACHARACTERS), f"absent{length}", f" {part}", " ", ""],
+            weights=[70, 8, 10, 3, 3, 1, 1],
+        )[0][:128]
+
+    def parameters(self) -> dict[str, str | int]:
+        """Return a random combination of all parameters."""
+        tag = self.random.choice(VARIANTS)(self.random.choice([*TAGS, *TAGS, "absent", self._text(1)]))
+        choices: dict[str, tuple[float, str | int]] = {
+            "query": (0.7, self.term()),
+            "view_option": (0.3, self.random.choice(["created", "shared"])),
+            "tag": (0.15, self.random.choice(["", " "]) + tag),
+            "order_by": (0.7, self.random.choice(["name", "created_at", "updated_at"])),
+            "direction": (0.7, self.random.choice(["asc", "desc"])),
+            "page": (0.5, self.random.choice([1, 1, 2, 2, 3, 4, 7, 20, 1_000, 2**31])),
+            "page_size": (0.6, self.random.choice([1, 2, 3, 10, 30, 100, self.random.randint(1, 100)])),
+            "kind": (0.2, self.random.choice(["custom", "base"])),
+            "is_active": (0.2, self.random.choice(["true", "false"])),
+        }
+        return {name: value for name, (chance, value) in choices.items() if self.random.random() < chance}
+
+
+@dataclass
+class World:
+    """A directory filled at random, and the oracle that knows what it must answer."""
+
+    directory: Directory
+    generator: Generator
+    oracle: Oracle
+    callers: list[str]
+
+    @classmethod
+    async def fill(cls, directory: Directory, tmp_path: Path, models: int = MODELS, seed: int = SEED) -> "World":
+        made = Generator(seed, models)
+        report = await directory.load({"users": made.users, "groups": made.groups, "models": made.models}, tmp_path)
+        assert report.clean, "\n".join(map(str, report.faults()))
+        assert (await examine(directory.database, repair=False)).problems == 0
+
+        assert await directory.database.delete_many(User, {"_id": {"$in": made.deleted}}) == len(made.deleted)
+        found = await examine(directory.database, repair=True)
+        assert found.problems == found.mended > 0
+        assert (await examine(directory.database, repair=False)).problems == 0
+
+        # Who lost a grant to somebody who is gone was changed just now.
+        times = {record["_id"]: record["updated_at"] for record in await directory.database.find(ModelRecord, {})}
+        for model in made.models:
+            model["updated_at"] = epoch_seconds(times[model["id"]])
+
+        left = [user for user in made.users if user["id"] not in made.deleted]
+        for user in left:
+            await directory.key(user["id"])
+        oracle = Oracle(left, made.groups, made.models)
+        return cls(directory, made, oracle, [user["id"] for user in left])
+
+    async def ask(self, user_id: str, parameters: Parameters, door: str = LIST) -> dict[str, Any]:
+        """Return what the service answers, with the fields of its items that are compared."""
+        answer = await self.directory.get(door, user_id, **parameters)
+        if answer.status_code != 200:
+            return {"status": answer.status_code, "text": answer.text}
+        page = answer.json()
+        return {**page, "items": [{field: item[field] for field in COMPARED_FIELDS} for item in page["items"]]}
+
+    async def compare(self, pairs: Iterable[tuple[str, Parameters]]) -> int:
+        """Ask all of it, a few at a time; return how many pages had items."""
+        waiting, differences, filled = iter(pairs), list[str](), 0
+
+        async def client(door: str) -> None:
+            nonlocal filled
+            for user_id, parameters in waiting:
+                expected, actual = self.oracle.answer(user_id, parameters), await self.ask(user_id, parameters, door)
+                filled += bool(expected["items"])
+                if actual != expected:
+                    differences.append(difference(user_id, parameters, expected, actual))
+
+        await asyncio.gather(*(client(DOORS[number % len(DOORS)]) for number in range(CLIENTS)))
+        assert not differences, f"{len(differences)} differences, such as\n" + "\n".join(differences[:3])
+        return filled
+
+    def pairs(self, count: int) -> list[tuple[str, Parameters]]:
+        """Return requests of random callers."""
+        made = self.generator
+        return [(made.random.choice(self.callers), made.parameters()) for _ in range(count)]

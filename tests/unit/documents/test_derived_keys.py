@@ -1,0 +1,66 @@
+"""Derived keys: what a record can be found by."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from documents.derived_keys import OwnerFacts, grams, record_derived_keys, user_derived_keys
+from documents.folding import fold
+from documents.grant import AccessGrant
+
+GRANTS = [
+    AccessGrant(id="1", principal_type="group", principal_id="g", permission="read"),
+    AccessGrant(id="2", principal_type="user", principal_id="*", permission="read"),
+    AccessGrant(id="3", principal_type="user", principal_id="w", permission="write"),
+]
+storable = st.text(alphabet=st.characters(exclude_characters="\0", exclude_categories=["Cs"]))
+
+
+def test_keys_hold_every_principal_tag_and_searched_field_in_folded_form() -> None:
+    keys = record_derived_keys(
+        user_id="ann",
+        name="Große Hilfe",
+        base_model_id="OpenAI/X",
+        meta={"tags": [{"name": "EU"}, {"name": "eu"}, {"name": "Coding"}, "not a tag", {"title": "neither"}]},
+        grants=GRANTS,
+        owner=OwnerFacts("Ann B.", "Ann@X.org", None),
+    )
+    assert keys.name == "grosse hilfe"
+    assert keys.text == "grosse hilfe\0openai/x\0ann b.\0ann@x.org"
+    assert keys.tags == ["coding", "eu"]
+    assert keys.readers == ["group:g", "user:*", "user:ann", "user:w"]
+    assert keys.writers == ["user:ann", "user:w"]
+    assert "gro" in keys.grams
+    assert "@x." in keys.grams
+    assert not any("\0" in gram for gram in keys.grams)
+
+
+def test_a_record_without_owner_is_not_found_by_one() -> None:
+    keys = record_derived_keys(user_id="gone", name="A", base_model_id=None, meta={}, grants=[], owner=None)
+    assert keys.text == "a"
+    assert keys.readers == keys.writers == ["user:gone"]
+
+
+def test_keys_of_a_user_hold_the_email_and_every_searched_field_in_folded_form() -> None:
+    keys = user_derived_keys(email="Ann@X.org", name="Große Ann", username=None)
+    assert (keys.email, keys.text) == ("ann@x.org", "grosse ann\0ann@x.org")
+    assert user_derived_keys(email="a@x.org", name="A", username="ΣΑ").text == "a\0a@x.org\0σα"
+
+
+def test_an_owner_who_stands_for_everyone_makes_nothing_public() -> None:
+    keys = record_derived_keys(user_id="*", name="A", base_model_id=None, meta={}, grants=[], owner=None)
+    assert keys.readers == keys.writers == []
+
+
+@given(storable, storable)
+def test_trigrams_find_every_part_of_three_or_more_characters(field: str, term: str) -> None:
+    folded, folded_term = fold(field), fold(term)
+    if folded_term in folded:
+        assert grams(folded_term) <= grams(folded)
+
+
+def test_folding_examples() -> None:
+    assert fold("ＡＢＣ") == "abc"
+    assert fold("ﬁne") == "fine"
+    assert fold("STRASSE") == fold("straße")
+    assert fold("ΣΊΣΥΦΟΣ") == fold("σίσυφος")
+    assert fold("e\u0301") == fold("É")

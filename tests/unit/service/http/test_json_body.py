@@ -1,0 +1,38 @@
+"""Bodies of requests, and what is kept of those that are refused."""
+
+import gc
+import weakref
+from collections.abc import Iterator
+from io import BytesIO
+
+import pytest
+from starlette.requests import Request
+
+from service.errors import TooLargeError
+from service.http.json_body import copy_body
+from tests.support.exchanges import Exchange
+
+
+class Kept(BytesIO):
+    """What was received; it can be asked whether it is there still."""
+
+
+@pytest.fixture
+def _no_collector() -> Iterator[None]:
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("_no_collector")
+@pytest.mark.parametrize("headers", [{}, {"Content-Length": "11"}])
+async def test_what_was_received_of_a_body_that_is_too_large_is_let_go_at_once(headers: dict[str, str]) -> None:
+    kept = Kept()
+    gone = weakref.ref(kept)
+    exchange = Exchange(method="POST", headers=headers, parts=[b"123456", b"78901"])
+    with pytest.raises(TooLargeError, match="The body exceeds 10 bytes"):
+        await copy_body(Request(exchange.scope, exchange.receive), kept, 10)
+    assert kept.getvalue() == (b"" if headers else b"123456")
+    del kept
+    assert gone() is None

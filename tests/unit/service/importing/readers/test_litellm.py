@@ -1,0 +1,241 @@
+"""LiteLLM's proxy configuration: what becomes of its models."""
+
+import gzip
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.importing.readers.yaml_file import MAX_CHARACTERS
+from service.importing.records import ModelInput
+from service.importing.source import Item, SourceError
+from tests.support.proxy_files import A_MODEL, CONFIGURATION, derived_id, only, read, with_info, with_params
+
+
+def test_an_entry_becomes_a_model_with_each_thing_in_its_place() -> None:
+    first, second = read(CONFIGURATION)
+    assert first == Item(
+        "model",
+        "model_list[0] (line 2)",
+        {
+            "id": "azure-gpt4o",
+            "base_model_id": "azure/gpt-4o-eu",
+            "name": "Fast chat",
+            "params": {
+                "api_base": "https://gateway.example/",
+                "api_key": "os.environ/AZURE_KEY",
+                "api_version": "2025-04-01",
+                "rpm": 480,
+                "temperature": 0.2,
+            },
+            "meta": {
+                "mode": "chat",
+                "base_model": "azure/gpt-4o",
+                "team_id": "6f1c2a5e-9d54-4a57-8f6b-0b8f3c1d2e4a",
+                "limits": {"max_input_tokens": 128000},
+                "prices": {"input_cost_per_token": 0.0000025},
+                "capabilities": {"vision": True, "reasoning": False},
+            },
+            "access_grants": [
+                {"principal_type": "group", "principal_id": "legal", "permission": "read"},
+                {"principal_type": "group", "principal_id": "research", "permission": "read"},
+            ],
+        },
+    )
+    assert (second.position, second.value["base_model_id"]) == ("model_list[1] (line 20)", "openai/gpt-4o")
+    assert second.value["params"] == first.value["params"]
+    for item in (first, second):
+        assert ModelInput.model_validate(item.value).params == item.value["params"]
+
+
+@pytest.mark.parametrize(
+    ("written", "price"), [("3e-06", 3e-06), ("1.5E6", 1.5e6), ("2.e+3", 2e3), ("free", "free"), ("e5", "e5")]
+)
+def test_a_price_is_a_number_also_where_yaml_takes_it_for_text(written: str, price: float | str) -> None:
+    info = f"{{input_cost_per_token: {written}, revision: 3e-06}}"
+    item = only(f"model_list:\n- {{model_name: m, litellm_params: {{model: m}}, model_info: {info}}}\n")
+    assert item.value["meta"] == {"prices": {"input_cost_per_token": price}, "revision": "3e-06"}
+
+
+def test_every_other_section_is_told_once_without_what_it_holds() -> None:
+    content = f"general_settings: {{master_key: x}}\nrouter_settings:\n{CONFIGURATION}environment_variables: {{A: b}}\n"
+    first, second = read(content)
+    assert first.notes == tuple(
+        f"{name}: left out; only model_list is read"
+        for name in ("general_settings", "router_settings", "environment_variables")
+    )
+    assert second.notes == ()
+
+
+def test_what_is_not_known_of_an_entry_is_told() -> None:
+    assert only([{**A_MODEL, "weight": 3}]).notes == ("weight: left out; not known",)
+
+
+@pytest.mark.parametrize("content", ["model_list:\n", "model_list: []\nlitellm_settings: {}\n"])
+def test_a_list_of_nothing_has_no_models(content: str) -> None:
+    assert read(content) == []
+
+
+def test_a_packed_file_is_read() -> None:
+    assert read(gzip.compress(CONFIGURATION.encode())) == read(CONFIGURATION)
+
+
+# --- Ids
+
+
+def test_a_derived_id_holds_the_name_and_stays_the_same_from_release_to_release() -> None:
+    assert derived_id(A_MODEL) == "chat-6a53e200a33b"
+    assert derived_id({**A_MODEL, "model_name": " GPT 4.1 / Übersetzer! "}).startswith("gpt-4.1-übersetzer-")
+    assert derived_id({**A_MODEL, "model_name": "…"}).startswith("model-")
+    assert ModelInput.model_validate(only([{**A_MODEL, "model_name": "é" * 500}]).value)
+
+
+def test_a_new_secret_or_another_order_does_not_change_the_id() -> None:
+    entry = with_params(rpm=5, api_key="first-secret", extra_headers={"Authorization": "Bearer one-and-only"})
+    again = with_params(extra_headers={"Authorization": "Bearer another-one"}, api_key="the-second", rpm=5)
+    keyless = with_params(rpm=5, extra_headers={}, api_key=None)
+    assert derived_id(entry) == derived_id(dict(reversed(again.items()))) == derived_id(keyless)
+
+
+def test_the_order_of_the_entries_does_not_change_the_ids() -> None:
+    entries = [with_params(rpm=number) for number in range(5)]
+    ids = [item.value["id"] for item in read(entries)]
+    assert len(set(ids)) == 5
+    assert [item.value["id"] for item in read(entries[::-1])] == ids[::-1]
+
+
+def test_another_setting_or_reference_makes_another_id() -> None:
+    entries = [
+        with_params(),
+        with_params(rpm=5),
+        with_params(api_key="os.environ/A"),
+        with_params(api_key="os.environ/B"),
+    ]
+    assert len({derived_id(entry) for entry in entries}) == 4
+
+
+def test_an_entry_that_stands_twice_counts_once() -> None:
+    entries = [A_MODEL, with_params(rpm=5, api_key="a-secret"), with_info(id="x"), with_info(id="y")]
+    items = read(entries)
+    assert [item.problem for item in items] == [
+        None,
+        "the same, apart from secrets, as model_list[0] (line 1), which counts",
+        None,
+        None,
+    ]
+
+
+@pytest.mark.parametrize(("given_id", "expected"), [("a/b:c", "a/b:c"), (17, "17"), ("0" * 64, "0" * 64)])
+def test_a_given_id_is_kept(given_id: Any, expected: str) -> None:
+    assert derived_id(with_info(id=given_id)) == expected
+
+
+# --- What is no model
+
+
+@pytest.mark.parametrize(
+    ("entry", "problem"),
+    [
+        (None, "must be a mapping"),
+        ("text", "must be a mapping"),
+        ({}, "model_name: must be text"),
+        ({**A_MODEL, "model_name": 5}, "model_name: must be text"),
+        ({"model_name": "m"}, "litellm_params: must be a mapping with a model"),
+        ({"model_name": "m", "litellm_params": []}, "litellm_params: must be a mapping with a model"),
+        ({"model_name": "m", "litellm_params": {"model": 1}}, "litellm_params: must be a mapping with a model"),
+        ({**A_MODEL, "model_name": "openai/*"}, "is a route to any number of models, not one model"),
+        ({**A_MODEL, "model_name": "*"}, "is a route to any number of models, not one model"),
+        ({**A_MODEL, "litellm_params": {"model": "groq/*"}}, "is a route to any number of models, not one model"),
+        ({**A_MODEL, "model_info": []}, "model_info: must be a mapping"),
+        (with_info(id=True), "model_info.id: must be text"),
+        (with_info(id=["x"]), "model_info.id: must be text"),
+        (with_info(access_groups="legal"), "model_info.access_groups: must be a list of text"),
+        (with_info(access_groups=["legal", 5]), "model_info.access_groups: must be a list of text"),
+        (with_params(n=2**64), "litellm_params.n: is an integer beyond 64 bits"),
+    ],
+)
+def test_what_is_no_model_is_reported_and_the_rest_is_read(entry: Any, problem: str) -> None:
+    bad, good = read([entry, with_info(id="good")])
+    assert (bad.position, bad.problem) == ("model_list[0] (line 1)", problem)
+    assert good.problem is None
+
+
+def test_a_route_is_reported_by_its_name() -> None:
+    assert only([{**A_MODEL, "model_name": "openai/*"}]).value == {"id": "openai/*"}
+
+
+@pytest.mark.parametrize(
+    ("written", "problem"),
+    [
+        ("rpm: 5, rpm: 6", "line 2, column 61: the key stands twice"),
+        ("deep: [{a: 1, b: 2, a: 3}]", "line 2, column 73: the key stands twice"),
+        ("rpm: !!python/object/apply:os.system [id]", "line 2, column 58: a tag, or a value that is not JSON"),
+        ("rpm: !own 5", "line 2, column 58: a tag, or a value that is not JSON"),
+        ("rpm: !!binary aGk=", "line 2, column 58: a tag, or a value that is not JSON"),
+        ("rpm: !!int five", "line 2, column 58: not a value of its type"),
+        ('rpm: !!int ""', "line 2, column 58: not a value of its type"),
+        ("rpm: !!bool maybe", "line 2, column 58: not a value of its type"),
+        (f"rpm: {'9' * 5000}", "line 2, column 58: a number of too many digits"),
+        (f"rpm: 1{':59' * 5000}", "line 2, column 58: a number of too many digits"),
+        ("rpm: .nan", "litellm_params.rpm: is not a finite number"),
+        ("[a]: 5", "line 2, column 53: found unhashable key"),
+        ("5: 5", "litellm_params: has a name that is not text"),
+        ("on: 5", "litellm_params: has a name that is not text"),
+    ],
+)
+def test_an_entry_that_cannot_be_kept_is_reported_with_its_place(written: str, problem: str) -> None:
+    entry = f"model_list:\n- {{model_name: m, litellm_params: {{model: openai/m, {written}}}}}\n"
+    bad, good = read(f"{entry}- {json.dumps(A_MODEL)}\n")
+    assert (bad.position, bad.problem) == ("model_list[0] (line 2)", problem)
+    assert good.problem is None
+
+
+BOMB = "a: &a [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
+    f"{name}: &{name} [{','.join([f'*{before}'] * 10)}]\n" for before, name in zip("abcdefgh", "bcdefghi", strict=True)
+)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("", "expected a YAML mapping"),
+        ("- a", "expected a YAML mapping"),
+        ("models: []", "there is no model_list at the top of the file"),
+        ("model_list: {a: b}", "line 1, column 13: model_list must be a list"),
+        ("model_list: []\nmodel_list: []", "line 2, column 1: the section stands twice"),
+        ("? [a]\n: 1", "line 1, column 3: the name of a section must be text"),
+        ("model_list: []\n---\nmodel_list: []", "line 2, column 1: a second document in one file"),
+        ("model_list:\n  - a: b: c", "line 2, column 9: mapping values are not allowed"),
+        ("model_list: *later", "line 1, column 13: an alias of nothing before it"),
+        ("model_list: &a [*a]", "line 1, column 17: an alias of nothing before it"),
+        (f"{BOMB}model_list: []", "too many values, those that aliases repeat counted"),
+        (f"model_list: {'[' * 200}", "line 1, column 112: nested too deeply"),
+        (f"model_list: {'{a: ' * 200}", "nested too deeply"),
+        (f"model_list: [{'1,' * 500_001}]", "too many values"),
+        (" " * (MAX_CHARACTERS + 1), "has more than 16,777,216 characters"),
+        ("model_list: []".encode("utf-16"), "can't be read: it is not UTF-8"),
+        (gzip.compress(CONFIGURATION.encode())[:-20], "can't be read"),
+    ],
+)
+def test_what_is_no_configuration_is_an_error_that_says_where(content: str | bytes, said: str) -> None:
+    with pytest.raises(SourceError) as raised:
+        read(content)
+    assert said in raised.value.detail
+
+
+@given(st.text(max_size=40), st.integers(0, len(CONFIGURATION)), st.integers(0, 40))
+def test_nothing_else_is_ever_raised(noise: str, at: int, cut: int) -> None:
+    for content in (noise, CONFIGURATION[:at] + noise + CONFIGURATION[at + cut :]):
+        try:
+            items = read(content)
+        except SourceError:
+            continue
+        assert all(item.kind == "model" for item in items)
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_raise_anything_else(noise: bytes) -> None:
+    with pytest.raises(SourceError):
+        read(b"\x00" + noise)

@@ -1,0 +1,125 @@
+"""Modelfiles, the exports from before there were records: what they say becomes a record."""
+
+import json
+from typing import Any
+
+import pytest
+
+from service.importing.readers.modelfile import parse_modelfile
+from service.importing.readers.openwebui import read_openwebui
+from service.importing.readers.openwebui_models import PRIVATE
+from service.importing.records import ModelInput
+from service.importing.source import Item
+from tests.support.sources import source_of
+
+CONTENT = '''# made by hand
+FROM llama2:13b
+parameter temperature 0.7
+PARAMETER num_ctx  4096
+PARAMETER mirostat_tau "5.0"
+PARAMETER stop "<|user|>"
+PARAMETER stop "###"
+PARAMETER penalize_newline false
+PARAMETER seed 99999999999999999999
+PARAMETER top_k 1e999
+TEMPLATE """{{ .System }}
+FROM elsewhere"""
+SYSTEM """You are "Kim".
+PARAMETER temperature 2
+Be brief."""
+'''
+OLD: dict[str, Any] = {
+    "user_id": "ann",
+    "tag_name": "kim:latest",
+    "modelfile": {
+        "tagName": "kim:latest",
+        "title": "Kim",
+        "desc": "Is brief.",
+        "imageUrl": "data:image/png;base64,AAAA",
+        "content": CONTENT,
+        "suggestionPrompts": [{"content": "Hello"}],
+        "categories": ["assistant", "writing"],
+    },
+    "timestamp": 1_690_000_000,
+}
+KIM = {
+    "id": "ollama-kim:latest",
+    "user_id": "ann",
+    "base_model_id": "llama2:13b",
+    "name": "Kim",
+    "params": {
+        "temperature": 0.7,
+        "num_ctx": 4096,
+        "mirostat_tau": 5.0,
+        "stop": ["<|user|>", "###"],
+        "penalize_newline": False,
+        "seed": "99999999999999999999",
+        "top_k": "1e999",
+        "system": 'You are "Kim".\nPARAMETER temperature 2\nBe brief.',
+    },
+    "meta": {
+        "profile_image_url": "data:image/png;base64,AAAA",
+        "description": "Is brief.",
+        "suggestion_prompts": [{"content": "Hello"}],
+        "tags": ["assistant", "writing"],
+    },
+    "access_grants": [],
+    "created_at": 1_690_000_000,
+    "updated_at": 1_690_000_000,
+}
+
+
+def one(record: Any) -> Item:
+    [item] = list(read_openwebui(source_of(json.dumps([record]))))
+    return item
+
+
+def test_a_modelfile_becomes_a_record() -> None:
+    item = one(OLD)
+    assert item.value == KIM
+    assert item.notes == ("TEMPLATE: left out", PRIVATE)
+    ModelInput.model_validate(item.value)
+
+
+def test_a_modelfile_may_stand_there_by_itself() -> None:
+    value = one(OLD["modelfile"]).value
+    assert value == {name: held for name, held in KIM.items() if name not in ("user_id", "created_at", "updated_at")}
+
+
+@pytest.mark.parametrize(
+    ("content", "base", "params"),
+    [
+        ("", None, {}),
+        ("FROM a\r\nSYSTEM Be kind. \r\n", "a", {"system": "Be kind."}),
+        ('SYSTEM "Be kind."', None, {"system": "Be kind."}),
+        ('SYSTEM """Be\nkind.', None, {"system": "Be\nkind."}),
+        ('SYSTEM """"quoted" """\nFROM a', "a", {"system": '"quoted" '}),
+        ("FROM a\nFROM b", "a", {}),
+        ('MESSAGE user """\nSYSTEM no\n"""', None, {}),
+        ("PARAMETER stop\nPARAMETER\nSYSTEM", None, {}),
+        ("PARAMETER num_ctx 08", None, {"num_ctx": 8}),
+        ("PARAMETER top_p -.5e-1", None, {"top_p": -0.05}),
+        ("PARAMETER top_p nan", None, {"top_p": "nan"}),
+        ("FROM ./file.gguf\n\nYou FROM here\n#SYSTEM no", "./file.gguf", {}),
+    ],
+)
+def test_instructions_of_a_modelfile(content: str, base: str | None, params: dict[str, Any]) -> None:
+    found = parse_modelfile(content)
+    assert (found.base, found.params) == (base, params)
+
+
+@pytest.mark.parametrize("line", ['"' * 3, 'SYSTEM "', "FROM", "a " * 50, "PARAMETER stop " + " " * 500])
+def test_a_modelfile_of_any_length_is_read_in_one_go(line: str) -> None:
+    parse_modelfile(f"{line}\n" * 20_000)
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"modelfile": 5}, "modelfile: must be an object"),
+        ({"modelfile": {"content": "FROM a"}, "tag_name": 5}, "tag_name: must be text"),
+        ({"modelfile": {"content": None}}, "modelfile.content: must be text"),
+    ],
+)
+def test_what_is_no_modelfile_is_a_problem(change: dict[str, Any], problem: str) -> None:
+    assert one({**OLD, **change}).problem == problem

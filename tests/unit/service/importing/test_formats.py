@@ -1,0 +1,195 @@
+"""Recognising what a file is by its content: every format, in every shape of it, and nothing else."""
+
+import gzip
+import json
+import time
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from service.errors import ConfigurationError
+from service.importing.file_head import HEAD_BYTES
+from service.importing.formats import Format, reader_of, recognise
+from tests.support.sources import source_of
+
+MODEL = {"id": "m", "user_id": "ann", "base_model_id": "b", "name": "M", "params": {}, "meta": {}, "created_at": 1}
+OF_RESOURCE = {"id": "g", "resource_type": "model", "principal_type": "user", "principal_id": "*", "permission": "read"}
+USER = {"id": "ann", "name": "Ann", "email": "ann@x.org"}
+SPEC = {"litellm_provider": "openai", "mode": "chat", "input_cost_per_token": 3e-06}
+MODELFILE = {"tag_name": "m:latest", "modelfile": {"title": "M", "content": "FROM llama2"}, "timestamp": 1}
+RUNTIME = {"id": "m", "name": "M", "object": "model", "owned_by": "ollama", "info": MODEL}
+PADDING = "x" * HEAD_BYTES
+
+SHAPES: dict[str, tuple[Format, Any]] = {
+    "bundle": (Format.MODELDECK, {"users": [USER], "groups": [], "models": [MODEL]}),
+    "bundle, models first": (Format.MODELDECK, {"models": [MODEL], "users": [USER]}),
+    "bundle of models": (Format.MODELDECK, {"models": [MODEL]}),
+    "bundle of models with grants": (
+        Format.MODELDECK,
+        {
+            "models": [
+                {**MODEL, "access_grants": [{"principal_type": "user", "principal_id": "*", "permission": "read"}]}
+            ]
+        },
+    ),
+    "bundle of users": (Format.MODELDECK, {"users": [USER]}),
+    "bundle of nothing": (Format.MODELDECK, {"models": []}),
+    "bundle that has it all": (Format.MODELDECK, {"users": [], "models": [{**MODEL, "version_id": "v"}]}),
+    "bundle longer than the head": (Format.MODELDECK, {"models": [MODEL, {**MODEL, "params": {"p": PADDING}}]}),
+    "lines": (Format.MODELDECK, '{"kind": "user", "id": "ann"}\n{"kind": "model", "id": "m"}\n'),
+    "lines after a blank one": (Format.MODELDECK, '\n\n{"kind": "group", "id": "g"}'),
+    "export": (Format.OPENWEBUI, [{**MODEL, "version_id": "v", "access_grants": [OF_RESOURCE]}]),
+    "export of nothing": (Format.OPENWEBUI, []),
+    "export of 0.8": (Format.OPENWEBUI, [{**MODEL, "access_grants": [OF_RESOURCE]}]),
+    "export of 0.4": (Format.OPENWEBUI, [{**MODEL, "access_control": None}]),
+    "export of 0.3": (Format.OPENWEBUI, [MODEL]),
+    "export of running models": (Format.OPENWEBUI, [RUNTIME]),
+    "export of running models that mostly are none": (Format.OPENWEBUI, [{"id": "a", "name": "A"}, RUNTIME]),
+    "export of modelfiles": (Format.OPENWEBUI, [MODELFILE]),
+    "export of flat modelfiles": (Format.OPENWEBUI, [{"tagName": "m:latest", "title": "M", "content": "FROM llama2"}]),
+    "export as an object": (Format.OPENWEBUI, {"models": [{**MODEL, "access_control": {}}]}),
+    "export as an object with grants": (Format.OPENWEBUI, {"models": [{**MODEL, "access_grants": [OF_RESOURCE]}]}),
+    "export as an object with more": (Format.OPENWEBUI, {"exported_at": 5, "models": [MODEL]}),
+    "export of one": (Format.OPENWEBUI, MODEL),
+    "export of one with a version": (Format.OPENWEBUI, {**MODEL, "version_id": "v"}),
+    "export of one running model": (Format.OPENWEBUI, RUNTIME),
+    "export of one modelfile": (Format.OPENWEBUI, MODELFILE),
+    "export longer than the head": (Format.OPENWEBUI, [MODEL, {**MODEL, "params": {"system": PADDING}}]),
+    "database": (Format.OPENWEBUI_DB, b"SQLite format 3\0" + bytes(range(256)) * 16),
+    "configuration": (Format.LITELLM, "# Ours\nmodel_list:\n  - model_name: m\n"),
+    "configuration, list last": (Format.LITELLM, "general_settings:\n  a: b\n\nmodel_list: []"),
+    "configuration with its name quoted": (Format.LITELLM, '---\n"model_list":\n- {}\n'),
+    "configuration in braces": (Format.LITELLM, "{model_list: [{model_name: m}]}"),
+    "configuration as JSON": (Format.LITELLM, {"general_settings": {}, "model_list": [{"model_name": "m"}]}),
+    "configuration with line ends of Windows": (Format.LITELLM, "a: b\r\nmodel_list:\r\n- {}\r\n"),
+    "price map": (Format.LITELLM_PRICES, {"sample_spec": {"mode": "one of"}, "gpt-4o": SPEC}),
+    "price map without a sample": (Format.LITELLM_PRICES, {"openai/gpt-4o": SPEC, "odd": {"rules": []}}),
+    "price map longer than the head": (Format.LITELLM_PRICES, {"a": SPEC, "b": {**SPEC, "source": PADDING}}),
+}
+OTHERS: dict[str, Any] = {
+    "nothing": "",
+    "blanks": " \n\t\n",
+    "empty object": {},
+    "empty list of lists": [[]],
+    "number": 5,
+    "text": "text",
+    "list of text": ["models", "users"],
+    "list of lists": [[{"id": "m"}]],
+    "list of other objects": [{"id": 1, "title": "x"}, {"id": 2, "info": "y", "params": {}}],
+    "object of models that are none": {"models": {"a": 1}},
+    "object of more than a bundle": {"users": [USER], "orders": []},
+    "prices of something else": {"apples": {"price": 3}, "pears": {"mode": "ripe"}},
+    "other kind": '{"kind": "ConfigMap", "data": {}}',
+    "list in another document": "data:\n  config.yaml: |\n    model_list:\n      - a\n",
+    "prose": "The model_list: it comes first.",
+    "name that goes on": "model_list_of_ours:\n  - a\n",
+    "binary": bytes(range(256)) * 100,
+    "UTF-16": json.dumps({"users": []}).encode("utf-16"),
+    "no gzip": b"\x1f\x8bnonsense",
+    "other database": b"SQLite format 2\0",
+}
+HOSTILE: dict[str, str | bytes] = {
+    "endless text": '"' + "x" * (HEAD_BYTES * 2),
+    "endless depth": "[" * (HEAD_BYTES * 2),
+    "endless depth of objects": '{"a":' * HEAD_BYTES,
+    "endless names": "{" + ",".join(f'"{number}":0' for number in range(700_000)),
+    "endless elements": "[" + "0," * HEAD_BYTES,
+    "endless digits": '{"a": ' + "9" * (HEAD_BYTES * 2),
+    "endless blanks": "\n" * (HEAD_BYTES * 2),
+    "endless braces": "{\n" * HEAD_BYTES,
+    "gzip bomb": gzip.compress(b"\0" * (1 << 26), mtime=0),
+}
+
+
+def written(content: Any) -> bytes:
+    if isinstance(content, bytes):
+        return content
+    return (content if isinstance(content, str) else json.dumps(content)).encode()
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_every_shape_is_recognised_with_a_reason(shape: str) -> None:
+    expected, content = SHAPES[shape]
+    plain = written(content)
+    indented = json.dumps(content, indent=2).encode() if isinstance(content, dict | list) else plain
+    for file in (plain, indented, gzip.compress(plain, 1), b"\xef\xbb\xbf" * (expected != "openwebui-db") + plain):
+        found = recognise(source_of(file))
+        assert found is not None
+        assert found.format is expected
+        assert found.reason.isprintable()
+        assert len(found.reason) < 200
+
+
+def test_the_reason_names_what_was_seen() -> None:
+    said = {shape: recognise(source_of(written(SHAPES[shape][1]))) for shape in ("bundle", "export", "price map")}
+    assert {shape: found and found.reason for shape, found in said.items()} == {
+        "bundle": "a JSON object of users, groups, models: a bundle",
+        "export": "JSON models with access_grants of resources, version_id: an Open WebUI export",
+        "price map": "a JSON object whose values have litellm_provider, mode, input_cost_per_token: "
+        "LiteLLM's price map",
+    }
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_anything_else_is_not_recognised(name: str) -> None:
+    assert recognise(source_of(written(OTHERS[name]))) is None
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_no_file_takes_long(name: str) -> None:
+    source = source_of(HOSTILE[name])
+    began = time.thread_time()
+    assert recognise(source) is None
+    assert time.thread_time() - began < 5
+
+
+def test_a_packed_file_that_breaks_off_is_recognised_by_what_is_there() -> None:
+    packed = gzip.compress(written({"users": [{**USER, "name": str(number)} for number in range(1000)]}))
+    found = recognise(source_of(packed[: len(packed) // 2]))
+    assert found is None
+    lines = gzip.compress(b"".join(b'{"kind": "user", "id": "%d"}\n' % number for number in range(10_000)))
+    found = recognise(source_of(lines[: len(lines) // 2]))
+    assert found is not None
+    assert found.format is Format.MODELDECK
+
+
+@given(st.binary(max_size=300), st.sampled_from([b"", b"\x1f\x8b", b"{", b"[", b'{"models": [', b'{"kind": ', b"\xff"]))
+def test_no_garbage_raises(noise: bytes, start: bytes) -> None:
+    recognise(source_of(start + noise))
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.text(),
+    lambda values: (
+        st.lists(values)
+        | st.dictionaries(
+            st.sampled_from([*MODEL, *OF_RESOURCE, *SPEC, "models", "users", "info", "modelfile"]), values
+        )
+    ),
+)
+
+
+@given(JSON)
+def test_no_json_raises(value: Any) -> None:
+    recognise(source_of(json.dumps(value)))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "content", "ids"),
+    [
+        (Format.MODELDECK, {"models": [MODEL]}, ["m"]),
+        (Format.OPENWEBUI, [MODEL], ["m"]),
+        (Format.LITELLM_PRICES, {"a": SPEC}, ["a"]),
+        (Format.LITELLM, {"model_list": [{"model_name": "m", "litellm_params": {"model": "b"}}]}, ["m-ec53da24f2d1"]),
+    ],
+)
+def test_each_format_has_its_reader(wanted: Format, content: Any, ids: list[str]) -> None:
+    source = source_of(written(content))
+    assert [item.value["id"] for item in reader_of(wanted)(source)] == ids
+
+
+def test_a_database_is_opened_by_its_path() -> None:
+    with pytest.raises(ConfigurationError, match="opened by its path"):
+        reader_of(Format.OPENWEBUI_DB)

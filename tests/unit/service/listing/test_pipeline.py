@@ -1,0 +1,85 @@
+"""The list pipeline, compared as a value: the exact stages for a request."""
+
+from typing import Any
+
+import pytest
+from bson.min_key import MinKey
+
+from service.auth.authentication import Caller
+from service.listing.params import ListParams
+from service.listing.pipeline import list_hint, list_match, list_pipeline
+
+ANN = Caller(user_id="ann", is_admin=False, principals=frozenset({"user:ann"}))
+ROOT = Caller(user_id="root", is_admin=True, principals=frozenset({"user:root", "user:*"}))
+READABLE = {"keys.readers": {"$in": ["user:ann"]}}
+
+
+def _params(**values: Any) -> ListParams:
+    return ListParams.model_validate(values)
+
+
+def _pipeline(params: ListParams, caller: Caller) -> list[dict[str, Any]]:
+    return list_pipeline(params, list_match(params, caller))
+
+
+def _hint(params: ListParams, caller: Caller) -> str | None:
+    return list_hint(params, list_match(params, caller))
+
+
+def test_the_whole_pipeline() -> None:
+    pipeline = _pipeline(_params(page="3", page_size="10", order_by="name", direction="asc"), ANN)
+    project = pipeline.pop(5)["$project"]
+    assert pipeline == [
+        {"$match": READABLE},
+        {"$sort": {"keys.name": 1, "_id": 1}},
+        {"$skip": 20},
+        {"$limit": 10},
+        {"$lookup": {"from": "users", "localField": "user_id", "foreignField": "_id", "as": "owner"}},
+        {"$unionWith": {"coll": "models", "pipeline": [{"$match": READABLE}, {"$count": "total"}]}},
+    ]
+    assert set(project.values()) == {1}
+    assert {"keys.text", "keys.grams", "keys.readers"}.isdisjoint(project)
+
+
+@pytest.mark.parametrize(
+    ("values", "match"),
+    [
+        ({}, READABLE),
+        ({"view_option": "created"}, {"keys.readers": "user:ann", "user_id": "ann"}),
+        ({"view_option": "shared"}, {**READABLE, "user_id": {"$ne": "ann"}}),
+        ({"tag": " Größe "}, {**READABLE, "keys.tags": "grösse"}),
+        ({"kind": "base"}, {**READABLE, "base_model_id": None}),
+        ({"kind": "custom"}, {**READABLE, "base_model_id": {"$ne": None}}),
+        ({"is_active": "false"}, {**READABLE, "is_active": False}),
+        ({"query": "A.B"}, {**READABLE, "keys.text": {"$regex": r"a\.b"}, "keys.grams": {"$all": ["a.b"]}}),
+        ({"query": "  "}, READABLE),
+        ({"tag": ""}, READABLE),
+    ],
+)
+def test_the_access_rule_comes_first_and_the_filters_join_it(values: dict[str, Any], match: dict[str, Any]) -> None:
+    assert list_match(_params(**values), ANN, narrowing=["a.b"]) == match
+    assert next(iter(match)) == "keys.readers"
+
+
+def test_the_page_and_the_total_select_alike() -> None:
+    params = _params(query="x", tag="t", view_option="shared", kind="base", is_active="true")
+    pipeline = _pipeline(params, ANN)
+    assert pipeline[0] == pipeline[-1]["$unionWith"]["pipeline"][0]
+
+
+def test_an_admin_is_matched_by_the_order_alone() -> None:
+    pipeline = _pipeline(_params(), ROOT)
+    assert pipeline[0] == {"$match": {"created_at": {"$gte": MinKey()}}}
+    assert pipeline[-1]["$unionWith"]["pipeline"][0] == {"$match": {}}
+
+
+def test_the_index_of_the_order_is_named_unless_a_search_or_tag_may_find_a_better_one() -> None:
+    assert _hint(_params(order_by="name"), ANN) == "readable_by_name"
+    assert _hint(_params(kind="base"), ROOT) == "all_by_created"
+    assert _hint(_params(view_option="created"), ROOT) == "readable_by_created"
+    assert _hint(_params(query="x"), ANN) is None
+    assert _hint(_params(tag="x"), ROOT) is None
+
+
+def test_a_page_beyond_all_numbers_is_beyond_the_end() -> None:
+    assert _pipeline(_params(page="9" * 40), ANN)[2] == {"$skip": 10**12}

@@ -1,0 +1,66 @@
+"""A bound on the requests in flight."""
+
+import asyncio
+
+import pytest
+from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
+
+from service.middleware.concurrency_limit import ConcurrencyLimit
+from service.observability.requests import PROBES
+from tests.support.exchanges import Exchange
+
+
+class Slow:
+    """Answers when it is told to, and counts who asked."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.go_on = asyncio.Event()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.asked += 1
+        if scope["path"] == "/fails":
+            raise RuntimeError
+        if scope["path"] not in PROBES:
+            await self.go_on.wait()
+        await PlainTextResponse("done")(scope, receive, send)
+
+
+async def test_what_is_too_much_is_refused_before_anything_is_done_for_it() -> None:
+    app = Slow()
+    gate = ConcurrencyLimit(app, 2)
+    waiting = [asyncio.create_task(Exchange().with_app(gate)) for _ in range(2)]
+    await asyncio.sleep(0)
+    refused = await Exchange(method="POST").with_app(gate)
+    assert (refused.status, refused.answered["retry-after"]) == (503, "1")
+    assert refused.answered["content-type"] == "application/problem+json"
+    assert app.asked == 2
+    app.go_on.set()
+    assert [(await one).status for one in waiting] == [200, 200]
+    assert (await Exchange().with_app(gate)).status == 200
+
+
+@pytest.mark.parametrize("path", sorted(PROBES))
+async def test_probes_are_answered_always(path: str) -> None:
+    app = Slow()
+    gate = ConcurrencyLimit(app, 1)
+    waiting = asyncio.create_task(Exchange().with_app(gate))
+    await asyncio.sleep(0)
+    assert (await Exchange(path).with_app(gate)).status == 200
+    assert (await Exchange(f"{path}/other").with_app(gate)).status == 503
+    app.go_on.set()
+    await waiting
+
+
+async def test_whoever_fails_or_is_cancelled_leaves_their_place() -> None:
+    app = Slow()
+    gate = ConcurrencyLimit(app, 1)
+    with pytest.raises(RuntimeError):
+        await Exchange("/fails").with_app(gate)
+    waiting = asyncio.create_task(Exchange().with_app(gate))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.gather(waiting, return_exceptions=True)
+    app.go_on.set()
+    assert (await Exchange().with_app(gate)).status == 200
