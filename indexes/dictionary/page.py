@@ -1,17 +1,16 @@
-"""The data dictionary as one page of Markdown."""
+"""The data dictionary as one page of Markdown, made of the documents, indexes, views and docs/queries."""
 
 import inspect
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from beanie import Document
 
 from documents import DOCUMENTS
 from indexes.dictionary.fields import fields
-from indexes.dictionary.queries import Query, read_queries
-from indexes.ensure import DECLARED
-from indexes.index import Index
+from indexes.indexes import INDEXES, Index
 from indexes.views import VIEWS, View
 from indexes.views.view import Column
 
@@ -73,6 +72,30 @@ modeldeck watch --state models.token | while read -r line; do echo "$line"; done
 The same by hand:"""
 
 
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A ready query from docs/queries: `shell` is one mongosh expression, `python` puts the result into `rows`."""
+
+    name: str
+    title: str
+    remark: str
+    shell: str
+    python: str
+
+
+def read_queries(folder: Path) -> Sequence[Query]:
+    """Return the queries of a folder in order: the files whose names begin with a number."""
+    return [_read_query(path) for path in sorted(folder.glob("[0-9]*.js"))]
+
+
+def _read_query(path: Path) -> Query:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    comments = [line.removeprefix("// ") for line in lines if line.startswith("// ")]
+    shell = "\n".join(line for line in lines if not line.startswith("// "))
+    python = path.with_suffix(".py").read_text(encoding="utf-8").strip()
+    return Query(path.stem, comments[0], " ".join(comments[1:]), shell, python)
+
+
 def data_page(folder: Path) -> str:
     """Return the page; `folder` holds the queries."""
     queries = read_queries(folder)
@@ -102,7 +125,7 @@ def _view(view: View) -> str:
 def _collection(document: type[Document]) -> str:
     name = str(document.Settings.name)
     parts = [f"### `{name}`", inspect.cleandoc(document.__doc__ or ""), _columns(fields(document))]
-    if declared := DECLARED.get(name):
+    if declared := INDEXES.get(name):
         parts.append(_indexes(declared))
     return "\n\n".join(parts)
 

@@ -8,7 +8,7 @@ from bson.min_key import MinKey
 
 from documents import ModelRecord
 from documents.folding import fold
-from indexes.model import all_by, readable_by
+from indexes.indexes import all_by, readable_by
 from service.auth import access_rule
 from service.auth.access_rule import Match
 from service.auth.authentication import Caller

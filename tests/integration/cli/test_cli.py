@@ -12,7 +12,7 @@ from pymongo import MongoClient
 from pymongo.database import Database as SyncDatabase
 
 from documents import DOCUMENTS
-from indexes.ensure import DECLARED
+from indexes.indexes import INDEXES
 from service.auth.authentication import api_key_hash, key_id
 from tests.support.commands import CommandLine, finish, free_port
 from tests.support.past_validation import PastValidation
@@ -180,13 +180,13 @@ def test_keys_for_nobody_and_keys_that_expire_at_no_time_are_refused(shell: Comm
 
 
 def test_indexes_are_made_by_eight_processes_at_once(shell: CommandLine, stored: Stored) -> None:
-    for collection in DECLARED:
+    for collection in INDEXES:
         stored.drop_collection(collection)
     done = [finish(process) for process in [shell.start("indexes", "ensure") for _ in range(8)]]
     assert {(item.status, item.stdout, item.stderr) for item in done} == {(0, "indexes are as declared\n", "")}
     assert shell.ok("indexes", "check") == "indexes are as declared"
-    live = {name for collection in DECLARED for name in stored[collection].index_information()}
-    assert live == {"_id_", *(index.document["name"] for indexes in DECLARED.values() for index in indexes)}
+    live = {name for collection in INDEXES for name in stored[collection].index_information()}
+    assert live == {"_id_", *(index.document["name"] for indexes in INDEXES.values() for index in indexes)}
 
 
 def test_index_drift_is_reported_a_line_each_and_only_what_is_missing_is_made(

@@ -13,7 +13,7 @@ from pymongo.database import Database as SyncDatabase
 
 from documents import DOCUMENTS
 from documents.model import MAX_RECORD_BYTES
-from indexes import user
+from indexes.indexes import INDEXES
 from service.doctor.diagnosis import EXAMPLES
 from tests.support.commands import CommandLine, Done
 from tests.support.past_validation import PastValidation
@@ -160,7 +160,7 @@ def test_an_email_of_several_users_is_found_though_its_index_can_not_be_made(
         assert shell.run("indexes", "ensure").status == 2
     finally:
         directory.users.delete_one({"_id": "ann2"})
-        directory.users.create_indexes(user.INDEXES)
+        directory.users.create_indexes(INDEXES["users"])
 
 
 def test_a_history_whose_model_was_taken_away_past_the_service_is_ended(shell: CommandLine, directory: Raw) -> None:

@@ -18,7 +18,7 @@ from pymongo.database import Database as SyncDatabase
 
 from documents import DOCUMENTS
 from indexes.dictionary.fields import fields
-from indexes.dictionary.queries import Query, read_queries
+from indexes.dictionary.page import Query, read_queries
 from indexes.ensure import ensure
 from indexes.views import VIEWS
 from service.database import Database

@@ -212,7 +212,7 @@ async def test_a_validator_is_set_where_records_violate_it_already(filled: Direc
 async def test_a_foreign_validator_stays_and_what_it_refuses_is_told(filled: Directory, raw: Raw) -> None:
     raw.command("collMod", "models", validator={"name": {"$ne": "Forbidden"}})
     [drift] = await ensure(filled.database)
-    assert str(drift) == "different: models.$jsonSchema (declared shape 1, live one is not ours)"
+    assert str(drift) == "different: models.$jsonSchema (declared shape 1, found one that modeldeck did not make)"
     assert (await filled.client.get(READY)).status_code == 503
     answer = await filled.post("/api/models/create", "ann", {"id": "new", "name": "Forbidden"})
     assert (answer.status_code, "modeldeck indexes check" in answer.json()["detail"]) == (409, True)

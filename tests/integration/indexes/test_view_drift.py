@@ -41,8 +41,8 @@ async def test_a_missing_view_is_told_and_made(mongod: Database, raw: Raw) -> No
 @pytest.mark.parametrize(
     ("source", "pipeline", "told"),
     [
-        ("models", [], "different: tag_usage.view (another pipeline than the declared one)"),
-        ("users", [], "different: tag_usage.view (declared of models, live of users)"),
+        ("models", [], "different: tag_usage.view (its pipeline is not the declared one)"),
+        ("users", [], "different: tag_usage.view (declared of models, found of users)"),
     ],
 )
 async def test_a_view_of_another_version_is_told_and_replaced(
@@ -71,7 +71,7 @@ async def test_a_collection_in_place_of_a_view_is_told_and_left_alone(
     located = settings.model_copy(update={"mongodb_uri": SecretStr(mongo_uri), "database": DATABASE})
 
     async with open_database(located) as database:
-        assert await _told(database) == ["different: tag_usage.view (a collection stands in its place)"]
+        assert await _told(database) == ["different: tag_usage.view (there is a collection of this name)"]
 
     assert raw.tag_usage.count_documents({}) == 1
     # The service itself reads no view.

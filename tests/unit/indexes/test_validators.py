@@ -12,9 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from documents import DOCUMENTS
 from indexes import validators
-from indexes.drift import DriftKind
+from indexes.drift import DriftKind, validator_drift
 from indexes.ensure import check, ensure
-from indexes.validators import DECLARED, RULE, SHAPE, bson_schema, compared, fingerprint, replaceable
+from indexes.validators import DECLARED, RULE, SHAPE, bson_schema, fingerprint, replaceable
 from tests.unit.indexes.test_ensure import Server
 
 # Of each shape that was ever released; what the server refuses changes only together with the number.
@@ -144,16 +144,16 @@ async def test_a_missing_validator_is_told_and_set() -> None:
 
 async def test_a_validator_of_an_earlier_version_is_replaced() -> None:
     server, told = await _standing("models", {"validator": _numbered(SHAPE - 1, required=["_id"])})
-    assert told == [f"different: models.$jsonSchema (declared shape {SHAPE}, live one is shape {SHAPE - 1})"]
+    assert told == [f"different: models.$jsonSchema (declared shape {SHAPE}, found shape {SHAPE - 1})"]
     assert await ensure(server) == []
 
 
 async def test_a_validator_of_a_later_version_stays_and_can_be_lived_with() -> None:
     later = {"validator": _numbered(SHAPE + 1, required=["_id"])}
     server, told = await _standing("models", later)
-    assert told == [f"different: models.$jsonSchema (declared shape {SHAPE}, live one is shape {SHAPE + 1})"]
+    assert told == [f"different: models.$jsonSchema (declared shape {SHAPE}, found shape {SHAPE + 1})"]
     [drift] = await ensure(server)
-    assert (drift.hinders, server.options["models"]) == (False, later)
+    assert (drift.affects_service, server.options["models"]) == (False, later)
 
 
 def _foreign() -> list[dict[str, Any]]:
@@ -165,9 +165,9 @@ def _foreign() -> list[dict[str, Any]]:
 @pytest.mark.parametrize("foreign", _foreign(), ids=["query", "schema", "ours, edited", "ours, and more"])
 async def test_what_somebody_else_decided_stays_and_is_told(foreign: dict[str, Any]) -> None:
     server, told = await _standing("models", {"validator": foreign})
-    assert told == [f"different: models.$jsonSchema (declared shape {SHAPE}, live one is not ours)"]
+    assert told == [f"different: models.$jsonSchema (declared shape {SHAPE}, found one that modeldeck did not make)"]
     [drift] = await ensure(server)
-    assert (drift.kind, drift.hinders) == (DriftKind.DIFFERENT, True)
+    assert (drift.kind, drift.affects_service) == (DriftKind.DIFFERENT, True)
     assert server.options["models"]["validator"] == foreign
 
 
@@ -175,16 +175,16 @@ async def test_a_weaker_level_or_action_stays_and_is_told() -> None:
     weak = {"validationLevel": "moderate", "validationAction": "warn"}
     server, told = await _standing("models", {"validator": _numbered(SHAPE - 1), **weak})
     assert told[1:] == [
-        "different: models.validationAction (declared error, live warn)",
-        "different: models.validationLevel (declared strict, live moderate)",
+        "different: models.validationAction (declared error, found warn)",
+        "different: models.validationLevel (declared strict, found moderate)",
     ]
     drifts = await ensure(server)
     assert [drift.name for drift in drifts] == ["validationAction", "validationLevel"]
-    assert not any(drift.hinders for drift in drifts)
+    assert not any(drift.affects_service for drift in drifts)
     assert server.options["models"] == {"validator": DECLARED["models"], **weak}
 
 
 def test_the_number_alone_makes_nothing_ours() -> None:
     assert validators.shape_of({RULE: {"title": f"modeldeck models shape {SHAPE}"}}) is None
     assert not replaceable({"validator": {RULE: {"title": "modeldeck models shape 0", "description": "x"}}})
-    assert compared("models", {"validator": DECLARED["models"]}) == []
+    assert validator_drift("models", {"validator": DECLARED["models"]}) == []
