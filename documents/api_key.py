@@ -17,7 +17,7 @@ class Scope(StrEnum):
     WRITE = "write"
 
 
-KeyName = Annotated[str, Field(min_length=1, max_length=256), STORABLE]
+ApiKeyName = Annotated[str, Field(min_length=1, max_length=256), STORABLE]
 
 
 class ApiKey(Document):
@@ -27,7 +27,7 @@ class ApiKey(Document):
         description="The public part of the key.", examples=["5f0c2ab19e44d7c3"]
     )
     user_id: Identifier = Field(description="Whose key it is.", examples=["u-anna"])
-    name: KeyName = Field(description="What they call it.", examples=["notebook"])
+    name: ApiKeyName = Field(description="What they call it.", examples=["notebook"])
     scope: Scope = Field(description="What it may be used for, at most.", examples=["read"])
     sha256: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] = Field(
         description="SHA-256 of the whole key; nothing to show around.", examples=["9f86d081…"]

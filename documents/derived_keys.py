@@ -14,7 +14,7 @@ FIELD_SEPARATOR = "\0"
 GRAM_LENGTH = 3
 
 
-class GrantFacts(Protocol):
+class GrantFields(Protocol):
     """What the keys need to know of a grant."""
 
     @property
@@ -26,7 +26,7 @@ class GrantFacts(Protocol):
         """What it allows."""
 
 
-class OwnerFacts(NamedTuple):
+class OwnerFields(NamedTuple):
     """What the keys of a record hold of its owner."""
 
     name: str
@@ -34,7 +34,7 @@ class OwnerFacts(NamedTuple):
     username: str | None
 
     @classmethod
-    def of(cls, user: Mapping[str, Any]) -> "OwnerFacts":
+    def of(cls, user: Mapping[str, Any]) -> "OwnerFields":
         """Take them from a user as stored, who can lack a field or hold anything in it if others wrote it."""
         name, email, username = (
             value if isinstance(value := user.get(field), str) else None for field in ("name", "email", "username")
@@ -89,8 +89,8 @@ def record_derived_keys(
     name: str,
     base_model_id: str | None,
     meta: Mapping[str, Any],
-    grants: Sequence[GrantFacts],
-    owner: OwnerFacts | None,
+    grants: Sequence[GrantFields],
+    owner: OwnerFields | None,
 ) -> RecordDerivedKeys:
     """Derive the keys of one record.
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from documents import ApiKey, Group, User
 from documents.api_key import Scope
-from documents.derived_keys import OwnerFacts
+from documents.derived_keys import OwnerFields
 from documents.grant import PUBLIC, group_principal, user_principal
 from documents.user import Role
 from service.auth.jwt import JwtVerifier
@@ -20,11 +20,11 @@ from service.database import Database
 from service.database.exact_bson import Record
 from service.errors import UnauthorizedError
 
-KEY_PREFIX = "mdk"
-KEY_ID_BYTES = 8
+API_KEY_PREFIX = "mdk"
+API_KEY_ID_BYTES = 8
 SECRET_BYTES = 24  # 192 random bits
 LAST_USED_PRECISION = timedelta(minutes=1)
-_OWN_KEY = re.compile(rf"^{KEY_PREFIX}_([0-9a-f]{{{2 * KEY_ID_BYTES}}})_[0-9a-f]{{{2 * SECRET_BYTES}}}$")
+_OWN_KEY = re.compile(rf"^{API_KEY_PREFIX}_([0-9a-f]{{{2 * API_KEY_ID_BYTES}}})_[0-9a-f]{{{2 * SECRET_BYTES}}}$")
 _ABSENT_HASH = "0" * 64
 
 
@@ -36,21 +36,21 @@ class Caller:
     is_admin: bool
     principals: frozenset[str]
     scope: Scope = Scope.WRITE
-    key_id: str | None = None
-    key_used_at: datetime | None = None
-    key_expires_at: datetime | None = None
+    api_key_id: str | None = None
+    api_key_used_at: datetime | None = None
+    api_key_expires_at: datetime | None = None
     # For the keys of what they own; of no account for their rights, and for no log.
-    as_owner: OwnerFacts | None = field(default=None, compare=False, repr=False)
+    owner_fields: OwnerFields | None = field(default=None, compare=False, repr=False)
 
     @property
     def rights(self) -> tuple[Any, ...]:
         """All that decides what they may do."""
-        return (self.user_id, self.is_admin, self.principals, self.scope, self.key_expires_at)
+        return (self.user_id, self.is_admin, self.principals, self.scope, self.api_key_expires_at)
 
 
 def new_api_key() -> str:
     """Return a new API key: a public id and a secret, both random."""
-    return f"{KEY_PREFIX}_{secrets.token_hex(KEY_ID_BYTES)}_{secrets.token_hex(SECRET_BYTES)}"
+    return f"{API_KEY_PREFIX}_{secrets.token_hex(API_KEY_ID_BYTES)}_{secrets.token_hex(SECRET_BYTES)}"
 
 
 def api_key_hash(key: str) -> str:
@@ -58,10 +58,10 @@ def api_key_hash(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-def key_id(key: str) -> str:
+def api_key_id(key: str) -> str:
     """Return the id under which a key is stored: its public part or, for a key made elsewhere, part of its hash."""
     own = _OWN_KEY.match(key)
-    return own[1] if own else f"x{api_key_hash(key)[: 2 * KEY_ID_BYTES]}"
+    return own[1] if own else f"x{api_key_hash(key)[: 2 * API_KEY_ID_BYTES]}"
 
 
 _WITH_GROUPS: list[dict[str, Any]] = [
@@ -132,7 +132,7 @@ class Authenticator:
         return _active_caller(found[0] if found else None)
 
     async def _by_key(self, key: str) -> Caller:
-        found = await self._database.aggregate(ApiKey, api_key_pipeline(key_id(key)))
+        found = await self._database.aggregate(ApiKey, api_key_pipeline(api_key_id(key)))
         record = found[0] if found else {}
         stored = record.get("sha256")
         # Compared for an absent key too: whether a secret is right must not show in the time.
@@ -143,17 +143,17 @@ class Authenticator:
             raise UnauthorizedError
         return _active_caller(record, key=record)
 
-    def use_is_news(self, caller: Caller) -> bool:
+    def last_use_is_old(self, caller: Caller) -> bool:
         """Say whether the last use of the caller's key, as stored, is a minute old or older."""
-        if caller.key_id is None:
+        if caller.api_key_id is None:
             return False
-        return caller.key_used_at is None or caller.key_used_at <= datetime.now(UTC) - LAST_USED_PRECISION
+        return caller.api_key_used_at is None or caller.api_key_used_at <= datetime.now(UTC) - LAST_USED_PRECISION
 
-    async def note_use(self, caller: Caller) -> None:
+    async def record_use(self, caller: Caller) -> None:
         """Store that the caller's key was used, unless another request did so in the last minute."""
         moment = now()
         stale = [{"last_used_at": None}, {"last_used_at": {"$lte": moment - LAST_USED_PRECISION}}]
-        query = {"_id": caller.key_id, "$or": stale}
+        query = {"_id": caller.api_key_id, "$or": stale}
         await self._database.update_one(ApiKey, query, {"$set": {"last_used_at": moment}}, any_shape=True)
 
 
@@ -175,8 +175,8 @@ def _active_caller(found: Record | None, key: Mapping[str, Any] | None = None) -
         is_admin=user.get("role") == Role.ADMIN,
         principals=frozenset({PUBLIC, user_principal(user["_id"]), *groups}),
         scope=Scope.WRITE if key is None or key.get("scope") == Scope.WRITE else Scope.READ,
-        key_id=key["_id"] if key else None,
-        key_used_at=used_at if isinstance(used_at, datetime) else None,
-        key_expires_at=key.get("expires_at") if key else None,
-        as_owner=None if user.get("leaving") is True else OwnerFacts.of(user),
+        api_key_id=key["_id"] if key else None,
+        api_key_used_at=used_at if isinstance(used_at, datetime) else None,
+        api_key_expires_at=key.get("expires_at") if key else None,
+        owner_fields=None if user.get("leaving") is True else OwnerFields.of(user),
     )

@@ -20,7 +20,7 @@ from service.database.errors import explain_failure
 from service.errors import ConfigurationError
 from service.exporting.formats import ExportFormat
 from service.importing.plan import OnConflict
-from service.people.api_keys import adopt_key, create_key, expiry
+from service.people.api_keys import adopt_api_key, create_api_key, expiry
 from service.people.groups import add_group, join_group
 from service.people.users import add_user, find_user
 from service.settings import Settings, load_settings
@@ -153,8 +153,10 @@ def key_create(
         owner = await find_user(database, user)
         expires_at = expiry(expires)
         if not from_stdin:
-            return await create_key(database, owner.id, name=name, scope=scope, expires_at=expires_at)
-        await adopt_key(database, owner.id, sys.stdin.readline().strip(), name=name, scope=scope, expires_at=expires_at)
+            return await create_api_key(database, owner.id, name=name, scope=scope, expires_at=expires_at)
+        await adopt_api_key(
+            database, owner.id, sys.stdin.readline().strip(), name=name, scope=scope, expires_at=expires_at
+        )
         return None
 
     if key := with_database(work):
@@ -315,5 +317,5 @@ def doctor(
             lambda database: examine(database, repair=repair, progress=report), with_indexes=False
         )
     print("\n".join(diagnosis.lines()))
-    if diagnosis.problems > diagnosis.mended:
+    if diagnosis.problems > diagnosis.repaired:
         sys.exit(EXIT_PROBLEMS)

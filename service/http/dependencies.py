@@ -63,8 +63,8 @@ async def get_caller(request: Request, context: ContextDependency, _: Annotated[
     """
     caller = await resolved(request, context, context.authenticator.resolve)
     request.state.caller = caller
-    if context.authenticator.use_is_news(caller):
-        context.background.start(context.authenticator.note_use(caller))
+    if context.authenticator.last_use_is_old(caller):
+        context.background.start(context.authenticator.record_use(caller))
     return caller
 
 

@@ -8,7 +8,7 @@ from itertools import count
 from typing import Any
 
 from documents import ModelRecord
-from documents.derived_keys import OwnerFacts
+from documents.derived_keys import OwnerFields
 from documents.revision import Change
 from service.auth.authentication import Caller
 from service.database import BULK_TIMEOUT_FACTOR, Database
@@ -18,7 +18,14 @@ from service.importing.permission_check import ExistingRecords, Item, look_up, n
 from service.models.grant_revocation import revoke_absent_grants
 from service.models.principals import absent_principals, absent_problem
 from service.models.record import changed_fields
-from service.models.store import LostRaceError, PlannedWrite, back_off, follow_owners, owners_of, write
+from service.models.store import (
+    LostRaceError,
+    PlannedWrite,
+    back_off,
+    look_up_owners,
+    refresh_after_renames,
+    write_planned,
+)
 
 # So many records, of 500 KB at most, are in memory at once.
 BATCH = 100
@@ -41,7 +48,7 @@ class Plan:
     steps: dict[Step, list[tuple[str, list[str]]]] = field(default_factory=lambda: {step: [] for step in Step})
     errors: list[dict[str, Any]] = field(default_factory=list)
     existing: int = 0
-    owners: dict[str, OwnerFacts | None] = field(default_factory=dict)
+    owners: dict[str, OwnerFields | None] = field(default_factory=dict)
 
     def note(self, step: Step, model_id: str, fields: list[str]) -> None:
         """Add one model."""
@@ -80,7 +87,7 @@ async def take_over(database: Database, order: Order) -> Plan:
             await back_off(attempt)
             continue
         if not order.dry_run:
-            await follow_owners(database, plan.owners)
+            await refresh_after_renames(database, plan.owners)
             await revoke_absent_grants(
                 database, [grant for item in order.items for grant in item.said.get(_GRANTS, ())]
             )
@@ -160,8 +167,8 @@ class _Run:
         planned = PlannedWrite(
             item.model_id, self._order.change, live.record, item.whole(live.record, self._order.caller)
         )
-        assert planned.said is not None  # noqa: S101  # an item says what its record shall say
-        fields = changed_fields(planned.before or {}, planned.said)
+        assert planned.content is not None  # noqa: S101  # an item says what its record shall say
+        fields = changed_fields(planned.before or {}, planned.content)
         if live.record is None:
             self._plan.note(Step.CREATE, item.model_id, fields)
             return planned
@@ -169,7 +176,7 @@ class _Run:
         return planned if fields else None
 
     async def _require_principals(self, decided: Sequence[tuple[Item, PlannedWrite]]) -> None:
-        named = [(item, grant) for item, step in decided for grant in new_principals(step.said or {}, step.live)]
+        named = [(item, grant) for item, step in decided for grant in new_principals(step.content or {}, step.stored)]
         absent = await absent_principals(self._database, [grant for _, grant in named])
         for item, grant in named if absent else ():
             principal = (str(grant["principal_type"]), str(grant["principal_id"]))
@@ -179,9 +186,9 @@ class _Run:
 
     async def _write(self, planned: Sequence[PlannedWrite]) -> None:
         if planned and not self._order.dry_run:
-            known = await owners_of(self._database, planned)
+            known = await look_up_owners(self._database, planned)
             self._plan.owners |= known
-            await write(self._database, planned, self._order.caller.user_id, known)
+            await write_planned(self._database, planned, self._order.caller.user_id, known)
 
 
 def _batches(things: Sequence[Any]) -> Iterator[Sequence[Any]]:

@@ -32,7 +32,7 @@ def search_match(query: str, narrowing: Sequence[str]) -> Match:
 
 def list_match(selected: ListFilter, caller: Caller, narrowing: Sequence[str] = ()) -> Match:
     """Return the match of all that a filter selects for a caller: the access rule first, then the filters."""
-    views = {None: access_rule.readable, "created": access_rule.owned, "shared": access_rule.shared}
+    views = {None: access_rule.readable, "created": access_rule.owned, "shared": access_rule.shared_with}
     match = views[selected.view_option](caller)
     if selected.query is not None:
         match |= search_match(selected.query, narrowing)

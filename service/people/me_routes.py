@@ -13,7 +13,7 @@ from service.http.problems import COMMON_FAILURES, documented_problems
 from service.http.query_params import NoParams, query_dependency
 from service.http.responses import json_response
 from service.people.api_key_schemas import LISTED_KEYS, NOT_KEPT, KeyForm, NewKeyShape, RevokeForm, keys_of, make_key
-from service.people.api_keys import revoke_key
+from service.people.api_keys import revoke_api_key
 from service.people.responses import ABSENT, CONFLICTING, DONE, REFUSED_BODY
 from service.people.shown import one_user
 
@@ -72,5 +72,5 @@ async def create_own_key(caller: WriterDependency, request: Request, context: Co
 async def revoke_own_key(caller: WriterDependency, request: Request, context: ContextDependency) -> Response:
     """Revoke a key of the caller's: it does not count from the next request on."""
     form = await read_body(request, RevokeForm, lenient=False)
-    await revoke_key(context.database, caller.user_id, form.id)
+    await revoke_api_key(context.database, caller.user_id, form.id)
     return json_response(content=True)

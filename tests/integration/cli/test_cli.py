@@ -13,7 +13,7 @@ from pymongo.database import Database as SyncDatabase
 
 from documents import DOCUMENTS
 from indexes.indexes import INDEXES
-from service.auth.authentication import api_key_hash, key_id
+from service.auth.authentication import api_key_hash, api_key_id
 from tests.support.commands import CommandLine, finish, free_port
 from tests.support.past_validation import PastValidation
 
@@ -142,7 +142,7 @@ def test_key_create_prints_the_key_alone_and_stores_its_hash(shell: CommandLine,
     key = shell.ok("key", "create", "--user", "Ann@x.org", "--scope", "read", "--expires", "90d")
     assert key.startswith("mdk_")
     [record] = stored["api_keys"].find()
-    assert record["_id"] == key_id(key)
+    assert record["_id"] == api_key_id(key)
     assert record["sha256"] == hashlib.sha256(key.encode()).hexdigest()
     assert (record["user_id"], record["scope"]) == ("ann", "read")
     assert (record["expires_at"] - record["created_at"]).days in (89, 90)
@@ -253,14 +253,14 @@ def test_doctor_finds_and_mends_stale_keys(shell: CommandLine, stored: Stored, t
     found = shell.run("doctor")
     assert found.status == 1
     assert found.stdout.splitlines() == [
-        "user 'ann' has stale keys: email",
-        "model 'm1' has stale keys: text, readers",
-        "model 'm2' has no keys",
-        "stale keys: 3",
+        "user 'ann' has stale derived keys: email",
+        "model 'm1' has stale derived keys: text, readers",
+        "model 'm2' has no derived keys",
+        "stale derived keys: 3",
         "7 documents examined, 3 problems",
     ]
     assert shell.ok("doctor", "--repair").endswith(
-        "stale keys: 3, 3 mended\n7 documents examined, 3 problems, 3 mended"
+        "stale derived keys: 3, 3 repaired\n7 documents examined, 3 problems, 3 repaired"
     )
     assert list(stored["models"].find()) == right
     assert shell.ok("doctor") == "7 documents examined, 0 problems"
@@ -295,7 +295,7 @@ def test_doctor_survives_what_others_wrote_and_says_what_it_cannot_mend(shell: C
         "model 'owner' is malformed: user_id",
         "model 'bare' is malformed: base_model_id, name, meta, access_grants, is_active, created_at, updated_at",
         "model 'grant' is malformed: access_grants",
-        "model 'plain' has no keys",
+        "model 'plain' has no derived keys",
     } <= set(mended.stdout.splitlines())
     plain = stored["models"].find_one({"_id": "plain"})
     assert plain is not None

@@ -7,7 +7,7 @@ import pytest
 
 from documents.revision import Change
 from service.database import Database
-from service.models.store import LostRaceError, PlannedWrite, store
+from service.models.store import LostRaceError, PlannedWrite, store_planned
 
 SAID: dict[str, Any] = {
     "user_id": "ann",
@@ -24,7 +24,7 @@ SAID: dict[str, Any] = {
 async def test_an_id_that_was_taken_meanwhile_ends_the_whole_attempt(mongod: Database, first: str) -> None:
     # The server ends the transaction then, and whatever else is sent in it fails as if a new attempt could help.
     there = PlannedWrite("there", Change.CREATE, None, SAID)
-    await store(mongod, [there, PlannedWrite("taken", Change.CREATE, None, SAID)], "ann")
+    await store_planned(mongod, [there, PlannedWrite("taken", Change.CREATE, None, SAID)], "ann")
     live = {"_id": "there", **SAID, "version": 1}
     stale = [
         PlannedWrite("taken", Change.IMPORT, None, SAID, version=2),
@@ -32,5 +32,5 @@ async def test_an_id_that_was_taken_meanwhile_ends_the_whole_attempt(mongod: Dat
     ]
     started = time.monotonic()
     with pytest.raises(LostRaceError):
-        await store(mongod, stale if first == "taken" else stale[::-1], "ann")
+        await store_planned(mongod, stale if first == "taken" else stale[::-1], "ann")
     assert time.monotonic() - started < 5

@@ -173,8 +173,8 @@ async def test_a_deletion_of_a_user_that_is_cut_off_anywhere_is_finished(
             assert (await shared.post(DELETE, "root", {"id": "ann"})).json() is True
         elif begun:
             diagnosis = await examine(shared.database, repair=True)
-            assert (diagnosis.problems, diagnosis.mended) == (1, 1)
-            assert diagnosis.examples == ["user 'ann' was being deleted, and the deletion was interrupted"]
+            assert (diagnosis.problems, diagnosis.repaired) == (1, 1)
+            assert diagnosis.examples == ["the deletion of the user 'ann' was interrupted"]
         if finish == "again" or begun:
             assert raw.users.count_documents({"_id": "ann"}) == 0
             assert raw.models.count_documents({"access_grants.principal_id": "ann"}) == 0
@@ -202,8 +202,8 @@ async def test_a_deletion_of_a_group_that_is_cut_off_anywhere_is_finished(
             assert (await shared.post(DELETE_GROUP, "root", {"id": "team"})).json() is True
         elif begun:
             diagnosis = await examine(shared.database, repair=True)
-            assert (diagnosis.problems, diagnosis.mended) == (1, 1)
-            assert diagnosis.examples == ["group 'team' was being deleted, and the deletion was interrupted"]
+            assert (diagnosis.problems, diagnosis.repaired) == (1, 1)
+            assert diagnosis.examples == ["the deletion of the group 'team' was interrupted"]
         if finish == "again" or begun:
             assert raw.groups.count_documents({"_id": "team"}) == 0
             assert raw.models.count_documents({"access_grants.principal_id": "team"}) == 0
@@ -302,7 +302,7 @@ async def test_what_is_done_for_a_user_while_they_are_deleted_leaves_nothing_of_
     [
         ("service.models.operations.store", ACCESS, {"id": "annas-0", "access_grants": [grant("user:ann")]}),
         ("service.models.derived_keys.store_derived_keys", UPDATE, {"id": "ann", "name": "Search renamed ann"}),
-        ("service.people.api_key_schemas.create_key", CREATE_KEY, {"user_id": "ann", "name": "late"}),
+        ("service.people.api_key_schemas.create_api_key", CREATE_KEY, {"user_id": "ann", "name": "late"}),
     ],
 )
 async def test_a_deletion_in_the_midst_of_a_change_leaves_nothing_of_the_user(
@@ -339,7 +339,7 @@ async def test_an_id_stays_taken_while_a_record_that_can_not_be_changed_names_it
     assert (await shared.get(LIST, "ann")).status_code == 401
     assert (await shared.post(CREATE, "root", {"id": "ann", "email": "a@x.org", "name": "A"})).status_code == 409
     diagnosis = await examine(shared.database, repair=True)
-    assert diagnosis.problems == diagnosis.mended + 2
+    assert diagnosis.problems == diagnosis.repaired + 2
     raw.models.delete_one({"_id": "bobs-1"})
     raw.revisions.delete_many({"model_id": "bobs-1"})
     assert (await shared.post(DELETE, "root", {"id": "ann"})).json() is True

@@ -271,5 +271,5 @@ async def test_users_stored_before_there_was_a_search_for_them_are_mended(real_d
     raw.users.update_one({"_id": "root"}, {"$unset": {"keys.text": 1}})
     assert (await real_directory.get(ME, "root")).status_code == 200
     mended = await examine(real_directory.database, repair=True)
-    assert (mended.problems, mended.mended) == (1, 1)
+    assert (mended.problems, mended.repaired) == (1, 1)
     assert await _ids(real_directory, query="root") == ["root"]
