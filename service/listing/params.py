@@ -1,4 +1,4 @@
-"""What a list request may ask for."""
+"""The parameters of a list request."""
 
 from typing import Annotated, Any, Literal
 
@@ -34,7 +34,7 @@ def _true_or_false(value: Any) -> Any:
 
 
 class ListFilter(BaseModel):
-    """What selects models, wherever models are selected."""
+    """The filters that select models, in the list and in bulk changes."""
 
     model_config = ConfigDict(frozen=True)
 

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 from documents import Group, ModelRecord, User
 from documents.grant import EVERYONE, Permission, PrincipalType
 from documents.user import Role
+from indexes.views.expressions import only
 from service.auth import access_rule
 from service.auth.access_rule import Match
 from service.auth.authentication import Caller
@@ -91,13 +92,13 @@ class Sharing:
 
     def readers(self) -> Match:
         """Return the query for all users who may read the record, that is, for whom `paths` finds a path."""
-        active: Match = {"_id": {"$type": "string"}, "is_active": _only(True)}
+        active: Match = {"_id": {"$type": "string"}, "is_active": only(True)}
         named = [grant.principal_id for grant in self.grants if grant.to is PrincipalType.USER]
         if EVERYONE in named:
             return active
         named += [self.owner_id] if self.owner_id is not None else []
         members = {"group_ids": {"$in": list(self.parents), "$type": "array"}}
-        ways = [{"role": _only(Role.ADMIN)}, {"_id": {"$in": named}}, members]
+        ways = [{"role": only(Role.ADMIN)}, {"_id": {"$in": named}}, members]
         return {**active, "$or": ways}
 
     def paths(self, user: Record) -> list[Path]:
@@ -216,11 +217,6 @@ def _ids(value: Any) -> list[str]:
 def _memberships(user: Record) -> list[str]:
     # As in authentication: anything but a list is no membership.
     return _ids(user["group_ids"]) if isinstance(user.get("group_ids"), list) else []
-
-
-def _only(value: Any) -> Match:
-    # In a query, a list equals each value in it.
-    return {"$eq": value, "$not": {"$type": "array"}}
 
 
 def _path(grant: Grant, user_id: str, below: Mapping[str, str | None]) -> Path | None:

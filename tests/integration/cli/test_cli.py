@@ -157,7 +157,7 @@ def test_a_key_made_elsewhere_is_adopted_and_stored_only_hashed(shell: CommandLi
     assert (record["sha256"], record["scope"], record["expires_at"]) == (api_key_hash(FOREIGN_KEY), "write", None)
     assert FOREIGN_KEY[3:] not in str(record)
     again = shell.run(*adopt, stdin=FOREIGN_KEY)
-    assert (again.status, again.stderr) == (2, "modeldeck: This key is stored already.\n")
+    assert (again.status, again.stderr) == (2, "modeldeck: This API key is stored already.\n")
     [short] = refusals(shell, adopt)
     assert short.startswith("key: must be 20 to 512 printable ASCII characters")
     assert stored["api_keys"].count_documents({}) == 1

@@ -4,7 +4,7 @@ import pytest
 
 from service.auth import login_throttle as module
 from service.auth.authentication import Caller
-from service.auth.login_throttle import KNOWN_SECONDS, WINDOW_SECONDS, LoginThrottle, network
+from service.auth.login_throttle import VALID_SECONDS, WINDOW_SECONDS, LoginThrottle, network
 from service.errors import TooManyLoginFailuresError, UnauthorizedError
 
 LIMIT = 3
@@ -79,10 +79,10 @@ async def test_whoever_was_let_in_lately_still_is_beside_a_guesser(door: Door) -
     assert await door.shows("Bearer right") == "right"
     assert await door.shows("Bearer other") == "60"
     for _ in range(2):
-        door.time += KNOWN_SECONDS - 1
+        door.time += VALID_SECONDS - 1
         await door.fails()
         assert await door.shows("Bearer right") == "right"
-    door.time += KNOWN_SECONDS
+    door.time += VALID_SECONDS
     await door.fails()
     assert await door.shows("Bearer right") == "60"
 
@@ -115,14 +115,14 @@ async def test_other_failures_are_no_guesses(door: Door) -> None:
 
 async def test_floods_of_addresses_and_of_keys_are_forgotten_oldest_first(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_ADDRESSES", 100)
-    monkeypatch.setattr(module, "MAX_KNOWN", 100)
+    monkeypatch.setattr(module, "MAX_VALID", 100)
     door = Door()
     await door.fails(LIMIT, "198.51.100.1")
     for number in range(1000):
         door.right.add(f"Bearer {number}")
         assert await door.shows(f"Bearer {number}", THERE) == "right"
         await door.fails(1, f"10.0.{number // 250}.{number % 250}")
-    assert len(door.guesses._failures) == len(door.guesses._known) == 100
+    assert len(door.guesses._failures) == len(door.guesses._valid) == 100
     assert await door.shows("Bearer wrong", "198.51.100.1") == "wrong"
 
 
