@@ -15,7 +15,7 @@ from documents.user import Role
 from indexes.drift import Drift
 from indexes.ensure import check, ensure
 from service.cli.open_database import located_mongo, mongodb_uri, open_database
-from service.database import Database
+from service.database.client import Database
 from service.database.errors import explain_failure
 from service.errors import ConfigurationError
 from service.exporting.formats import ExportFormat

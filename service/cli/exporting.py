@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, cast
 
-from service.database import Database
+from service.database.client import Database
 from service.errors import ConfigurationError
 from service.exporting.content import Exported, ExportedContent, whole_directory
 from service.exporting.formats import WRITTEN, ExportFormat, format_of

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from service.cli.progress import progress
-from service.database import Database
+from service.database.client import Database
 from service.errors import InvalidInputError
 from service.importing.formats import Format
 from service.importing.open_source import OpenedSource, import_opened, open_named_source

@@ -8,7 +8,7 @@ from pydantic import SecretStr
 
 from indexes.drift import Drift
 from indexes.ensure import ensure
-from service.database import Database
+from service.database.client import Database
 from service.embedded_mongo.server import EmbeddedMongo
 from service.errors import ConfigurationError
 from service.settings import Settings
@@ -48,7 +48,7 @@ def _require_guards(drifts: Sequence[Drift]) -> None:
 async def open_database(settings: Settings, *, with_indexes: bool = True) -> AsyncIterator[Database]:
     """Yield the open database of located settings, its missing indexes made first: emails are unique by one."""
     database = Database.connect(
-        mongodb_uri(settings), settings.database, settings.request_timeout, patience=ORPHANED_SECONDS
+        mongodb_uri(settings), settings.database, settings.request_timeout, conflict_retry_seconds=ORPHANED_SECONDS
     )
     try:
         await database.open()

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from documents import ModelRecord
 from service.clock import epoch_seconds
-from service.database import Database, Event
+from service.database.change_streams import Event
+from service.database.client import Database
 from service.database.exact_bson import Record
 from service.errors import ConfigurationError
 from service.http.responses import json_bytes

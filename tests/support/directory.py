@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from documents.api_key import ApiKey, Scope
 from documents.user import Role
 from service.app import create_app
-from service.database import Database
+from service.database.client import Database
 from service.importing.engine import run_import
 from service.importing.plan import ImportOptions
 from service.importing.readers.bundle import read_bundle
@@ -53,8 +53,7 @@ class Directory:
             for report in directory._reports:
                 report.close()
         # What the service has given up may still be being ended on the server, among the commands of the next test.
-        while database._beside:
-            await asyncio.wait(set(database._beside))
+        await database.calls.background.finish()
 
     async def user(self, user_id: str, *, role: Role = Role.USER, groups: Sequence[str] = (), **fields: Any) -> str:
         """Add a user with a key, and make them a member of existing groups; return their id."""

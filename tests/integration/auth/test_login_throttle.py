@@ -5,7 +5,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service.database import Database
+from service.database.client import Database
 from tests.conftest import Commands, settings_in
 from tests.support.commands import CommandLine
 from tests.support.directory import LIST, Directory

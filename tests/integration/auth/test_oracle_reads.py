@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from documents import Revision
-from service.database import Database
+from service.database.client import Database
 from tests.conftest import emptied, settings_in
 from tests.support.directory import Directory
 from tests.support.oracle import COMPARED_FIELDS, has_tag

@@ -15,7 +15,7 @@ from documents.revision import Change
 from indexes.views import VIEWS
 from service.auth import access_rule
 from service.auth.authentication import _active_caller, user_pipeline
-from service.database import Database
+from service.database.client import Database
 from service.errors import UnauthorizedError
 from tests.conftest import emptied, settings_in
 from tests.support import naive

@@ -19,7 +19,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from pydantic import SecretStr
 
 from service.app import create_app
-from service.database import Database
+from service.database.client import Database
 from service.observability import spans as module
 from service.people.api_keys import create_key
 from service.people.users import add_user
