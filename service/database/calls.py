@@ -88,6 +88,9 @@ class Calls(Connection):
 
     def _heard_out(self, call: asyncio.Future[Any]) -> None:
         self._unwanted.pop(call, None)
+        if not self._unwanted:
+            # There is nothing left to wait for before it is looked at again.
+            self._more_unwanted.set()
         # How it fails is nobody's business any more, and no mistake.
         if not call.cancelled():
             call.exception()

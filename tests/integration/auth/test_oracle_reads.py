@@ -11,7 +11,7 @@ import pytest
 
 from documents import Revision
 from service.database import Database
-from tests.conftest import emptied, settings_in
+from tests.conftest import Raw, empty, settings_in
 from tests.support.directory import Directory
 from tests.support.oracle import COMPARED_FIELDS, has_tag
 from tests.support.world import CLIENTS, REQUESTS, World
@@ -22,10 +22,10 @@ FORMATS = ("modeldeck", "openwebui", "jsonl", "csv")
 
 
 @pytest.fixture(scope="module")
-async def world(real_database: Database, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+async def world(real_database: Database, raw: Raw, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
     """One for all of these tests, which change nothing."""
     folder = tmp_path_factory.mktemp("world")
-    await emptied(real_database)
+    empty(raw)
     async with Directory.on(real_database, settings_in(folder)) as directory:
         yield await World.fill(directory, folder)
 
