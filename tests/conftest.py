@@ -136,10 +136,10 @@ async def mongod(real_database: Database, raw: Raw) -> Database:
     return real_database
 
 
-@pytest.fixture(params=["mongod", "mongomock"])
+@pytest.fixture
 async def database(request: pytest.FixtureRequest, real_database: Database, raw: Raw) -> Database:
-    """An empty database on each backend that can run the test."""
-    if request.param == "mongod":
+    """An empty database: the real one, or the one that `tests.support.backends.on_each_backend` asks for."""
+    if getattr(request, "param", "mongod") == "mongod":
         empty(raw)
         return real_database
     teach_union_with()
@@ -173,7 +173,7 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 async def directory(database: Database, settings: Settings) -> AsyncIterator[Directory]:
-    """The service over HTTP, on each backend, with helpers to fill it."""
+    """The service over HTTP, with helpers to fill it; on the real mongod unless a test asks for each backend."""
     async with Directory.on(database, settings) as directory:
         yield directory
 

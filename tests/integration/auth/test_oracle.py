@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.backends import on_each_backend
 from tests.support.directory import Directory
 from tests.support.oracle import Parameters
 from tests.support.world import MODELS, REQUESTS, World
@@ -19,6 +20,7 @@ async def test_thousands_of_random_requests_are_answered_as_the_contract_says(wo
     assert REQUESTS > filled > REQUESTS // 3
 
 
+@on_each_backend
 async def test_random_requests_are_answered_as_the_contract_says(directory: Directory, tmp_path: Path) -> None:
     world = await World.fill(directory, tmp_path, FEWER_MODELS)
     await world.compare(world.pairs(FEWER_PAIRS))
