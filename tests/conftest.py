@@ -23,11 +23,12 @@ from service.settings import Settings
 from tests.support.backends import MockedDatabase, teach_union_with
 from tests.support.directory import Directory
 from tests.support.past_validation import PastValidation
-from tests.support.world import World
+from tests.support.world import SEED, World
 
 Raw = SyncDatabase[dict[str, Any]]
 
 DATABASE = "modeldeck_test"
+WORLD_DATABASE = f"{DATABASE}_world"
 # Machines that run tests can be slow; where the deadline is what is tested, the test sets it.
 TIMEOUT_SECONDS = 60.0
 # Many tests fail to say who they are, all from one address.
@@ -185,7 +186,21 @@ async def real_directory(mongod: Database, settings: Settings) -> AsyncIterator[
         yield directory
 
 
+@pytest.fixture(scope="session")
+async def filled_world(mongo_uri: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    """A directory on the real mongod, in a database of its own, filled at random."""
+    folder = tmp_path_factory.mktemp("world")
+    database = Database.connect(mongo_uri, WORLD_DATABASE, TIMEOUT_SECONDS)
+    await database.open()
+    assert await ensure(database) == []
+    async with Directory.on(database, settings_in(folder)) as directory:
+        yield await World.fill(directory, folder)
+    database.close()
+
+
 @pytest.fixture
-async def world(real_directory: Directory, tmp_path: Path) -> World:
-    """A directory on the real mongod, filled at random, and the oracle that knows what it must answer."""
-    return await World.fill(real_directory, tmp_path)
+def world(filled_world: World, request: pytest.FixtureRequest) -> World:
+    """One world for all tests that change nothing in it, and the oracle that knows what it must answer."""
+    # What a test draws does not depend on which were there before it.
+    filled_world.generator.random.seed(f"{SEED} {request.node.name}")
+    return filled_world
