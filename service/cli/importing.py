@@ -65,7 +65,7 @@ async def run_command(database: Database, request: ImportRequest) -> bool:
 def _print(report: Report, source: OpenedSource, *, dry_run: bool) -> None:
     if dry_run or source.format is not Format.MODELDECK:
         print(f"read as {source.format}, since {source.reason}")
-    for step in report.steps() if dry_run else report.told():
+    for step in report.results() if dry_run else report.reported():
         print(step)
     for kind, counts in report.summary().items():
         print(f"{kind}s: {', '.join(f'{count:,} {outcome}' for outcome, count in counts.items())}")

@@ -29,7 +29,7 @@ class AbandonedCalls:
         # A thread of its own, since all others may be busy with the calls to be killed.
         self._killer = ThreadPoolExecutor(1, thread_name_prefix="modeldeck-kill")
         self._session_ids: dict[asyncio.Future[Any], Any] = {}
-        self._added = asyncio.Event()
+        self._wake = asyncio.Event()
         self._closed = False
 
     def add(self, call: asyncio.Future[Any], session: AsyncIOMotorClientSession | None) -> None:
@@ -39,12 +39,15 @@ class AbandonedCalls:
             return
         first = not self._session_ids
         self._session_ids[call] = session.session_id
-        self._added.set()
+        self._wake.set()
         if first:
             self._background.start(self._kill_until_ended())
 
     def _ended(self, call: asyncio.Future[Any]) -> None:
         self._session_ids.pop(call, None)
+        if not self._session_ids:
+            # Stop waiting for another round.
+            self._wake.set()
         # Retrieve the exception, so that asyncio does not warn about it.
         if not call.cancelled():
             call.exception()
@@ -53,12 +56,12 @@ class AbandonedCalls:
         """Kill the sessions of all abandoned calls together, until all of these calls have ended."""
         loop = asyncio.get_running_loop()
         while self._session_ids:
-            self._added.clear()
+            self._wake.clear()
             await loop.run_in_executor(self._killer, self._kill, list(self._session_ids.values()))
             # Repeat after a while, since an operation may reach the server after the command that should kill it.
             with suppress(TimeoutError):
                 async with asyncio.timeout(KILL_AGAIN_SECONDS):
-                    await self._added.wait()
+                    await self._wake.wait()
 
     def _kill(self, session_ids: Sequence[Any]) -> None:
         try:

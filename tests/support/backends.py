@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from copy import deepcopy
 from typing import Any, TypeVar
 
+import pytest
 from beanie import Document
 from bson.min_key import MinKey
 from mongomock import aggregate
@@ -20,6 +21,10 @@ from service.database.transactions import Transactions
 from service.database.writes import Write, Writes
 
 T = TypeVar("T")
+
+# For reading through the pipeline. What is written has transactions, validators and unique indexes to thank for that it
+# is right, none of which mongomock has, so that it could show nothing there.
+on_each_backend = pytest.mark.parametrize("database", ["mongod", "mongomock"], indirect=True)
 
 
 class _MockedConnection(Connection):

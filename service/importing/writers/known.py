@@ -10,7 +10,7 @@ from service.models.principals import EXISTING
 REMEMBERED = 100_000
 
 
-class Known:
+class ExistingPrincipals:
     """The ids of one kind of principal: those in the database, and those that this import brings."""
 
     def __init__(self, database: Database, kind: type[Document]) -> None:

@@ -4,6 +4,8 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
+
 from documents import User
 from service.database.client import Database
 from tests.support.commands import until
@@ -12,6 +14,7 @@ from tests.support.guarded_mongod import Client, guarded_mongod
 NOTICED_SECONDS = 8.0
 
 
+@pytest.mark.faults
 async def test_a_mongod_that_hangs_is_noticed(tmp_path: Path) -> None:
     with guarded_mongod(tmp_path) as uri, Client(uri) as client:
         pid = client.admin.command("serverStatus")["pid"]

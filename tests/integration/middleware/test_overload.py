@@ -143,6 +143,7 @@ async def frozen(tmp_path: Path) -> AsyncIterator[Frozen]:
         database.close()
 
 
+@pytest.mark.faults
 async def test_everybody_has_an_answer_by_the_deadline_and_all_goes_on_afterwards(frozen: Frozen) -> None:
     body = {"id": "m", "name": "M"}
     assert (await frozen.timed("GET", LIST))[0] == 200
