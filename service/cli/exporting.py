@@ -15,7 +15,7 @@ import typer
 from service.cli.command_line import EXIT_PROBLEMS
 from service.cli.open_database import with_database
 from service.cli.progress import progress
-from service.database import Database
+from service.database.client import Database
 from service.errors import ConfigurationError
 from service.exporting.content import Exported, ExportedContent, whole_directory
 from service.exporting.formats import WRITTEN, ExportFormat, format_of

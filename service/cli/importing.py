@@ -10,7 +10,7 @@ import typer
 from service.cli.command_line import EXIT_PROBLEMS
 from service.cli.open_database import with_database
 from service.cli.progress import progress
-from service.database import Database
+from service.database.client import Database
 from service.errors import InvalidInputError
 from service.importing.formats import Format
 from service.importing.open_source import OpenedSource, import_opened, open_named_source
@@ -98,7 +98,7 @@ async def _import(database: Database, request: _Request) -> bool:
 def _print(report: Report, source: OpenedSource, *, dry_run: bool) -> None:
     if dry_run or source.format is not Format.MODELDECK:
         print(f"read as {source.format}, since {source.reason}")
-    for step in report.steps() if dry_run else report.told():
+    for step in report.results() if dry_run else report.reported():
         print(step)
     for kind, counts in report.summary().items():
         print(f"{kind}s: {', '.join(f'{count:,} {outcome}' for outcome, count in counts.items())}")

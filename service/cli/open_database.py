@@ -10,7 +10,7 @@ from pydantic import SecretStr
 
 from indexes.drift import Drift
 from indexes.ensure import ensure
-from service.database import Database
+from service.database.client import Database
 from service.embedded_mongo.server import EmbeddedMongo
 from service.errors import ConfigurationError
 from service.settings import Settings, load_settings
@@ -55,7 +55,7 @@ async def open_database(settings: Settings, *, with_indexes: bool = True) -> Asy
     With indexes, the missing ones are made first: without them, emails would not be unique.
     """
     database = Database.connect(
-        mongodb_uri(settings), settings.database, settings.request_timeout, patience=ORPHANED_SECONDS
+        mongodb_uri(settings), settings.database, settings.request_timeout, conflict_retry_seconds=ORPHANED_SECONDS
     )
     try:
         await database.open()

@@ -8,7 +8,7 @@ import typer
 from documents.api_key import Scope
 from documents.user import Role
 from service.cli.open_database import with_database
-from service.database import Database
+from service.database.client import Database
 from service.people.api_keys import adopt_key, create_key, expiry
 from service.people.groups import add_group, join_group
 from service.people.users import add_user, find_user

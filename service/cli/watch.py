@@ -11,7 +11,8 @@ import typer
 from documents import ModelRecord
 from service.cli.open_database import with_database
 from service.clock import epoch_seconds
-from service.database import Database, Event
+from service.database.change_streams import Event
+from service.database.client import Database
 from service.database.exact_bson import Record
 from service.errors import ConfigurationError
 from service.http.responses import json_bytes

@@ -10,8 +10,7 @@ from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from service.auth.authentication import Caller
-from service.database import BULK_TIMEOUT_FACTOR, within_deadline
-from service.database.write_tracker import write_tracker
+from service.database.work_context import BULK_TIMEOUT_FACTOR, within_deadline, write_tracker
 from service.errors import (
     MAX_ERRORS,
     ConfigurationError,
@@ -25,7 +24,7 @@ from service.http.json_body import MAX_BODY_BYTES, copy_body, spool
 from service.importing.formats import Format
 from service.importing.open_source import OpenedSource, import_opened, open_sent_source
 from service.importing.plan import ImportOptions, OnConflict
-from service.importing.report import ImportOutcome, Report, Step
+from service.importing.report import ImportOutcome, ImportResult, Report
 from service.importing.source import Source
 
 MAX_SOURCE_BYTES = 64_000_000
@@ -74,7 +73,7 @@ class SourceParams(BaseModel):
 class SourceStepShape(BaseModel):
     """What became of one record of a source, or of a part of one."""
 
-    write_tracker: ImportOutcome
+    outcome: ImportOutcome
     position: str = Field(description="Where it stands in the source.", examples=["models[3]"])
     kind: str = Field(examples=["model"])
     id: str | None = Field(examples=["sql-tuning"])
@@ -166,12 +165,12 @@ def _require_taken(report: Report, params: SourceParams) -> None:
         raise InvalidInputError(errors, report.fault_count)
 
 
-def _told(step: Step) -> str:
+def _told(step: ImportResult) -> str:
     return f"{step.kind} {step.id!r}: {step.reason}" if step.id is not None else step.reason
 
 
 def _shown(report: Report, sent: OpenedSource, params: SourceParams) -> dict[str, Any]:
-    kept = list(islice(report.steps() if params.dry_run else report.told(), MAX_STEPS + 1))
+    kept = list(islice(report.results() if params.dry_run else report.reported(), MAX_STEPS + 1))
     return {
         "format": sent.format,
         "reason": sent.reason,
@@ -181,5 +180,5 @@ def _shown(report: Report, sent: OpenedSource, params: SourceParams) -> dict[str
         "counts": report.summary(),
         "kept_out": report.total[ImportOutcome.KEPT_OUT],
         "steps": [asdict(step) for step in kept[:MAX_STEPS]],
-        "left_out": report.kept - len(kept[:MAX_STEPS]),
+        "left_out": report.result_count - len(kept[:MAX_STEPS]),
     }

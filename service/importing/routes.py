@@ -16,8 +16,8 @@ from service.http.query_params import documented, read_query
 from service.http.responses import JSON, json_response
 from service.importing.file_routes import SentFormat, SourceParams, SourceReportShape, import_sent
 from service.importing.formats import OF_AN_EXPORT
-from service.importing.model_set import Order, Plan, Step, take_over
-from service.importing.permission_check import Item
+from service.importing.model_set import Action, Plan, SetRequest, import_set
+from service.importing.permission_check import SentModel
 from service.importing.schemas import (
     MAX_IMPORT_BYTES,
     MAX_SYNC_BYTES,
@@ -52,7 +52,7 @@ class PlanShape(BaseModel):
     model_config = ConfigDict(json_schema_extra={"examples": [_PLAN]})
 
     dry_run: bool
-    counts: dict[Step, int]
+    counts: dict[Action, int]
     create: list[StepShape]
     update: list[StepShape]
     unchanged: list[StepShape]
@@ -104,8 +104,8 @@ def sets_router(*, lenient: bool) -> APIRouter:
             form = await read_body(request, import_form, lenient=lenient, limit=MAX_IMPORT_BYTES)
         except InvalidInputError as error:
             raise _hinting(error) from None
-        order = Order(caller, _items(form.models), Change.IMPORT, form.dry_run)
-        plan = await take_over(context.database, order)
+        wanted = SetRequest(caller, _items(form.models), Change.IMPORT, form.dry_run)
+        plan = await import_set(context.database, wanted)
         # Existing clients look for no more than that all went in.
         whole = lenient and not form.dry_run
         return json_response(content=True) if whole else json_response(_shown(plan, dry_run=form.dry_run))
@@ -121,12 +121,12 @@ def sets_router(*, lenient: bool) -> APIRouter:
         form = await read_body(request, sync_form, lenient=lenient, limit=MAX_SYNC_BYTES)
 
         def within_bounds(plan: Plan) -> None:
-            deletions = len(plan.steps[Step.DELETE])
+            deletions = len(plan.models[Action.DELETE])
             if not form.allows(deletions, plan.existing):
                 msg = f"{deletions} of {plan.existing} models would be deleted; at most {form.max_deletions} may be"
                 raise InvalidInputError([{"loc": ["body", "max_deletions"], "msg": msg}])
 
-        order = Order(
+        wanted = SetRequest(
             caller,
             _items(form.models),
             Change.SYNC,
@@ -135,7 +135,7 @@ def sets_router(*, lenient: bool) -> APIRouter:
             # A dry run shows what would be deleted, however much.
             **({} if form.dry_run else {"accept": within_bounds}),
         )
-        plan = await take_over(context.database, order)
+        plan = await import_set(context.database, wanted)
         return json_response(_shown(plan, dry_run=form.dry_run))
 
     return router
@@ -150,13 +150,16 @@ def _hinting(error: InvalidInputError) -> InvalidInputError:
     return InvalidInputError(told, error.total)
 
 
-def _items(forms: Sequence[ItemForm]) -> list[Item]:
-    return [Item(at, form.id, form.said) for at, form in enumerate(forms)]
+def _items(forms: Sequence[ItemForm]) -> list[SentModel]:
+    return [SentModel(at, form.id, form.said) for at, form in enumerate(forms)]
 
 
 def _shown(plan: Plan, *, dry_run: bool) -> dict[str, Any]:
     return {
         "dry_run": dry_run,
-        "counts": {step.value: len(plan.steps[step]) for step in Step},
-        **{step.value: [{"id": model_id, "fields": fields} for model_id, fields in plan.steps[step]] for step in Step},
+        "counts": {action.value: len(plan.models[action]) for action in Action},
+        **{
+            step.value: [{"id": model_id, "fields": fields} for model_id, fields in plan.models[step]]
+            for step in Action
+        },
     }

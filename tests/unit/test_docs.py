@@ -9,7 +9,7 @@ import pytest
 
 from indexes.dictionary.page import data_page
 from service.cli.command_line import LazyCommand, modeldeck
-from service.importing.records import ModelInput
+from service.importing.records import ImportedModel
 from service.listing.params import ListParams
 from service.settings import PREFIX, Settings
 from tests.support.documentation import ROOT, blocks
@@ -77,7 +77,7 @@ def test_the_answer_in_the_readme_has_the_shape_of_an_answer() -> None:
     page = json.loads(answer)
     assert page.keys() == {"items", "total"}
     shown = page["items"][0].keys()
-    assert shown == (ModelInput.model_fields.keys() | {"write_access", "user"})
+    assert shown == (ImportedModel.model_fields.keys() | {"write_access", "user"})
 
 
 def test_the_parameters_of_the_list_are_named_in_the_readme() -> None:
