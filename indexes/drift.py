@@ -8,7 +8,7 @@ from typing import Any
 import bson
 
 from indexes.indexes import INDEXES
-from indexes.validators import ACTION, DECLARED, LEVEL, RULE, SHAPE, shape_of
+from indexes.validators import ACTION, LEVEL, RULE, SHAPE, VALIDATORS, shape_of
 from indexes.views import VIEWS, View
 
 # The options of each collection and view, by name, as the server reports them.
@@ -106,7 +106,7 @@ def validator_drift(collection: str, options: Mapping[str, Any]) -> list[Drift]:
     if not actual:
         return [Drift(collection, RULE, DriftKind.MISSING, f"{LEVEL}, {ACTION}", tolerable=True)]
     drifts = []
-    if actual != DECLARED[collection]:
+    if actual != VALIDATORS[collection]:
         shape = shape_of(actual)
         found = "one that modeldeck did not make" if shape is None else f"shape {shape}"
         # A later version accepts what this one writes; otherwise it could not be rolled out.

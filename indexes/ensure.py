@@ -38,7 +38,7 @@ async def check(store: IndexStore) -> list[Drift]:
     """Return every difference between what is declared and the database."""
     options = await store.collection_options()
     drifts = view_drift(options)
-    for collection in validators.DECLARED:
+    for collection in validators.VALIDATORS:
         drifts += validator_drift(collection, options.get(collection, {}))
     for collection in INDEXES:
         drifts += index_drift(collection, await store.list_indexes(collection))
@@ -53,7 +53,7 @@ async def ensure(store: IndexStore) -> list[Drift]:
     reported. A validator made by an earlier version of modeldeck is replaced.
     """
     options = await store.collection_options()
-    for collection, validator in validators.DECLARED.items():
+    for collection, validator in validators.VALIDATORS.items():
         found = options.get(collection, {})
         if found.get("validator") != validator and validators.replaceable(found):
             await store.set_validator(collection, validator)

@@ -107,7 +107,7 @@ def make_validator(collection: str, document: type[Document]) -> Schema:
     return {RULE: {**schema, "description": f"Made by modeldeck from its documents: {fingerprint(schema)}"}}
 
 
-DECLARED: Mapping[str, Schema] = {
+VALIDATORS: Mapping[str, Schema] = {
     document.Settings.name: make_validator(document.Settings.name, document) for document in DOCUMENTS
 }
 

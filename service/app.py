@@ -15,7 +15,8 @@ from service.auth.jwt import JwtVerifier
 from service.auth.login_throttle import LoginThrottle
 from service.background import SingleFlight
 from service.bulk.routes import bulk_router
-from service.database import CommandWatch, Database, DatabaseWatch, listeners
+from service.database.client import Database
+from service.database.listeners import CommandObserver, DatabaseObserver, event_listeners
 from service.errors import ConfigurationError
 from service.http.dependencies import Context
 from service.http.openapi import ABOUT, DocumentedApp
@@ -45,7 +46,7 @@ API = "/api"
 COMPATIBILITY = "/api/v1"
 
 
-def connect(settings: Settings, watch: DatabaseWatch, traced: Sequence[CommandWatch]) -> Database:
+def connect(settings: Settings, watch: DatabaseObserver, traced: Sequence[CommandObserver]) -> Database:
     """Return the database that the settings name; the embedded one has put its URI there by now."""
     if settings.mongodb_uri is None:
         raise ConfigurationError("MODELDECK_MONGODB_URI is not set; `modeldeck serve` starts an embedded MongoDB.")
@@ -53,7 +54,7 @@ def connect(settings: Settings, watch: DatabaseWatch, traced: Sequence[CommandWa
         settings.mongodb_uri.get_secret_value(),
         settings.database,
         settings.request_timeout,
-        event_listeners=listeners(watch, traced),
+        event_listeners=event_listeners(watch, traced),
     )
 
 

@@ -6,8 +6,8 @@ from typing import Any
 from beanie import Document
 
 from documents import ModelRecord
-from indexes.validators import DECLARED, RULE
-from service.database import Database
+from indexes.validators import RULE, VALIDATORS
+from service.database.client import Database
 from service.doctor.diagnosis import Diagnosis, Kind
 
 BATCH = 2000
@@ -17,7 +17,7 @@ _DERIVED = "keys"
 
 def shape_besides_keys(collection: str) -> dict[str, Any]:
     """Return the rule for the records of a collection, without the rule for their derived keys."""
-    schema = DECLARED[collection][RULE]
+    schema = VALIDATORS[collection][RULE]
     required = [name for name in schema["required"] if name != _DERIVED]
     properties = {name: {} if name == _DERIVED else part for name, part in schema["properties"].items()}
     return {RULE: {**schema, "required": required, "properties": properties}}

@@ -10,8 +10,7 @@ from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from service.auth.authentication import Caller
-from service.database import BULK_TIMEOUT_FACTOR, within_deadline
-from service.database.write_tracker import write_tracker
+from service.database.work_context import BULK_TIMEOUT_FACTOR, within_deadline, write_tracker
 from service.errors import (
     MAX_ERRORS,
     ConfigurationError,

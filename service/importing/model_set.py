@@ -11,8 +11,9 @@ from documents import ModelRecord
 from documents.derived_keys import OwnerFields
 from documents.revision import Change
 from service.auth.authentication import Caller
-from service.database import BULK_TIMEOUT_FACTOR, Database
+from service.database.client import Database
 from service.database.locks import MODELS, serialized
+from service.database.work_context import BULK_TIMEOUT_FACTOR
 from service.errors import BusyError, InvalidInputError
 from service.importing.permission_check import ExistingRecords, SentModel, look_up, new_principals, problems
 from service.models.grant_revocation import revoke_absent_grants
@@ -102,7 +103,7 @@ async def _attempt(database: Database, request: SetRequest) -> Plan:
     if not request.deletes or request.dry_run:
         return await database.in_transaction(work, bulk=True)
     # Two at once would each delete what was there before, and both would leave their own set.
-    return await serialized(database, work, guard=MODELS, bulk=True)
+    return await serialized(database, work, lock=MODELS, bulk=True)
 
 
 def _require_distinct(items: Sequence[SentModel]) -> None:

@@ -8,7 +8,7 @@ from documents import ModelRecord
 from documents.grant import PrincipalType
 from service.auth import access_rule
 from service.auth.authentication import Caller
-from service.database import Database
+from service.database.client import Database
 from service.database.exact_bson import Record
 from service.errors import TooLargeError
 from service.models.bulk_change import malformed_detail

@@ -3,7 +3,7 @@
 from documents import ApiKey
 from documents.api_key import Scope
 from service.auth.authentication import api_key_hash, api_key_id
-from service.database import Database
+from service.database.client import Database
 from service.errors import ConflictError, InvalidInputError, NotFoundError
 from service.importing.plan import EXISTS, Decision, ImportOptions
 from service.importing.records import ImportedApiKey

@@ -14,8 +14,8 @@ from pymongo.errors import WriteError
 from documents import DOCUMENTS
 from documents.user import Role
 from indexes.ensure import check, ensure
-from indexes.validators import DECLARED
-from service.database import Database
+from indexes.validators import VALIDATORS
+from service.database.client import Database
 from tests.conftest import DATABASE
 from tests.support.commands import CommandLine
 from tests.support.directory import Directory, grant, model
@@ -193,7 +193,7 @@ async def test_an_import_leaves_a_record_with_fields_of_its_own_alone(
 async def declared_again(mongod: Database, raw: Raw) -> AsyncIterator[None]:
     """Leave the declared validators behind."""
     yield
-    for collection, validator in DECLARED.items():
+    for collection, validator in VALIDATORS.items():
         options = {"validationLevel": "strict", "validationAction": "error"}
         raw.command({"collMod": collection, "validator": validator, **options})
     assert await check(mongod) == []

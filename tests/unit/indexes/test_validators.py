@@ -14,7 +14,7 @@ from documents import DOCUMENTS
 from indexes import validators
 from indexes.drift import DriftKind, validator_drift
 from indexes.ensure import check, ensure
-from indexes.validators import DECLARED, RULE, SHAPE, bson_schema, fingerprint, replaceable
+from indexes.validators import RULE, SHAPE, VALIDATORS, bson_schema, fingerprint, replaceable
 from tests.unit.indexes.test_ensure import Server
 
 # Of each shape that was ever released; what the server refuses changes only together with the number.
@@ -98,26 +98,26 @@ def test_a_field_without_a_counterpart_is_refused_not_left_out(field: Any) -> No
 
 def test_every_document_has_a_validator_that_takes_no_other_fields() -> None:
     for document in DOCUMENTS:
-        schema = DECLARED[document.Settings.name][RULE]
+        schema = VALIDATORS[document.Settings.name][RULE]
         assert schema["additionalProperties"] is False
         stored = {"_id" if name == "id" else name for name in document.model_fields} - {"revision_id"}
         assert schema["properties"].keys() == stored
-    models = DECLARED["models"][RULE]["properties"]
+    models = VALIDATORS["models"][RULE]["properties"]
     assert models["access_grants"]["items"]["additionalProperties"] is False
     assert models["version"]["bsonType"] == "long"
     assert models["params"] == models["meta"] == {"bsonType": "object"}
-    assert {"keys", "base_model_id", "version"} <= set(DECLARED["models"][RULE]["required"])
+    assert {"keys", "base_model_id", "version"} <= set(VALIDATORS["models"][RULE]["required"])
 
 
 def test_what_earlier_versions_did_not_store_is_not_required() -> None:
-    users, groups = DECLARED["users"][RULE], DECLARED["groups"][RULE]
+    users, groups = VALIDATORS["users"][RULE], VALIDATORS["groups"][RULE]
     assert users["properties"].keys() - set(users["required"]) == {"leaving", "rekey_pending"}
     assert users["properties"]["keys"]["required"] == ["email"]
     assert groups["properties"].keys() - set(groups["required"]) == {"leaving"}
 
 
 def test_another_shape_has_another_number() -> None:
-    told = fingerprint(DECLARED)
+    told = fingerprint(VALIDATORS)
     assert FINGERPRINTS[SHAPE] == told, "a stored shape has changed: raise validators.SHAPE, and add it here"
 
 
@@ -129,7 +129,7 @@ async def _standing(collection: str, options: dict[str, Any]) -> tuple[Server, l
 
 
 def _numbered(shape: int, **changes: Any) -> dict[str, Any]:
-    schema = {**DECLARED["models"][RULE], "title": f"modeldeck models shape {shape}", **changes}
+    schema = {**VALIDATORS["models"][RULE], "title": f"modeldeck models shape {shape}", **changes}
     return {RULE: {**schema, "description": f"Made by modeldeck from its documents: {fingerprint(schema)}"}}
 
 
@@ -139,7 +139,7 @@ async def test_a_missing_validator_is_told_and_set() -> None:
         server, told = await _standing("models", dict(options))
         assert told == ["missing: models.$jsonSchema (strict, error)"]
         assert await ensure(server) == []
-        assert server.options["models"]["validator"] == DECLARED["models"]
+        assert server.options["models"]["validator"] == VALIDATORS["models"]
 
 
 async def test_a_validator_of_an_earlier_version_is_replaced() -> None:
@@ -181,10 +181,10 @@ async def test_a_weaker_level_or_action_stays_and_is_told() -> None:
     drifts = await ensure(server)
     assert [drift.name for drift in drifts] == ["validationAction", "validationLevel"]
     assert not any(drift.affects_service for drift in drifts)
-    assert server.options["models"] == {"validator": DECLARED["models"], **weak}
+    assert server.options["models"] == {"validator": VALIDATORS["models"], **weak}
 
 
 def test_the_number_alone_makes_nothing_ours() -> None:
     assert validators.shape_of({RULE: {"title": f"modeldeck models shape {SHAPE}"}}) is None
     assert not replaceable({"validator": {RULE: {"title": "modeldeck models shape 0", "description": "x"}}})
-    assert validator_drift("models", {"validator": DECLARED["models"]}) == []
+    assert validator_drift("models", {"validator": VALIDATORS["models"]}) == []
