@@ -110,16 +110,16 @@ def render_item(record: Mapping[str, Any], caller: Caller, *, readers_see_params
         "meta": _shown_meta(record),
         "write_access": write_access,
         "user": owner_of(record),
-        **_counted_and_dated(record),
+        **_version_and_times(record),
     }
 
 
 def plain_item(record: Mapping[str, Any], *, with_params: bool) -> dict[str, Any]:
     """Return one record as it is exported: only its content, with `meta` as stored."""
     content = {**_content(record), "access_grants": well_formed_grants(record)}
-    return {name: value for name, value in content.items() if with_params or name != "params"} | _counted_and_dated(
-        record
-    )
+    if not with_params:
+        del content["params"]
+    return content | _version_and_times(record)
 
 
 def owner_of(record: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -141,7 +141,7 @@ def _content(record: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _counted_and_dated(record: Mapping[str, Any]) -> dict[str, Any]:
+def _version_and_times(record: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "version": record.get("version", 0),
         "created_at": epoch_seconds(record.get("created_at")),

@@ -1,4 +1,4 @@
-"""The life of a key: nowhere but with its holder, at most what owner and maker may, and over when it is over."""
+"""The life of an API key: it is never stored, never exceeds the rights of its user and its creator, and it expires."""
 
 import re
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Credentials: API keys of our own and of others, and JWTs where configured."""
+"""Authentication: API keys, generated and adopted, and JWTs if configured."""
 
 import json
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Whoever may write a model and does not own it: no way to own it, to share it, or to get more of it."""
+"""A user with write permission who is not the owner can neither take a model over nor share it nor gain rights."""
 
 import json
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,4 @@
-"""What is hidden from a caller is answered like what is not there, by every route, and the database does the same.
+"""Every route responds alike to a hidden and to an absent record, and sends the same database commands for both.
 
 Also by the clock: TIMED_PAIRS=500 pytest tests/integration/auth/test_hidden_and_absent.py
 """

@@ -1,4 +1,4 @@
-"""What a caller may not see is marked, and looked for in every answer that they get, in headers and in the log."""
+"""Hidden values carry a marker, which must not occur in any response, header or log line of other callers."""
 
 import json
 import logging

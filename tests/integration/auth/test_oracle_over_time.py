@@ -1,4 +1,4 @@
-"""A directory in use, against the oracle: after every change by anybody, everybody's list is right at once."""
+"""A changing directory against the oracle: after every change, the lists of all users are correct at once."""
 
 import random
 from collections.abc import Awaitable, Callable

@@ -1,4 +1,4 @@
-"""Everything else that reads or selects models, against the oracle: what a caller gets is what is theirs to get."""
+"""All other routes that read or select models agree with the oracle about access."""
 
 import asyncio
 import csv

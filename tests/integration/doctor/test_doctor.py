@@ -1,4 +1,4 @@
-"""`modeldeck doctor` on a directory that others have written to."""
+"""`modeldeck doctor` on a directory with records that were written past the service."""
 
 import json
 from collections.abc import Callable, Iterator

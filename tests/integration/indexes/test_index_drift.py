@@ -1,4 +1,4 @@
-"""Indexes that others made: what the service and its commands do beside them."""
+"""Undeclared indexes: how the service and its commands work beside them."""
 
 from collections.abc import AsyncIterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""The ready queries of docs/data.md, run as they stand there, and its change streams."""
+"""The ready queries and change stream examples of docs/data.md, executed as printed there."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What a data team can't write by hand: the database itself refuses records that are not of the declared shape."""
+"""The validators: the database refuses records that do not have the declared shape."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from copy import deepcopy

@@ -1,4 +1,4 @@
-"""Views that others changed, removed, or put something else in the place of."""
+"""Views that were changed, removed or replaced by a collection."""
 
 from collections.abc import AsyncIterator
 from typing import Any

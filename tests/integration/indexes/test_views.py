@@ -1,4 +1,4 @@
-"""What the views tell, against the long way to it and against what the service answers."""
+"""The rows of the views, compared with a computation in Python and with the responses of the service."""
 
 import random
 from collections.abc import AsyncIterator

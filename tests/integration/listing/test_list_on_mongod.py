@@ -1,4 +1,4 @@
-"""What only a real server can show of the list: exact values, one round trip, large pages, plans."""
+"""What only a real server can prove about the list: exact values, one round trip, large pages, query plans."""
 
 from itertools import product
 from pathlib import Path

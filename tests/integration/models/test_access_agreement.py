@@ -1,4 +1,4 @@
-"""The explanation of access against the list and the oracle: the same users may do the same, whatever is stored."""
+"""The explanation of access agrees with the list and with the oracle for any stored values."""
 
 import asyncio
 import random

@@ -1,4 +1,4 @@
-"""Who may read and write a model and why, as a REST client meets it."""
+"""The explanation of access over REST: who may read and write a model, and why."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""What was written past the service, or cut off, gives nobody a right and stands in nobody's way."""
+"""Leftovers of interrupted work and of writes past the service give no rights and block nothing."""
 
 from pathlib import Path
 from typing import Any

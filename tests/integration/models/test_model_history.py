@@ -1,4 +1,4 @@
-"""The history of a model, as a REST client meets it."""
+"""The history of a model over REST."""
 
 from pathlib import Path
 from typing import Any

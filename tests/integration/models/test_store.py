@@ -1,4 +1,4 @@
-"""Writing model records together: what was decided on what is not there any more is given up at once."""
+"""Writing several model records together: a plan that is out of date is given up at once."""
 
 import time
 from typing import Any

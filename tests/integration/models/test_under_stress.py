@@ -1,4 +1,4 @@
-"""What is large, contended or written past the service: bounded answers, no 5xx, nothing lost."""
+"""Large, contended and malformed records: responses in bounded time, no 5xx, nothing lost."""
 
 import asyncio
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Analysts: what they can read on a MongoDB that limits its users, and what they can't do."""
+"""Analysts: what they can and can't do on a MongoDB with authorization."""
 
 import secrets
 from collections.abc import Callable, Iterator

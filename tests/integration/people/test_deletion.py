@@ -1,4 +1,4 @@
-"""Users and groups that are deleted: what becomes of their models, grants and keys, at once and when it is cut off."""
+"""Deleting users and groups: the effect on models, grants and API keys, also when the deletion is interrupted."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator

@@ -1,4 +1,4 @@
-"""The users of a directory, kept by its admins over REST."""
+"""Managing users over REST, as an admin."""
 
 import asyncio
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Derived keys: what a record can be found by."""
+"""The derived keys of records and users."""
 
 from hypothesis import given
 from hypothesis import strategies as st

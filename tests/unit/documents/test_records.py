@@ -1,4 +1,4 @@
-"""What a stored record may hold."""
+"""Which values a stored record may contain."""
 
 import math
 import tracemalloc

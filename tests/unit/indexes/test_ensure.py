@@ -1,4 +1,4 @@
-"""Drift between the declared and the live indexes and validators."""
+"""Drift between the declared indexes and validators and those of the database."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Validators that are made from the documents, and how a live one is told from the declared one."""
+"""Validators made from the documents, and how they are compared with those of the database."""
 
 from copy import deepcopy
 from datetime import datetime

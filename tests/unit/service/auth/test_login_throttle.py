@@ -1,4 +1,4 @@
-"""A bound on wrong credentials from one address."""
+"""The login throttle: a limit on invalid credentials from one address."""
 
 import pytest
 
