@@ -255,7 +255,9 @@ def test_a_role_that_somebody_widened_is_made_as_it_should_be(shell: CommandLine
         analyst.models.count_documents({})
 
 
-def test_whoever_may_not_manage_users_is_told(stored: Raw, admin_uri: str, tmp_path: Path) -> None:
+def test_a_database_user_without_the_right_to_manage_users_is_refused(
+    stored: Raw, admin_uri: str, tmp_path: Path
+) -> None:
     roles = ["readWrite", "dbAdmin"]
     stored.command("createUser", "limited", pwd="pw-of-limited", roles=roles)
     parts = urlsplit(admin_uri)

@@ -42,7 +42,7 @@ async def shared(real_directory: Directory, tmp_path: Path) -> AsyncIterator[Dir
     await real_directory.user("root", role=Role.ADMIN)
     await _fill(real_directory, tmp_path)
     yield real_directory
-    await _assert_sound(real_directory)
+    await _assert_consistent(real_directory)
 
 
 async def _fill(directory: Directory, tmp_path: Path) -> None:
@@ -61,7 +61,7 @@ async def _empty(directory: Directory, raw: Raw) -> None:
         raw[collection].delete_many({key: {"$ne": "root"}})
 
 
-async def _assert_sound(directory: Directory) -> None:
+async def _assert_consistent(directory: Directory) -> None:
     diagnosis = await examine(directory.database, repair=False)
     assert diagnosis.problems == 0, diagnosis.examples
 
@@ -179,7 +179,7 @@ async def test_a_deletion_of_a_user_that_is_cut_off_anywhere_is_finished(
             assert raw.users.count_documents({"_id": "ann"}) == 0
             assert raw.models.count_documents({"access_grants.principal_id": "ann"}) == 0
             assert await _found(shared, "search ann") == 0
-        await _assert_sound(shared)
+        await _assert_consistent(shared)
         await _empty(shared, raw)
         await _fill(shared, tmp_path)
     assert len(made) >= 7
@@ -207,7 +207,7 @@ async def test_a_deletion_of_a_group_that_is_cut_off_anywhere_is_finished(
         if finish == "again" or begun:
             assert raw.groups.count_documents({"_id": "team"}) == 0
             assert raw.models.count_documents({"access_grants.principal_id": "team"}) == 0
-        await _assert_sound(shared)
+        await _assert_consistent(shared)
         await _empty(shared, raw)
         await _fill(shared, tmp_path)
     assert len(made) >= 7
@@ -293,7 +293,7 @@ async def test_what_is_done_for_a_user_while_they_are_deleted_leaves_nothing_of_
         assert raw.api_keys.count_documents({"user_id": name}) == 0
         assert raw.models.count_documents({"access_grants.principal_id": name}) == 0
         assert await _found(shared, "leaver") == 0
-        await _assert_sound(shared)
+        await _assert_consistent(shared)
         await shared.post(TRANSFER, "root", {"from_user_id": name, "to_user_id": "bob"})
 
 

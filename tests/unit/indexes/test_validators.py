@@ -117,8 +117,8 @@ def test_what_earlier_versions_did_not_store_is_not_required() -> None:
 
 
 def test_another_shape_has_another_number() -> None:
-    told = fingerprint(VALIDATORS)
-    assert FINGERPRINTS[SHAPE] == told, "a stored shape has changed: raise validators.SHAPE, and add it here"
+    current = fingerprint(VALIDATORS)
+    assert FINGERPRINTS[SHAPE] == current, "a stored shape has changed: raise validators.SHAPE, and add it here"
 
 
 async def _standing(collection: str, options: dict[str, Any]) -> tuple[Server, list[str]]:
@@ -133,25 +133,25 @@ def _numbered(shape: int, **changes: Any) -> dict[str, Any]:
     return {RULE: {**schema, "description": f"Made by modeldeck from its documents: {fingerprint(schema)}"}}
 
 
-async def test_a_missing_validator_is_told_and_set() -> None:
+async def test_a_missing_validator_is_reported_and_set() -> None:
     standing: list[dict[str, Any]] = [{}, {"validator": {}}, {"capped": False}]
     for options in standing:
-        server, told = await _standing("models", dict(options))
-        assert told == ["missing: models.$jsonSchema (strict, error)"]
+        server, reported = await _standing("models", dict(options))
+        assert reported == ["missing: models.$jsonSchema (strict, error)"]
         assert await ensure(server) == []
         assert server.options["models"]["validator"] == VALIDATORS["models"]
 
 
 async def test_a_validator_of_an_earlier_version_is_replaced() -> None:
-    server, told = await _standing("models", {"validator": _numbered(SHAPE - 1, required=["_id"])})
-    assert told == [f"different: models.$jsonSchema (declared shape {SHAPE}, found shape {SHAPE - 1})"]
+    server, reported = await _standing("models", {"validator": _numbered(SHAPE - 1, required=["_id"])})
+    assert reported == [f"different: models.$jsonSchema (declared shape {SHAPE}, found shape {SHAPE - 1})"]
     assert await ensure(server) == []
 
 
 async def test_a_validator_of_a_later_version_stays_and_can_be_lived_with() -> None:
     later = {"validator": _numbered(SHAPE + 1, required=["_id"])}
-    server, told = await _standing("models", later)
-    assert told == [f"different: models.$jsonSchema (declared shape {SHAPE}, found shape {SHAPE + 1})"]
+    server, reported = await _standing("models", later)
+    assert reported == [f"different: models.$jsonSchema (declared shape {SHAPE}, found shape {SHAPE + 1})"]
     [drift] = await ensure(server)
     assert (drift.affects_service, server.options["models"]) == (False, later)
 
@@ -163,18 +163,20 @@ def _foreign() -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("foreign", _foreign(), ids=["query", "schema", "ours, edited", "ours, and more"])
-async def test_what_somebody_else_decided_stays_and_is_told(foreign: dict[str, Any]) -> None:
-    server, told = await _standing("models", {"validator": foreign})
-    assert told == [f"different: models.$jsonSchema (declared shape {SHAPE}, found one that modeldeck did not make)"]
+async def test_what_somebody_else_decided_stays_and_is_reported(foreign: dict[str, Any]) -> None:
+    server, reported = await _standing("models", {"validator": foreign})
+    assert reported == [
+        f"different: models.$jsonSchema (declared shape {SHAPE}, found one that modeldeck did not make)"
+    ]
     [drift] = await ensure(server)
     assert (drift.kind, drift.affects_service) == (DriftKind.DIFFERENT, True)
     assert server.options["models"]["validator"] == foreign
 
 
-async def test_a_weaker_level_or_action_stays_and_is_told() -> None:
+async def test_a_weaker_level_or_action_stays_and_is_reported() -> None:
     weak = {"validationLevel": "moderate", "validationAction": "warn"}
-    server, told = await _standing("models", {"validator": _numbered(SHAPE - 1), **weak})
-    assert told[1:] == [
+    server, reported = await _standing("models", {"validator": _numbered(SHAPE - 1), **weak})
+    assert reported[1:] == [
         "different: models.validationAction (declared error, found warn)",
         "different: models.validationLevel (declared strict, found moderate)",
     ]
