@@ -15,7 +15,8 @@ from service.auth.jwt import JwtVerifier
 from service.auth.login_throttle import LoginThrottle
 from service.background import SingleFlight
 from service.bulk import routes as bulk_routes
-from service.database import CommandWatch, Database, DatabaseWatch, listeners
+from service.database.client import Database
+from service.database.listeners import CommandObserver, DatabaseObserver, event_listeners
 from service.errors import ConfigurationError
 from service.exporting import routes as exporting_routes
 from service.http.compatibility import COMPATIBLE
@@ -46,7 +47,7 @@ API = "/api"
 COMPATIBILITY = "/api/v1"
 
 
-def connect(settings: Settings, watch: DatabaseWatch, traced: Sequence[CommandWatch]) -> Database:
+def connect(settings: Settings, watch: DatabaseObserver, traced: Sequence[CommandObserver]) -> Database:
     """Return the database that the settings name; the embedded one has put its URI there by now."""
     if settings.mongodb_uri is None:
         raise ConfigurationError("MODELDECK_MONGODB_URI is not set; `modeldeck serve` starts an embedded MongoDB.")
@@ -54,7 +55,7 @@ def connect(settings: Settings, watch: DatabaseWatch, traced: Sequence[CommandWa
         settings.mongodb_uri.get_secret_value(),
         settings.database,
         settings.request_timeout,
-        event_listeners=listeners(watch, traced),
+        event_listeners=event_listeners(watch, traced),
     )
 
 

@@ -8,7 +8,7 @@ from documents import Group, ModelRecord, User
 from service.auth import access_rule
 from service.auth.access_rule import Match
 from service.auth.authentication import Caller
-from service.database import Database
+from service.database.client import Database
 from service.database.exact_bson import Record
 from service.errors import NotFoundError
 from service.models.item import ITEM_STAGES, owner_of, plain_item

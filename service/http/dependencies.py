@@ -12,7 +12,8 @@ from documents.api_key import Scope
 from service.auth.authentication import Authenticator, Caller
 from service.auth.login_throttle import LoginThrottle
 from service.background import BackgroundTasks
-from service.database import BULK_TIMEOUT_FACTOR, Database
+from service.database.client import Database
+from service.database.work_context import BULK_TIMEOUT_FACTOR
 from service.errors import ConflictError, ForbiddenError, InvalidInputError, TooManyLongRequestsError
 from service.settings import Settings
 

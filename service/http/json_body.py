@@ -14,7 +14,7 @@ from typing import IO, Any, Generic, TypeVar
 from fastapi import Depends, Request
 from pydantic import BaseModel, ValidationError
 
-from service.database import within_deadline
+from service.database.work_context import within_deadline
 from service.errors import (
     SHOWN_NAME_LENGTH,
     InvalidInputError,

@@ -19,7 +19,7 @@ from service.database.errors import (
     mongo_status,
     refused_fields,
 )
-from service.database.write_tracker import write_tracker
+from service.database.work_context import write_tracker
 from service.errors import (
     InvalidInputError,
     ModeldeckError,

@@ -10,25 +10,25 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from documents.grant import PrincipalType
-from service.database import Database
+from service.database.client import Database
 from service.database.locks import create_lock
 from service.errors import invalid_input
 from service.importing.plan import ImportOptions
-from service.importing.records import GroupInput, KeyInput, ModelInput, RevisionInput, UserInput
-from service.importing.report import ImportOutcome, Report, writable
+from service.importing.records import ImportedApiKey, ImportedGroup, ImportedModel, ImportedRevision, ImportedUser
+from service.importing.report import ImportOutcome, Report, printable
 from service.importing.source import Item, SourceError
-from service.importing.writers.api_keys import KeyImport
-from service.importing.writers.groups import GroupImport
-from service.importing.writers.histories import HistoryImport
-from service.importing.writers.models import ModelImport
-from service.importing.writers.users import UserImport
+from service.importing.writers.api_keys import ApiKeyWriter
+from service.importing.writers.groups import GroupWriter
+from service.importing.writers.histories import HistoryWriter
+from service.importing.writers.models import ModelWriter
+from service.importing.writers.users import UserWriter
 
 INPUTS: dict[str, type[BaseModel]] = {
-    "user": UserInput,
-    "group": GroupInput,
-    "model": ModelInput,
-    "key": KeyInput,
-    "revision": RevisionInput,
+    "user": ImportedUser,
+    "group": ImportedGroup,
+    "model": ImportedModel,
+    "key": ImportedApiKey,
+    "revision": ImportedRevision,
 }
 NOT_ATOMIC = "nothing was written, since not all of it could be"
 ONLY_ADMINS = "only admins may import people"
@@ -112,20 +112,20 @@ class _Run:
         self._options = options
         self._progress = progress
         self._report = Report(whole=options.whole_report or options.dry_run)
-        self._users = UserImport(database, options, self._report)
-        self._groups = GroupImport(database, options, self._report)
-        self._histories = HistoryImport(database, options, self._report)
+        self._users = UserWriter(database, options, self._report)
+        self._groups = GroupWriter(database, options, self._report)
+        self._histories = HistoryWriter(database, options, self._report)
         known = {PrincipalType.USER: self._users.known, PrincipalType.GROUP: self._groups.known}
-        self._models = ModelImport(database, options, self._report, known, self._histories.expected)
+        self._models = ModelWriter(database, options, self._report, known, self._histories.expected)
         self._histories.made = self._models.made
-        self._keys = KeyImport(database, options, self._report, self._users.known)
+        self._keys = ApiKeyWriter(database, options, self._report, self._users.known)
 
     async def run(self) -> Report:
         try:
             await self._people()
             await self._rest()
         except SourceError as error:
-            self._report.fatal = writable(error.detail)
+            self._report.fatal = printable(error.detail)
             await self._models.written()
         except BaseException:
             await self._models.abandon()

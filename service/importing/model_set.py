@@ -11,10 +11,11 @@ from documents import ModelRecord
 from documents.derived_keys import OwnerFacts
 from documents.revision import Change
 from service.auth.authentication import Caller
-from service.database import BULK_TIMEOUT_FACTOR, Database
+from service.database.client import Database
 from service.database.locks import MODELS, serialized
+from service.database.work_context import BULK_TIMEOUT_FACTOR
 from service.errors import BusyError, InvalidInputError
-from service.importing.permission_check import ExistingRecords, Item, look_up, new_principals, problems
+from service.importing.permission_check import ExistingRecords, SentModel, look_up, new_principals, problems
 from service.models.grant_revocation import revoke_absent_grants
 from service.models.principals import absent_principals, absent_problem
 from service.models.record import changed_fields
@@ -25,7 +26,7 @@ BATCH = 100
 _GRANTS = "access_grants"
 
 
-class Step(StrEnum):
+class Action(StrEnum):
     """What happens to one model."""
 
     CREATE = "create"
@@ -36,20 +37,20 @@ class Step(StrEnum):
 
 @dataclass(slots=True)
 class Plan:
-    """What happens to every model: its id and the fields that change, by kind of step."""
+    """What happens to every model: its id and the fields that change, by kind of action."""
 
-    steps: dict[Step, list[tuple[str, list[str]]]] = field(default_factory=lambda: {step: [] for step in Step})
+    models: dict[Action, list[tuple[str, list[str]]]] = field(default_factory=lambda: {action: [] for action in Action})
     errors: list[dict[str, Any]] = field(default_factory=list)
     existing: int = 0
     owners: dict[str, OwnerFacts | None] = field(default_factory=dict)
 
-    def note(self, step: Step, model_id: str, fields: list[str]) -> None:
+    def note(self, action: Action, model_id: str, fields: list[str]) -> None:
         """Add one model."""
-        self.steps[step].append((model_id, fields))
+        self.models[action].append((model_id, fields))
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class SetRequest:
     """What a caller wants done with a set of models.
 
     With `deletes`, all other models of the directory are deleted. `accept` sees how many there are to delete before
@@ -57,48 +58,48 @@ class Order:
     """
 
     caller: Caller
-    items: Sequence[Item]
+    items: Sequence[SentModel]
     change: Change
     dry_run: bool = False
     deletes: bool = False
     accept: Callable[[Plan], None] = lambda _: None
 
 
-async def take_over(database: Database, order: Order) -> Plan:
+async def import_set(database: Database, request: SetRequest) -> Plan:
     """Do what is ordered and return what was done; for a dry run, what would be.
 
     Raises InvalidInputError, which names every item that can't be taken over; then nothing is done.
     """
-    _require_distinct(order.items)
+    _require_distinct(request.items)
     deadline = time.monotonic() + database.timeout * BULK_TIMEOUT_FACTOR
     for attempt in count():
         try:
-            plan = await _attempt(database, order)
+            plan = await _attempt(database, request)
         except LostRaceError:
             if time.monotonic() > deadline:
                 break
             await back_off(attempt)
             continue
-        if not order.dry_run:
+        if not request.dry_run:
             await follow_owners(database, plan.owners)
             await revoke_absent_grants(
-                database, [grant for item in order.items for grant in item.said.get(_GRANTS, ())]
+                database, [grant for item in request.items for grant in item.said.get(_GRANTS, ())]
             )
         return plan
     raise BusyError
 
 
-async def _attempt(database: Database, order: Order) -> Plan:
+async def _attempt(database: Database, request: SetRequest) -> Plan:
     async def work() -> Plan:
-        return await _Run(database, order).run()
+        return await _Run(database, request).run()
 
-    if not order.deletes or order.dry_run:
+    if not request.deletes or request.dry_run:
         return await database.in_transaction(work, bulk=True)
     # Two at once would each delete what was there before, and both would leave their own set.
-    return await serialized(database, work, guard=MODELS, bulk=True)
+    return await serialized(database, work, lock=MODELS, bulk=True)
 
 
-def _require_distinct(items: Sequence[Item]) -> None:
+def _require_distinct(items: Sequence[SentModel]) -> None:
     first: dict[str, int] = {}
     errors = []
     for item in items:
@@ -109,24 +110,24 @@ def _require_distinct(items: Sequence[Item]) -> None:
         raise InvalidInputError(errors)
 
 
-def _error(item: Item, where: str, msg: str) -> dict[str, Any]:
+def _error(item: SentModel, where: str, msg: str) -> dict[str, Any]:
     return {"loc": ["body", "models", item.at, where], "msg": msg}
 
 
 class _Run:
     """One attempt, inside a transaction: everything is decided on, and written to, one state of the directory."""
 
-    def __init__(self, database: Database, order: Order) -> None:
+    def __init__(self, database: Database, request: SetRequest) -> None:
         self._database = database
-        self._order = order
+        self._request = request
         self._plan = Plan()
 
     async def run(self) -> Plan:
-        deleted = await self._ids_to_delete() if self._order.deletes else []
+        deleted = await self._ids_to_delete() if self._request.deletes else []
         for model_id in deleted:
-            self._plan.note(Step.DELETE, model_id, [])
-        self._order.accept(self._plan)
-        for batch in _batches(self._order.items):
+            self._plan.note(Action.DELETE, model_id, [])
+        self._request.accept(self._plan)
+        for batch in _batches(self._request.items):
             await self._take(batch)
         if self._plan.errors:
             raise InvalidInputError(self._plan.errors)
@@ -137,39 +138,39 @@ class _Run:
     async def _ids_to_delete(self) -> list[str]:
         found = await self._database.find(ModelRecord, {"_id": {"$type": "string"}}, fields=["_id"])
         self._plan.existing = len(found)
-        kept = {item.model_id for item in self._order.items}
+        kept = {item.model_id for item in self._request.items}
         return sorted(record["_id"] for record in found if record["_id"] not in kept)
 
     async def _delete(self, ids: Sequence[str]) -> None:
         records = await self._database.find(ModelRecord, {"_id": {"$in": list(ids)}})
-        await self._write([PlannedWrite(record["_id"], self._order.change, record, None) for record in records])
+        await self._write([PlannedWrite(record["_id"], self._request.change, record, None) for record in records])
 
-    async def _take(self, items: Sequence[Item]) -> None:
-        live = await look_up(self._database, [item.model_id for item in items], self._order.caller)
-        decided = [(item, step) for item in items if (step := self._decide(item, live[item.model_id])) is not None]
+    async def _take(self, items: Sequence[SentModel]) -> None:
+        live = await look_up(self._database, [item.model_id for item in items], self._request.caller)
+        decided = [(item, action) for item in items if (action := self._decide(item, live[item.model_id])) is not None]
         await self._require_principals(decided)
         # What is wrong is looked for in the whole set, but nothing more need be written to be taken back.
         if not self._plan.errors:
-            await self._write([step for _, step in decided])
+            await self._write([action for _, action in decided])
 
-    def _decide(self, item: Item, live: ExistingRecords) -> PlannedWrite | None:
-        found = [_error(item, where, msg) for where, msg in problems(item, live, self._order.caller)]
+    def _decide(self, item: SentModel, live: ExistingRecords) -> PlannedWrite | None:
+        found = [_error(item, where, msg) for where, msg in problems(item, live, self._request.caller)]
         if found:
             self._plan.errors += found
             return None
         planned = PlannedWrite(
-            item.model_id, self._order.change, live.record, item.whole(live.record, self._order.caller)
+            item.model_id, self._request.change, live.record, item.whole(live.record, self._request.caller)
         )
         assert planned.said is not None  # noqa: S101  # an item says what its record shall say
         fields = changed_fields(planned.before or {}, planned.said)
         if live.record is None:
-            self._plan.note(Step.CREATE, item.model_id, fields)
+            self._plan.note(Action.CREATE, item.model_id, fields)
             return planned
-        self._plan.note(Step.UPDATE if fields else Step.UNCHANGED, item.model_id, fields)
+        self._plan.note(Action.UPDATE if fields else Action.UNCHANGED, item.model_id, fields)
         return planned if fields else None
 
-    async def _require_principals(self, decided: Sequence[tuple[Item, PlannedWrite]]) -> None:
-        named = [(item, grant) for item, step in decided for grant in new_principals(step.said or {}, step.live)]
+    async def _require_principals(self, decided: Sequence[tuple[SentModel, PlannedWrite]]) -> None:
+        named = [(item, grant) for item, action in decided for grant in new_principals(action.said or {}, action.live)]
         absent = await absent_principals(self._database, [grant for _, grant in named])
         for item, grant in named if absent else ():
             principal = (str(grant["principal_type"]), str(grant["principal_id"]))
@@ -178,10 +179,10 @@ class _Run:
                 self._plan.errors.append(absent_problem(principal, _error(item, where, "")["loc"]))
 
     async def _write(self, planned: Sequence[PlannedWrite]) -> None:
-        if planned and not self._order.dry_run:
+        if planned and not self._request.dry_run:
             known = await owners_of(self._database, planned)
             self._plan.owners |= known
-            await write(self._database, planned, self._order.caller.user_id, known)
+            await write(self._database, planned, self._request.caller.user_id, known)
 
 
 def _batches(things: Sequence[Any]) -> Iterator[Sequence[Any]]:

@@ -8,7 +8,7 @@ from documents import ModelRecord
 from documents.grant import PrincipalType
 from service.auth import access_rule
 from service.auth.authentication import Caller
-from service.database import Database
+from service.database.client import Database
 from service.database.exact_bson import Record
 from service.errors import TooLargeError
 from service.models.bulk_change import malformed
@@ -24,7 +24,7 @@ NEW: dict[str, Any] = {"base_model_id": None, "params": {}, "meta": {}, "access_
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class SentModel:
     """One model of a set: where it stands there, and what is said of it."""
 
     at: int
@@ -59,7 +59,7 @@ async def look_up(database: Database, model_ids: Sequence[str], caller: Caller) 
     return {model_id: ExistingRecords(records.get(model_id), model_id in taken) for model_id in model_ids}
 
 
-def problems(item: Item, live: ExistingRecords, caller: Caller) -> Iterator[Problem]:
+def problems(item: SentModel, live: ExistingRecords, caller: Caller) -> Iterator[Problem]:
     """Yield what forbids that the item is taken over, as pairs of a field and a sentence."""
     record = live.record
     if record is None:
@@ -79,7 +79,7 @@ def problems(item: Item, live: ExistingRecords, caller: Caller) -> Iterator[Prob
     yield from _size_problem(whole)
 
 
-def _problems_of_new(item: Item, live: ExistingRecords, caller: Caller) -> Iterator[Problem]:
+def _problems_of_new(item: SentModel, live: ExistingRecords, caller: Caller) -> Iterator[Problem]:
     if live.taken:
         yield "id", TAKEN
         return

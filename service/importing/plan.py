@@ -52,12 +52,12 @@ class Decision:
         """Whether something is to be written."""
         return self.outcome in (ImportOutcome.CREATED, ImportOutcome.UPDATED)
 
-    def tell(self, report: Report, position: str, kind: str, record_id: str) -> None:
+    def add_to(self, report: Report, position: str, kind: str, record_id: str) -> None:
         """Put the decision into the report."""
         report.add(self.outcome, position, kind, record_id, fields=self.fields, reason=self.reason)
 
 
-def compared(options: ImportOptions, differing: Sequence[str]) -> Decision:
+def decide_update(options: ImportOptions, differing: Sequence[str]) -> Decision:
     """Return what becomes of a record that is there and of which these fields differ."""
     if not differing:
         return Decision(ImportOutcome.UNCHANGED)

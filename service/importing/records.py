@@ -60,7 +60,7 @@ def _whole(value: Any) -> Any:
 EpochSeconds = Annotated[datetime | None, BeforeValidator(_moment)]
 
 
-class UserInput(Form):
+class ImportedUser(Form):
     """A user of a bundle."""
 
     id: PrincipalId
@@ -71,7 +71,7 @@ class UserInput(Form):
     is_active: StrictBool = True
 
 
-class GroupInput(Form):
+class ImportedGroup(Form):
     """A group of a bundle; `member_ids`, when given, are all of its members."""
 
     id: PrincipalId
@@ -80,7 +80,7 @@ class GroupInput(Form):
     member_ids: list[Any] | None = None
 
 
-class ModelInput(Form):
+class ImportedModel(Form):
     """A model of a bundle, in the API's shape; what only an answer has is accepted and not looked at."""
 
     id: Identifier
@@ -110,7 +110,7 @@ class ModelInput(Form):
         return no_base_of_itself(values)
 
 
-class KeyInput(Form):
+class ImportedApiKey(Form):
     """An API key of a user: the whole key, of which only the hash is stored."""
 
     model_config = ConfigDict(hide_input_in_errors=True)
@@ -122,7 +122,7 @@ class KeyInput(Form):
     created_at: Any = Field(None, exclude=True)
 
 
-class RevisionInput(Form):
+class ImportedRevision(Form):
     """What a model said after a change that was made elsewhere."""
 
     id: Annotated[str, Field(pattern="^[0-9a-f]{32}$")]

@@ -40,10 +40,10 @@ _RECORDS = (
 )
 _FAULTS = (ImportOutcome.CONFLICT, ImportOutcome.REJECTED, ImportOutcome.KEPT_OUT)
 # What is told in any case; the rest only when the whole plan is wanted.
-_TOLD = (*_FAULTS, ImportOutcome.NOTE)
+_REPORTED = (*_FAULTS, ImportOutcome.NOTE)
 
 
-def writable(text: str) -> str:
+def printable(text: str) -> str:
     """Return a text that may quote a file as it can be written: lone surrogates are in no encoding."""
     return text.encode("utf-8", "backslashreplace").decode()
 
@@ -53,11 +53,11 @@ def _shown(record_id: Any) -> str | None:
         return None
     # Anything can stand in the place of an id, also what is too deep or too large to be written.
     text = str(record_id) if isinstance(record_id, str | int | float) else type(record_id).__name__
-    return writable(text[:SHOWN_ID_LENGTH])
+    return printable(text[:SHOWN_ID_LENGTH])
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ImportResult:
     """What became of one record: where it stands in the source, the fields that change, and why it did not go in."""
 
     outcome: ImportOutcome
@@ -78,12 +78,12 @@ class Step:
 
 def require_writable(path: Path) -> None:
     """Raise ConfigurationError when a report can't be written, before there is anything to be told."""
-    with _telling_of_failures():
+    with _raising_for_unwritable():
         path.open("a", encoding="utf-8").close()
 
 
 @contextmanager
-def _telling_of_failures() -> Iterator[None]:
+def _raising_for_unwritable() -> Iterator[None]:
     try:
         yield
     except OSError as error:
@@ -104,8 +104,8 @@ class Report:
         self.undone: str | None = None
         self._whole = whole
         # How many steps there are to be told.
-        self.kept = 0
-        self._steps = tempfile.SpooledTemporaryFile(SPOOL_BYTES, "w+", encoding="utf-8")  # noqa: SIM115
+        self.result_count = 0
+        self._results = tempfile.SpooledTemporaryFile(SPOOL_BYTES, "w+", encoding="utf-8")  # noqa: SIM115
 
     def add(
         self,
@@ -119,34 +119,34 @@ class Report:
     ) -> None:
         """Note what became of one record, or of a part of one."""
         self.counts[kind, outcome] += 1
-        if self._whole or outcome in _TOLD:
-            step = Step(outcome, writable(position), kind, _shown(record_id), tuple(fields), writable(reason))
-            self._steps.write(json.dumps(asdict(step)) + "\n")
-            self.kept += 1
+        if self._whole or outcome in _REPORTED:
+            step = ImportResult(outcome, printable(position), kind, _shown(record_id), tuple(fields), printable(reason))
+            self._results.write(json.dumps(asdict(step)) + "\n")
+            self.result_count += 1
 
     def reject(self, position: str, kind: str, record_id: Any, reason: str) -> None:
         """Note that a record was not taken over."""
         self.add(ImportOutcome.REJECTED, position, kind, record_id, reason=reason)
 
-    def keep_out(self, position: str, kind: str, record_id: Any, reason: str) -> None:
+    def reject_part(self, position: str, kind: str, record_id: Any, reason: str) -> None:
         """Note that a part of a record was not taken over."""
         self.add(ImportOutcome.KEPT_OUT, position, kind, record_id, reason=reason)
 
-    def steps(self) -> Iterator[Step]:
+    def results(self) -> Iterator[ImportResult]:
         """Yield what was kept, in the order in which it came."""
-        self._steps.seek(0)
-        for line in self._steps:
+        self._results.seek(0)
+        for line in self._results:
             step = json.loads(line)
-            yield Step(**{**step, "outcome": ImportOutcome(step["outcome"])})
-        self._steps.seek(0, 2)
+            yield ImportResult(**{**step, "outcome": ImportOutcome(step["outcome"])})
+        self._results.seek(0, 2)
 
-    def told(self) -> Iterator[Step]:
+    def reported(self) -> Iterator[ImportResult]:
         """Yield what was not taken over, and the notes."""
-        return (step for step in self.steps() if step.outcome in _TOLD)
+        return (step for step in self.results() if step.outcome in _REPORTED)
 
-    def faults(self) -> Iterator[Step]:
+    def faults(self) -> Iterator[ImportResult]:
         """Yield what was not taken over."""
-        return (step for step in self.steps() if step.outcome in _FAULTS)
+        return (step for step in self.results() if step.outcome in _FAULTS)
 
     @property
     def total(self) -> Counter[ImportOutcome]:
@@ -190,12 +190,12 @@ class Report:
             "kept_out": self.total[ImportOutcome.KEPT_OUT],
             "fatal": self.fatal,
         }
-        with _telling_of_failures(), path.open("w", encoding="utf-8") as file:
+        with _raising_for_unwritable(), path.open("w", encoding="utf-8") as file:
             file.write(json.dumps(head)[:-1] + ', "steps": [')
-            for number, step in enumerate(self.steps()):
+            for number, step in enumerate(self.results()):
                 file.write((",\n" if number else "\n") + json.dumps(asdict(step)))
             file.write("]}\n")
 
     def close(self) -> None:
         """Throw the steps away."""
-        self._steps.close()
+        self._results.close()

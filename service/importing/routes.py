@@ -14,8 +14,8 @@ from service.http.json_schema import REFERENCE_TEMPLATE, Schema, reference
 from service.http.problems import BODY_FAILURES, documented_problems
 from service.http.responses import json_response
 from service.importing.formats import OF_AN_EXPORT
-from service.importing.model_set import Order, Plan, Step, take_over
-from service.importing.permission_check import Item
+from service.importing.model_set import Action, Plan, SetRequest, import_set
+from service.importing.permission_check import SentModel
 from service.importing.schemas import (
     MAX_IMPORT_BYTES,
     MAX_SYNC_BYTES,
@@ -79,8 +79,8 @@ async def import_models(
     """
     if isinstance(body, Request):
         return json_response(await import_sent(body, caller, context, params))
-    order = Order(caller, _items(body.models), Change.IMPORT, body.dry_run)
-    plan = await take_over(context.database, order)
+    wanted = SetRequest(caller, _items(body.models), Change.IMPORT, body.dry_run)
+    plan = await import_set(context.database, wanted)
     # Clients of Open WebUI expect `true` and nothing else.
     whole = compatible and not body.dry_run
     return json_response(content=True) if whole else json_response(_shown(plan, dry_run=body.dry_run))
@@ -99,12 +99,12 @@ async def sync_models(
     """
 
     def within_bounds(plan: Plan) -> None:
-        deletions = len(plan.steps[Step.DELETE])
+        deletions = len(plan.models[Action.DELETE])
         if not form.allows(deletions, plan.existing):
             msg = f"{deletions} of {plan.existing} models would be deleted; at most {form.max_deletions} may be"
             raise InvalidInputError([{"loc": ["body", "max_deletions"], "msg": msg}])
 
-    order = Order(
+    wanted = SetRequest(
         caller,
         _items(form.models),
         Change.SYNC,
@@ -113,7 +113,7 @@ async def sync_models(
         # A dry run shows what would be deleted, however much.
         **({} if form.dry_run else {"accept": within_bounds}),
     )
-    plan = await take_over(context.database, order)
+    plan = await import_set(context.database, wanted)
     return json_response(_shown(plan, dry_run=form.dry_run))
 
 
@@ -126,13 +126,16 @@ def _hinting(error: InvalidInputError) -> InvalidInputError:
     return InvalidInputError(told, error.total)
 
 
-def _items(forms: Sequence[ItemForm]) -> list[Item]:
-    return [Item(at, form.id, form.said) for at, form in enumerate(forms)]
+def _items(forms: Sequence[ItemForm]) -> list[SentModel]:
+    return [SentModel(at, form.id, form.said) for at, form in enumerate(forms)]
 
 
 def _shown(plan: Plan, *, dry_run: bool) -> dict[str, Any]:
     return {
         "dry_run": dry_run,
-        "counts": {step.value: len(plan.steps[step]) for step in Step},
-        **{step.value: [{"id": model_id, "fields": fields} for model_id, fields in plan.steps[step]] for step in Step},
+        "counts": {action.value: len(plan.models[action]) for action in Action},
+        **{
+            step.value: [{"id": model_id, "fields": fields} for model_id, fields in plan.models[step]]
+            for step in Action
+        },
     }

@@ -12,7 +12,7 @@ from service.http.form import Form, each
 from service.http.json_schema import NEVER_NULL, echoing
 from service.http.query_params import QueryModel
 from service.importing.formats import Format
-from service.importing.model_set import Step
+from service.importing.model_set import Action
 from service.importing.plan import OnConflict
 from service.importing.report import ImportOutcome
 from service.models.grants import asked_grants
@@ -154,7 +154,7 @@ class PlanShape(BaseModel):
     model_config = ConfigDict(json_schema_extra={"examples": [_PLAN]})
 
     dry_run: bool
-    counts: dict[Step, int]
+    counts: dict[Action, int]
     create: list[StepShape]
     update: list[StepShape]
     unchanged: list[StepShape]

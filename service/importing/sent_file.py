@@ -8,8 +8,7 @@ from typing import Any
 from fastapi import Request
 
 from service.auth.authentication import Caller
-from service.database import BULK_TIMEOUT_FACTOR, within_deadline
-from service.database.write_tracker import write_tracker
+from service.database.work_context import BULK_TIMEOUT_FACTOR, within_deadline, write_tracker
 from service.errors import (
     MAX_ERRORS,
     ConfigurationError,
@@ -23,7 +22,7 @@ from service.http.json_body import MAX_BODY_BYTES, copy_body, spool
 from service.importing.formats import Format
 from service.importing.open_source import OpenedSource, import_opened, open_sent_source
 from service.importing.plan import ImportOptions
-from service.importing.report import ImportOutcome, Report, Step
+from service.importing.report import ImportOutcome, ImportResult, Report
 from service.importing.schemas import MAX_STEPS, SentFormat, SourceParams
 from service.importing.source import Source
 
@@ -100,12 +99,12 @@ def _require_taken(report: Report, params: SourceParams) -> None:
         raise InvalidInputError(errors, report.fault_count)
 
 
-def _told(step: Step) -> str:
+def _told(step: ImportResult) -> str:
     return f"{step.kind} {step.id!r}: {step.reason}" if step.id is not None else step.reason
 
 
 def _shown(report: Report, sent: OpenedSource, params: SourceParams) -> dict[str, Any]:
-    kept = list(islice(report.steps() if params.dry_run else report.told(), MAX_STEPS + 1))
+    kept = list(islice(report.results() if params.dry_run else report.reported(), MAX_STEPS + 1))
     return {
         "format": sent.format,
         "reason": sent.reason,
@@ -115,5 +114,5 @@ def _shown(report: Report, sent: OpenedSource, params: SourceParams) -> dict[str
         "counts": report.summary(),
         "kept_out": report.total[ImportOutcome.KEPT_OUT],
         "steps": [asdict(step) for step in kept[:MAX_STEPS]],
-        "left_out": report.kept - len(kept[:MAX_STEPS]),
+        "left_out": report.result_count - len(kept[:MAX_STEPS]),
     }

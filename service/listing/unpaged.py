@@ -7,7 +7,7 @@ from documents import ModelRecord
 from service.auth import access_rule
 from service.auth.access_rule import Match
 from service.auth.authentication import Caller
-from service.database import Database
+from service.database.client import Database
 from service.models.item import ITEM_STAGES, render_item
 
 # A batch is in memory as a whole, and a record can have 500 KB.

@@ -3,19 +3,19 @@
 from documents import ApiKey
 from documents.api_key import Scope
 from service.auth.authentication import api_key_hash, key_id
-from service.database import Database
+from service.database.client import Database
 from service.errors import ConflictError, InvalidInputError, NotFoundError
 from service.importing.plan import EXISTS, Decision, ImportOptions
-from service.importing.records import KeyInput
+from service.importing.records import ImportedApiKey
 from service.importing.report import ImportOutcome, Report
-from service.importing.writers.known import Known
+from service.importing.writers.known import ExistingPrincipals
 from service.people.api_keys import adopt_key, require_foreign_key
 
 
-class KeyImport:
+class ApiKeyWriter:
     """Writes the keys of a source, one by one. What is told of a key names it by a part of its hash."""
 
-    def __init__(self, database: Database, options: ImportOptions, report: Report, users: Known) -> None:
+    def __init__(self, database: Database, options: ImportOptions, report: Report, users: ExistingPrincipals) -> None:
         self._database = database
         self._options = options
         self._report = report
@@ -23,16 +23,16 @@ class KeyImport:
         # Those that a dry run would have stored, by id: the hash and the user of each.
         self._brought: dict[str, tuple[str, str]] = {}
 
-    async def add(self, position: str, key: KeyInput) -> None:
+    async def add(self, position: str, key: ImportedApiKey) -> None:
         """Take one key."""
         decision = await self._decide(key)
         if decision.writes and self._options.dry_run:
             self._brought[key_id(key.key.get_secret_value())] = _identity(key)
         elif decision.writes:
             decision = await self._adopted(key, decision)
-        decision.tell(self._report, position, "key", key_id(key.key.get_secret_value()))
+        decision.add_to(self._report, position, "key", key_id(key.key.get_secret_value()))
 
-    async def _decide(self, key: KeyInput) -> Decision:
+    async def _decide(self, key: ImportedApiKey) -> Decision:
         secret = key.key.get_secret_value()
         try:
             require_foreign_key(secret)
@@ -50,7 +50,7 @@ class KeyImport:
             else Decision(ImportOutcome.CONFLICT, reason=EXISTS)
         )
 
-    async def _adopted(self, key: KeyInput, decision: Decision) -> Decision:
+    async def _adopted(self, key: ImportedApiKey, decision: Decision) -> Decision:
         try:
             await adopt_key(
                 self._database,
@@ -65,5 +65,5 @@ class KeyImport:
         return decision
 
 
-def _identity(key: KeyInput) -> tuple[str, str]:
+def _identity(key: ImportedApiKey) -> tuple[str, str]:
     return api_key_hash(key.key.get_secret_value()), key.user_id

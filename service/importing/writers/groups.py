@@ -6,14 +6,15 @@ from documents import Group, User
 from documents.grant import PrincipalType
 from documents.text import MAX_ID_LENGTH, text_problem
 from service.clock import now
-from service.database import Database, Write, insert_one, stored, update_one
+from service.database.client import Database
 from service.database.exact_bson import Record
 from service.database.locks import serialized
+from service.database.writes import Write, insert_one, stored, update_one
 from service.errors import ConflictError
-from service.importing.plan import Decision, ImportOptions, compared
-from service.importing.records import GroupInput
+from service.importing.plan import Decision, ImportOptions, decide_update
+from service.importing.records import ImportedGroup
 from service.importing.report import ImportOutcome, Report
-from service.importing.writers.known import Known
+from service.importing.writers.known import ExistingPrincipals
 from service.importing.writers.users import ATTEMPTS, BATCH, CONTENDED, LEAVING
 from service.models.principals import EXISTING
 from service.models.store import LostRaceError, back_off
@@ -23,17 +24,17 @@ from service.people.leftovers import clear_leftovers
 _WRITTEN = (ImportOutcome.CREATED, ImportOutcome.UPDATED)
 
 
-class GroupImport:
+class GroupWriter:
     """Writes the groups of a source, all at once, since a parent may come after its child."""
 
     def __init__(self, database: Database, options: ImportOptions, report: Report) -> None:
         self._database = database
         self._options = options
         self._report = report
-        self._groups: dict[str, tuple[str, GroupInput]] = {}
-        self.known = Known(database, Group)
+        self._groups: dict[str, tuple[str, ImportedGroup]] = {}
+        self.known = ExistingPrincipals(database, Group)
 
-    def add(self, position: str, group: GroupInput) -> None:
+    def add(self, position: str, group: ImportedGroup) -> None:
         """Take one group."""
         if group.id in self._groups:
             first = self._groups[group.id][0]
@@ -41,7 +42,7 @@ class GroupImport:
             return
         self._groups[group.id] = (position, group)
 
-    async def finish(self, users: Known) -> None:
+    async def finish(self, users: ExistingPrincipals) -> None:
         """Write what has been taken; `users` are those who can be members."""
         if not self._groups:
             return
@@ -50,7 +51,7 @@ class GroupImport:
             decision = decisions[group.id]
             if group.member_ids is not None and decision.outcome in (*_WRITTEN, ImportOutcome.UNCHANGED):
                 decision = await self._set_members(position, group, group.member_ids, users, decision)
-            decision.tell(self._report, position, "group", group.id)
+            decision.add_to(self._report, position, "group", group.id)
 
     async def _written(self) -> dict[str, Decision]:
         decisions, writes = await self._decide()
@@ -109,31 +110,33 @@ class GroupImport:
                 del self._groups[group_id]
 
     async def _set_members(
-        self, position: str, group: GroupInput, wanted: list[Any], users: Known, decision: Decision
+        self, position: str, group: ImportedGroup, wanted: list[Any], users: ExistingPrincipals, decision: Decision
     ) -> Decision:
         members = await self._existing_members(position, group, wanted, users)
         current = {user["_id"] for user in await self._database.find(User, {"group_ids": group.id}, fields=["_id"])}
         if members == current or (decision.outcome is ImportOutcome.CREATED and not members):
             return decision
         if decision.outcome is not ImportOutcome.CREATED:
-            decision = compared(self._options, [*decision.fields, "member_ids"])
+            decision = decide_update(self._options, [*decision.fields, "member_ids"])
         if decision.writes and not self._options.dry_run:
             await self._move(group.id, sorted(members - current), "$addToSet")
             await self._move(group.id, sorted(current - members), "$pull")
         return decision
 
-    async def _existing_members(self, position: str, group: GroupInput, wanted: list[Any], users: Known) -> set[str]:
+    async def _existing_members(
+        self, position: str, group: ImportedGroup, wanted: list[Any], users: ExistingPrincipals
+    ) -> set[str]:
         named = {member for member in wanted if isinstance(member, str)}
         for member in wanted:
             if not isinstance(member, str):
-                self._report.keep_out(position, "group", group.id, "member_ids: a user id must be text")
+                self._report.reject_part(position, "group", group.id, "member_ids: a user id must be text")
         members: set[str] = set()
         # Others are nobody's, and can't even be asked for.
         ordered = sorted(member for member in named if len(member) <= MAX_ID_LENGTH and not text_problem(member))
         for start in range(0, len(ordered), BATCH):
             members |= await users.among(ordered[start : start + BATCH])
         for absent in sorted(named - members):
-            self._report.keep_out(position, "group", group.id, f"member_ids: there is no user {absent[:300]!r}")
+            self._report.reject_part(position, "group", group.id, f"member_ids: there is no user {absent[:300]!r}")
         return members
 
     async def _move(self, group_id: str, user_ids: list[str], operator: str) -> None:
@@ -149,14 +152,14 @@ class GroupImport:
             await serialized(self._database, work)
 
 
-def _decided(options: ImportOptions, group: GroupInput, live: Record | None) -> Decision:
+def _decided(options: ImportOptions, group: ImportedGroup, live: Record | None) -> Decision:
     if live is None:
         return Decision(ImportOutcome.CREATED)
     said = {"name": group.name, "parent_id": group.parent_id}
-    return compared(options, [field for field, value in said.items() if live.get(field) != value])
+    return decide_update(options, [field for field, value in said.items() if live.get(field) != value])
 
 
-def _group_write(group: GroupInput, live: dict[str, Any] | None) -> Write:
+def _group_write(group: ImportedGroup, live: dict[str, Any] | None) -> Write:
     moment = now()
     fields = {"name": group.name, "parent_id": group.parent_id}
     if live is None:

@@ -6,10 +6,11 @@ from typing import Any
 
 from documents import ModelRecord, Revision
 from documents.revision import Change
-from service.database import Database, insert_one
+from service.database.client import Database
 from service.database.exact_bson import Record, int64
+from service.database.writes import insert_one
 from service.importing.plan import Decision, ImportOptions
-from service.importing.records import RevisionInput
+from service.importing.records import ImportedRevision
 from service.importing.report import ImportOutcome, Report
 
 LATER = "the model was here before its history, and has versions of its own"
@@ -17,7 +18,7 @@ SINCE = "was made after the history of the model came over"
 GONE = "there is no such model"
 
 
-class HistoryImport:
+class HistoryWriter:
     """Writes the revisions of a source, model by model; those of one come together, the oldest first."""
 
     def __init__(self, database: Database, options: ImportOptions, report: Report) -> None:
@@ -27,7 +28,7 @@ class HistoryImport:
         self._options = options
         self._report = report
         self._model_id: str | None = None
-        self._batch: list[tuple[str, RevisionInput]] = []
+        self._batch: list[tuple[str, ImportedRevision]] = []
         # How many revisions each model brings: its own versions begin after those.
         self.expected: Counter[str] = Counter()
 
@@ -37,7 +38,7 @@ class HistoryImport:
         if isinstance(model_id, str):
             self.expected[model_id] += 1
 
-    async def add(self, position: str, revision: RevisionInput) -> None:
+    async def add(self, position: str, revision: ImportedRevision) -> None:
         """Take one revision; writes when those of another model begin."""
         if revision.model_id != self._model_id:
             await self.finish()
@@ -59,9 +60,9 @@ class HistoryImport:
                 before = revision.said
             await self._database.write_many(Revision, writes)
         for position, revision in batch:
-            decisions[revision.id].tell(self._report, position, "revision", revision.id)
+            decisions[revision.id].add_to(self._report, position, "revision", revision.id)
 
-    async def _decide(self, batch: list[tuple[str, RevisionInput]]) -> dict[str, Decision]:
+    async def _decide(self, batch: list[tuple[str, ImportedRevision]]) -> dict[str, Decision]:
         model_id = batch[0][1].model_id
         found = await self._database.find(Revision, {"model_id": model_id}, fields=["_id", "version"])
         versions = {revision["_id"]: revision["version"] for revision in found}
@@ -88,7 +89,7 @@ class HistoryImport:
         return None if fits else Decision(ImportOutcome.REJECTED, reason=LATER)
 
 
-def _stored(revision: RevisionInput, version: int, before: Mapping[str, Any] | None) -> Record:
+def _stored(revision: ImportedRevision, version: int, before: Mapping[str, Any] | None) -> Record:
     return {
         "_id": revision.id,
         "model_id": revision.model_id,

@@ -4,13 +4,13 @@ from collections.abc import Iterable
 
 from beanie import Document
 
-from service.database import Database
+from service.database.client import Database
 from service.models.principals import EXISTING
 
 REMEMBERED = 100_000
 
 
-class Known:
+class ExistingPrincipals:
     """The ids of one kind of principal: those in the database, and those that this import brings."""
 
     def __init__(self, database: Database, kind: type[Document]) -> None:

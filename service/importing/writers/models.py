@@ -10,14 +10,14 @@ from documents import ModelRecord
 from documents.grant import EVERYONE, AccessGrant, PrincipalType
 from documents.image import image_problem
 from documents.revision import Change
-from service.database import Database
+from service.database.client import Database
 from service.database.exact_bson import Record
 from service.errors import ConflictError, InvalidInputError, TooLargeError
-from service.importing.permission_check import ExistingRecords, Item, look_up, problems
-from service.importing.plan import Decision, ImportOptions, compared
-from service.importing.records import ModelInput
+from service.importing.permission_check import ExistingRecords, SentModel, look_up, problems
+from service.importing.plan import Decision, ImportOptions, decide_update
+from service.importing.records import ImportedModel
 from service.importing.report import ImportOutcome, Report
-from service.importing.writers.known import Known
+from service.importing.writers.known import ExistingPrincipals
 from service.importing.writers.users import ATTEMPTS, CONTENDED
 from service.models.grant_revocation import revoke_absent_grants
 from service.models.grants import replaced_grants
@@ -39,12 +39,12 @@ _CONTENT = (*CONTENT_FIELDS, "created_at", "updated_at")
 @dataclass(slots=True)
 class _Candidate:
     position: str
-    model: ModelInput
+    model: ImportedModel
     body: Record
     decision: Decision | None = None
 
 
-class ModelImport:
+class ModelWriter:
     """Writes the models of a source, batch by batch."""
 
     def __init__(
@@ -52,7 +52,7 @@ class ModelImport:
         database: Database,
         options: ImportOptions,
         report: Report,
-        known: Mapping[PrincipalType, Known],
+        known: Mapping[PrincipalType, ExistingPrincipals],
         earlier: Mapping[str, int],
     ) -> None:
         """`earlier` are the numbers of versions that models had elsewhere, whose history is imported too."""
@@ -70,7 +70,7 @@ class ModelImport:
         self._batch_records = BATCH_RECORDS if options.caller is None else SHARED_BATCH_RECORDS
         self._at_once = BATCHES_AT_ONCE if options.caller is None else 1
 
-    async def add(self, position: str, model: ModelInput) -> bool:
+    async def add(self, position: str, model: ImportedModel) -> bool:
         """Take one model; return whether a batch was full and handed on."""
         digest = _digest(model.id)
         if digest in self._seen:
@@ -99,7 +99,7 @@ class ModelImport:
         meta = candidate.model.meta
         if problem := image_problem(meta.get("profile_image_url")):
             reason = f"meta.profile_image_url: {problem}"
-            self._report.keep_out(candidate.position, "model", candidate.model.id, reason)
+            self._report.reject_part(candidate.position, "model", candidate.model.id, reason)
             candidate.body["meta"] = {name: value for name, value in meta.items() if name != "profile_image_url"}
 
     def made(self, model_id: str) -> bool:
@@ -155,7 +155,7 @@ class ModelImport:
                     kept.append(grant)
                 else:
                     reason = f"access_grants: there is no {grant.principal_type} {grant.principal_id!r}"
-                    self._report.keep_out(candidate.position, "model", candidate.model.id, reason)
+                    self._report.reject_part(candidate.position, "model", candidate.model.id, reason)
             if len(kept) != len(candidate.model.access_grants):
                 candidate.body["access_grants"] = [grant.model_dump() for grant in kept]
 
@@ -207,14 +207,14 @@ class ModelImport:
             # Sent back as it is shown, it is no change.
             candidate.body = dict(as_stored(candidate.body, record))
             differing = _differing(candidate.body, record)
-        return compared(self._options, differing or malformed_fields(record, with_params=True))
+        return decide_update(self._options, differing or malformed_fields(record, with_params=True))
 
     def _refused(self, candidate: _Candidate, live: ExistingRecords) -> str:
         caller = self._options.caller
         if caller is None:
             return ""
         said = {field: candidate.body[field] for field in CONTENT_FIELDS if field in candidate.body}
-        found = problems(Item(0, candidate.model.id, said), live, caller)
+        found = problems(SentModel(0, candidate.model.id, said), live, caller)
         return "; ".join(f"{field}: {problem}" for field, problem in found)
 
     def _planned(self, candidate: _Candidate, live: Record | None) -> PlannedWrite:
@@ -261,7 +261,7 @@ class ModelImport:
             if candidate.decision is not None:
                 if self._options.dry_run and candidate.decision.outcome is ImportOutcome.CREATED:
                     self._made.add(_digest(candidate.model.id))
-                candidate.decision.tell(self._report, candidate.position, "model", candidate.model.id)
+                candidate.decision.add_to(self._report, candidate.position, "model", candidate.model.id)
 
 
 def _digest(model_id: str) -> bytes:
@@ -277,7 +277,7 @@ def _trusted(options: ImportOptions) -> bool:
     return options.caller is None or options.caller.is_admin
 
 
-def _body(model: ModelInput, options: ImportOptions) -> dict[str, Any]:
+def _body(model: ImportedModel, options: ImportOptions) -> dict[str, Any]:
     body: dict[str, Any] = {
         "base_model_id": model.base_model_id,
         "name": model.name,

@@ -7,13 +7,14 @@ from documents.derived_keys import user_derived_keys
 from documents.folding import fold
 from documents.grant import PrincipalType
 from service.clock import now
-from service.database import Database, Write, insert_one, stored, update_one
+from service.database.client import Database
 from service.database.exact_bson import Record
+from service.database.writes import Write, insert_one, stored, update_one
 from service.errors import ConflictError
-from service.importing.plan import Decision, ImportOptions, compared
-from service.importing.records import UserInput
+from service.importing.plan import Decision, ImportOptions, decide_update
+from service.importing.records import ImportedUser
 from service.importing.report import ImportOutcome, Report
-from service.importing.writers.known import Known
+from service.importing.writers.known import ExistingPrincipals
 from service.models.principals import EXISTING
 from service.people.leftovers import clear_leftovers
 from service.people.users import finish_refresh
@@ -26,19 +27,19 @@ ATTEMPTS = 5
 CONTENDED = "The same records are being changed by others all the time; try again later."
 
 
-class UserImport:
+class UserWriter:
     """Writes the users of a source, batch by batch."""
 
     def __init__(self, database: Database, options: ImportOptions, report: Report) -> None:
         self._database = database
         self._options = options
         self._report = report
-        self._batch: list[tuple[str, UserInput]] = []
+        self._batch: list[tuple[str, ImportedUser]] = []
         self._first_at: dict[str, str] = {}
         self._brought_emails: dict[str, str] = {}
-        self.known = Known(database, User)
+        self.known = ExistingPrincipals(database, User)
 
-    async def add(self, position: str, user: UserInput) -> None:
+    async def add(self, position: str, user: ImportedUser) -> None:
         """Take one user; writes when a batch is full."""
         first = self._first_at.setdefault(user.id, position)
         if first != position:
@@ -56,13 +57,13 @@ class UserImport:
         if batch:
             raise ConflictError(CONTENDED)
 
-    async def _write(self, batch: list[tuple[str, UserInput]]) -> list[tuple[str, UserInput]]:
+    async def _write(self, batch: list[tuple[str, ImportedUser]]) -> list[tuple[str, ImportedUser]]:
         """Write a batch; return those refused, since somebody else took the id or the email in between."""
         ids = [user.id for _, user in batch]
         existing = {found["_id"]: found for found in await self._database.find(User, {"_id": {"$in": ids}})}
         emails = await self._email_owners([user for _, user in batch])
         writes: list[Write] = []
-        written: list[tuple[str, UserInput, Decision]] = []
+        written: list[tuple[str, ImportedUser, Decision]] = []
         rekey: list[str] = []
         for position, user in batch:
             if emails.setdefault(fold(user.email), user.id) != user.id:
@@ -91,18 +92,18 @@ class UserImport:
                 self._settle(position, user, decision)
         return [written[at][:2] for at in refused]
 
-    def _settle(self, position: str, user: UserInput, decision: Decision) -> None:
+    def _settle(self, position: str, user: ImportedUser, decision: Decision) -> None:
         self._brought_emails[fold(user.email)] = user.id
-        decision.tell(self._report, position, "user", user.id)
+        decision.add_to(self._report, position, "user", user.id)
         if decision.reason != LEAVING:
             self.known.bring(user.id)
 
-    async def _email_owners(self, users: list[UserInput]) -> dict[str, str]:
+    async def _email_owners(self, users: list[ImportedUser]) -> dict[str, str]:
         emails = [fold(user.email) for user in users]
         found = await self._database.find(User, {"keys.email": {"$in": emails}}, fields=["keys.email"])
         return {**{user["keys"]["email"]: user["_id"] for user in found}, **self._brought_emails}
 
-    def _decide(self, user: UserInput, live: Record | None) -> Decision:
+    def _decide(self, user: ImportedUser, live: Record | None) -> Decision:
         if live is None:
             return Decision(ImportOutcome.CREATED)
         if live.get("leaving") is True:
@@ -112,9 +113,9 @@ class UserImport:
         if self._options.caller is not None and not _POWERS.isdisjoint(differing):
             # That there is always an admin is seen to there.
             return Decision(ImportOutcome.REJECTED, reason=NOT_BY_IMPORT)
-        return compared(self._options, differing)
+        return decide_update(self._options, differing)
 
-    def _user_write(self, user: UserInput, live: Record | None) -> Write:
+    def _user_write(self, user: ImportedUser, live: Record | None) -> Write:
         keys = user_derived_keys(email=user.email, name=user.name, username=user.username)
         fields = {**user.model_dump(exclude={"id"}), "keys": keys.model_dump()}
         moment = now()
@@ -128,12 +129,12 @@ class UserImport:
         return update_one({"_id": user.id, **EXISTING}, change)
 
 
-def _completed(user: UserInput, live: Record | None) -> UserInput:
+def _completed(user: ImportedUser, live: Record | None) -> ImportedUser:
     """Return what is said of a user; of one who is there, their powers stay as they are when not said."""
     left_out = {"role", "is_active"} - user.model_fields_set
     kept = {field: live[field] for field in left_out if live is not None and field in live}
     try:
-        return UserInput.model_validate({**user.model_dump(exclude_unset=True), **kept})
+        return ImportedUser.model_validate({**user.model_dump(exclude_unset=True), **kept})
     except ValidationError:
         # What others have written malformed gives way.
         return user

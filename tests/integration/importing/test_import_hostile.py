@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from documents.user import Role
-from service.database import Database
+from service.database.client import Database
 from service.http.json_body import MAX_BODY_BYTES
 from service.importing import ImportOptions
 from service.importing.engine import run_import

@@ -10,7 +10,7 @@ from pymongo.database import Database as SyncDatabase
 
 from documents.model import MAX_RECORD_BYTES
 from service.doctor import examine
-from service.importing.report import ImportOutcome, Step
+from service.importing.report import ImportOutcome, ImportResult
 from tests.support.directory import Directory, grant, model
 
 Stored = SyncDatabase[dict[str, Any]]
@@ -65,7 +65,7 @@ BAD_MODELS: dict[str, tuple[Mapping[str, Any], str]] = {
 }
 
 
-async def rejections(directory: Directory, tmp_path: Path, bundle: Mapping[str, Any]) -> list[Step]:
+async def rejections(directory: Directory, tmp_path: Path, bundle: Mapping[str, Any]) -> list[ImportResult]:
     report = await directory.load(bundle, tmp_path)
     assert not report.clean
     return list(report.faults())

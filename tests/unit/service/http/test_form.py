@@ -10,7 +10,7 @@ from service.errors import MAX_ERRORS, invalid_input
 from service.http import form
 from service.http.compatibility import compatible_body
 from service.http.form import MAX_FIELDS
-from service.importing.records import ModelInput
+from service.importing.records import ImportedModel
 from service.importing.schemas import ImportForm
 from service.models.schemas import AccessForm, CreateForm
 
@@ -33,11 +33,11 @@ def mistakes(kind: type[BaseModel], value: Any) -> ValidationError:
         (CreateForm, {**MODEL, "access_grants": [{}] * FLOOD}),
         (CreateForm, {**MODEL, "access_grants": [1] * FLOOD}),
         (AccessForm, {"id": "m", "access_grants": [{}] * FLOOD}),
-        (ModelInput, {**MODEL, "access_grants": [{"id": "g"}] * FLOOD}),
+        (ImportedModel, {**MODEL, "access_grants": [{"id": "g"}] * FLOOD}),
         (SharingForm, {"ids": ["m"], "add": [{}] * FLOOD}),
         (SharingForm, {"ids": ["m"], "remove": [{}] * 1000}),
         (ImportForm, {"models": [1] * FLOOD}),
-        (ModelInput, {**MODEL, "access_grants": [{str(number): 1 for number in range(FLOOD)}]}),
+        (ImportedModel, {**MODEL, "access_grants": [{str(number): 1 for number in range(FLOOD)}]}),
         (ImportForm, {"models": [{}] * 10_000}),
         (ImportForm, compatible_body(ImportForm, {"models": [{"id": 1}] * 10_000})),
         (ImportForm, {"models": [{**MODEL, "access_grants": [{}] * 100}] * 1000}),

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.importing.readers.yaml_file import MAX_CHARACTERS
-from service.importing.records import ModelInput
+from service.importing.records import ImportedModel
 from service.importing.source import Item, SourceError
 from tests.support.proxy_files import A_MODEL, CONFIGURATION, derived_id, only, read, with_info, with_params
 
@@ -47,7 +47,7 @@ def test_an_entry_becomes_a_model_with_each_thing_in_its_place() -> None:
     assert (second.position, second.value["base_model_id"]) == ("model_list[1] (line 20)", "openai/gpt-4o")
     assert second.value["params"] == first.value["params"]
     for item in (first, second):
-        assert ModelInput.model_validate(item.value).params == item.value["params"]
+        assert ImportedModel.model_validate(item.value).params == item.value["params"]
 
 
 @pytest.mark.parametrize(
@@ -89,7 +89,7 @@ def test_a_derived_id_holds_the_name_and_stays_the_same_from_release_to_release(
     assert derived_id(A_MODEL) == "chat-6a53e200a33b"
     assert derived_id({**A_MODEL, "model_name": " GPT 4.1 / Übersetzer! "}).startswith("gpt-4.1-übersetzer-")
     assert derived_id({**A_MODEL, "model_name": "…"}).startswith("model-")
-    assert ModelInput.model_validate(only([{**A_MODEL, "model_name": "é" * 500}]).value)
+    assert ImportedModel.model_validate(only([{**A_MODEL, "model_name": "é" * 500}]).value)
 
 
 def test_a_new_secret_or_another_order_does_not_change_the_id() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from service.importing.readers.openwebui import read_openwebui
 from service.importing.readers.openwebui_models import PRIVATE
-from service.importing.records import ModelInput
+from service.importing.records import ImportedModel
 from service.importing.source import Item
 from tests.support.directory import grant
 from tests.support.sources import source_of
@@ -76,14 +76,14 @@ def test_a_record_is_taken_over_as_it_is() -> None:
     assert (item.problem, item.notes) == (None, ())
     assert list(item.value["params"]) == list(EARLY["params"])
     assert item.value == {**EARLY, "access_grants": []}
-    assert ModelInput.model_validate(item.value).is_active
+    assert ImportedModel.model_validate(item.value).is_active
 
 
 @pytest.mark.parametrize("name", ["params", "meta", "is_active", "base_model_id", "created_at", "updated_at"])
 def test_what_is_null_is_as_if_it_were_absent(name: str) -> None:
     item = one({**EARLY, name: None})
     assert name not in item.value
-    ModelInput.model_validate(item.value)
+    ImportedModel.model_validate(item.value)
 
 
 def test_a_model_without_an_owner_is_left_to_the_one_who_imports() -> None:
@@ -136,7 +136,7 @@ def test_who_may_do_what_follows_from_what_is_said(access: dict[str, Any], given
     item = one({**EARLY, **access})
     assert item.value["access_grants"] == given
     assert item.notes == (() if access else (PRIVATE,))
-    ModelInput.model_validate(item.value)
+    ImportedModel.model_validate(item.value)
 
 
 MALFORMED: dict[str, tuple[dict[str, Any], str]] = {
@@ -217,7 +217,7 @@ def test_the_record_of_a_running_model_is_its_info() -> None:
 def test_a_running_model_without_info_is_a_base_model(info: dict[str, Any]) -> None:
     item = one({"id": "llama3.3:70b", "object": "model", "owned_by": "ollama", "created": 1, **info})
     assert item.value == {"id": "llama3.3:70b", "name": "llama3.3:70b", "access_grants": []}
-    assert ModelInput.model_validate(item.value).base_model_id is None
+    assert ImportedModel.model_validate(item.value).base_model_id is None
 
 
 def test_what_is_no_model_is_left_to_the_engine_to_refuse() -> None:

@@ -10,12 +10,12 @@ from pydantic import BaseModel, SecretStr
 
 from service.errors import ConfigurationError
 from service.importing.readers.openwebui_db import read_openwebui_db
-from service.importing.records import GroupInput, ModelInput, UserInput
+from service.importing.records import ImportedGroup, ImportedModel, ImportedUser
 from service.importing.source import Item, SourceError
 from tests.support.directory import grant
 from tests.support.instances import EARLY, LATE, MIDDLE, insert, instance
 
-BUNDLE: dict[str, type[BaseModel]] = {"user": UserInput, "group": GroupInput, "model": ModelInput}
+BUNDLE: dict[str, type[BaseModel]] = {"user": ImportedUser, "group": ImportedGroup, "model": ImportedModel}
 
 Make = Callable[..., Path]
 
