@@ -70,7 +70,8 @@ def test_without_a_libcurl_of_the_system_the_one_of_another_wheel_serves(
 ) -> None:
     link = tmp_path / "lib" / "libcurl.so.4"
     complaint = "error while loading shared libraries: libcurl.so.4: cannot open shared object file"
-    bare = f'case "$LD_LIBRARY_PATH" in {link.parent}:*) exec {INSTALLED_MONGOD} "$@";; esac; echo "{complaint}" >&2; exit 127'
+    within = f'case "$LD_LIBRARY_PATH" in {link.parent}:*) exec {INSTALLED_MONGOD} "$@";; esac'
+    bare = f'{within}; echo "{complaint}" >&2; exit 127'
     monkeypatch.setattr(mongod, "_from_distribution", lambda: str(script(tmp_path / "mongod", bare)))
     monkeypatch.setenv("PATH", os.defpath)
 
