@@ -76,7 +76,7 @@ def database_uri() -> None:
     settings = load_settings()
     with located_mongo(settings) as located_settings:
         if settings.mongodb_uri is None:
-            EmbeddedMongo(settings.data_dir).start_keeper()
+            EmbeddedMongo(settings.data_dir).start_keep_alive()
         print(mongodb_uri(located_settings))
 
 
