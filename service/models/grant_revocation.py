@@ -1,12 +1,14 @@
-"""Grants to users and groups that are gone: taken out of every record that holds them."""
+"""What is left of users and groups that are gone, first of all grants: taken away wherever it is found."""
 
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from documents import ApiKey, Group, User
 from documents.grant import PrincipalType, group_principal, user_principal
 from documents.revision import Change
 from service.database.client import Database
 from service.database.exact_bson import Record
+from service.errors import ConflictError
 from service.models.bulk_change import BulkChange, RecordResult, RecordStatus, change_where
 from service.models.principals import Grant, Principal, absent_principals
 
@@ -50,3 +52,23 @@ def _named_by(grant: Any) -> Principal | None:
 def _principal_string(principal: Principal) -> str:
     kind, principal_id = principal
     return user_principal(principal_id) if kind == PrincipalType.USER else group_principal(principal_id)
+
+
+async def clear_leftovers(database: Database, kind: PrincipalType, ids: Collection[str]) -> None:
+    """Take away all that was given to ids that nobody has (any more), before somebody gets them.
+
+    A deletion takes it all away; this is for what was written past the service, or by one that was cut off. Models
+    that such a user owned stay. Raises ConflictError when a grant is in a record that can't be changed.
+    """
+    if not ids:
+        return
+    if failed := await revoke_grants(database, {(kind.value, one) for one in ids}, None):
+        named = "; ".join(f"{outcome.model_id}: {outcome.detail}" for outcome in failed[:3])
+        raise ConflictError(f"Models still grant something to an earlier {kind} of this id. {named}")
+    among = {"$in": sorted(ids)}
+    if kind is PrincipalType.USER:
+        await database.delete_many(ApiKey, {"user_id": among})
+    else:
+        members = {"group_ids": {"$elemMatch": among}}
+        await database.update_many(User, members, {"$pull": {"group_ids": among}}, any_shape=True)
+        await database.update_many(Group, {"parent_id": among}, {"$set": {"parent_id": None}}, any_shape=True)

@@ -5,12 +5,12 @@ from typing import Any
 
 from documents.grant import grant_id
 from service.database.exact_bson import Record
-from service.models.schemas import GrantForm
+from service.models.schemas import GrantInput
 
 Grants = Sequence[Mapping[str, Any]]
 
 
-def asked_grants(model_id: str, forms: Sequence[GrantForm]) -> list[dict[str, Any]]:
+def asked_grants(model_id: str, forms: Sequence[GrantInput]) -> list[dict[str, Any]]:
     """Return the grants that are asked for, without repetitions, each with its id."""
     named = list(dict.fromkeys(map(_named, forms)))
     # The forms are checked already; there can be very many.
@@ -34,7 +34,7 @@ class Amendment:
     What is removed names a principal; without a permission, all of that principal's grants go.
     """
 
-    def __init__(self, removed: Sequence[Mapping[str, Any]], added: Sequence[GrantForm]) -> None:
+    def __init__(self, removed: Sequence[Mapping[str, Any]], added: Sequence[GrantInput]) -> None:
         self._removed = {(one["principal_type"], one["principal_id"], one["permission"]) for one in removed}
         self._added = {_named(form): form for form in added}
 
@@ -50,7 +50,7 @@ class Amendment:
         return not self._removed.isdisjoint({(kind, principal_id, permission), (kind, principal_id, None)})
 
 
-def _named(form: GrantForm) -> tuple[str, str, str]:
+def _named(form: GrantInput) -> tuple[str, str, str]:
     return str(form.principal_type), form.principal_id, str(form.permission)
 
 
