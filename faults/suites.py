@@ -10,10 +10,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from faults.members import BOUND
-from faults.place import Place
-from faults.report import Row, judged
-from faults.services import ROOT
+from faults.environment.member import END_WITH_PARENT
+from faults.environment.service import ROOT
+from faults.environment.workspace import Workspace
+from faults.report import Row, checked_row
 
 SECONDS = 900
 DOCUMENTED_REQUESTS = 20_000
@@ -95,16 +95,16 @@ DOCUMENTED = Suite(
 )
 
 
-def run_suite(suite: Suite, place: Place) -> Iterator[Row]:
+def run_suite(suite: Suite, place: Workspace) -> Iterator[Row]:
     """Yield the row of a suite."""
     yield _run(place, suite)
 
 
-def _run(place: Place, suite: Suite, **more: str) -> Row:
+def _run(place: Workspace, suite: Suite, **more: str) -> Row:
     folder = place.folder_for(suite.id.lower())
     environment = {**os.environ, **suite.settings, **more}
     spread = ["--numprocesses", str(suite.processes)] if suite.processes > 1 else []
-    command = [*BOUND, sys.executable, "-m", "pytest", f"--basetemp={folder / 'tests'}", "-m", suite.marks]
+    command = [*END_WITH_PARENT, sys.executable, "-m", "pytest", f"--basetemp={folder / 'tests'}", "-m", suite.marks]
     command += [*spread, *suite.module.split()]
     began = time.monotonic()
     done = subprocess.run(
@@ -117,10 +117,10 @@ def _run(place: Place, suite: Suite, **more: str) -> Row:
     if done.returncode != 0 and not broken:
         broken = [f"pytest ended with status {done.returncode}"]
     measured = f"{passed[1] if passed else 'no'} tests passed in {seconds:.0f} s"
-    return judged(suite.id, suite.test, measured, suite.must_hold, broken if done.returncode != 0 else [])
+    return checked_row(suite.id, suite.test, measured, suite.must_hold, broken if done.returncode != 0 else [])
 
 
-def run_documented(place: Place) -> Iterator[Row]:
+def run_documented(place: Workspace) -> Iterator[Row]:
     """Yield the row of the suite that counts its requests."""
     told = place.folder_for("answers-told")
     row = _run(place, DOCUMENTED, SCHEMATHESIS_ANSWERS=str(told))
@@ -128,7 +128,9 @@ def run_documented(place: Place) -> Iterator[Row]:
     for file in told.iterdir():
         answers.update(json.loads(file.read_text(encoding="utf-8")))
     total, failed = sum(answers.values()), sum(n for status, n in answers.items() if status.startswith("5"))
-    broken = [row.why] if row.why else []
+    broken = [row.reason] if row.reason else []
     broken += [f"{total:,} requests were sent"] if total < DOCUMENTED_REQUESTS else []
     broken += [f"{failed} answers 5xx"] if failed else []
-    yield judged(row.id, row.test, f"{total:,} requests, {failed} answers 5xx; {row.measured}", row.must_hold, broken)
+    yield checked_row(
+        row.id, row.test, f"{total:,} requests, {failed} answers 5xx; {row.measured}", row.must_hold, broken
+    )
