@@ -20,6 +20,7 @@ from faults import (
 )
 from faults.report import Section
 from faults.suites import (
+    ATTACKS,
     DOCUMENTED,
     EMBEDDED,
     EXACT,
@@ -53,7 +54,7 @@ GROUPS: tuple[tuple[Section, ...], ...] = (
         Section(("D3",), "reading what was written", reads.run),
         Section(("S11",), "whom the service calls", outward.run),
         Section(("S10",), DOCUMENTED.test, run_documented),
-        *_suites(EXACT, ORACLE, IMPORTS, EMBEDDED, HANGS),
+        *_suites(EXACT, ORACLE, *ATTACKS, IMPORTS, EMBEDDED, HANGS),
         Section(("D6",), "changes of many models that are cut off", crashes.run),
         Section(("D4", "D5"), "many who change the same", contention.run),
     ),
