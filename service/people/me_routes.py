@@ -12,7 +12,7 @@ from service.http.json_body import json_body
 from service.http.problems import COMMON_FAILURES, documented_problems
 from service.http.responses import json_response
 from service.people.api_key_schemas import LISTED_KEYS, NOT_KEPT, KeyForm, NewKeyShape, RevokeForm, keys_of, make_key
-from service.people.api_keys import revoke_key
+from service.people.api_keys import revoke_api_key
 from service.people.responses import ABSENT, CONFLICTING, DONE, REFUSED_BODY
 from service.people.shown import one_user
 
@@ -68,5 +68,5 @@ async def revoke_own_key(
     caller: WriterDependency, form: Annotated[RevokeForm, json_body(RevokeForm)], context: ContextDependency
 ) -> Response:
     """Revoke a key of the caller's: it does not count from the next request on."""
-    await revoke_key(context.database, caller.user_id, form.id)
+    await revoke_api_key(context.database, caller.user_id, form.id)
     return json_response(content=True)

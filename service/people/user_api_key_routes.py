@@ -13,7 +13,7 @@ from service.http.query_params import QueryModel
 from service.http.responses import json_response
 from service.models.principals import require_existing
 from service.people.api_key_schemas import LISTED_KEYS, NOT_KEPT, NewKeyShape, keys_of, make_key
-from service.people.api_keys import revoke_key
+from service.people.api_keys import revoke_api_key
 from service.people.responses import ABSENT, CONFLICTING, DONE, REFUSED, REFUSED_BODY
 from service.people.schemas import RevokeUserKeyForm, UserKeyForm
 
@@ -65,5 +65,5 @@ async def revoke_user_key(
     context: ContextDependency,
 ) -> Response:
     """Revoke a key of a user's: it does not count from the next request on. For admins."""
-    await revoke_key(context.database, form.user_id, form.id)
+    await revoke_api_key(context.database, form.user_id, form.id)
     return json_response(content=True)

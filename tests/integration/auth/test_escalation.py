@@ -1,4 +1,4 @@
-"""Whoever may write a model and does not own it: no way to own it, to share it, or to get more of it."""
+"""A user with write permission who is not the owner can neither take a model over nor share it nor gain rights."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -38,14 +38,19 @@ def wanted(writer: str) -> list[list[dict[str, str]]]:
 
 def bodies(writer: str) -> list[tuple[str, Any]]:
     """Return every request with which a writer could try it, as a path below the models and a body."""
-    told: list[dict[str, Any]] = [{"access_grants": grants} for grants in wanted(writer)]
-    told += [{"user_id": writer}, {"user_id": writer, "access_grants": []}, {"owner": writer}, {"user": {"id": writer}}]
-    told += [{"access_control": None}, {"keys": {"readers": ["user:*"], "writers": ["user:*"]}}, {"created_at": 1}]
+    changes: list[dict[str, Any]] = [{"access_grants": grants} for grants in wanted(writer)]
+    changes += [
+        {"user_id": writer},
+        {"user_id": writer, "access_grants": []},
+        {"owner": writer},
+        {"user": {"id": writer}},
+    ]
+    changes += [{"access_control": None}, {"keys": {"readers": ["user:*"], "writers": ["user:*"]}}, {"created_at": 1}]
     requests: list[tuple[str, Any]] = []
-    for number, said in enumerate(told):
-        whole = {"id": MODEL, "name": f"Taken {number}", "meta": {}, "params": {}, **said}
-        requests += [("model/update", {"id": MODEL, **said}), ("model/update", whole)]
-        requests += [("import", {"models": [whole]}), ("import", {"models": [{"id": MODEL, **said}]})]
+    for number, content in enumerate(changes):
+        whole = {"id": MODEL, "name": f"Taken {number}", "meta": {}, "params": {}, **content}
+        requests += [("model/update", {"id": MODEL, **content}), ("model/update", whole)]
+        requests += [("import", {"models": [whole]}), ("import", {"models": [{"id": MODEL, **content}]})]
         requests += [("sync", {"models": [whole], "max_deletions": "100%"}), ("create", whole)]
         for options in ("", "&atomic=false&mine=true"):
             requests.append((f"import?format=modeldeck{options}", {"models": [whole]}))

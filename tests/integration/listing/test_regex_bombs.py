@@ -1,4 +1,4 @@
-"""Expressions in a search are text: each finds what it is a part of, and nothing takes it for more."""
+"""Regular expressions in a search are literal text: they match only themselves, and cost no more than other text."""
 
 import time
 from pathlib import Path

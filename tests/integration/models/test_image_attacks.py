@@ -1,4 +1,4 @@
-"""Images that are none, by every way in which a model comes to one; and nobody is ever asked for an image."""
+"""Invalid profile images are refused on every path that stores one, and the service never fetches an image."""
 
 import json
 import socket
