@@ -41,7 +41,8 @@ ORACLE = Suite(
     "S1",
     "5,000 random requests to the list, all other reads of a random directory, and 300 changes of one in use, against "
     "a naive checker",
-    "tests/integration/auth/test_oracle.py tests/integration/auth/test_oracle_reads.py tests/integration/auth/test_oracle_over_time.py",
+    "tests/integration/auth/test_oracle.py tests/integration/auth/test_oracle_reads.py "
+    "tests/integration/auth/test_oracle_over_time.py",
     "0 differences; the totals are what can be seen",
     settings={"ORACLE_REQUESTS": "5000", "ORACLE_SEED": "20261124", **_EVERY_CASE},
 )
