@@ -1,4 +1,4 @@
-"""D6, F9, O2, S1, S4, S5, S10: tests of `make test` that have more to do here than there, or no time at all there."""
+"""D6, F9, O2 and S1 to S11: tests of `make test` that have more to do here than there, or no time at all there."""
 
 import json
 import os
@@ -34,12 +34,61 @@ class Suite:
     settings: Mapping[str, str] = field(default_factory=dict)
 
 
+# See `tests.support.effort`.
+_EVERY_CASE = {"EVERY_CASE": "1"}
+
 ORACLE = Suite(
     "S1",
-    "5,000 random requests to the list, and all other reads of a random directory, against a naive checker",
-    "tests/integration/auth/test_oracle.py tests/integration/auth/test_oracle_reads.py",
+    "5,000 random requests to the list, all other reads of a random directory, and 300 changes of one in use, against "
+    "a naive checker",
+    "tests/integration/auth/test_oracle.py tests/integration/auth/test_oracle_reads.py "
+    "tests/integration/auth/test_oracle_over_time.py",
     "0 differences; the totals are what can be seen",
-    settings={"ORACLE_REQUESTS": "5000", "ORACLE_SEED": "20261124"},
+    settings={"ORACLE_REQUESTS": "5000", "ORACLE_SEED": "20261124", **_EVERY_CASE},
+)
+ATTACKS = (
+    Suite(
+        "S3",
+        "each of 4 who may write a model tries each way to own it or to share it",
+        "tests/integration/auth/test_escalation.py",
+        "0 owners, grants or rights changed",
+        settings=_EVERY_CASE,
+    ),
+    Suite(
+        "S6",
+        "what is hidden is looked for in all answers, the log and the metrics",
+        "tests/integration/auth/test_markers.py",
+        "0 found; no search and no order finds out",
+        settings=_EVERY_CASE,
+    ),
+    Suite(
+        "S7",
+        "fields that nobody may set, in each place of each body",
+        "tests/integration/http/test_mass_assignment.py",
+        "422 with their names, or no effect; 0 stored",
+        settings=_EVERY_CASE,
+    ),
+    Suite(
+        "S8",
+        "operators and expressions in each place of each request",
+        "tests/integration/http/test_operators.py",
+        "no 5xx; they reach the database as values",
+        settings=_EVERY_CASE,
+    ),
+    Suite(
+        "S9",
+        "patterns in each search of a small directory",
+        "tests/integration/listing/test_regex_bombs.py",
+        "they find what they are a part of",
+        settings=_EVERY_CASE,
+    ),
+    Suite(
+        "S11",
+        "each image that is none, by each way to a model",
+        "tests/integration/models/test_image_attacks.py",
+        "422, or left behind and reported; nobody is called",
+        settings=_EVERY_CASE,
+    ),
 )
 TAKEOVER = Suite(
     "S4",
@@ -57,10 +106,12 @@ HIDDEN = Suite(
 )
 EXACT = Suite(
     "S10",
-    "500 hostile values for ids, names, params and meta",
-    "tests/integration/http/test_exact_values.py",
+    "500 hostile values for ids, names, params and meta; more in each field of each body; 120 directories exported and "
+    "imported again",
+    "tests/integration/http/test_exact_values.py tests/integration/http/test_hostile_values.py "
+    "tests/integration/exporting/test_export_roundtrip.py",
     "no 5xx; what is accepted comes back exactly",
-    settings={"HOSTILE_EXAMPLES": "500"},
+    settings={"HOSTILE_EXAMPLES": "500", **_EVERY_CASE},
 )
 IMPORTS = Suite(
     "D6",

@@ -13,8 +13,8 @@ from faults.environment.service import Installation, Service, Shell, single_memb
 from faults.environment.workspace import CannotRunError, Workspace
 from faults.report import Row, checked_row
 from service.http.json_body import MAX_BODY_BYTES
-from service.importing.file_routes import MAX_SOURCE_BYTES
 from service.importing.schemas import MAX_IMPORT_BYTES
+from service.importing.sent_file import MAX_SOURCE_BYTES
 from tests.support.commands import MODELDECK, until
 
 CREATE, IMPORT, LIST = "/api/models/create", "/api/models/import", "/api/models/list"

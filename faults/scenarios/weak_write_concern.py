@@ -18,7 +18,7 @@ from faults.report import Row, checked_row, progress
 from faults.workload.concurrent_writer import ConcurrentWriter
 from faults.workload.ledger import compare
 from faults.workload.stored_state import stored_writes
-from service.cli.commands import main
+from service.cli import main
 from service.database import connection
 from tests.support.commands import CommandLine, until
 

@@ -6,7 +6,7 @@ import threading
 from types import FrameType
 
 from indexes.ensure import check
-from service.database import Database
+from service.database.client import Database
 from service.database.errors import DatabaseError
 
 # Set when this process has been told to end. Signals concern a process, and so does this.
@@ -46,4 +46,4 @@ async def readiness_problem(database: Database) -> str | None:
             drifts = await check(database)
     except DatabaseError:
         return "The database does not answer."
-    return DRIFTED if any(drift.hinders for drift in drifts) else None
+    return DRIFTED if any(drift.affects_service for drift in drifts) else None

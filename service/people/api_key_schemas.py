@@ -6,15 +6,15 @@ from typing import Annotated, Any
 from pydantic import BaseModel, Field
 
 from documents import ApiKey
-from documents.api_key import KeyName, Scope
+from documents.api_key import ApiKeyName, Scope
 from documents.text import Identifier
-from service.auth.authentication import Caller, key_id
+from service.auth.authentication import Caller, api_key_id
 from service.clock import epoch_seconds, now
-from service.database import Database
+from service.database.client import Database
 from service.database.exact_bson import Record
 from service.errors import ConflictError, InvalidInputError
 from service.http.form import Form
-from service.people.api_keys import create_key
+from service.people.api_keys import create_api_key
 
 # The answer holds a secret.
 NOT_KEPT = {"Cache-Control": "no-store"}
@@ -44,7 +44,7 @@ class NewKeyShape(KeyShape):
 class KeyForm(Form):
     """A new key."""
 
-    name: KeyName = Field(examples=["nightly script"])
+    name: ApiKeyName = Field(examples=["nightly script"])
     scope: Scope = Field(Scope.WRITE, description="`write` includes `read`.")
     expires_at: Annotated[int, Field(strict=True, ge=0, le=MAX_EXPIRY)] | None = Field(
         None, description="Seconds since 1970; never when left out.", examples=[4102444800]
@@ -82,12 +82,12 @@ async def make_key(database: Database, caller: Caller, user_id: str, form: KeyFo
     expires_at = datetime.fromtimestamp(form.expires_at, UTC) if form.expires_at is not None else None
     if expires_at is not None and expires_at <= now():
         raise InvalidInputError([{"loc": ["body", "expires_at"], "msg": "must lie ahead"}])
-    latest = caller.key_expires_at
+    latest = caller.api_key_expires_at
     if latest is not None and (expires_at is None or expires_at > latest):
         msg = f"must not be later than the expiry of the key that is sent, {epoch_seconds(latest)}"
         raise InvalidInputError([{"loc": ["body", "expires_at"], "msg": msg}])
-    key = await create_key(database, user_id, name=form.name, scope=form.scope, expires_at=expires_at)
-    stored = await database.find(ApiKey, {"_id": key_id(key)})
+    key = await create_api_key(database, user_id, name=form.name, scope=form.scope, expires_at=expires_at)
+    stored = await database.find(ApiKey, {"_id": api_key_id(key)})
     if not stored:
         raise ConflictError("The new key was revoked at once.")
     return {**_shown(stored[0]), "key": key}

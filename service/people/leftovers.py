@@ -1,25 +1,25 @@
-"""What is left of earlier users and groups: nobody who gets the id of one inherits it."""
+"""Removing what still refers to the id of an earlier user or group, before someone else gets the id."""
 
 from collections.abc import Collection
 
 from documents import ApiKey, Group, User
 from documents.grant import PrincipalType
-from service.database import Database
+from service.database.client import Database
 from service.errors import ConflictError
 from service.models.grant_revocation import revoke_grants
 
 
 async def clear_leftovers(database: Database, kind: PrincipalType, ids: Collection[str]) -> None:
-    """Take away all that was given to ids that nobody has (any more), before somebody gets them.
+    """Remove the grants, API keys and memberships that refer to unused ids, before new users or groups get them.
 
-    A deletion takes it all away; this is for what was written past the service, or by one that was cut off. Models
+    A deletion removes all of these; others were written past the service or left by an interrupted deletion. Models
     that such a user owned stay. Raises ConflictError when a grant is in a record that can't be changed.
     """
     if not ids:
         return
     if failed := await revoke_grants(database, {(kind.value, one) for one in ids}, None):
-        named = "; ".join(f"{outcome.model_id}: {outcome.detail}" for outcome in failed[:3])
-        raise ConflictError(f"Models still grant something to an earlier {kind} of this id. {named}")
+        details = "; ".join(f"{result.model_id}: {result.detail}" for result in failed[:3])
+        raise ConflictError(f"Models still have grants to an earlier {kind} with this id. {details}")
     among = {"$in": sorted(ids)}
     if kind is PrincipalType.USER:
         await database.delete_many(ApiKey, {"user_id": among})

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from beanie import Document
 
-from service.database import Database
+from service.database.client import Database
 from service.models.principals import EXISTING
 
 REMEMBERED = 100_000

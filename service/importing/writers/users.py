@@ -7,8 +7,9 @@ from documents.derived_keys import user_derived_keys
 from documents.folding import fold
 from documents.grant import PrincipalType
 from service.clock import now
-from service.database import Database, Write, insert_one, stored, update_one
+from service.database.client import Database
 from service.database.exact_bson import Record
+from service.database.writes import Write, insert_one, stored, update_one
 from service.errors import ConflictError
 from service.importing.plan import Decision, ImportOptions, decide_update
 from service.importing.records import ImportedUser

@@ -1,11 +1,11 @@
-"""Guessing keys over HTTP: it ends soon, costs the database nothing then, and locks out nobody else."""
+"""The login throttle over HTTP: guessing is stopped, costs no database work then, and does not lock out others."""
 
 from pathlib import Path
 
 import httpx
 import pytest
 
-from service.database import Database
+from service.database.client import Database
 from tests.conftest import Commands, settings_in
 from tests.support.commands import CommandLine
 from tests.support.directory import LIST, Directory

@@ -13,7 +13,9 @@ from pymongo import MongoClient
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
 from documents import Lock
-from service.database import BULK_TIMEOUT_FACTOR, Database, insert_one
+from service.database.client import Database
+from service.database.work_context import BULK_TIMEOUT_FACTOR
+from service.database.writes import insert_one
 from service.importing.engine import run_import
 from service.importing.plan import ImportOptions
 from service.importing.report import ImportOutcome

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from documents.user import Role
 from indexes.ensure import ensure
-from service.database import Database
+from service.database.client import Database
 from service.embedded_mongo.server import EmbeddedMongo
 from service.http.json_body import MAX_BODY_BYTES
 from service.importing.schemas import MAX_IMPORT_BYTES

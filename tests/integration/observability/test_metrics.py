@@ -8,7 +8,8 @@ import pytest
 from pydantic import SecretStr
 from pymongo.errors import OperationFailure
 
-from service.database import Database, listeners
+from service.database.client import Database
+from service.database.listeners import event_listeners
 from service.observability.metrics import Metrics
 from service.settings import Settings
 from tests.conftest import DATABASE, TIMEOUT_SECONDS, Commands, settings_in
@@ -112,7 +113,7 @@ async def test_what_is_refused_for_want_of_room_is_counted(mongod: Database, tmp
 
 async def test_commands_and_connections_are_counted(mongo_uri: str, mongod: Database, tmp_path: Path) -> None:
     metrics = Metrics()
-    database = Database.connect(mongo_uri, DATABASE, TIMEOUT_SECONDS, event_listeners=listeners(metrics))
+    database = Database.connect(mongo_uri, DATABASE, TIMEOUT_SECONDS, event_listeners=event_listeners(metrics))
     try:
         await database.open()
         await database.command({"connectionStatus": 1})
