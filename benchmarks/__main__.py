@@ -26,9 +26,7 @@ def _size(text: str) -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
-    parser.add_argument(
-        "--sizes", type=_size, nargs="+", metavar="MODELS", help="the directory sizes to measure"
-    )
+    parser.add_argument("--sizes", type=_size, nargs="+", metavar="MODELS", help="the directory sizes to measure")
     parser.add_argument("--quick", action="store_true", help="a small and short run, to see that everything works")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures as JSON")
     return parser.parse_args()
