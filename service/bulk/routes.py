@@ -17,7 +17,7 @@ from service.http.responses import json_response
 from service.listing.search_statistics import SearchStatisticsDependency
 from service.models.bulk_change import BulkChange
 from service.models.grant_revocation import revoke_absent_grants
-from service.models.grants import Amendment, asked_grants, replaced_grants
+from service.models.grants import GrantChanges, build_grants, replace_grants
 from service.models.principals import require_principals
 from service.models.record import Content
 
@@ -54,7 +54,7 @@ async def change_grants(
     """Add, remove or replace grants of many models: each changes for itself, if it is the caller's to share."""
     given = [grant.model_dump() for grant in body.replace or body.add or ()]
     await require_principals(context.database, given, ("body", "add" if body.replace is None else "replace"))
-    wish = BulkChange(Change.ACCESS, caller.user_id, access_rule.managed(caller), _amending(body))
+    wish = BulkChange(Change.ACCESS, caller.user_id, access_rule.manageable(caller), _amending(body))
     outcomes = await change_selected(context.database, statistics, caller, body, wish)
     await revoke_absent_grants(context.database, given)
     return json_response(outcomes)
@@ -63,6 +63,6 @@ async def change_grants(
 def _amending(body: BulkAccessChange) -> Callable[[Record], Content]:
     if body.replace is not None:
         asked = body.replace
-        return lambda record: {"access_grants": replaced_grants(asked_grants(record["_id"], asked), record)}
-    amendment = Amendment([removal.model_dump() for removal in body.remove or ()], body.add or ())
-    return lambda record: {"access_grants": amendment.of(record)}
+        return lambda record: {"access_grants": replace_grants(build_grants(record["_id"], asked), record)}
+    changes = GrantChanges([removal.model_dump() for removal in body.remove or ()], body.add or ())
+    return lambda record: {"access_grants": changes.apply(record)}

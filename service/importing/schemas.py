@@ -15,7 +15,7 @@ from service.importing.formats import Format
 from service.importing.model_set import Action
 from service.importing.plan import OnConflict
 from service.importing.report import ImportOutcome
-from service.models.grants import asked_grants
+from service.models.grants import build_grants
 from service.models.schemas import GRANT, META, PARAMS, BaseOfModel, GrantInput, ModelId, ShownMeta, given
 
 MAX_IMPORT_MODELS, MAX_IMPORT_BYTES = 10_000, 16_000_000
@@ -66,7 +66,7 @@ class ModelInput(ModelId):
         """The values that were given, as they are stored."""
         said = self.model_dump(include=self.model_fields_set - {"id", "access_grants"})
         if self.access_grants is not None:
-            said["access_grants"] = asked_grants(self.id, self.access_grants)
+            said["access_grants"] = build_grants(self.id, self.access_grants)
         return said
 
 

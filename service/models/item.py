@@ -11,11 +11,11 @@ from service.database.exact_bson import Record
 from service.models.record import Content, changed_fields
 from service.models.shape_check import well_formed_grants
 
-# What `meta` always has in an answer, for records that were stored without.
+# Fields of `meta` that every response has, with their values for records that lack them.
 META_DEFAULTS: dict[str, Any] = {"profile_image_url": "/static/favicon.png", "description": "", "capabilities": {}}
 
 
-# What a record needs to be shown. Of its keys, `writers` tells `write_access`; the others only serve the search.
+# The fields that a response needs. `keys.writers` decides `write_access`; the other derived keys only serve search.
 ITEM_STAGES: list[dict[str, Any]] = [
     {"$lookup": {"from": User.Settings.name, "localField": "user_id", "foreignField": "_id", "as": "owner"}},
     {
@@ -46,33 +46,34 @@ ITEM_STAGES: list[dict[str, Any]] = [
 def render_item(record: Mapping[str, Any], caller: Caller, *, readers_see_params: bool) -> dict[str, Any]:
     """Return one record, with its `owner` looked up, as the API shows it to `caller`.
 
-    One that others have written with fields missing is shown with defaults: it must not take the whole
-    page with it.
+    Missing fields of a record that was written past the service get defaults, so that it does not break the page.
     """
     write_access = access_rule.can_write(caller, record)
     return {
-        **_said(record),
+        **_content(record),
         **({} if write_access or readers_see_params else {"params": {}}),
         "meta": _shown_meta(record),
         "write_access": write_access,
         "user": owner_of(record),
-        **_counted(record),
+        **_version_and_times(record),
     }
 
 
 def plain_item(record: Mapping[str, Any], *, with_params: bool) -> dict[str, Any]:
-    """Return one record as it is moved elsewhere: no more than it says, and `meta` as it is stored."""
-    said = {**_said(record), "access_grants": well_formed_grants(record)}
-    return {name: value for name, value in said.items() if with_params or name != "params"} | _counted(record)
+    """Return one record as it is exported: only its content, with `meta` as stored."""
+    content = {**_content(record), "access_grants": well_formed_grants(record)}
+    if not with_params:
+        del content["params"]
+    return content | _version_and_times(record)
 
 
 def owner_of(record: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the `owner` that was looked up; None when they do not exist any more."""
+    """Return the `owner` that was looked up; None when they no longer exist."""
     owner = next((owner for owner in record.get("owner", ()) if owner.get("leaving") is not True), None)
     return {"id": owner["_id"], "name": owner.get("name"), "email": owner.get("email")} if owner else None
 
 
-def _said(record: Mapping[str, Any]) -> dict[str, Any]:
+def _content(record: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "id": record["_id"],
         "user_id": record.get("user_id"),
@@ -85,7 +86,7 @@ def _said(record: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _counted(record: Mapping[str, Any]) -> dict[str, Any]:
+def _version_and_times(record: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "version": record.get("version", 0),
         "created_at": epoch_seconds(record.get("created_at")),
@@ -102,8 +103,8 @@ def _shown_meta(record: Mapping[str, Any]) -> dict[str, Any]:
     return meta | {key: META_DEFAULTS[key] for key in META_DEFAULTS if key not in meta}
 
 
-def as_stored(said: Content, record: Record) -> Content:
-    """Return what is said of a record, with its `meta` as stored if it is sent back just as it was shown."""
-    if "meta" not in said or changed_fields({"meta": said["meta"]}, {"meta": _shown_meta(record)}):
-        return said
-    return {**said, "meta": record["meta"]}
+def as_stored(content: Content, record: Record) -> Content:
+    """Return new content, with the stored `meta` if the client sent it back as it was shown, with defaults."""
+    if "meta" not in content or changed_fields({"meta": content["meta"]}, {"meta": _shown_meta(record)}):
+        return content
+    return {**content, "meta": record["meta"]}

@@ -19,7 +19,7 @@ from service.http.problems import BODY_FAILURES, COMMON_FAILURES, documented_hea
 from service.http.query_params import QueryModel
 from service.http.responses import json_response
 from service.models import operations
-from service.models.grants import asked_grants, replaced_grants
+from service.models.grants import build_grants, replace_grants
 from service.models.item import ITEM_STAGES, as_stored, render_item
 from service.models.schemas import CreateModel, Model, ModelId, UpdateAccess, UpdateModel
 
@@ -100,7 +100,7 @@ async def create_model(
 
     A taken id is told, also of a model that is hidden from the caller or was deleted and belonged to somebody else.
     """
-    grants = asked_grants(body.id, body.access_grants)
+    grants = build_grants(body.id, body.access_grants)
     said = {**body.model_dump(exclude={"id", "access_grants"}), "access_grants": grants}
     await operations.create(context.database, caller, body.id, said)
     return await answer_with_model(context, caller, body.id)
@@ -140,9 +140,9 @@ async def update_access(
     context: ContextDependency,
 ) -> Response:
     """Replace all grants of a model. For the owner and admins."""
-    grants = asked_grants(body.id, body.access_grants)
+    grants = build_grants(body.id, body.access_grants)
     asked = operations.ChangeRequest(caller, body.id, Change.ACCESS, version, manages=True)
-    await operations.change(context.database, asked, lambda record: {"access_grants": replaced_grants(grants, record)})
+    await operations.change(context.database, asked, lambda record: {"access_grants": replace_grants(grants, record)})
     return await answer_with_model(context, caller, body.id)
 
 

@@ -156,7 +156,7 @@ class Owner(BaseModel):
     email: str = Field(examples=["anna.kowalska@example.com"])
 
 
-# Documents the answer, which is not validated again on its way out.
+# Documents the response, which is not validated again before it is sent.
 class Model(BaseModel):
     """One model."""
 

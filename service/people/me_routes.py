@@ -52,5 +52,5 @@ async def revoke_own_key(
     context: ContextDependency,
 ) -> Response:
     """Revoke a key of the caller's: it does not count from the next request on."""
-    await api_keys.revoke_key(context.database, caller.user_id, body.id)
+    await api_keys.revoke_api_key(context.database, caller.user_id, body.id)
     return json_response(content=True)

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, Field, StrictBool
 
-from documents.api_key import KeyName, Scope
+from documents.api_key import ApiKeyName, Scope
 from documents.model import Name
 from documents.text import Identifier, PrincipalId
 from documents.user import Email, Role, Username
@@ -88,7 +88,7 @@ class TransferModels(Form):
 class CreateApiKey(Form):
     """A new key."""
 
-    name: KeyName = Field(examples=["nightly script"])
+    name: ApiKeyName = Field(examples=["nightly script"])
     scope: Scope = Field(Scope.WRITE, description="`write` includes `read`.")
     expires_at: Annotated[int, Field(strict=True, ge=0, le=MAX_EXPIRY)] | None = Field(
         None, description="Seconds since 1970; never when left out.", examples=[4102444800]

@@ -212,5 +212,5 @@ async def revoke_user_key(
     context: ContextDependency,
 ) -> Response:
     """Revoke a key of a user's: it does not count from the next request on. For admins."""
-    await api_keys.revoke_key(context.database, body.user_id, body.id)
+    await api_keys.revoke_api_key(context.database, body.user_id, body.id)
     return json_response(content=True)

@@ -10,7 +10,7 @@ from tests.support.directory import Directory, grant, model
 
 ACCESS = "/api/models/model/access"
 PEOPLE = ["heir", "member", "named", "owner", "root", "stranger"]
-Told = tuple[str, str, tuple[str, ...]]
+PathSummary = tuple[str, str, tuple[str, ...]]
 
 
 async def people(directory: Directory) -> None:
@@ -49,7 +49,7 @@ async def permissions(directory: Directory, as_user: str = "owner", model_id: st
     return {item["user"]["id"]: item["permission"] for item in items}
 
 
-async def verdict(directory: Directory, user: str, as_user: str = "owner", model_id: str = "m") -> dict[str, Any]:
+async def explanation(directory: Directory, user: str, as_user: str = "owner", model_id: str = "m") -> dict[str, Any]:
     """Return what one user may do with a model."""
     answer = await directory.get(ACCESS, as_user, id=model_id, user_id=user)
     assert answer.status_code == 200, answer.text
@@ -58,7 +58,7 @@ async def verdict(directory: Directory, user: str, as_user: str = "owner", model
     return found
 
 
-def told(paths: list[dict[str, Any]]) -> list[Told]:
+def summarized(paths: list[dict[str, Any]]) -> list[PathSummary]:
     """Return kind, permission and groups of each path."""
     assert all(path["group_id"] == (path["via"][-1] if path["via"] else None) for path in paths)
     return [(path["kind"], path["permission"], tuple(path["via"])) for path in paths]

@@ -63,7 +63,7 @@ async def compare_versions(
 ) -> Response:
     """Return what differs between two versions of a model."""
     before, after = [
-        await revisions.said_at(context.database, caller, params.id, version)
+        await revisions.content_at(context.database, caller, params.id, version)
         for version in (params.earlier, params.later)
     ]
     return json_response(list(revisions.differences(before, after)))
