@@ -4,11 +4,9 @@ from collections.abc import Iterable
 from dataclasses import asdict, replace
 from typing import Any
 
-from pydantic import BaseModel, Field
-
 from documents.folding import fold
 from service.auth.authentication import Caller
-from service.bulk.schemas import SelectionForm
+from service.bulk.schemas import ModelSelection
 from service.database.client import Database
 from service.database.errors import DatabaseError
 from service.listing.pipeline import list_match
@@ -16,27 +14,8 @@ from service.listing.search_statistics import SearchStatistics
 from service.models.bulk_change import BulkChange, RecordResult, RecordStatus, change_matching, change_models
 
 
-class ResultShape(BaseModel):
-    """What became of one model."""
-
-    id: str = Field(examples=["sql-tuning"])
-    status: RecordStatus = Field(description="`not_found`: absent, or not the caller's to change.")
-    version: int | None = Field(description="The version that it has now.", examples=[4])
-    detail: str | None = Field(description="Why it failed.", examples=[None])
-
-
-class OutcomesShape(BaseModel):
-    """What became of every model."""
-
-    results: list[ResultShape] = Field(description="In the order of `ids`; with a filter, in order of id.")
-    counts: dict[RecordStatus, int] = Field(
-        description="How many there are of each status.",
-        examples=[{status: int(not at) for at, status in enumerate(RecordStatus)}],
-    )
-
-
 async def change_selected(
-    database: Database, statistics: SearchStatistics, caller: Caller, selection: SelectionForm, bulk: BulkChange
+    database: Database, statistics: SearchStatistics, caller: Caller, selection: ModelSelection, bulk: BulkChange
 ) -> dict[str, Any]:
     """Apply a bulk change to every selected model; return the results as the API shows them."""
     if selection.ids is not None:
