@@ -5,12 +5,12 @@ from typing import Any
 
 from documents.grant import grant_id
 from service.database.exact_bson import Record
-from service.models.schemas import GrantForm
+from service.models.schemas import GrantInput
 
 Grants = Sequence[Mapping[str, Any]]
 
 
-def build_grants(model_id: str, forms: Sequence[GrantForm]) -> list[dict[str, Any]]:
+def build_grants(model_id: str, forms: Sequence[GrantInput]) -> list[dict[str, Any]]:
     """Return the requested grants as they are stored: without repetitions, each with its id."""
     unique = list(dict.fromkeys(map(_fields_of, forms)))
     # Not built through the document class: the forms are checked already, and there can be very many.
@@ -37,7 +37,7 @@ class GrantChanges:
     A removal names a principal; without a permission, it removes all grants to that principal.
     """
 
-    def __init__(self, removed: Sequence[Mapping[str, Any]], added: Sequence[GrantForm]) -> None:
+    def __init__(self, removed: Sequence[Mapping[str, Any]], added: Sequence[GrantInput]) -> None:
         self._removed = {(one["principal_type"], one["principal_id"], one["permission"]) for one in removed}
         self._added = {_fields_of(form): form for form in added}
 
@@ -53,7 +53,7 @@ class GrantChanges:
         return not self._removed.isdisjoint({(kind, principal_id, permission), (kind, principal_id, None)})
 
 
-def _fields_of(form: GrantForm) -> tuple[str, str, str]:
+def _fields_of(form: GrantInput) -> tuple[str, str, str]:
     return str(form.principal_type), form.principal_id, str(form.permission)
 
 

@@ -3,10 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel, Field
-
 from documents import User
-from documents.grant import Permission, PrincipalType
 from service.auth import access_rule
 from service.auth.authentication import Caller
 from service.clock import epoch_seconds
@@ -44,58 +41,6 @@ ITEM_STAGES: list[dict[str, Any]] = [
         )
     },
 ]
-
-
-class GrantShape(BaseModel):
-    """One access grant."""
-
-    id: str = Field(examples=["43114972-2dab-58d0-a43a-27ef223e89a6"])
-    principal_type: PrincipalType = Field(examples=["group"])
-    principal_id: str = Field(
-        description="The id of a user or group; `*` with `user` is everyone.", examples=["g-platform"]
-    )
-    permission: Permission = Field(description="`write` includes `read`.")
-
-
-class OwnerShape(BaseModel):
-    """The owner of a model, as it is now."""
-
-    id: str = Field(examples=["u-anna"])
-    name: str = Field(examples=["Anna Kowalska"])
-    email: str = Field(examples=["anna.kowalska@example.com"])
-
-
-# Documents the response, which is not validated again before it is sent.
-class ItemShape(BaseModel):
-    """One model."""
-
-    id: str = Field(description="It may contain `/` and `:`.", examples=["sql-tuning"])
-    user_id: str = Field(description="The owner.", examples=["u-anna"])
-    base_model_id: str | None = Field(
-        description="The model that this one configures; null for a base model.", examples=["openai/gpt-4o"]
-    )
-    name: str = Field(examples=["SQL Tuning"])
-    params: dict[str, Any] = Field(
-        description="`{}` without write access, since it holds system prompts.", examples=[{"temperature": 0.1}]
-    )
-    meta: dict[str, Any] = Field(
-        description="Always has `profile_image_url`, `description` and `capabilities`.",
-        examples=[
-            {
-                "profile_image_url": META_DEFAULTS["profile_image_url"],
-                "description": "Reads query plans and proposes indexes.",
-                "capabilities": {"function_calling": True},
-                "tags": [{"name": "sql"}],
-            }
-        ],
-    )
-    access_grants: list[GrantShape]
-    is_active: bool
-    write_access: bool = Field(description="Whether the caller may change it.")
-    user: OwnerShape | None = Field(description="The owner; null when they do not exist any more.")
-    version: int = Field(description="Counts the changes; the `ETag`.", examples=[3])
-    created_at: int = Field(description="Seconds since 1970, UTC.", examples=[1774109455])
-    updated_at: int = Field(description="Seconds since 1970, UTC.", examples=[1778845140])
 
 
 def render_item(record: Mapping[str, Any], caller: Caller, *, readers_see_params: bool) -> dict[str, Any]:

@@ -1,22 +1,27 @@
 """API keys: creating, adopting one that another system made, and revoking."""
 
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from pydantic import ValidationError
 
 from documents import ApiKey, User
 from documents.api_key import Scope
-from service.auth.authentication import api_key_hash, api_key_id, new_api_key
-from service.clock import now
+from service.auth.authentication import Caller, api_key_hash, api_key_id, new_api_key
+from service.clock import epoch_seconds, now
 from service.database.client import Database
+from service.database.exact_bson import Record
 from service.database.locks import serialized, user_lock
 from service.errors import ConflictError, InvalidInputError, NotFoundError, invalid_input
 from service.models.principals import require_existing
+from service.people.schemas import CreateApiKey
 
 MAX_API_KEYS = 100
 MIN_FOREIGN_LENGTH, MAX_FOREIGN_LENGTH = 20, 512
 _DURATION = re.compile(r"^([1-9][0-9]{0,5})([smhdw])$", re.ASCII)
+# An answer that holds a secret.
+NOT_KEPT = {"Cache-Control": "no-store"}
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
@@ -103,3 +108,35 @@ async def revoke_api_key(database: Database, user_id: str, identifier: str) -> N
     """Delete an API key of a user, which makes it invalid; raise NotFoundError when the user has no such API key."""
     if not await database.delete_many(ApiKey, {"_id": identifier, "user_id": user_id}):
         raise NotFoundError("There is no such API key.")
+
+
+def _shown(key: Record) -> dict[str, Any]:
+    # Others can write to the collection: a key that lacks something is shown too, so that it can be revoked.
+    times = {name: key.get(name) for name in ("created_at", "expires_at", "last_used_at")}
+    written = {name: epoch_seconds(moment) if moment else None for name, moment in times.items()}
+    return {"id": key["_id"], "name": key.get("name"), "scope": key.get("scope"), **written}
+
+
+async def keys_of(database: Database, user_id: str) -> list[dict[str, Any]]:
+    """Return a user's keys as the API shows them, oldest first."""
+    found = await database.find(ApiKey, {"user_id": user_id}, sort=[("created_at", 1)])
+    return [_shown(key) for key in found]
+
+
+async def make_key(database: Database, caller: Caller, user_id: str, asked: CreateApiKey) -> dict[str, Any]:
+    """Make a key of a user's that the caller asks for; return it as the API shows it, once, with its secret.
+
+    Raises InvalidInputError for one that would outlive the key with which it is asked for.
+    """
+    expires_at = datetime.fromtimestamp(asked.expires_at, UTC) if asked.expires_at is not None else None
+    if expires_at is not None and expires_at <= now():
+        raise InvalidInputError([{"loc": ["body", "expires_at"], "msg": "must lie ahead"}])
+    latest = caller.api_key_expires_at
+    if latest is not None and (expires_at is None or expires_at > latest):
+        msg = f"must not be later than the expiry of the key that is sent, {epoch_seconds(latest)}"
+        raise InvalidInputError([{"loc": ["body", "expires_at"], "msg": msg}])
+    key = await create_api_key(database, user_id, name=asked.name, scope=asked.scope, expires_at=expires_at)
+    stored = await database.find(ApiKey, {"_id": api_key_id(key)})
+    if not stored:
+        raise ConflictError("The new key was revoked at once.")
+    return {**_shown(stored[0]), "key": key}

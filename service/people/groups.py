@@ -9,13 +9,15 @@ from pydantic import ValidationError
 from documents import Group, User
 from documents.grant import PrincipalType
 from service.auth.access_rule import Match
-from service.clock import now
+from service.clock import epoch_seconds, now
 from service.database.client import Database
+from service.database.exact_bson import Record
 from service.database.locks import serialized
 from service.errors import ConflictError, InvalidInputError, invalid_input
+from service.http.pagination import PageParams
+from service.models.grant_revocation import clear_leftovers
 from service.models.principals import EXISTING, require_all_existing, require_existing
 from service.models.record import changed_fields
-from service.people.leftovers import clear_leftovers
 
 
 def new_group_id() -> str:
@@ -116,3 +118,37 @@ def ancestors(group_id: str, parents: Mapping[str, str | None]) -> list[str]:
         chain.append(current)
         current = parents.get(current)
     return chain
+
+
+async def groups_page(database: Database, match: Match, params: PageParams) -> dict[str, Any]:
+    """Return a page of the groups that match."""
+    # No route takes an id of another type.
+    query = {**match, **EXISTING, "_id": {"$type": "string"}}
+    found = await database.find(Group, query, sort=[("_id", 1)], skip=params.skip, limit=params.page_size)
+    return {"items": await _groups(database, found), "total": await database.count(Group, query)}
+
+
+async def one_group(database: Database, group_id: str) -> dict[str, Any]:
+    """Return one group; raise NotFoundError."""
+    return (await _groups(database, [await require_existing(database, Group, group_id)]))[0]
+
+
+async def _groups(database: Database, found: Sequence[Record]) -> list[dict[str, Any]]:
+    among = {"group_ids": {"$in": [group["_id"] for group in found]}}
+    counted: list[dict[str, Any]] = [
+        {"$match": {**among, **EXISTING}},
+        {"$unwind": "$group_ids"},
+        {"$match": among},
+        {"$group": {"_id": "$group_ids", "members": {"$sum": 1}}},
+    ]
+    members = {group["_id"]: group["members"] for group in await database.aggregate(User, counted)}
+    return [
+        {
+            "id": group["_id"],
+            **{field: group.get(field) for field in ("name", "parent_id")},
+            "members": members.get(group["_id"], 0),
+            "created_at": epoch_seconds(group.get("created_at")),
+            "updated_at": epoch_seconds(group.get("updated_at")),
+        }
+        for group in found
+    ]

@@ -10,17 +10,21 @@ from documents import Group, User
 from documents.derived_keys import OwnerFields, UserDerivedKeys, user_derived_keys
 from documents.folding import fold
 from documents.grant import PrincipalType
+from documents.revision import Change
 from documents.text import text_problem
 from documents.user import Role
-from service.clock import now
+from service.auth.access_rule import Match
+from service.clock import epoch_seconds, now
 from service.database.client import Database
 from service.database.locks import serialized
 from service.database.writes import update_one
-from service.errors import ConflictError, NotFoundError, invalid_input
+from service.errors import ConflictError, InvalidInputError, NotFoundError, invalid_input
+from service.http.pagination import PageParams
+from service.models.bulk_change import BulkChange, RecordResult, RecordStatus, change_matching, change_models
 from service.models.derived_keys import existing_owners, refresh_derived_keys
+from service.models.grant_revocation import clear_leftovers
 from service.models.principals import EXISTING, require_all_existing, require_existing
 from service.models.record import changed_fields
-from service.people.leftovers import clear_leftovers
 
 TAKEN = "The id or the email is taken by another user."
 LAST_ADMIN = "The last admin can't be removed."
@@ -173,3 +177,55 @@ async def find_user(database: Database, id_or_email: str) -> User:
         except ValidationError:
             raise ConflictError(f"The user {id_or_email!r} is malformed; see: modeldeck doctor") from None
     raise NotFoundError(f"There is no user with the id or email {id_or_email!r}.")
+
+
+async def users_page(database: Database, match: Match, params: PageParams) -> dict[str, Any]:
+    """Return a page of the users that match."""
+    # No route takes an id of another type.
+    query = {**match, **EXISTING, "_id": {"$type": "string"}}
+    order = [("keys.email", 1), ("_id", 1)]
+    found = await database.find(User, query, sort=order, skip=params.skip, limit=params.page_size)
+    return {"items": [_user(user) for user in found], "total": await database.count(User, query)}
+
+
+async def one_user(database: Database, user_id: str) -> dict[str, Any]:
+    """Return one user; raise NotFoundError."""
+    return _user(await require_existing(database, User, user_id))
+
+
+def _user(user: Mapping[str, Any]) -> dict[str, Any]:
+    # Others can write to the collection: what they left out must not take the whole page with it.
+    return {
+        "id": user["_id"],
+        **{field: user.get(field) for field in ("name", "email", "username", "role")},
+        "is_active": user.get("is_active") is True,
+        "group_ids": user["group_ids"] if isinstance(user.get("group_ids"), list) else [],
+        "created_at": epoch_seconds(user.get("created_at")),
+        "updated_at": epoch_seconds(user.get("updated_at")),
+    }
+
+
+async def transfer_models(
+    database: Database, from_id: str, to_id: str, model_ids: Sequence[str] | None, by: str | None
+) -> list[RecordResult]:
+    """Transfer all models, or some, of a user who need not exist to another user; return a result for each model.
+
+    `by` is the user who asks for it. Raises InvalidInputError unless the new owner is another, active user.
+    """
+    if from_id == to_id:
+        raise InvalidInputError([{"loc": ["to_user_id"], "msg": "must be another user than from_user_id"}])
+    await _require_active(database, to_id)
+    bulk = BulkChange(Change.TRANSFER, by, {"user_id": from_id}, lambda _: {"user_id": to_id})
+    if model_ids is not None:
+        return await change_models(database, list(dict.fromkeys(model_ids)), bulk)
+    results: list[RecordResult] = []
+    async for batch in change_matching(database, bulk.condition, bulk):
+        await _require_active(database, to_id)
+        # Models that changed their owner meanwhile were not asked for by id, so they need no result.
+        results += [result for result in batch if result.status is not RecordStatus.NOT_FOUND]
+    return results
+
+
+async def _require_active(database: Database, to_id: str) -> None:
+    if not await database.count(User, {"_id": to_id, "is_active": True, **EXISTING}):
+        raise InvalidInputError([{"loc": ["to_user_id"], "msg": f"there is no active user {to_id!r}"}])

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from documents.user import Role
-from service.models.access.routes import ReadersShape, VerdictShape
+from service.models.access.schemas import AccessExplanation, ReaderPage
 from tests.support.directory import Directory, grant, model
 
 ACCESS = "/api/models/model/access"
@@ -39,7 +39,7 @@ async def readers(directory: Directory, as_user: str = "owner", model_id: str = 
     answer = await directory.get(ACCESS, as_user, id=model_id, **page)
     assert answer.status_code == 200, answer.text
     found: dict[str, Any] = answer.json()
-    assert ReadersShape.model_validate(found).model_dump(mode="json") == found
+    assert ReaderPage.model_validate(found).model_dump(mode="json") == found
     return found
 
 
@@ -54,7 +54,7 @@ async def explanation(directory: Directory, user: str, as_user: str = "owner", m
     answer = await directory.get(ACCESS, as_user, id=model_id, user_id=user)
     assert answer.status_code == 200, answer.text
     found: dict[str, Any] = answer.json()
-    assert VerdictShape.model_validate(found).model_dump(mode="json") == found
+    assert AccessExplanation.model_validate(found).model_dump(mode="json") == found
     return found
 
 

@@ -22,7 +22,7 @@ MODELS = "/api/models"
 THIEVES = ("eve", "mal")
 OWNERS = ("ann", "ben")
 # More of them: TAKEOVER_ROUNDS=200 pytest tests/integration/importing/test_takeover.py
-ROUNDS = int(os.environ.get("TAKEOVER_ROUNDS", "6"))
+ROUNDS = int(os.environ.get("TAKEOVER_ROUNDS", "2"))
 SEED = int(os.environ.get("TAKEOVER_SEED", "20240229"))
 # Anything that went well or was refused for a reason; two of one kind can also be in each other's way.
 ANSWERED = {200, 403, 404, 409, 412, 422, 503}

@@ -302,7 +302,7 @@ async def test_what_is_done_for_a_user_while_they_are_deleted_leaves_nothing_of_
     [
         ("service.models.operations.store", ACCESS, {"id": "annas-0", "access_grants": [grant("user:ann")]}),
         ("service.models.derived_keys.store_derived_keys", UPDATE, {"id": "ann", "name": "Search renamed ann"}),
-        ("service.people.api_key_schemas.create_api_key", CREATE_KEY, {"user_id": "ann", "name": "late"}),
+        ("service.people.api_keys.create_api_key", CREATE_KEY, {"user_id": "ann", "name": "late"}),
     ],
 )
 async def test_a_deletion_in_the_midst_of_a_change_leaves_nothing_of_the_user(
