@@ -300,7 +300,7 @@ async def test_what_is_done_for_a_user_while_they_are_deleted_leaves_nothing_of_
 @pytest.mark.parametrize(
     ("step", "path", "body"),
     [
-        ("service.models.operations.store", ACCESS, {"id": "annas-0", "access_grants": [grant("user:ann")]}),
+        ("service.models.operations.store_planned", ACCESS, {"id": "annas-0", "access_grants": [grant("user:ann")]}),
         ("service.models.derived_keys.store_derived_keys", UPDATE, {"id": "ann", "name": "Search renamed ann"}),
         ("service.people.api_keys.create_api_key", CREATE_KEY, {"user_id": "ann", "name": "late"}),
     ],
