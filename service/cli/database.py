@@ -91,5 +91,5 @@ def doctor(repair: Annotated[bool, typer.Option("--repair", help="Mend what was 
             lambda database: examine(database, repair=repair, progress=report), with_indexes=False
         )
     print("\n".join(diagnosis.lines()))
-    if diagnosis.problems > diagnosis.mended:
+    if diagnosis.problems > diagnosis.repaired:
         sys.exit(EXIT_PROBLEMS)
