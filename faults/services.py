@@ -12,7 +12,7 @@ import httpx
 from faults.ledger import Stored
 from faults.members import BOUND
 from faults.replica_set import ReplicaSet
-from tests.support.commands import MODELDECK, CommandLine, Served
+from tests.support.commands import MODELDECK, Processes, Served
 
 ROOT = Path(__file__).parents[1]
 USER = "u-faults"
@@ -21,13 +21,13 @@ REQUEST_SECONDS = 10
 CLIENT_SECONDS = 70.0
 
 
-class Shell(CommandLine):
+class Shell(Processes):
     """A command line whose commands end with this process."""
 
     program = (*BOUND, MODELDECK)
 
 
-class WeakShell(CommandLine):
+class WeakShell(Processes):
     """The same, of a service that was made to take its own word for a write: see `faults.weakened`."""
 
     program = (*BOUND, sys.executable, "-m", "faults.weakened")
@@ -42,7 +42,7 @@ class Service:
     """A service that runs, its database, and a key of an administrator."""
 
     served: Served
-    shell: CommandLine
+    shell: Processes
     database: str
     key: str
 
@@ -66,7 +66,7 @@ class Installation:
         self._common = {"mongodb_uri": uri, "database": database, "request_timeout": str(REQUEST_SECONDS), **settings}
         self.folder = folder
         self.database = database
-        self.shell: CommandLine = Shell(folder, **self._common)
+        self.shell: Processes = Shell(folder, **self._common)
         self.shell.ok("user", "add", "--id", USER, "--email", "f@example.com", "--name", "F", "--role", "admin")
         self.key = self.shell.ok("key", "create", "--user", USER)
 
