@@ -29,6 +29,7 @@ from service.errors import (
     validation_errors,
 )
 from service.http.json_schema import reference
+from service.http.query_params import query_fields, unknown_parameter
 
 log = logging.getLogger("modeldeck")
 
@@ -55,7 +56,7 @@ RETRY_AFTER_SECONDS = "2"
 UNKNOWN_OUTCOME = " Whether the change was made is not known."
 
 
-class FaultShape(BaseModel):
+class Fault(BaseModel):
     """What is wrong with one part of a request."""
 
     loc: list[str | int] = Field(description="Where it is.", examples=[["query", "page_size"]])
@@ -64,14 +65,14 @@ class FaultShape(BaseModel):
 
 
 # Documents the answers that `problem` renders.
-class ProblemShape(BaseModel):
+class Problem(BaseModel):
     """An error (RFC 9457)."""
 
     type: str = Field("about:blank")
     title: str
     status: int
     detail: str = Field(description="A sentence for whoever reads it.")
-    errors: list[FaultShape] = Field(default_factory=list, description="With 422: each fault.")
+    errors: list[Fault] = Field(default_factory=list, description="With 422: each fault.")
 
 
 _FAULT = {"loc": ["query", "page_size"], "msg": "Input should be less than or equal to 100"}
@@ -125,7 +126,7 @@ def documented_header(name: str, description: str, example: str) -> dict[str, An
 def _documented_problem(status: HTTPStatus) -> dict[str, Any]:
     description, detail = _DOCUMENTED[status]
     example = _body(status, detail, [_FAULT] if status == HTTPStatus.UNPROCESSABLE_ENTITY else None)
-    schema = reference(ProblemShape.__name__)
+    schema = reference(Problem.__name__)
     response: dict[str, Any] = {
         "description": description,
         "content": {PROBLEM_JSON: {"schema": schema, "example": example}},
@@ -154,6 +155,18 @@ def _body(status: int, detail: str, errors: Sequence[Mapping[str, Any]] | None) 
     return body if errors is None else {**body, "errors": errors}
 
 
+def _invalid_parameters(request: Request, error: RequestValidationError) -> InvalidInputError:
+    """Return what FastAPI has found wrong with parameters and headers as our error."""
+    found = error.errors()
+    fields = query_fields(request.scope["endpoint"])
+    rendered = [
+        unknown_parameter(str(one["loc"][-1]), fields) if one["type"] == "extra_forbidden" else item
+        for one, item in zip(found, validation_errors(found), strict=True)
+    ]
+    # A dependency that reads the same parameters as its handler finds the same errors.
+    return InvalidInputError([item for at, item in enumerate(rendered) if item not in rendered[:at]])
+
+
 def install_error_handlers(app: FastAPI) -> None:
     """Make every error of `app` an application/problem+json answer."""
 
@@ -163,9 +176,8 @@ def install_error_handlers(app: FastAPI) -> None:
         return problem(error.status, error.detail, error.headers, errors)
 
     @app.exception_handler(RequestValidationError)
-    async def _invalid(_: Request, error: RequestValidationError) -> Response:
-        rendered = validation_errors(error.errors())
-        return problem(HTTPStatus.UNPROCESSABLE_ENTITY, InvalidInputError(rendered).detail, errors=rendered)
+    async def _invalid(request: Request, error: RequestValidationError) -> Response:
+        return await _known(request, _invalid_parameters(request, error))
 
     @app.exception_handler(HTTPException)
     async def _http(_: Request, error: HTTPException) -> Response:

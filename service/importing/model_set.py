@@ -8,7 +8,7 @@ from itertools import count
 from typing import Any
 
 from documents import ModelRecord
-from documents.derived_keys import OwnerFacts
+from documents.derived_keys import OwnerFields
 from documents.revision import Change
 from service.auth.authentication import Caller
 from service.database.client import Database
@@ -19,7 +19,14 @@ from service.importing.permission_check import ExistingRecords, SentModel, look_
 from service.models.grant_revocation import revoke_absent_grants
 from service.models.principals import absent_principals, absent_problem
 from service.models.record import changed_fields
-from service.models.store import LostRaceError, PlannedWrite, back_off, follow_owners, owners_of, write
+from service.models.store import (
+    LostRaceError,
+    PlannedWrite,
+    back_off,
+    look_up_owners,
+    refresh_after_renames,
+    write_planned,
+)
 
 # So many records, of 500 KB at most, are in memory at once.
 BATCH = 100
@@ -42,7 +49,7 @@ class Plan:
     models: dict[Action, list[tuple[str, list[str]]]] = field(default_factory=lambda: {action: [] for action in Action})
     errors: list[dict[str, Any]] = field(default_factory=list)
     existing: int = 0
-    owners: dict[str, OwnerFacts | None] = field(default_factory=dict)
+    owners: dict[str, OwnerFields | None] = field(default_factory=dict)
 
     def note(self, action: Action, model_id: str, fields: list[str]) -> None:
         """Add one model."""
@@ -81,7 +88,7 @@ async def import_set(database: Database, request: SetRequest) -> Plan:
             await back_off(attempt)
             continue
         if not request.dry_run:
-            await follow_owners(database, plan.owners)
+            await refresh_after_renames(database, plan.owners)
             await revoke_absent_grants(
                 database, [grant for item in request.items for grant in item.said.get(_GRANTS, ())]
             )
@@ -161,8 +168,8 @@ class _Run:
         planned = PlannedWrite(
             item.model_id, self._request.change, live.record, item.whole(live.record, self._request.caller)
         )
-        assert planned.said is not None  # noqa: S101  # an item says what its record shall say
-        fields = changed_fields(planned.before or {}, planned.said)
+        assert planned.content is not None  # noqa: S101  # an item says what its record shall say
+        fields = changed_fields(planned.before or {}, planned.content)
         if live.record is None:
             self._plan.note(Action.CREATE, item.model_id, fields)
             return planned
@@ -170,7 +177,9 @@ class _Run:
         return planned if fields else None
 
     async def _require_principals(self, decided: Sequence[tuple[SentModel, PlannedWrite]]) -> None:
-        named = [(item, grant) for item, action in decided for grant in new_principals(action.said or {}, action.live)]
+        named = [
+            (item, grant) for item, write in decided for grant in new_principals(write.content or {}, write.stored)
+        ]
         absent = await absent_principals(self._database, [grant for _, grant in named])
         for item, grant in named if absent else ():
             principal = (str(grant["principal_type"]), str(grant["principal_id"]))
@@ -180,9 +189,9 @@ class _Run:
 
     async def _write(self, planned: Sequence[PlannedWrite]) -> None:
         if planned and not self._request.dry_run:
-            known = await owners_of(self._database, planned)
+            known = await look_up_owners(self._database, planned)
             self._plan.owners |= known
-            await write(self._database, planned, self._request.caller.user_id, known)
+            await write_planned(self._database, planned, self._request.caller.user_id, known)
 
 
 def _batches(things: Sequence[Any]) -> Iterator[Sequence[Any]]:

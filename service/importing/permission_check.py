@@ -11,8 +11,8 @@ from service.auth.authentication import Caller
 from service.database.client import Database
 from service.database.exact_bson import Record
 from service.errors import TooLargeError
-from service.models.bulk_change import malformed
-from service.models.grants import replaced_grants
+from service.models.bulk_change import malformed_detail
+from service.models.grants import replace_grants
 from service.models.item import as_stored
 from service.models.operations import NOT_MANAGED, READ_ONLY, TAKEN, ids_not_free
 from service.models.record import CONTENT_FIELDS, Content, require_storable
@@ -37,7 +37,7 @@ class SentModel:
             return {"user_id": caller.user_id, **NEW, **self.said}
         said = dict(as_stored(self.said, live))
         if "access_grants" in said:
-            said["access_grants"] = replaced_grants(said["access_grants"], live)
+            said["access_grants"] = replace_grants(said["access_grants"], live)
         return {**{field: live[field] for field in CONTENT_FIELDS}, **said}
 
 
@@ -69,7 +69,7 @@ def problems(item: SentModel, live: ExistingRecords, caller: Caller) -> Iterator
         yield "id", READ_ONLY
         return
     if unsound := malformed_fields(record, with_params=True):
-        yield "id", malformed(unsound)
+        yield "id", malformed_detail(unsound)
         return
     whole = item.whole(record, caller)
     if not access_rule.can_manage(caller, record) and whole["access_grants"] != record["access_grants"]:

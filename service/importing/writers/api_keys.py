@@ -2,14 +2,14 @@
 
 from documents import ApiKey
 from documents.api_key import Scope
-from service.auth.authentication import api_key_hash, key_id
+from service.auth.authentication import api_key_hash, api_key_id
 from service.database.client import Database
 from service.errors import ConflictError, InvalidInputError, NotFoundError
 from service.importing.plan import EXISTS, Decision, ImportOptions
 from service.importing.records import ImportedApiKey
 from service.importing.report import ImportOutcome, Report
 from service.importing.writers.known import ExistingPrincipals
-from service.people.api_keys import adopt_key, require_foreign_key
+from service.people.api_keys import adopt_api_key, require_foreign_api_key
 
 
 class ApiKeyWriter:
@@ -27,21 +27,21 @@ class ApiKeyWriter:
         """Take one key."""
         decision = await self._decide(key)
         if decision.writes and self._options.dry_run:
-            self._brought[key_id(key.key.get_secret_value())] = _identity(key)
+            self._brought[api_key_id(key.key.get_secret_value())] = _identity(key)
         elif decision.writes:
             decision = await self._adopted(key, decision)
-        decision.add_to(self._report, position, "key", key_id(key.key.get_secret_value()))
+        decision.add_to(self._report, position, "key", api_key_id(key.key.get_secret_value()))
 
     async def _decide(self, key: ImportedApiKey) -> Decision:
         secret = key.key.get_secret_value()
         try:
-            require_foreign_key(secret)
+            require_foreign_api_key(secret)
         except InvalidInputError as error:
             return Decision(ImportOutcome.REJECTED, reason=error.detail)
         if key.user_id not in await self._users.among([key.user_id]):
             return Decision(ImportOutcome.REJECTED, reason=f"user_id: there is no user {key.user_id!r}")
-        found = await self._database.find(ApiKey, {"_id": key_id(secret)})
-        held = (found[0].get("sha256"), found[0].get("user_id")) if found else self._brought.get(key_id(secret))
+        found = await self._database.find(ApiKey, {"_id": api_key_id(secret)})
+        held = (found[0].get("sha256"), found[0].get("user_id")) if found else self._brought.get(api_key_id(secret))
         if held is None:
             return Decision(ImportOutcome.CREATED)
         return (
@@ -52,7 +52,7 @@ class ApiKeyWriter:
 
     async def _adopted(self, key: ImportedApiKey, decision: Decision) -> Decision:
         try:
-            await adopt_key(
+            await adopt_api_key(
                 self._database,
                 key.user_id,
                 key.key.get_secret_value(),

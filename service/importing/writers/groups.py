@@ -16,10 +16,10 @@ from service.importing.records import ImportedGroup
 from service.importing.report import ImportOutcome, Report
 from service.importing.writers.known import ExistingPrincipals
 from service.importing.writers.users import ATTEMPTS, BATCH, CONTENDED, LEAVING
+from service.models.grant_revocation import clear_leftovers
 from service.models.principals import EXISTING
 from service.models.store import LostRaceError, back_off
 from service.people.groups import ancestors
-from service.people.leftovers import clear_leftovers
 
 _WRITTEN = (ImportOutcome.CREATED, ImportOutcome.UPDATED)
 

@@ -20,11 +20,11 @@ from service.importing.report import ImportOutcome, Report
 from service.importing.writers.known import ExistingPrincipals
 from service.importing.writers.users import ATTEMPTS, CONTENDED
 from service.models.grant_revocation import revoke_absent_grants
-from service.models.grants import replaced_grants
+from service.models.grants import replace_grants
 from service.models.item import as_stored
 from service.models.record import CONTENT_FIELDS, changed_fields, require_storable
 from service.models.shape_check import malformed_fields, unknown_fields
-from service.models.store import LostRaceError, PlannedWrite, back_off, claimant_of, store
+from service.models.store import LostRaceError, PlannedWrite, back_off, reuse_limit, store_planned
 from service.people.groups import add_group
 
 BATCH_RECORDS = 1000
@@ -193,7 +193,7 @@ class ModelWriter:
         record = live.record
         if record is not None and isinstance(record.get("access_grants"), list):
             # Grants are a set: neither their order nor their ids make a difference.
-            candidate.body["access_grants"] = replaced_grants(candidate.body["access_grants"], record)
+            candidate.body["access_grants"] = replace_grants(candidate.body["access_grants"], record)
         if refused := self._refused(candidate, live):
             return Decision(ImportOutcome.REJECTED, reason=refused)
         if record is None:
@@ -229,8 +229,8 @@ class ModelWriter:
         least = model.version if _trusted(self._options) else 1
         version = max(least, self._earlier.get(model.id, 0) + 1)
         # Whose an id was last can have changed since this batch was decided on.
-        claimant = claimant_of(self._options.caller) if live is None else None
-        return PlannedWrite(model.id, Change.IMPORT, live, said, **times, version=version, claimant=claimant)
+        limit = reuse_limit(self._options.caller) if live is None else None
+        return PlannedWrite(model.id, Change.IMPORT, live, said, **times, version=version, reuse_limited_to=limit)
 
     @property
     def _by(self) -> str | None:
@@ -244,8 +244,8 @@ class ModelWriter:
             for attempt in range(ATTEMPTS):
                 try:
                     if planned:
-                        await store(self._database, planned, self._by, bulk=True)
-                        given = [grant for item in planned if item.said for grant in item.said["access_grants"]]
+                        await store_planned(self._database, planned, self._by, bulk=True)
+                        given = [grant for item in planned if item.content for grant in item.content["access_grants"]]
                         await revoke_absent_grants(self._database, given)
                     break
                 except LostRaceError:

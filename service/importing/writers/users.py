@@ -15,8 +15,8 @@ from service.importing.plan import Decision, ImportOptions, decide_update
 from service.importing.records import ImportedUser
 from service.importing.report import ImportOutcome, Report
 from service.importing.writers.known import ExistingPrincipals
+from service.models.grant_revocation import clear_leftovers
 from service.models.principals import EXISTING
-from service.people.leftovers import clear_leftovers
 from service.people.users import finish_refresh
 
 BATCH = 1000
