@@ -299,13 +299,13 @@ LISTED: dict[str, Callable[[str], list[dict[str, Any]]]] = {
 }
 
 
-@pytest.mark.parametrize("door", ["/api", "/api/v1"])
+@pytest.mark.parametrize("prefix", ["/api", "/api/v1"])
 @pytest.mark.parametrize("kind", LISTED)
 async def test_others_get_what_they_may_read_and_no_people(
-    real_directory: Directory, tmp_path: Path, kind: str, door: str
+    real_directory: Directory, tmp_path: Path, kind: str, prefix: str
 ) -> None:
     directory = await loaded(real_directory, tmp_path)
-    path = f"{door}/models/export"
+    path = f"{prefix}/models/export"
     await directory.user("eve")
     seen = {user: (await directory.get(path, user, format=kind)).text for user in ("ben", "eve")}
     ids = {user: [shown["id"] for shown in LISTED[kind](text)] for user, text in seen.items()}
