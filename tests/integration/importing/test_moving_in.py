@@ -39,7 +39,7 @@ async def test_a_whole_instance_comes_in_once(real_directory: Directory, raw: St
         assert report.clean, list(report.faults())
         assert {kind: counts["created"] for kind, counts in report.summary().items()} == {
             "group": 2,
-            "key": 1,
+            "api_key": 1,
             "model": 2,
             "revision": 3,
             "user": 2,
@@ -206,7 +206,7 @@ def test_nothing_is_written_when_not_all_can_be(
     done = mover.run("import", "webui.db", "--atomic", "--report", "report.json")
     assert done.status == 1
     assert "changes, had this not failed" in done.stdout
-    assert done.stderr == "modeldeck: nothing was written, since not all of it could be\n"
+    assert done.stderr == "modeldeck: nothing was written, since not everything could be\n"
     assert json.loads((tmp_path / "report.json").read_text())["undone"]
     assert dump(store) == before
 
