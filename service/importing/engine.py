@@ -23,7 +23,7 @@ from service.importing.writers.histories import HistoryWriter
 from service.importing.writers.models import ModelWriter
 from service.importing.writers.users import UserWriter
 
-RECORDS: dict[str, type[BaseModel]] = {
+RECORD_TYPES: dict[str, type[BaseModel]] = {
     "user": ImportedUser,
     "group": ImportedGroup,
     "model": ImportedModel,
@@ -90,7 +90,7 @@ def check(item: Item) -> Checked | str:
     if not isinstance(item.value, dict):
         return "must be a JSON object"
     try:
-        return Checked(item.position, RECORDS[item.kind].model_validate(item.value))
+        return Checked(item.position, RECORD_TYPES[item.kind].model_validate(item.value))
     except ValidationError as error:
         return invalid_input(error).detail
 
@@ -135,7 +135,7 @@ class _Run:
 
     async def _import_principals(self) -> None:
         # Items of an unknown kind are reported in this pass, and other kinds in the next.
-        async for item, found in self._checked_items(lambda kind: kind in _PRINCIPALS or kind not in RECORDS):
+        async for item, found in self._checked_items(lambda kind: kind in _PRINCIPALS or kind not in RECORD_TYPES):
             if item.kind == "revision":
                 self._histories.count(item.value)
             if found is None or (checked := self._valid(item, found)) is None:
@@ -148,7 +148,7 @@ class _Run:
         await self._groups.finish(self._users.existing)
 
     async def _import_rest(self) -> None:
-        async for item, found in self._checked_items(lambda kind: kind in RECORDS and kind not in _PRINCIPALS):
+        async for item, found in self._checked_items(lambda kind: kind in RECORD_TYPES and kind not in _PRINCIPALS):
             self._report.seen += 1
             if found is None or (checked := self._valid(item, found)) is None:
                 continue
@@ -178,7 +178,7 @@ class _Run:
 
     def _check(self, item: Item) -> Checked | str:
         caller = self._options.caller
-        refused = caller is not None and not caller.is_admin and item.kind in RECORDS and item.kind != "model"
+        refused = caller is not None and not caller.is_admin and item.kind in RECORD_TYPES and item.kind != "model"
         return ONLY_ADMINS if refused else check(item)
 
     def _valid(self, item: Item, checked: Checked | str) -> Checked | None:

@@ -20,7 +20,7 @@ from service.models.record import CONTENT_FIELDS, Content, changed_fields
 MAX_CACHED_PRINCIPALS = 100_000
 
 _DEFAULTS: dict[str, Any] = {"base_model_id": None, "params": {}, "meta": {}, "access_grants": [], "is_active": True}
-# An import that brings times compares them too; `version` and `keys` follow from the content.
+# Times are compared only if the import has them; `version` and the derived keys follow from the content.
 _COMPARED = (*CONTENT_FIELDS, "created_at", "updated_at")
 # Stored fields that no import needs to name: those of a wrong type are not kept.
 _KEPT_TYPES: dict[str, type] = {"user_id": str, "params": dict}

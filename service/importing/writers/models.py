@@ -181,7 +181,7 @@ class ModelWriter:
         for candidate in batch:
             found = existing[candidate.model.id]
             content = aligned_content(candidate.content, found.record)
-            # After a lost race, of which nothing was written, the last decision counts.
+            # Decided again after a lost race, in which nothing was written.
             candidate.decision = self._decision(content, found)
             if candidate.decision.writes:
                 planned.append(self._planned(candidate.model, content, found.record))

@@ -236,7 +236,7 @@ async def test_a_rehearsal_sends_no_write(
         (b"\xff\xfe{}", {}, ["body"], "can't be read"),
         (b'{"models": [{"id": "m", "name": "M"}', {}, ["body"], "can't be read to its end"),
         (b"nonsense", {}, ["body"], "a bundle is a JSON object"),
-        (b"SQLite format 3\0" + b"\0" * 100, {}, ["body"], "only imported by command"),
+        (b"SQLite format 3\0" + b"\0" * 100, {}, ["body"], "only imported by the command"),
         (gzip.compress(b" " * 70_000_000, mtime=0), {}, ["body"], "more than 64,000,000 bytes when it is decompressed"),
         (b"{}", {"format": "xml"}, ["query", "format"], "'openwebui'"),
         (b"{}", {"format": "openwebui-db"}, ["query", "format"], "'openwebui'"),
