@@ -8,13 +8,21 @@ EXTRAS := $(if $(and $(filter Linux,$(shell uname -s)),$(filter x86_64,$(shell u
 INSTALLED := $(VENV)/.installed
 DEVELOPED := $(VENV)/.developed
 
-.PHONY: run test check docs bench faults clean
+# What `make test-fast` takes for changed: what differs from this commit; by default, what is not committed yet.
+SINCE :=
+# A mongod for each of the two has work too, while the other one waits for it.
+TESTS := $(BIN)/pytest --numprocesses 3 --dist worksteal
+
+.PHONY: run test test-fast check docs bench faults clean
 
 run: $(INSTALLED)
 	@exec $(BIN)/modeldeck serve --demo --port $(PORT)
 
 test: $(DEVELOPED)
-	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(TESTS)
+
+test-fast: $(DEVELOPED)
+	chosen=$$($(BIN)/python -m tests.support.changed $(SINCE)) && $(TESTS) $$chosen
 
 check: $(DEVELOPED)
 	$(BIN)/ruff check .

@@ -13,7 +13,7 @@ from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStart
 
 from benchmarks.load import BenchmarkError, Place
 from service.app import create_app
-from service.database import Database
+from service.database.client import Database
 from service.settings import Settings
 
 TIMEOUT_SECONDS = 60.0

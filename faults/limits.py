@@ -13,8 +13,8 @@ from faults.place import CannotRunError, Place
 from faults.report import Row, judged
 from faults.services import Installation, Service
 from service.http.json_body import MAX_BODY_BYTES
-from service.importing.file_routes import MAX_SOURCE_BYTES
 from service.importing.schemas import MAX_IMPORT_BYTES
+from service.importing.sent_file import MAX_SOURCE_BYTES
 from tests.support.commands import MODELDECK, until
 
 CREATE, IMPORT, LIST = "/api/models/create", "/api/models/import", "/api/models/list"

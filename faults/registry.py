@@ -19,7 +19,19 @@ from faults import (
     reads,
 )
 from faults.report import Section
-from faults.suites import DOCUMENTED, EXACT, HIDDEN, ORACLE, TAKEOVER, Suite, run_documented, run_suite
+from faults.suites import (
+    DOCUMENTED,
+    EMBEDDED,
+    EXACT,
+    HANGS,
+    HIDDEN,
+    IMPORTS,
+    ORACLE,
+    TAKEOVER,
+    Suite,
+    run_documented,
+    run_suite,
+)
 
 
 def _suites(*suites: Suite) -> tuple[Section, ...]:
@@ -41,7 +53,7 @@ GROUPS: tuple[tuple[Section, ...], ...] = (
         Section(("D3",), "reading what was written", reads.run),
         Section(("S11",), "whom the service calls", outward.run),
         Section(("S10",), DOCUMENTED.test, run_documented),
-        *_suites(EXACT, ORACLE),
+        *_suites(EXACT, ORACLE, IMPORTS, EMBEDDED, HANGS),
         Section(("D6",), "changes of many models that are cut off", crashes.run),
         Section(("D4", "D5"), "many who change the same", contention.run),
     ),

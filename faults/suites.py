@@ -1,4 +1,4 @@
-"""S1, S4, S5, S10: tests of `make test` that are given more to do than there."""
+"""D6, F9, O2, S1, S4, S5, S10: tests of `make test` that have more to do here than there, or no time at all there."""
 
 import json
 import os
@@ -29,6 +29,8 @@ class Suite:
     module: str
     must_hold: str
     processes: int = 1
+    # Which of its tests are run; by default those that `make test` runs too.
+    marks: str = "not faults"
     settings: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -60,6 +62,29 @@ EXACT = Suite(
     "no 5xx; what is accepted comes back exactly",
     settings={"HOSTILE_EXAMPLES": "500"},
 )
+IMPORTS = Suite(
+    "D6",
+    "imports by the command line that are killed or interrupted 10 times each, or whose mongod is killed 3 times or "
+    "stays away; with --atomic too",
+    "tests/integration/importing/test_import_crashes.py tests/integration/middleware/test_cancelled_requests.py",
+    "nothing open; done again: all as asked, 0 changes when done once more; of --atomic all or nothing; "
+    "what a killed one has locked is waited for",
+    marks="faults",
+)
+EMBEDDED = Suite(
+    "F9",
+    "commands that are killed or interrupted while their embedded mongod starts, runs or stops, and one that hangs",
+    "tests/integration/embedded_mongo/test_embedded.py",
+    "the next command is not blocked; no mongod is left, and none is stopped that is only busy",
+    marks="faults",
+)
+HANGS = Suite(
+    "O2",
+    "mongod hangs: 20 lists and 20 changes at once, and the driver that watches it",
+    "tests/integration/middleware/test_overload.py tests/integration/database/test_hung_mongod.py",
+    "503 or 504 by the deadline + 3 s, all goes on afterwards; noticed within 8 s",
+    marks="faults",
+)
 DOCUMENTED = Suite(
     "S10",
     "requests made from the OpenAPI document, right and wrong",
@@ -79,7 +104,8 @@ def _run(place: Place, suite: Suite, **more: str) -> Row:
     folder = place.folder_for(suite.id.lower())
     environment = {**os.environ, **suite.settings, **more}
     spread = ["--numprocesses", str(suite.processes)] if suite.processes > 1 else []
-    command = [*BOUND, sys.executable, "-m", "pytest", f"--basetemp={folder / 'tests'}", *spread, *suite.module.split()]
+    command = [*BOUND, sys.executable, "-m", "pytest", f"--basetemp={folder / 'tests'}", "-m", suite.marks]
+    command += [*spread, *suite.module.split()]
     began = time.monotonic()
     done = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False

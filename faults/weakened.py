@@ -4,7 +4,7 @@ from typing import Any
 
 from pymongo import WriteConcern
 
-from service.cli.commands import main
+from service.cli import main
 from service.database import connection
 
 _WEAK = {"w": 1, "journal": False, "retryWrites": True}

@@ -17,17 +17,23 @@ class BackgroundTasks:
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def start(self, work: Coroutine[Any, Any, None]) -> None:
-        """Run `work` beside the requests; `stop` cancels it at shutdown."""
+    def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Run `work` beside the requests, and return its task; `stop` cancels it at shutdown."""
         # In an empty context: the deadline of the request that starts it must not apply to it.
         task = asyncio.get_running_loop().create_task(work, context=contextvars.Context())
         self._tasks.add(task)
         task.add_done_callback(self._ended)
+        return task
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             log.warning("a background task failed: %s", type(error).__name__)
+
+    async def finish(self) -> None:
+        """Wait until all tasks have ended, those that they start included."""
+        while self._tasks:
+            await asyncio.wait(set(self._tasks))
 
     async def stop(self) -> None:
         """Cancel the tasks that still run, and wait until they have ended."""

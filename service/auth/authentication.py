@@ -16,7 +16,7 @@ from documents.grant import PUBLIC, group_principal, user_principal
 from documents.user import Role
 from service.auth.jwt import JwtVerifier
 from service.clock import now
-from service.database import Database
+from service.database.client import Database
 from service.database.exact_bson import Record
 from service.errors import UnauthorizedError
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field
 from documents.folding import fold
 from service.auth.authentication import Caller
 from service.bulk.schemas import SelectionForm
-from service.database import Database
+from service.database.client import Database
 from service.database.errors import DatabaseError
 from service.listing.pipeline import list_match
 from service.listing.search_statistics import SearchStatistics

@@ -1,9 +1,9 @@
 """`POST /models/bulk/access` and `/models/bulk/state`."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Response
 
 from documents.revision import Change
 from service.auth import access_rule
@@ -11,7 +11,7 @@ from service.bulk.operations import OutcomesShape, change_selected
 from service.bulk.schemas import SharingForm, StateForm
 from service.database.exact_bson import Record
 from service.http.dependencies import MORE_TIME, ContextDependency, WriterDependency
-from service.http.json_body import documented_body, read_body
+from service.http.json_body import json_body
 from service.http.problems import BODY_FAILURES, documented_problems
 from service.http.responses import json_response
 from service.listing.search_statistics import SearchStatisticsDependency
@@ -27,35 +27,37 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def bulk_router(*, lenient: bool) -> APIRouter:
-    """Return the routes for many models, for the strict front door or for the compatibility door."""
-    router = APIRouter(prefix="/models/bulk", tags=["bulk"], dependencies=[MORE_TIME])
+router = APIRouter(prefix="/models/bulk", tags=["bulk"], dependencies=[MORE_TIME])
 
-    @router.post("/state", responses=_ANSWERS, openapi_extra={"requestBody": documented_body(StateForm)})
-    async def change_states(
-        caller: WriterDependency, request: Request, context: ContextDependency, statistics: SearchStatisticsDependency
-    ) -> Response:
-        """Make many models active or inactive: each changes for itself, if the caller may write it."""
-        form = await read_body(request, StateForm, lenient=lenient)
-        wish = BulkChange(
-            Change.TOGGLE, caller.user_id, access_rule.writable(caller), lambda _: {"is_active": form.is_active}
-        )
-        return json_response(await change_selected(context.database, statistics, caller, form, wish))
 
-    @router.post("/access", responses=_ANSWERS, openapi_extra={"requestBody": documented_body(SharingForm)})
-    async def change_grants(
-        caller: WriterDependency, request: Request, context: ContextDependency, statistics: SearchStatisticsDependency
-    ) -> Response:
-        """Add, remove or replace grants of many models: each changes for itself, if it is the caller's to share."""
-        form = await read_body(request, SharingForm, lenient=lenient)
-        given = [grant.model_dump() for grant in form.replace or form.add or ()]
-        await require_principals(context.database, given, ("body", "add" if form.replace is None else "replace"))
-        wish = BulkChange(Change.ACCESS, caller.user_id, access_rule.managed(caller), _amending(form))
-        outcomes = await change_selected(context.database, statistics, caller, form, wish)
-        await revoke_absent_grants(context.database, given)
-        return json_response(outcomes)
+@router.post("/state", responses=_ANSWERS)
+async def change_states(
+    caller: WriterDependency,
+    form: Annotated[StateForm, json_body(StateForm)],
+    context: ContextDependency,
+    statistics: SearchStatisticsDependency,
+) -> Response:
+    """Make many models active or inactive: each changes for itself, if the caller may write it."""
+    wish = BulkChange(
+        Change.TOGGLE, caller.user_id, access_rule.writable(caller), lambda _: {"is_active": form.is_active}
+    )
+    return json_response(await change_selected(context.database, statistics, caller, form, wish))
 
-    return router
+
+@router.post("/access", responses=_ANSWERS)
+async def change_grants(
+    caller: WriterDependency,
+    form: Annotated[SharingForm, json_body(SharingForm)],
+    context: ContextDependency,
+    statistics: SearchStatisticsDependency,
+) -> Response:
+    """Add, remove or replace grants of many models: each changes for itself, if it is the caller's to share."""
+    given = [grant.model_dump() for grant in form.replace or form.add or ()]
+    await require_principals(context.database, given, ("body", "add" if form.replace is None else "replace"))
+    wish = BulkChange(Change.ACCESS, caller.user_id, access_rule.managed(caller), _amending(form))
+    outcomes = await change_selected(context.database, statistics, caller, form, wish)
+    await revoke_absent_grants(context.database, given)
+    return json_response(outcomes)
 
 
 def _amending(form: SharingForm) -> Callable[[Record], Content]:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from documents import ApiKey, Revision, User
 from service.auth.authentication import Authenticator
-from service.database import Database
+from service.database.client import Database
 from service.errors import ConfigurationError, UnauthorizedError
 from service.importing.engine import run_import
 from service.importing.plan import ImportOptions, OnConflict

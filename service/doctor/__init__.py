@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from documents import DOCUMENTS, ModelRecord
-from service.database import Database
+from service.database.client import Database
 from service.doctor.diagnosis import Diagnosis, Kind
 from service.doctor.histories import examine_histories
 from service.doctor.models import examine_models

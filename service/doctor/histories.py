@@ -6,8 +6,9 @@ from typing import Any
 from documents import ModelRecord, Revision
 from documents.revision import Change
 from service.clock import now
-from service.database import Database, insert_one
+from service.database.client import Database
 from service.database.exact_bson import Record
+from service.database.writes import insert_one
 from service.doctor.diagnosis import Diagnosis, Kind
 from service.models.store import PlannedWrite, revision
 

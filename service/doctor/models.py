@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from documents import ModelRecord
 from documents.grant import PrincipalType
 from documents.model import MAX_RECORD_BYTES
-from service.database import Database
+from service.database.client import Database
 from service.database.exact_bson import Record
 from service.doctor.diagnosis import Diagnosis, Kind
 from service.doctor.shapes import between, examine_ids, examine_shape

@@ -3,7 +3,9 @@
 from typing import Any
 
 from documents import Group, User
-from service.database import BULK_TIMEOUT_FACTOR, Database, update_one
+from service.database.client import Database
+from service.database.work_context import BULK_TIMEOUT_FACTOR
+from service.database.writes import update_one
 from service.doctor.diagnosis import Diagnosis, Kind
 from service.errors import ConflictError, NotFoundError
 from service.models.principals import EXISTING

@@ -7,7 +7,7 @@ from beanie import Document
 
 from documents import ModelRecord
 from indexes.validators import DECLARED, RULE
-from service.database import Database
+from service.database.client import Database
 from service.doctor.diagnosis import Diagnosis, Kind
 
 BATCH = 2000

@@ -8,8 +8,9 @@ from documents import Group, ModelRecord, User
 from service.auth import access_rule
 from service.auth.access_rule import Match
 from service.auth.authentication import Caller
-from service.database import Database
+from service.database.client import Database
 from service.database.exact_bson import Record
+from service.errors import NotFoundError
 from service.models.item import ITEM_STAGES, owner_of, plain_item
 from service.models.principals import EXISTING
 from service.models.shape_check import malformed_fields
@@ -52,6 +53,15 @@ def readable_content(database: Database, caller: Caller, match: Match, *, reader
     if match or not caller.is_admin:
         return ExportedContent(models)
     return ExportedContent(models, _users(database), _groups(database))
+
+
+async def require_readable(database: Database, caller: Caller, model_ids: Sequence[str]) -> None:
+    """Raise NotFoundError, which names them, when some of the models are absent or hidden from the caller."""
+    query = {**access_rule.readable(caller), "_id": {"$in": list(model_ids)}}
+    found = {record["_id"] for record in await database.find(ModelRecord, query, fields=["_id"])}
+    missing = [model_id for model_id in dict.fromkeys(model_ids) if model_id not in found]
+    if missing:
+        raise NotFoundError(f"These models do not exist, or are not shared with you: {', '.join(missing)}")
 
 
 async def _models(

@@ -12,8 +12,9 @@ from documents.api_key import Scope
 from service.auth.authentication import Authenticator, Caller
 from service.auth.login_throttle import LoginThrottle
 from service.background import BackgroundTasks
-from service.database import BULK_TIMEOUT_FACTOR, Database
-from service.errors import ConflictError, ForbiddenError, TooManyLongRequestsError
+from service.database.client import Database
+from service.database.work_context import BULK_TIMEOUT_FACTOR
+from service.errors import ConflictError, ForbiddenError, InvalidInputError, TooManyLongRequestsError
 from service.settings import Settings
 
 # Of the requests that are let in at a time, one in so many may take long: the others are for everybody else.
@@ -59,10 +60,14 @@ async def resolved(request: Request, context: Context, resolve: Callable[[str | 
 async def get_caller(request: Request, context: ContextDependency, _: Annotated[Any, Depends(_bearer)]) -> Caller:
     """Return who sends `request`: the one credential path of every route.
 
-    Raises UnauthorizedError, or TooManyGuessesError after too many of those.
+    Raises UnauthorizedError, or TooManyLoginFailuresError after too many of those; and InvalidInputError for a bad
+    query string, which is explained to known callers only.
     """
     caller = await resolved(request, context, context.authenticator.resolve)
     request.state.caller = caller
+    query_error: InvalidInputError | None = getattr(request.state, "query_error", None)
+    if query_error is not None:
+        raise query_error
     if context.authenticator.use_is_news(caller):
         context.background.start(context.authenticator.note_use(caller))
     return caller

@@ -31,6 +31,14 @@ def without_null(schema: Schema) -> Schema:
     return {**({"anyOf": alternatives} if alternatives else {}), **rest}
 
 
+def without_null_defaults(schema: Any) -> Any:
+    """Return a schema without those defaults that are null, at any depth: they say no more than `required` does."""
+    if isinstance(schema, dict):
+        kept = {name: value for name, value in schema.items() if (name, value) != ("default", None)}
+        return {name: without_null_defaults(value) for name, value in kept.items()}
+    return [without_null_defaults(part) for part in schema] if isinstance(schema, list) else schema
+
+
 def _drop_null(schema: Schema) -> None:
     wanted = without_null(schema)
     schema.clear()

@@ -6,10 +6,20 @@ from typing import Any
 
 import orjson
 from fastapi import FastAPI
+from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
-from service.http.json_schema import REFERENCE_TEMPLATE, Schema, example, reference, referred, without_null
+from service.http.json_body import BodyReader
+from service.http.json_schema import (
+    REFERENCE_TEMPLATE,
+    Schema,
+    example,
+    reference,
+    referred,
+    without_null,
+    without_null_defaults,
+)
 from service.http.problems import PROBLEM_JSON, ProblemShape
 
 _RESPONSES = "#/components/responses/"
@@ -74,12 +84,23 @@ class DocumentedApp(FastAPI):
         """Return the OpenAPI document."""
         gathered = super().openapi()
         if self._completed is None or self._completed[0] is not gathered:
-            self._completed = gathered, completed(gathered)
+            self._completed = gathered, completed(gathered, request_bodies(self.routes))
         return self._completed[1]
 
 
-def completed(gathered: Schema) -> Schema:
-    """Return the document with schemas and errors as components, and with examples of parameters and contents."""
+def request_bodies(routes: Sequence[BaseRoute]) -> dict[str, Schema]:
+    """Return the request body of each operation that reads one, by the name of the operation."""
+    return {
+        str(route.name): part.call.request_body()
+        for route in iter_route_contexts(routes)
+        if isinstance(route.original_route, APIRoute)
+        for part in route.dependant.dependencies
+        if isinstance(part.call, BodyReader)
+    }
+
+
+def completed(gathered: Schema, bodies: Mapping[str, Schema]) -> Schema:
+    """Return the document with request bodies, schemas and errors as components, and examples of all contents."""
     # Parts that routes share are the same object up to here, and would be completed more than once.
     document: Schema = orjson.loads(orjson.dumps(gathered))
     components = document["components"]
@@ -88,8 +109,14 @@ def completed(gathered: Schema) -> Schema:
     _add(schemas, problem["title"], _lifted(problem, schemas))
     operations = [operation for path in document["paths"].values() for operation in path.values()]
     for operation in operations:
+        if operation["operationId"] in bodies:
+            operation["requestBody"] = without_null_defaults(bodies[operation["operationId"]])
         for parameter in operation.get("parameters", ()):
             parameter["schema"] = without_null(_lifted(parameter["schema"], schemas))
+            if parameter["in"] == "query":
+                # The parameter itself has both.
+                parameter["schema"].pop("title", None)
+                parameter["schema"].pop("description", None)
         for content in _request_contents(operation):
             schema = _lifted(content["schema"], schemas)
             _add(schemas, schema["title"], schema)

@@ -2,7 +2,9 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
+
+from service.http.query_params import QueryModel
 
 MAX_PAGE_SIZE = 100
 DEFAULT_PAGE_SIZE = 30
@@ -17,10 +19,8 @@ def whole_number(value: Any) -> Any:
     return value
 
 
-class PageParams(BaseModel):
+class PageParams(QueryModel):
     """The parameters with which a client walks through pages."""
-
-    model_config = ConfigDict(frozen=True)
 
     page: Annotated[int, Field(ge=1), BeforeValidator(whole_number)] = Field(
         1, description="1 and up; past the end there are no items, and the true total."

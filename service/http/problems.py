@@ -19,7 +19,7 @@ from service.database.errors import (
     mongo_status,
     refused_fields,
 )
-from service.database.write_tracker import write_tracker
+from service.database.work_context import write_tracker
 from service.errors import (
     InvalidInputError,
     ModeldeckError,
@@ -29,6 +29,7 @@ from service.errors import (
     validation_errors,
 )
 from service.http.json_schema import reference
+from service.http.query_params import query_fields, unknown_parameter
 
 log = logging.getLogger("modeldeck")
 
@@ -154,6 +155,18 @@ def _body(status: int, detail: str, errors: Sequence[Mapping[str, Any]] | None) 
     return body if errors is None else {**body, "errors": errors}
 
 
+def _invalid_parameters(request: Request, error: RequestValidationError) -> InvalidInputError:
+    """Return what FastAPI has found wrong with parameters and headers as our error."""
+    found = error.errors()
+    fields = query_fields(request.scope["endpoint"])
+    rendered = [
+        unknown_parameter(str(one["loc"][-1]), fields) if one["type"] == "extra_forbidden" else item
+        for one, item in zip(found, validation_errors(found), strict=True)
+    ]
+    # A dependency that reads the same parameters as its handler finds the same errors.
+    return InvalidInputError([item for at, item in enumerate(rendered) if item not in rendered[:at]])
+
+
 def install_error_handlers(app: FastAPI) -> None:
     """Make every error of `app` an application/problem+json answer."""
 
@@ -163,9 +176,8 @@ def install_error_handlers(app: FastAPI) -> None:
         return problem(error.status, error.detail, error.headers, errors)
 
     @app.exception_handler(RequestValidationError)
-    async def _invalid(_: Request, error: RequestValidationError) -> Response:
-        rendered = validation_errors(error.errors())
-        return problem(HTTPStatus.UNPROCESSABLE_ENTITY, InvalidInputError(rendered).detail, errors=rendered)
+    async def _invalid(request: Request, error: RequestValidationError) -> Response:
+        return await _known(request, _invalid_parameters(request, error))
 
     @app.exception_handler(HTTPException)
     async def _http(_: Request, error: HTTPException) -> Response:

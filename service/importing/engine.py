@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from documents.grant import PrincipalType
-from service.database import Database
+from service.database.client import Database
 from service.database.locks import create_lock
 from service.errors import invalid_input
 from service.importing.plan import ImportOptions

@@ -12,9 +12,10 @@ from documents.derived_keys import OwnerFacts
 from documents.grant import PrincipalType
 from documents.revision import Change
 from service.auth.authentication import Caller
-from service.database import BULK_TIMEOUT_FACTOR, Database
+from service.database.client import Database
 from service.database.exact_bson import Record
 from service.database.locks import MODELS, serialized
+from service.database.work_context import BULK_TIMEOUT_FACTOR
 from service.errors import BusyError, InvalidInputError
 from service.importing.operations import (
     ExistingModel,
@@ -113,7 +114,7 @@ async def _attempt(database: Database, request: SetRequest) -> Plan:
     if not request.deletes or request.dry_run:
         return await database.in_transaction(work, bulk=True)
     # Two requests at once would each delete only what was there before, and the sets of both would remain.
-    return await serialized(database, work, guard=MODELS, bulk=True)
+    return await serialized(database, work, lock=MODELS, bulk=True)
 
 
 def _require_distinct(models: Sequence[SentModel]) -> None:

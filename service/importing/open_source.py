@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from service.database import Database
+from service.database.client import Database
 from service.errors import ConfigurationError
 from service.importing.engine import Items, Progress, run_import
 from service.importing.formats import Format, Recognised, reader_of, recognise

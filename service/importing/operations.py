@@ -9,7 +9,7 @@ from beanie import Document
 from documents import ModelRecord
 from service.auth import access_rule
 from service.auth.authentication import Caller
-from service.database import Database
+from service.database.client import Database
 from service.database.exact_bson import Record
 from service.models.grants import replaced_grants
 from service.models.item import as_stored

@@ -1,14 +1,20 @@
 """A set of models as clients send it: to import it, or to make the directory match it."""
 
-from typing import Annotated, Any
+from enum import StrEnum
+from typing import Annotated, Any, Self
 
-from pydantic import BeforeValidator, ConfigDict, Field, StrictBool, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, model_validator
 
 from documents.freeform import FreeForm
 from documents.model import Name
 from documents.text import PrincipalId
 from service.http.form import Form, each
 from service.http.json_schema import NEVER_NULL, echoing
+from service.http.query_params import QueryModel
+from service.importing.formats import Format
+from service.importing.model_set import Action
+from service.importing.plan import OnConflict
+from service.importing.report import ImportOutcome
 from service.models.grants import asked_grants
 from service.models.schemas import GRANT, META, PARAMS, BaseOfModel, GrantForm, ModelIdForm, ShownMeta, given
 
@@ -16,6 +22,8 @@ MAX_IMPORT_MODELS, MAX_IMPORT_BYTES = 10_000, 16_000_000
 # A whole directory; only admins send one.
 MAX_SYNC_MODELS, MAX_SYNC_BYTES = 100_000, 64_000_000
 DEFAULT_MAX_DELETIONS = "10%"
+# That the report of an imported file has.
+MAX_STEPS = 10_000
 
 # What an export holds and no client can say; it has no effect.
 _SHOWN_ONLY = ("write_access", "user", "version", "created_at", "updated_at")
@@ -62,21 +70,6 @@ class ItemForm(ModelIdForm):
         return said
 
 
-class CompatibleItemForm(ItemForm):
-    """The same from an existing client, which sends more; that has no effect."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _drop_the_rest(cls, values: Any) -> Any:
-        if not isinstance(values, dict):
-            return values
-        # Such clients send null for what they do not say, but a base model that is null says that there is none.
-        said = {name: value for name, value in values.items() if value is not None or name == "base_model_id"}
-        return {name: value for name, value in said.items() if name != "user_id"}
-
-
 class ImportForm(Form):
     """Models to create or to update."""
 
@@ -84,14 +77,6 @@ class ImportForm(Form):
 
     models: Annotated[list[ItemForm], Field(max_length=MAX_IMPORT_MODELS), each(ItemForm, MAX_IMPORT_MODELS)]
     dry_run: StrictBool = Field(False, description="Only return the plan.")
-
-
-class CompatibleImportForm(ImportForm):
-    """The same from an existing client."""
-
-    models: Annotated[
-        list[CompatibleItemForm], Field(max_length=MAX_IMPORT_MODELS), each(CompatibleItemForm, MAX_IMPORT_MODELS)
-    ]  # type: ignore[assignment]
 
 
 class SyncForm(ImportForm):
@@ -111,11 +96,93 @@ class SyncForm(ImportForm):
         return deletions * 100 <= int(self.max_deletions.removesuffix("%")) * existing
 
 
-class CompatibleSyncForm(SyncForm):
-    """The same from an existing client."""
+class SentFormat(StrEnum):
+    """What a source that is sent can be."""
 
-    models: Annotated[
-        list[CompatibleItemForm],
-        Field(min_length=1, max_length=MAX_SYNC_MODELS),
-        each(CompatibleItemForm, MAX_SYNC_MODELS),
-    ]  # type: ignore[assignment]
+    AUTO = "auto"
+    MODELDECK = Format.MODELDECK.value
+    OPENWEBUI = Format.OPENWEBUI.value
+    LITELLM = Format.LITELLM.value
+    LITELLM_PRICES = Format.LITELLM_PRICES.value
+
+
+class SourceParams(QueryModel):
+    """How a source that is sent shall be imported."""
+
+    format: SentFormat | None = Field(
+        None,
+        description="The body is a file of this format, plain or gzip; `auto` recognises it by its content.",
+        examples=["openwebui"],
+    )
+    dry_run: bool = Field(False, description="With a format: only return the plan.")
+    atomic: bool = Field(True, description="With a format: all or nothing. Otherwise, what can't go in is reported.")
+    on_conflict: OnConflict = Field(
+        OnConflict.UPDATE, description="With a format: what to do with a record that exists and differs."
+    )
+    mine: bool = Field(False, description="With a format: new models are the caller's, whatever the source says.")
+    create_groups: bool = Field(
+        False, description="With a format, for admins: make the groups that grants name and that do not exist."
+    )
+
+    @model_validator(mode="after")
+    def _only_with_a_format(self) -> Self:
+        if self.format is None and self.model_fields_set:
+            raise ValueError(f"{', '.join(sorted(self.model_fields_set))}: counts only together with a format")
+        return self
+
+
+class StepShape(BaseModel):
+    """What happens to one model."""
+
+    id: str = Field(examples=["sql-tuning"])
+    fields: list[str] = Field(description="The fields that change.", examples=[["base_model_id", "access_grants"]])
+
+
+_PLAN: dict[str, Any] = {
+    "dry_run": True,
+    "counts": {"create": 0, "update": 1, "unchanged": 0, "delete": 0},
+    "create": [],
+    "update": [{"id": "sql-tuning", "fields": ["base_model_id", "access_grants"]}],
+    "unchanged": [],
+    "delete": [],
+}
+
+
+class PlanShape(BaseModel):
+    """What was done or, for a dry run, would be done."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_PLAN]})
+
+    dry_run: bool
+    counts: dict[Action, int]
+    create: list[StepShape]
+    update: list[StepShape]
+    unchanged: list[StepShape]
+    delete: list[StepShape]
+
+
+class SourceStepShape(BaseModel):
+    """What became of one record of a source, or of a part of one."""
+
+    outcome: ImportOutcome
+    position: str = Field(description="Where it stands in the source.", examples=["models[3]"])
+    kind: str = Field(examples=["model"])
+    id: str | None = Field(examples=["sql-tuning"])
+    fields: list[str] = Field(description="The fields that change.", examples=[["name"]])
+    reason: str = Field(description="Why it, or a part of it, was not taken over.", examples=[""])
+
+
+class SourceReportShape(BaseModel):
+    """What an import did or, for a dry run, would do."""
+
+    format: Format = Field(description="What the source was read as.")
+    reason: str = Field(description="How that is known.", examples=["the format was named"])
+    dry_run: bool
+    clean: bool = Field(description="Whether all of it could be taken over.")
+    changes: int = Field(description="How many records were, or would be, written.", examples=[36])
+    counts: dict[str, dict[ImportOutcome, int]] = Field(examples=[{"model": {"created": 36}}])
+    kept_out: int = Field(description="Parts of records that were not taken over.", examples=[0])
+    steps: list[SourceStepShape] = Field(
+        description=f"Of a dry run all, else those that tell of a fault; {MAX_STEPS:,} at most."
+    )
+    left_out: int = Field(description="How many steps there are besides.", examples=[0])

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from documents.grant import PrincipalType
-from service.database import Database
+from service.database.client import Database
 from service.errors import ConfigurationError, InvalidInputError, NotFoundError
 from service.importing.source import Item
 from service.people.users import find_user

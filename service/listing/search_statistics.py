@@ -10,7 +10,7 @@ from fastapi import Depends, Request
 
 from documents import ModelRecord
 from documents.derived_keys import grams
-from service.database import Database
+from service.database.client import Database
 
 log = logging.getLogger("modeldeck")
 

@@ -7,8 +7,7 @@ from documents import ModelRecord
 from service.auth import access_rule
 from service.auth.access_rule import Match
 from service.auth.authentication import Caller
-from service.database import Database
-from service.errors import NotFoundError
+from service.database.client import Database
 from service.models.item import ITEM_STAGES, render_item
 
 # A batch is in memory as a whole, and a record can have 500 KB.
@@ -23,15 +22,6 @@ async def items(
     query = {"$and": [access_rule.readable(caller), match, {"_id": {"$type": "string"}}]}
     async for batch in database.aggregate_batches(ModelRecord, query, ITEM_STAGES, size=BATCH):
         yield [render_item(record, caller, readers_see_params=readers_see_params) for record in batch]
-
-
-async def require_readable(database: Database, caller: Caller, model_ids: Sequence[str]) -> None:
-    """Raise NotFoundError, which names them, when some of the models are absent or hidden from the caller."""
-    query = {**access_rule.readable(caller), "_id": {"$in": list(model_ids)}}
-    found = {record["_id"] for record in await database.find(ModelRecord, query, fields=["_id"])}
-    missing = [model_id for model_id in dict.fromkeys(model_ids) if model_id not in found]
-    if missing:
-        raise NotFoundError(f"These models do not exist, or are not shared with you: {', '.join(missing)}")
 
 
 async def tags(database: Database, caller: Caller) -> list[str]:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from documents import ModelRecord
 from documents.revision import Change
 from service.auth.access_rule import Match
-from service.database import Database
+from service.database.client import Database
 from service.database.errors import MALFORMED_DETAIL, DatabaseError, refused_fields
 from service.database.exact_bson import Record, same_content
 from service.errors import BusyError, TooLargeError

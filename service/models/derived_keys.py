@@ -9,8 +9,9 @@ from pydantic import ValidationError
 from documents import ModelRecord, User
 from documents.derived_keys import OwnerFacts, RecordDerivedKeys, record_derived_keys
 from documents.grant import AccessGrant
-from service.database import Database, update_one
+from service.database.client import Database
 from service.database.exact_bson import Record
+from service.database.writes import update_one
 from service.models.principals import EXISTING
 from service.models.shape_check import malformed_fields
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from documents.grant import PrincipalType, group_principal, user_principal
 from documents.revision import Change
-from service.database import Database
+from service.database.client import Database
 from service.database.exact_bson import Record
 from service.models.bulk_change import BulkChange, RecordResult, RecordStatus, change_where
 from service.models.principals import Grant, Principal, absent_principals

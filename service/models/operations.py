@@ -7,7 +7,7 @@ from documents import ModelRecord
 from documents.revision import Change
 from service.auth import access_rule
 from service.auth.authentication import Caller
-from service.database import Database
+from service.database.client import Database
 from service.database.exact_bson import Record, same_content
 from service.errors import ConflictError, ForbiddenError, NotFoundError, StaleVersionError
 from service.models.bulk_change import malformed

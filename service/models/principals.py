@@ -7,7 +7,7 @@ from documents import Group, User
 from documents.grant import EVERYONE, PrincipalType
 from documents.text import text_problem
 from service.auth.access_rule import Match
-from service.database import Database
+from service.database.client import Database
 from service.database.exact_bson import Record
 from service.errors import InvalidInputError, NotFoundError
 

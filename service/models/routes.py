@@ -4,8 +4,8 @@ import re
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Header, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Depends, Header, Query, Response
+from pydantic import Field
 
 from documents import ModelRecord
 from documents.revision import Change
@@ -14,9 +14,9 @@ from service.auth import access_rule
 from service.auth.authentication import Caller
 from service.errors import InvalidInputError, NotFoundError
 from service.http.dependencies import CallerDependency, Context, ContextDependency, WriterDependency
-from service.http.json_body import documented_body, read_body
+from service.http.json_body import json_body
 from service.http.problems import BODY_FAILURES, COMMON_FAILURES, documented_header, documented_problems
-from service.http.query_params import documented, query_dependency
+from service.http.query_params import QueryModel
 from service.http.responses import json_response
 from service.models import operations
 from service.models.grants import asked_grants, replaced_grants
@@ -26,10 +26,8 @@ from service.models.schemas import AccessForm, CreateForm, ModelIdForm, UpdateFo
 _ETAG = re.compile(r'^(?:W/)?"?([1-9][0-9]{0,18})"?$', re.ASCII)
 
 
-class ModelParams(BaseModel):
+class ModelParams(QueryModel):
     """The parameters of a request for one model."""
-
-    model_config = ConfigDict(frozen=True)
 
     id: Identifier = Field(description="The model's id; it may contain `/` and `:`.", examples=["sql-tuning"])
 
@@ -83,80 +81,84 @@ async def answer_with_model(context: Context, caller: Caller, model_id: str) -> 
     return json_response(item, {"ETag": f'"{item["version"]}"'} if isinstance(item["version"], int) else None)
 
 
-def models_router(*, lenient: bool) -> APIRouter:
-    """Return the routes of single models, for the strict front door or for the compatibility door."""
-    router = APIRouter(prefix="/models", tags=["models"])
-    by_id: dict[str, Any] = {"parameters": documented(ModelParams)}
-    params_dependency = query_dependency(ModelParams, lenient=lenient)
+router = APIRouter(prefix="/models", tags=["models"])
 
-    @router.get("/model", responses=_READ, openapi_extra=by_id)
-    async def get_model(
-        caller: CallerDependency, params: Annotated[ModelParams, Depends(params_dependency)], context: ContextDependency
-    ) -> Response:
-        """Return one model. A model that is hidden from the caller is answered like one that does not exist."""
-        return await answer_with_model(context, caller, params.id)
 
-    @router.post("/create", responses=_CREATED, openapi_extra={"requestBody": documented_body(CreateForm)})
-    async def create_model(caller: WriterDependency, request: Request, context: ContextDependency) -> Response:
-        """Create a model that the caller owns.
+@router.get("/model", responses=_READ)
+async def get_model(
+    caller: CallerDependency, params: Annotated[ModelParams, Query()], context: ContextDependency
+) -> Response:
+    """Return one model. A model that is hidden from the caller is answered like one that does not exist."""
+    return await answer_with_model(context, caller, params.id)
 
-        A taken id is told, also of a model that is hidden from the caller or was deleted and belonged to somebody else.
-        """
-        form = await read_body(request, CreateForm, lenient=lenient)
-        grants = asked_grants(form.id, form.access_grants)
-        said = {**form.model_dump(exclude={"id", "access_grants"}), "access_grants": grants}
-        await operations.create(context.database, caller, form.id, said)
-        return await answer_with_model(context, caller, form.id)
 
-    @router.post("/model/update", responses=CHANGED, openapi_extra={"requestBody": documented_body(UpdateForm)})
-    async def update_model(
-        caller: WriterDependency, version: VersionDependency, request: Request, context: ContextDependency
-    ) -> Response:
-        """Change what is given of a model; the rest stays. For the owner, write grantees and admins."""
-        form = await read_body(request, UpdateForm, lenient=lenient)
-        asked = operations.ChangeRequest(caller, form.id, Change.UPDATE, version)
-        await operations.change(context.database, asked, lambda record: as_stored(form.said, record))
-        return await answer_with_model(context, caller, form.id)
+@router.post("/create", responses=_CREATED)
+async def create_model(
+    caller: WriterDependency, form: Annotated[CreateForm, json_body(CreateForm)], context: ContextDependency
+) -> Response:
+    """Create a model that the caller owns.
 
-    @router.post("/model/toggle", responses=CHANGED, openapi_extra=by_id)
-    async def toggle_model(
-        caller: WriterDependency,
-        version: VersionDependency,
-        params: Annotated[ModelParams, Depends(params_dependency)],
-        context: ContextDependency,
-    ) -> Response:
-        """Make an active model inactive, and the other way round. For the owner, write grantees and admins."""
-        asked = operations.ChangeRequest(caller, params.id, Change.TOGGLE, version)
-        await operations.change(context.database, asked, lambda record: {"is_active": not record["is_active"]})
-        return await answer_with_model(context, caller, params.id)
+    A taken id is told, also of a model that is hidden from the caller or was deleted and belonged to somebody else.
+    """
+    grants = asked_grants(form.id, form.access_grants)
+    said = {**form.model_dump(exclude={"id", "access_grants"}), "access_grants": grants}
+    await operations.create(context.database, caller, form.id, said)
+    return await answer_with_model(context, caller, form.id)
 
-    @router.post("/model/access/update", responses=CHANGED, openapi_extra={"requestBody": documented_body(AccessForm)})
-    async def update_access(
-        caller: WriterDependency, version: VersionDependency, request: Request, context: ContextDependency
-    ) -> Response:
-        """Replace all grants of a model. For the owner and admins."""
-        form = await read_body(request, AccessForm, lenient=lenient)
-        grants = asked_grants(form.id, form.access_grants)
-        asked = operations.ChangeRequest(caller, form.id, Change.ACCESS, version, manages=True)
-        await operations.change(
-            context.database, asked, lambda record: {"access_grants": replaced_grants(grants, record)}
-        )
-        return await answer_with_model(context, caller, form.id)
 
-    @router.post(
-        "/model/delete",
-        responses={**CHANGED, 200: {"description": "`true`", "model": bool}},
-        openapi_extra={"requestBody": documented_body(ModelIdForm)},
-    )
-    async def delete_model(
-        caller: WriterDependency, version: VersionDependency, request: Request, context: ContextDependency
-    ) -> Response:
-        """Delete a model; its history stays. For the owner, write grantees and admins.
+@router.post("/model/update", responses=CHANGED)
+async def update_model(
+    caller: WriterDependency,
+    version: VersionDependency,
+    form: Annotated[UpdateForm, json_body(UpdateForm)],
+    context: ContextDependency,
+) -> Response:
+    """Change what is given of a model; the rest stays. For the owner, write grantees and admins."""
+    asked = operations.ChangeRequest(caller, form.id, Change.UPDATE, version)
+    await operations.change(context.database, asked, lambda record: as_stored(form.said, record))
+    return await answer_with_model(context, caller, form.id)
 
-        The id stays its owner's: nobody else but admins can use it again.
-        """
-        form = await read_body(request, ModelIdForm, lenient=lenient)
-        await operations.delete(context.database, operations.ChangeRequest(caller, form.id, Change.DELETE, version))
-        return json_response(content=True)
 
-    return router
+@router.post("/model/toggle", responses=CHANGED)
+async def toggle_model(
+    caller: WriterDependency,
+    version: VersionDependency,
+    params: Annotated[ModelParams, Query()],
+    context: ContextDependency,
+) -> Response:
+    """Make an active model inactive, and the other way round. For the owner, write grantees and admins."""
+    asked = operations.ChangeRequest(caller, params.id, Change.TOGGLE, version)
+    await operations.change(context.database, asked, lambda record: {"is_active": not record["is_active"]})
+    return await answer_with_model(context, caller, params.id)
+
+
+@router.post("/model/access/update", responses=CHANGED)
+async def update_access(
+    caller: WriterDependency,
+    version: VersionDependency,
+    form: Annotated[AccessForm, json_body(AccessForm)],
+    context: ContextDependency,
+) -> Response:
+    """Replace all grants of a model. For the owner and admins."""
+    grants = asked_grants(form.id, form.access_grants)
+    asked = operations.ChangeRequest(caller, form.id, Change.ACCESS, version, manages=True)
+    await operations.change(context.database, asked, lambda record: {"access_grants": replaced_grants(grants, record)})
+    return await answer_with_model(context, caller, form.id)
+
+
+@router.post(
+    "/model/delete",
+    responses={**CHANGED, 200: {"description": "`true`", "model": bool}},
+)
+async def delete_model(
+    caller: WriterDependency,
+    version: VersionDependency,
+    form: Annotated[ModelIdForm, json_body(ModelIdForm)],
+    context: ContextDependency,
+) -> Response:
+    """Delete a model; its history stays. For the owner, write grantees and admins.
+
+    The id stays its owner's: nobody else but admins can use it again.
+    """
+    await operations.delete(context.database, operations.ChangeRequest(caller, form.id, Change.DELETE, version))
+    return json_response(content=True)

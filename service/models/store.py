@@ -15,8 +15,9 @@ from documents.derived_keys import OwnerFacts
 from documents.revision import Change
 from service.auth.authentication import Caller
 from service.clock import now
-from service.database import Database, Write, delete_one, insert_one, update_one
+from service.database.client import Database
 from service.database.exact_bson import Record, int64
+from service.database.writes import Write, delete_one, insert_one, update_one
 from service.errors import BusyError
 from service.models.derived_keys import owners, refresh_derived_keys
 from service.models.record import CONTENT_FIELDS, Content, build_record
@@ -215,7 +216,7 @@ async def retry_serialized(database: Database, model_id: str, attempt: Callable[
     can be faster.
     """
     deadline = time.monotonic() + database.timeout
-    async with database.turn(f"model:{model_id}"):
+    async with database.lock_in_process(f"model:{model_id}"):
         for number in count():
             if await attempt():
                 return

@@ -6,7 +6,7 @@ import threading
 from types import FrameType
 
 from indexes.ensure import check
-from service.database import Database
+from service.database.client import Database
 from service.database.errors import DatabaseError
 
 # Set when this process has been told to end. Signals concern a process, and so does this.

@@ -65,15 +65,15 @@ metrics_router = APIRouter(tags=["health"])
     responses={200: _ANSWER, **documented_problems(HTTPStatus.UNAUTHORIZED, HTTPStatus.TOO_MANY_REQUESTS)},
     response_class=Response,
 )
-async def get_metrics(request: Request, context: ContextDependency) -> Response:
+async def metrics(request: Request, context: ContextDependency) -> Response:
     """Answer with counts and times for Prometheus; the database is not asked.
 
     Where the service is configured for it, this takes a token of its own: `Authorization: Bearer <token>`.
     """
     if context.settings.metrics_token is not None:
         await resolved(request, context, partial(_require, context.settings.metrics_token))
-    metrics: Metrics = request.app.state.metrics
-    return Response(await metrics.rendered(), media_type=PLAIN)
+    collected: Metrics = request.app.state.metrics
+    return Response(await collected.rendered(), media_type=PLAIN)
 
 
 async def _require(token: SecretStr, sent: str | None) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from documents import ModelRecord
 from indexes.views import VIEW_NAMES
-from service.database import Database
+from service.database.client import Database
 from service.database.errors import DatabaseError, lacks_a_right
 from service.database.exact_bson import Record
 from service.errors import ConfigurationError, ConflictError, InvalidInputError, NotFoundError

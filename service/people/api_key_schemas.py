@@ -10,7 +10,7 @@ from documents.api_key import KeyName, Scope
 from documents.text import Identifier
 from service.auth.authentication import Caller, key_id
 from service.clock import epoch_seconds, now
-from service.database import Database
+from service.database.client import Database
 from service.database.exact_bson import Record
 from service.errors import ConflictError, InvalidInputError
 from service.http.form import Form

@@ -9,7 +9,7 @@ from documents import ApiKey, User
 from documents.api_key import Scope
 from service.auth.authentication import api_key_hash, key_id, new_api_key
 from service.clock import now
-from service.database import Database
+from service.database.client import Database
 from service.database.locks import serialized, user_lock
 from service.errors import ConflictError, InvalidInputError, NotFoundError, invalid_input
 from service.models.principals import require_existing
@@ -59,7 +59,7 @@ async def _store(database: Database, key: ApiKey, taken: str) -> None:
         if not await database.insert(key):
             raise ConflictError(taken)
 
-    await serialized(database, insert, guard=user_lock(key.user_id))
+    await serialized(database, insert, lock=user_lock(key.user_id))
 
 
 async def create_key(

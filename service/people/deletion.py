@@ -6,7 +6,7 @@ The first step of a deletion takes all access away; what follows clears up. Cut 
 from documents import ApiKey, Group, Lock, User
 from documents.grant import PrincipalType
 from service.clock import now
-from service.database import Database
+from service.database.client import Database
 from service.database.locks import create_lock, serialized, take_lock, user_lock
 from service.errors import ConflictError
 from service.models.grant_revocation import revoke_grants

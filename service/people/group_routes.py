@@ -2,15 +2,15 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, Field
 
 from documents import Group
 from documents.text import Identifier
 from service.http.dependencies import MORE_TIME, AdminDependency, AdminWriterDependency, ContextDependency
-from service.http.json_body import documented_body, read_body
+from service.http.json_body import json_body
 from service.http.pagination import PageParams
-from service.http.query_params import documented, query_dependency
+from service.http.query_params import QueryModel
 from service.http.responses import json_response
 from service.models.principals import require_existing
 from service.people import deletion, groups
@@ -21,10 +21,8 @@ from service.people.shown import GroupShape, GroupsShape, UsersShape, groups_pag
 router = APIRouter(prefix="/groups", tags=["people"])
 
 
-class GroupParams(BaseModel):
+class GroupParams(QueryModel):
     """The parameters of a request for one group."""
-
-    model_config = ConfigDict(frozen=True)
 
     id: Identifier = Field(description="The group's id.", examples=["g-platform"])
 
@@ -52,12 +50,10 @@ class ChangedShape(BaseModel):
 _CHANGED: Responses = {200: {"model": ChangedShape}, **REFUSED_BODY, **ABSENT}
 
 
-@router.get(
-    "", responses={200: {"model": GroupsShape}, **REFUSED}, openapi_extra={"parameters": documented(GroupsParams)}
-)
+@router.get("", responses={200: {"model": GroupsShape}, **REFUSED})
 async def list_groups(
     _: AdminDependency,
-    params: Annotated[GroupsParams, Depends(query_dependency(GroupsParams, lenient=False))],
+    params: Annotated[GroupsParams, Query()],
     context: ContextDependency,
 ) -> Response:
     """Return the groups, in order of id. For admins."""
@@ -68,11 +64,10 @@ async def list_groups(
 @router.get(
     "/group",
     responses={200: {"model": GroupShape}, **REFUSED, **ABSENT},
-    openapi_extra={"parameters": documented(GroupParams)},
 )
 async def get_group(
     _: AdminDependency,
-    params: Annotated[GroupParams, Depends(query_dependency(GroupParams, lenient=False))],
+    params: Annotated[GroupParams, Query()],
     context: ContextDependency,
 ) -> Response:
     """Return one group. For admins."""
@@ -82,11 +77,11 @@ async def get_group(
 @router.post(
     "/create",
     responses={200: {"model": GroupShape}, **REFUSED_BODY, **CONFLICTING},
-    openapi_extra={"requestBody": documented_body(CreateGroupForm)},
 )
-async def create_group(_: AdminWriterDependency, request: Request, context: ContextDependency) -> Response:
+async def create_group(
+    _: AdminWriterDependency, form: Annotated[CreateGroupForm, json_body(CreateGroupForm)], context: ContextDependency
+) -> Response:
     """Create a group; its members have what is granted to it and to all groups above it. For admins."""
-    form = await read_body(request, CreateGroupForm, lenient=False)
     with body_named():
         group = await groups.add_group(context.database, name=form.name, group_id=form.id, parent_id=form.parent_id)
     return json_response(await one_group(context.database, group.id))
@@ -96,11 +91,11 @@ async def create_group(_: AdminWriterDependency, request: Request, context: Cont
     "/update",
     dependencies=[MORE_TIME],
     responses={200: {"model": GroupShape}, **REFUSED_BODY, **ABSENT},
-    openapi_extra={"requestBody": documented_body(UpdateGroupForm)},
 )
-async def update_group(_: AdminWriterDependency, request: Request, context: ContextDependency) -> Response:
+async def update_group(
+    _: AdminWriterDependency, form: Annotated[UpdateGroupForm, json_body(UpdateGroupForm)], context: ContextDependency
+) -> Response:
     """Change what is given of a group; the rest stays. It can't come to stand below itself. For admins."""
-    form = await read_body(request, UpdateGroupForm, lenient=False)
     with body_named():
         await groups.update_group(context.database, form.id, form.said)
     return json_response(await one_group(context.database, form.id))
@@ -110,14 +105,14 @@ async def update_group(_: AdminWriterDependency, request: Request, context: Cont
     "/delete",
     dependencies=[MORE_TIME],
     responses={**DONE, **REFUSED_BODY, **ABSENT, **CONFLICTING},
-    openapi_extra={"requestBody": documented_body(GroupIdForm)},
 )
-async def delete_group(admin: AdminWriterDependency, request: Request, context: ContextDependency) -> Response:
+async def delete_group(
+    admin: AdminWriterDependency, form: Annotated[GroupIdForm, json_body(GroupIdForm)], context: ContextDependency
+) -> Response:
     """Delete a group and all grants to it; the groups right below it go up to its parent. For admins.
 
     Its memberships end as soon as this begins; when it is interrupted, send it again.
     """
-    form = await read_body(request, GroupIdForm, lenient=False)
     await deletion.delete_group(context.database, form.id, admin.user_id)
     return json_response(content=True)
 
@@ -125,11 +120,10 @@ async def delete_group(admin: AdminWriterDependency, request: Request, context: 
 @router.get(
     "/members",
     responses={200: {"model": UsersShape}, **REFUSED, **ABSENT},
-    openapi_extra={"parameters": documented(MembersParams)},
 )
 async def list_members(
     _: AdminDependency,
-    params: Annotated[MembersParams, Depends(query_dependency(MembersParams, lenient=False))],
+    params: Annotated[MembersParams, Query()],
     context: ContextDependency,
 ) -> Response:
     """Return the users who are a member of a group themselves, in order of email. For admins."""
@@ -141,11 +135,11 @@ async def list_members(
     "/members/add",
     dependencies=[MORE_TIME],
     responses=_CHANGED,
-    openapi_extra={"requestBody": documented_body(MembersForm)},
 )
-async def add_members(_: AdminWriterDependency, request: Request, context: ContextDependency) -> Response:
+async def add_members(
+    _: AdminWriterDependency, form: Annotated[MembersForm, json_body(MembersForm)], context: ContextDependency
+) -> Response:
     """Make users members of a group, all or none of them. For admins."""
-    form = await read_body(request, MembersForm, lenient=False)
     with body_named():
         changed = await groups.join_group(context.database, form.id, form.user_ids)
     return json_response({"changed": changed})
@@ -155,11 +149,11 @@ async def add_members(_: AdminWriterDependency, request: Request, context: Conte
     "/members/remove",
     dependencies=[MORE_TIME],
     responses=_CHANGED,
-    openapi_extra={"requestBody": documented_body(MembersForm)},
 )
-async def remove_members(_: AdminWriterDependency, request: Request, context: ContextDependency) -> Response:
+async def remove_members(
+    _: AdminWriterDependency, form: Annotated[MembersForm, json_body(MembersForm)], context: ContextDependency
+) -> Response:
     """End the memberships of users in a group, of all or of none. For admins."""
-    form = await read_body(request, MembersForm, lenient=False)
     with body_named():
         changed = await groups.leave_group(context.database, form.id, form.user_ids)
     return json_response({"changed": changed})

@@ -10,7 +10,7 @@ from documents import Group, User
 from documents.grant import PrincipalType
 from service.auth.access_rule import Match
 from service.clock import now
-from service.database import Database
+from service.database.client import Database
 from service.database.locks import serialized
 from service.errors import ConflictError, InvalidInputError, invalid_input
 from service.models.principals import EXISTING, require_all_existing, require_existing

@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 from documents import ApiKey, Group, User
 from documents.grant import PrincipalType
-from service.database import Database
+from service.database.client import Database
 from service.errors import ConflictError
 from service.models.grant_revocation import revoke_grants
 

@@ -2,15 +2,14 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
 from documents.api_key import Scope
 from documents.user import Role
 from service.http.dependencies import CallerDependency, ContextDependency, WriterDependency
-from service.http.json_body import documented_body, read_body
+from service.http.json_body import json_body
 from service.http.problems import COMMON_FAILURES, documented_problems
-from service.http.query_params import NoParams, query_dependency
 from service.http.responses import json_response
 from service.people.api_key_schemas import LISTED_KEYS, NOT_KEPT, KeyForm, NewKeyShape, RevokeForm, keys_of, make_key
 from service.people.api_keys import revoke_key
@@ -34,11 +33,8 @@ class SelfShape(BaseModel):
     )
 
 
-_NoParameters = Annotated[NoParams, Depends(query_dependency(NoParams, lenient=False))]
-
-
 @router.get("/me", responses={200: {"model": SelfShape}, **documented_problems(*COMMON_FAILURES)})
-async def get_self(caller: CallerDependency, _: _NoParameters, context: ContextDependency) -> Response:
+async def get_self(caller: CallerDependency, context: ContextDependency) -> Response:
     """Return who is asking."""
     user = await one_user(context.database, caller.user_id)
     groups = sorted(name.partition(":")[2] for name in caller.principals if name.startswith("group:"))
@@ -47,7 +43,7 @@ async def get_self(caller: CallerDependency, _: _NoParameters, context: ContextD
 
 
 @router.get("/keys", responses={200: LISTED_KEYS, **documented_problems(*COMMON_FAILURES)})
-async def list_keys(caller: CallerDependency, _: _NoParameters, context: ContextDependency) -> Response:
+async def list_keys(caller: CallerDependency, context: ContextDependency) -> Response:
     """Return the caller's keys, oldest first, without their secrets."""
     return json_response(await keys_of(context.database, caller.user_id))
 
@@ -55,11 +51,11 @@ async def list_keys(caller: CallerDependency, _: _NoParameters, context: Context
 @router.post(
     "/keys/create",
     responses={200: {"model": NewKeyShape}, **REFUSED_BODY, **ABSENT, **CONFLICTING},
-    openapi_extra={"requestBody": documented_body(KeyForm)},
 )
-async def create_own_key(caller: WriterDependency, request: Request, context: ContextDependency) -> Response:
+async def create_own_key(
+    caller: WriterDependency, form: Annotated[KeyForm, json_body(KeyForm)], context: ContextDependency
+) -> Response:
     """Make a key of the caller's. It can do at most what they can, and expires no later than the key that is sent."""
-    form = await read_body(request, KeyForm, lenient=False)
     key = await make_key(context.database, caller, caller.user_id, form)
     return json_response(key, NOT_KEPT)
 
@@ -67,10 +63,10 @@ async def create_own_key(caller: WriterDependency, request: Request, context: Co
 @router.post(
     "/keys/revoke",
     responses={**DONE, **REFUSED_BODY, **ABSENT},
-    openapi_extra={"requestBody": documented_body(RevokeForm)},
 )
-async def revoke_own_key(caller: WriterDependency, request: Request, context: ContextDependency) -> Response:
+async def revoke_own_key(
+    caller: WriterDependency, form: Annotated[RevokeForm, json_body(RevokeForm)], context: ContextDependency
+) -> Response:
     """Revoke a key of the caller's: it does not count from the next request on."""
-    form = await read_body(request, RevokeForm, lenient=False)
     await revoke_key(context.database, caller.user_id, form.id)
     return json_response(content=True)

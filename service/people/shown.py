@@ -9,7 +9,7 @@ from documents import Group, User
 from documents.user import Role
 from service.auth.access_rule import Match
 from service.clock import epoch_seconds
-from service.database import Database
+from service.database.client import Database
 from service.database.exact_bson import Record
 from service.http.pagination import PageParams
 from service.models.principals import EXISTING, require_existing

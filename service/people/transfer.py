@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from documents import User
 from documents.revision import Change
-from service.database import Database
+from service.database.client import Database
 from service.errors import InvalidInputError
 from service.models.bulk_change import BulkChange, RecordResult, RecordStatus, change_each, change_where
 from service.models.principals import EXISTING

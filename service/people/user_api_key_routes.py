@@ -2,14 +2,14 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Query, Response
+from pydantic import Field
 
 from documents import User
 from documents.text import Identifier
 from service.http.dependencies import AdminDependency, AdminWriterDependency, ContextDependency
-from service.http.json_body import documented_body, read_body
-from service.http.query_params import documented, query_dependency
+from service.http.json_body import json_body
+from service.http.query_params import QueryModel
 from service.http.responses import json_response
 from service.models.principals import require_existing
 from service.people.api_key_schemas import LISTED_KEYS, NOT_KEPT, NewKeyShape, keys_of, make_key
@@ -20,10 +20,8 @@ from service.people.schemas import RevokeUserKeyForm, UserKeyForm
 router = APIRouter(prefix="/users/keys", tags=["people"])
 
 
-class UserKeysParams(BaseModel):
+class UserKeysParams(QueryModel):
     """Whose keys."""
-
-    model_config = ConfigDict(frozen=True)
 
     user_id: Identifier = Field(description="The user's id.", examples=["u-ben"])
 
@@ -31,11 +29,10 @@ class UserKeysParams(BaseModel):
 @router.get(
     "",
     responses={200: LISTED_KEYS, **REFUSED, **ABSENT},
-    openapi_extra={"parameters": documented(UserKeysParams)},
 )
 async def list_user_keys(
     _: AdminDependency,
-    params: Annotated[UserKeysParams, Depends(query_dependency(UserKeysParams, lenient=False))],
+    params: Annotated[UserKeysParams, Query()],
     context: ContextDependency,
 ) -> Response:
     """Return a user's keys, oldest first, without their secrets. For admins."""
@@ -46,14 +43,14 @@ async def list_user_keys(
 @router.post(
     "/create",
     responses={200: {"model": NewKeyShape}, **REFUSED_BODY, **ABSENT, **CONFLICTING},
-    openapi_extra={"requestBody": documented_body(UserKeyForm)},
 )
-async def create_user_key(admin: AdminWriterDependency, request: Request, context: ContextDependency) -> Response:
+async def create_user_key(
+    admin: AdminWriterDependency, form: Annotated[UserKeyForm, json_body(UserKeyForm)], context: ContextDependency
+) -> Response:
     """Make a key of a user's. It can do at most what they can, and expires no later than the key that is sent.
 
     For admins.
     """
-    form = await read_body(request, UserKeyForm, lenient=False)
     key = await make_key(context.database, admin, form.user_id, form)
     return json_response(key, NOT_KEPT)
 
@@ -61,10 +58,12 @@ async def create_user_key(admin: AdminWriterDependency, request: Request, contex
 @router.post(
     "/revoke",
     responses={**DONE, **REFUSED_BODY, **ABSENT},
-    openapi_extra={"requestBody": documented_body(RevokeUserKeyForm)},
 )
-async def revoke_user_key(_: AdminWriterDependency, request: Request, context: ContextDependency) -> Response:
+async def revoke_user_key(
+    _: AdminWriterDependency,
+    form: Annotated[RevokeUserKeyForm, json_body(RevokeUserKeyForm)],
+    context: ContextDependency,
+) -> Response:
     """Revoke a key of a user's: it does not count from the next request on. For admins."""
-    form = await read_body(request, RevokeUserKeyForm, lenient=False)
     await revoke_key(context.database, form.user_id, form.id)
     return json_response(content=True)

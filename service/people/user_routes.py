@@ -3,17 +3,17 @@
 import re
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Request, Response
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, BeforeValidator, Field
 
 from documents.folding import fold
 from documents.text import STORABLE, Identifier
 from documents.user import Role
 from service.auth.access_rule import Match
 from service.http.dependencies import MORE_TIME, AdminDependency, AdminWriterDependency, ContextDependency
-from service.http.json_body import documented_body, read_body
+from service.http.json_body import json_body
 from service.http.pagination import PageParams
-from service.http.query_params import documented, query_dependency
+from service.http.query_params import QueryModel
 from service.http.responses import json_response
 from service.listing.params import MAX_QUERY_LENGTH, blank_is_absent
 from service.models.bulk_change import RecordStatus
@@ -28,10 +28,8 @@ router = APIRouter(prefix="/users", tags=["people"])
 _Query = Annotated[str, Field(max_length=MAX_QUERY_LENGTH), STORABLE]
 
 
-class UserParams(BaseModel):
+class UserParams(QueryModel):
     """The parameters of a request for one user."""
-
-    model_config = ConfigDict(frozen=True)
 
     id: Identifier = Field(description="The user's id.", examples=["u-ben"])
 
@@ -79,12 +77,10 @@ class TransferShape(BaseModel):
     failed: list[FailureShape] = Field(description="Those that were not, and why.")
 
 
-@router.get(
-    "", responses={200: {"model": UsersShape}, **REFUSED}, openapi_extra={"parameters": documented(UsersParams)}
-)
+@router.get("", responses={200: {"model": UsersShape}, **REFUSED})
 async def list_users(
     _: AdminDependency,
-    params: Annotated[UsersParams, Depends(query_dependency(UsersParams, lenient=False))],
+    params: Annotated[UsersParams, Query()],
     context: ContextDependency,
 ) -> Response:
     """Return the users, in order of email. For admins."""
@@ -94,11 +90,10 @@ async def list_users(
 @router.get(
     "/user",
     responses={200: {"model": UserShape}, **REFUSED, **ABSENT},
-    openapi_extra={"parameters": documented(UserParams)},
 )
 async def get_user(
     _: AdminDependency,
-    params: Annotated[UserParams, Depends(query_dependency(UserParams, lenient=False))],
+    params: Annotated[UserParams, Query()],
     context: ContextDependency,
 ) -> Response:
     """Return one user. For admins."""
@@ -108,14 +103,14 @@ async def get_user(
 @router.post(
     "/create",
     responses={200: {"model": UserShape}, **REFUSED_BODY, **CONFLICTING},
-    openapi_extra={"requestBody": documented_body(CreateUserForm)},
 )
-async def create_user(_: AdminWriterDependency, request: Request, context: ContextDependency) -> Response:
+async def create_user(
+    _: AdminWriterDependency, form: Annotated[CreateUserForm, json_body(CreateUserForm)], context: ContextDependency
+) -> Response:
     """Create a user; `POST /users/keys/create` gives them a key. For admins.
 
     An id can be used again when its user was deleted: the new user then owns the models that the earlier one left.
     """
-    form = await read_body(request, CreateUserForm, lenient=False)
     with body_named():
         user = await users.add_user(context.database, **form.model_dump(exclude={"id"}), user_id=form.id)
     return json_response(await one_user(context.database, user.id))
@@ -125,14 +120,14 @@ async def create_user(_: AdminWriterDependency, request: Request, context: Conte
     "/update",
     dependencies=[MORE_TIME],
     responses={200: {"model": UserShape}, **REFUSED_BODY, **ABSENT, **CONFLICTING},
-    openapi_extra={"requestBody": documented_body(UpdateUserForm)},
 )
-async def update_user(_: AdminWriterDependency, request: Request, context: ContextDependency) -> Response:
+async def update_user(
+    _: AdminWriterDependency, form: Annotated[UpdateUserForm, json_body(UpdateUserForm)], context: ContextDependency
+) -> Response:
     """Change what is given of a user; the rest stays. Their models are found by a new name at once. For admins.
 
     The last active admin stays an active admin.
     """
-    form = await read_body(request, UpdateUserForm, lenient=False)
     await users.update_user(context.database, form.id, form.said)
     return json_response(await one_user(context.database, form.id))
 
@@ -141,15 +136,15 @@ async def update_user(_: AdminWriterDependency, request: Request, context: Conte
     "/delete",
     dependencies=[MORE_TIME],
     responses={**DONE, **REFUSED_BODY, **ABSENT, **CONFLICTING},
-    openapi_extra={"requestBody": documented_body(UserIdForm)},
 )
-async def delete_user(admin: AdminWriterDependency, request: Request, context: ContextDependency) -> Response:
+async def delete_user(
+    admin: AdminWriterDependency, form: Annotated[UserIdForm, json_body(UserIdForm)], context: ContextDependency
+) -> Response:
     """Delete a user, their keys and all grants to them. For admins, also themselves, but for the last active one.
 
     Their models stay, without an owner, until `POST /users/transfer` gives them to somebody. They have no access any
     more as soon as this begins; when it is interrupted, send it again.
     """
-    form = await read_body(request, UserIdForm, lenient=False)
     await deletion.delete_user(context.database, form.id, admin.user_id)
     return json_response(content=True)
 
@@ -158,15 +153,15 @@ async def delete_user(admin: AdminWriterDependency, request: Request, context: C
     "/transfer",
     dependencies=[MORE_TIME],
     responses={200: {"model": TransferShape}, **REFUSED_BODY},
-    openapi_extra={"requestBody": documented_body(TransferForm)},
 )
-async def transfer_models(admin: AdminWriterDependency, request: Request, context: ContextDependency) -> Response:
+async def transfer_models(
+    admin: AdminWriterDependency, form: Annotated[TransferForm, json_body(TransferForm)], context: ContextDependency
+) -> Response:
     """Make another user the owner of a user's models, of all or of some. For admins.
 
     Grants stay as they are. Those of `ids` that are not the earlier owner's are told as `not found`. When it is
     interrupted, send it again.
     """
-    form = await read_body(request, TransferForm, lenient=False)
     with body_named():
         outcomes = await transfer(context.database, form.from_user_id, form.to_user_id, form.ids, by=admin.user_id)
     transferred = [outcome for outcome in outcomes if outcome.status is RecordStatus.CHANGED]

@@ -13,8 +13,9 @@ from documents.grant import PrincipalType
 from documents.text import text_problem
 from documents.user import Role
 from service.clock import now
-from service.database import Database, update_one
+from service.database.client import Database
 from service.database.locks import serialized
+from service.database.writes import update_one
 from service.errors import ConflictError, NotFoundError, invalid_input
 from service.models.derived_keys import owners, refresh_derived_keys
 from service.models.principals import EXISTING, require_all_existing, require_existing

@@ -3,7 +3,7 @@
 from documents import ApiKey
 from documents.api_key import Scope
 from service.auth.authentication import api_key_hash, key_id
-from service.database import Database
+from service.database.client import Database
 from service.errors import ConflictError, InvalidInputError, NotFoundError
 from service.importing.operations import ExistingPrincipals
 from service.importing.plan import EXISTS, Decision, ImportOptions

@@ -6,9 +6,10 @@ from documents import Group, User
 from documents.grant import PrincipalType
 from documents.text import MAX_ID_LENGTH, text_problem
 from service.clock import now
-from service.database import Database, Write, insert_one, stored, update_one
+from service.database.client import Database
 from service.database.exact_bson import Record
 from service.database.locks import serialized
+from service.database.writes import Write, insert_one, stored, update_one
 from service.errors import ConflictError
 from service.importing.operations import ExistingPrincipals, batches
 from service.importing.plan import ATTEMPTS, BEING_DELETED, CONTENDED, Decision, ImportOptions, decide_update

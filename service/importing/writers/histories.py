@@ -6,8 +6,9 @@ from typing import Any
 
 from documents import ModelRecord, Revision
 from documents.revision import Change
-from service.database import Database, insert_one
+from service.database.client import Database
 from service.database.exact_bson import Record, int64
+from service.database.writes import insert_one
 from service.importing.plan import Decision, ImportOptions
 from service.importing.records import ImportedRevision
 from service.importing.report import ImportOutcome, Report

@@ -9,7 +9,7 @@ from typing import Any
 from documents.grant import EVERYONE, AccessGrant, PrincipalType
 from documents.image import image_problem
 from documents.revision import Change
-from service.database import Database
+from service.database.client import Database
 from service.database.exact_bson import Record
 from service.errors import ConflictError, InvalidInputError, TooLargeError
 from service.importing.operations import (

@@ -9,8 +9,9 @@ from documents.derived_keys import user_derived_keys
 from documents.folding import fold
 from documents.grant import PrincipalType
 from service.clock import now
-from service.database import Database, Write, insert_one, stored, update_one
+from service.database.client import Database
 from service.database.exact_bson import Record
+from service.database.writes import Write, insert_one, stored, update_one
 from service.errors import ConflictError
 from service.importing.operations import ExistingPrincipals
 from service.importing.plan import ATTEMPTS, BEING_DELETED, CONTENDED, Decision, ImportOptions, decide_update

@@ -14,7 +14,7 @@ from documents.user import Role
 from service.auth import access_rule
 from service.auth.access_rule import Match
 from service.auth.authentication import Caller
-from service.database import Database
+from service.database.client import Database
 from service.database.exact_bson import Record
 from service.errors import ForbiddenError, NotFoundError
 from service.models.operations import HIDDEN, NOT_MANAGED

@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, Field
 
 from documents.grant import Permission
@@ -11,7 +11,6 @@ from documents.text import Identifier
 from service.http.dependencies import CallerDependency, ContextDependency
 from service.http.pagination import PageParams
 from service.http.problems import COMMON_FAILURES, documented_problems
-from service.http.query_params import documented, query_dependency
 from service.http.responses import json_response
 from service.models.access.explanation import PathKind, explain_all, explain_one
 
@@ -89,24 +88,20 @@ _RESPONSES: dict[int | str, dict[str, Any]] = {
 }
 
 
-def explain_router(*, lenient: bool) -> APIRouter:
-    """Return the route that explains access, for the strict front door or for the compatibility door."""
-    router = APIRouter(prefix="/models", tags=["access"])
-    access_params = query_dependency(AccessParams, lenient=lenient)
+router = APIRouter(prefix="/models", tags=["access"])
 
-    @router.get("/model/access", responses=_RESPONSES, openapi_extra={"parameters": documented(AccessParams)})
-    async def explain_access(
-        caller: CallerDependency, params: Annotated[AccessParams, Depends(access_params)], context: ContextDependency
-    ) -> Response:
-        """Return who may read and write a model and by which paths, or whether and why one user may.
 
-        For the owner and admins; about themselves, all who may read the model can ask. So an owner learns the ids and
-        names of those whom they share a model with, by a group or with everyone too. A key that is for
-        reading only can take away from what its user may do, which is not looked at here.
-        """
-        if params.user_id is not None:
-            return json_response(await explain_one(context.database, caller, params.id, params.user_id))
-        items, total = await explain_all(context.database, caller, params.id, skip=params.skip, limit=params.page_size)
-        return json_response({"items": items, "total": total})
+@router.get("/model/access", responses=_RESPONSES)
+async def explain_access(
+    caller: CallerDependency, params: Annotated[AccessParams, Query()], context: ContextDependency
+) -> Response:
+    """Return who may read and write a model and by which paths, or whether and why one user may.
 
-    return router
+    For the owner and admins; about themselves, all who may read the model can ask. So an owner learns the ids and
+    names of those whom they share a model with, by a group or with everyone too. A key that is for
+    reading only can take away from what its user may do, which is not looked at here.
+    """
+    if params.user_id is not None:
+        return json_response(await explain_one(context.database, caller, params.id, params.user_id))
+    items, total = await explain_all(context.database, caller, params.id, skip=params.skip, limit=params.page_size)
+    return json_response({"items": items, "total": total})

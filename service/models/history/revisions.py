@@ -7,7 +7,7 @@ from documents import Revision
 from documents.revision import Change
 from service.auth.authentication import Caller
 from service.clock import epoch_seconds
-from service.database import Database
+from service.database.client import Database
 from service.database.exact_bson import Record, same_content
 from service.errors import NotFoundError
 from service.models.operations import ChangeRequest, require_changeable

@@ -3,18 +3,18 @@
 from http import HTTPStatus
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Path, Request, Response
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from fastapi import APIRouter, Path, Query, Response
+from pydantic import BaseModel, BeforeValidator, Field
 from starlette.convertors import Convertor, register_url_convertor
 
 from documents.revision import Change
 from documents.text import Identifier
 from service.errors import InvalidInputError
 from service.http.dependencies import CallerDependency, ContextDependency, WriterDependency
-from service.http.json_body import documented_body, read_body
+from service.http.json_body import json_body
 from service.http.pagination import PageParams, whole_number
 from service.http.problems import COMMON_FAILURES, documented_problems
-from service.http.query_params import NoParams, documented, query_dependency
+from service.http.query_params import QueryModel
 from service.http.responses import json_response
 from service.models import operations
 from service.models.history import revisions
@@ -53,10 +53,8 @@ class HistoryParams(PageParams):
     id: Identifier = Field(description="The model's id.", examples=["sql-tuning"])
 
 
-class DifferenceParams(BaseModel):
+class DifferenceParams(QueryModel):
     """The parameters of a comparison."""
-
-    model_config = ConfigDict(frozen=True)
 
     id: Identifier = Field(description="The model's id.", examples=["sql-tuning"])
     earlier: WholeNumber = Field(description="A version of the model.", examples=[1])
@@ -107,69 +105,63 @@ class DifferenceShape(BaseModel):
     after: Any = Field(None, examples=["SQL Tuning"])
 
 
-def history_router(*, lenient: bool) -> APIRouter:
-    """Return the history routes, for the strict front door or for the compatibility door."""
-    router = APIRouter(prefix="/models/model/history", tags=["history"])
-    page_params = query_dependency(HistoryParams, lenient=lenient)
-    difference_params = query_dependency(DifferenceParams, lenient=lenient)
-    no_params = query_dependency(NoParams, lenient=lenient)
+router = APIRouter(prefix="/models/model/history", tags=["history"])
 
-    @router.get(
-        "",
-        responses={200: {"model": HistoryShape}, **_REFUSALS},
-        openapi_extra={"parameters": documented(HistoryParams)},
-    )
-    async def list_revisions(
-        caller: CallerDependency, params: Annotated[HistoryParams, Depends(page_params)], context: ContextDependency
-    ) -> Response:
-        """Return the changes of a model, newest first. For those who may change it: they show its prompts."""
-        items, total = await revisions.page(
-            context.database, caller, params.id, skip=params.skip, limit=params.page_size
-        )
-        return json_response({"items": items, "total": total})
 
-    @router.get(
-        "/diff",
-        responses={200: {"model": list[DifferenceShape], "description": "All that differs."}, **_REFUSALS},
-        openapi_extra={"parameters": documented(DifferenceParams)},
-    )
-    async def compare_versions(
-        caller: CallerDependency,
-        params: Annotated[DifferenceParams, Depends(difference_params)],
-        context: ContextDependency,
-    ) -> Response:
-        """Return what differs between two versions of a model."""
-        before, after = [
-            await revisions.said_at(context.database, caller, params.id, version)
-            for version in (params.earlier, params.later)
-        ]
-        return json_response(list(revisions.differences(before, after)))
+@router.get(
+    "",
+    responses={200: {"model": HistoryShape}, **_REFUSALS},
+)
+async def list_revisions(
+    caller: CallerDependency, params: Annotated[HistoryParams, Query()], context: ContextDependency
+) -> Response:
+    """Return the changes of a model, newest first. For those who may change it: they show its prompts."""
+    items, total = await revisions.page(context.database, caller, params.id, skip=params.skip, limit=params.page_size)
+    return json_response({"items": items, "total": total})
 
-    @router.post("/restore", responses=CHANGED, openapi_extra={"requestBody": documented_body(RestoreForm)})
-    async def restore_revision(
-        caller: WriterDependency, version: VersionDependency, request: Request, context: ContextDependency
-    ) -> Response:
-        """Make what a model said after a revision its newest version; grants and owner stay as they are."""
-        form = await read_body(request, RestoreForm, lenient=lenient)
-        found = await revisions.revision(context.database, caller, form.revision)
-        if found["model_id"] != form.id or found["after"] is None:
-            msg = "must be a revision of this model that it can go back to"
-            raise InvalidInputError([{"loc": ["body", "revision"], "msg": msg}])
-        said = {field: found["after"][field] for field in revisions.RESTORED_FIELDS if field in found["after"]}
-        asked = operations.ChangeRequest(caller, form.id, Change.RESTORE, version)
-        await operations.change(context.database, asked, lambda _: said)
-        return await answer_with_model(context, caller, form.id)
 
-    @router.get(f"/{{revision:{_RevisionId.name}}}", responses={200: {"model": RevisionShape}, **_REFUSALS})
-    async def get_revision(
-        caller: CallerDependency,
-        _: Annotated[NoParams, Depends(no_params)],
-        revision: Annotated[
-            str, Path(pattern=f"^{_RevisionId.regex}$", description="The revision's id.", examples=[_REVISION])
-        ],
-        context: ContextDependency,
-    ) -> Response:
-        """Return one change of a model with what it said before and after."""
-        return json_response(revisions.whole(await revisions.revision(context.database, caller, revision)))
+@router.get(
+    "/diff",
+    responses={200: {"model": list[DifferenceShape], "description": "All that differs."}, **_REFUSALS},
+)
+async def compare_versions(
+    caller: CallerDependency,
+    params: Annotated[DifferenceParams, Query()],
+    context: ContextDependency,
+) -> Response:
+    """Return what differs between two versions of a model."""
+    before, after = [
+        await revisions.said_at(context.database, caller, params.id, version)
+        for version in (params.earlier, params.later)
+    ]
+    return json_response(list(revisions.differences(before, after)))
 
-    return router
+
+@router.post("/restore", responses=CHANGED)
+async def restore_revision(
+    caller: WriterDependency,
+    version: VersionDependency,
+    form: Annotated[RestoreForm, json_body(RestoreForm)],
+    context: ContextDependency,
+) -> Response:
+    """Make what a model said after a revision its newest version; grants and owner stay as they are."""
+    found = await revisions.revision(context.database, caller, form.revision)
+    if found["model_id"] != form.id or found["after"] is None:
+        msg = "must be a revision of this model that it can go back to"
+        raise InvalidInputError([{"loc": ["body", "revision"], "msg": msg}])
+    said = {field: found["after"][field] for field in revisions.RESTORED_FIELDS if field in found["after"]}
+    asked = operations.ChangeRequest(caller, form.id, Change.RESTORE, version)
+    await operations.change(context.database, asked, lambda _: said)
+    return await answer_with_model(context, caller, form.id)
+
+
+@router.get(f"/{{revision:{_RevisionId.name}}}", responses={200: {"model": RevisionShape}, **_REFUSALS})
+async def get_revision(
+    caller: CallerDependency,
+    revision: Annotated[
+        str, Path(pattern=f"^{_RevisionId.regex}$", description="The revision's id.", examples=[_REVISION])
+    ],
+    context: ContextDependency,
+) -> Response:
+    """Return one change of a model with what it said before and after."""
+    return json_response(revisions.whole(await revisions.revision(context.database, caller, revision)))

@@ -11,7 +11,7 @@ from pymongo.database import Database as SyncDatabase
 
 from documents.api_key import Scope
 from documents.user import Role
-from service.database import Database
+from service.database.client import Database
 from service.settings import Settings
 from tests.conftest import TIMEOUT_SECONDS
 from tests.support.commands import CommandLine

@@ -12,7 +12,7 @@ from pydantic import SecretStr
 from pymongo.database import Database as SyncDatabase
 
 from service.auth.authentication import Authenticator, new_api_key
-from service.database import Database
+from service.database.client import Database
 from service.errors import InvalidInputError
 from service.people.api_keys import adopt_key
 from service.people.users import find_user

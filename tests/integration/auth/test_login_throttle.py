@@ -5,7 +5,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from service.database import Database
+from service.database.client import Database
 from tests.conftest import Commands, settings_in
 from tests.support.commands import CommandLine
 from tests.support.directory import LIST, Directory
@@ -23,7 +23,7 @@ async def test_too_many_wrong_keys_are_answered_with_429_and_without_the_databas
     kind: str, mongod: Database, commands: Commands, tmp_path: Path
 ) -> None:
     settings = settings_in(tmp_path).model_copy(update={"auth_failures_per_minute": LIMIT})
-    async with Directory.on(mongod, settings) as directory:
+    async with Directory.on(mongod, settings, new_app=True) as directory:
         for user in ("ann", "ben"):
             await directory.user(user)
         assert (await directory.get(LIST, "ann")).status_code == 200

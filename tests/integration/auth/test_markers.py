@@ -12,7 +12,6 @@ import pytest
 from pymongo.errors import AutoReconnect, ExecutionTimeout, OperationFailure
 
 from documents.user import Role
-from service.database import Database
 from tests.support.directory import LIST, Directory, grant, model
 from tests.support.examples import EXAMPLES, REVISION, Raw
 from tests.support.injections import attacks
@@ -180,8 +179,8 @@ async def test_no_failure_tells_what_it_is_about(
     async def fail(*_: Any, **__: Any) -> Any:
         raise failure
 
-    for name in ("find", "aggregate"):
-        monkeypatch.setattr(Database, name, fail)
+    for name in ("find", "get", "aggregate"):
+        monkeypatch.setattr(there.database, name, fail)
     for path in (LIST, f"/api/models/model?id={READABLE}", "/api/v1/models/tags", "/api/me"):
         answer = await there.client.get(path, headers=headers)
         assert answer.status_code in (500, 503, 504), path

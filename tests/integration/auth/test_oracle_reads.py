@@ -4,30 +4,18 @@ import asyncio
 import csv
 import io
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 import pytest
 
 from documents import Revision
-from service.database import Database
-from tests.conftest import emptied, settings_in
-from tests.support.directory import Directory
 from tests.support.oracle import COMPARED_FIELDS, has_tag
 from tests.support.world import CLIENTS, REQUESTS, World
 
 MODELS = "/api/models"
 GETS, SUBSETS, VERDICTS = REQUESTS, REQUESTS // 16, REQUESTS // 6
 FORMATS = ("modeldeck", "openwebui", "jsonl", "csv")
-
-
-@pytest.fixture(scope="module")
-async def world(real_database: Database, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
-    """One for all of these tests, which change nothing."""
-    folder = tmp_path_factory.mktemp("world")
-    await emptied(real_database)
-    async with Directory.on(real_database, settings_in(folder)) as directory:
-        yield await World.fill(directory, folder)
 
 
 async def _each(things: Iterable[Any], ask: Callable[[Any], Awaitable[None]]) -> None:

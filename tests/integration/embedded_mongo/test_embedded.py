@@ -127,6 +127,7 @@ def test_a_killed_mongod_is_started_anew_with_what_it_had_stored(shell: CommandL
     gone(data_dir)
 
 
+@pytest.mark.faults
 def test_the_mongod_of_a_killed_command_is_joined_and_stopped_by_the_next(shell: CommandLine, data_dir: Path) -> None:
     with holder(data_dir) as victim:
         victim.kill()
@@ -137,6 +138,7 @@ def test_the_mongod_of_a_killed_command_is_joined_and_stopped_by_the_next(shell:
     assert starts(data_dir) == 1
 
 
+@pytest.mark.faults
 def test_a_command_killed_while_its_mongod_starts_blocks_nobody(shell: CommandLine, data_dir: Path) -> None:
     victim = shell.start(*USER, "a@example.com")
     until(lambda: mongods(data_dir), "mongod is being started")
@@ -146,6 +148,7 @@ def test_a_command_killed_while_its_mongod_starts_blocks_nobody(shell: CommandLi
     gone(data_dir)
 
 
+@pytest.mark.faults
 def test_a_command_killed_while_its_mongod_stops_blocks_nobody(shell: CommandLine, data_dir: Path) -> None:
     with holder(data_dir) as victim:
         [pid] = mongods(data_dir)
@@ -161,6 +164,7 @@ def test_a_command_killed_while_its_mongod_stops_blocks_nobody(shell: CommandLin
     assert starts(data_dir) == 2
 
 
+@pytest.mark.faults
 def test_an_interrupted_start_leaves_no_mongod(shell: CommandLine, data_dir: Path) -> None:
     interrupted = shell.start(*USER, "a@example.com")
     until(lambda: mongods(data_dir), "mongod is being started")
@@ -170,6 +174,7 @@ def test_an_interrupted_start_leaves_no_mongod(shell: CommandLine, data_dir: Pat
     gone(data_dir)
 
 
+@pytest.mark.faults
 def test_a_start_that_is_interrupted_before_it_knows_its_mongod_leaves_none(data_dir: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", INTERRUPTED, str(data_dir)], capture_output=True, text=True, timeout=60, check=True
@@ -228,6 +233,7 @@ def test_the_keeper_stays_while_somebody_is_connected_and_ends_when_nobody_is(da
     gone(data_dir)
 
 
+@pytest.mark.faults
 def test_the_keeper_does_not_leave_a_mongod_that_is_too_busy_to_answer(data_dir: Path) -> None:
     embedded = EmbeddedMongo(data_dir)
     keeper = subprocess.Popen([sys.executable, "-c", KEEPER, str(data_dir)], stdout=subprocess.PIPE, text=True)

@@ -9,7 +9,7 @@ from pymongo.errors import AutoReconnect, PyMongoError, ServerSelectionTimeoutEr
 from pymongo.synchronous.database import Database as SyncDatabase
 
 from documents.user import Role
-from service.database import Database
+from service.database.client import Database
 from service.models import routes
 from tests.support.directory import Directory
 

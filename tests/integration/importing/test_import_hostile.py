@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 
 from documents.user import Role
-from service.database import Database
+from service.database.client import Database
 from service.http.json_body import MAX_BODY_BYTES
 from service.importing import ImportOptions
 from service.importing.engine import run_import
-from service.importing.file_routes import MAX_VALUE_CHARACTERS
+from service.importing.sent_file import MAX_VALUE_CHARACTERS
 from service.importing.source import Item
 from service.importing.writers import users
 from tests.integration.importing.test_import_sent import send

@@ -9,7 +9,7 @@ from pymongo.database import Database as SyncDatabase
 
 from indexes.ensure import ensure
 from service.cli.open_database import open_database
-from service.database import Database
+from service.database.client import Database
 from service.errors import ConfigurationError
 from service.settings import Settings
 from tests.conftest import DATABASE

@@ -21,7 +21,7 @@ from indexes.dictionary.fields import fields
 from indexes.dictionary.queries import Query, read_queries
 from indexes.ensure import ensure
 from indexes.views import VIEWS
-from service.database import Database
+from service.database.client import Database
 from service.demo.catalogue import load_demo
 from service.settings import Settings
 from tests.conftest import TIMEOUT_SECONDS

@@ -15,7 +15,7 @@ from documents import DOCUMENTS
 from documents.user import Role
 from indexes.ensure import check, ensure
 from indexes.validators import DECLARED
-from service.database import Database
+from service.database.client import Database
 from tests.conftest import DATABASE
 from tests.support.commands import CommandLine
 from tests.support.directory import Directory, grant, model

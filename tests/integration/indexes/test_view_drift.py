@@ -10,7 +10,7 @@ from pymongo.database import Database as SyncDatabase
 from indexes.ensure import check, ensure
 from indexes.views import VIEW_NAMES, VIEWS
 from service.cli.open_database import open_database
-from service.database import Database
+from service.database.client import Database
 from service.settings import Settings
 from tests.conftest import DATABASE
 from tests.support.directory import LIST, Directory

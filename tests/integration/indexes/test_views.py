@@ -15,9 +15,9 @@ from documents.revision import Change
 from indexes.views import VIEWS
 from service.auth import access_rule
 from service.auth.authentication import _active_caller, user_pipeline
-from service.database import Database
+from service.database.client import Database
 from service.errors import UnauthorizedError
-from tests.conftest import emptied, settings_in
+from tests.conftest import empty, settings_in
 from tests.support import naive
 from tests.support.directory import Directory, grant, model
 from tests.support.naive import in_any_order
@@ -37,7 +37,8 @@ async def filled(
 ) -> AsyncIterator[World]:
     """A directory with people who are inactive or leaving, groups that are leaving, and a past."""
     folder = tmp_path_factory.mktemp("world")
-    async with Directory.on(await emptied(real_database), settings_in(folder)) as directory:
+    empty(raw)
+    async with Directory.on(real_database, settings_in(folder)) as directory:
         world = await World.fill(directory, folder, MODELS, request.param)
         chance = random.Random(request.param)
         _upset(world, raw, chance)

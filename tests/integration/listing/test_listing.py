@@ -5,7 +5,10 @@ from typing import Any
 
 from documents import User
 from documents.user import Role
+from tests.support.backends import on_each_backend
 from tests.support.directory import Directory, grant, model
+
+pytestmark = on_each_backend
 
 
 async def test_callers_see_what_is_theirs_shared_with_them_or_public(directory: Directory, tmp_path: Path) -> None:

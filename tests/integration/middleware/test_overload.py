@@ -13,7 +13,7 @@ from pydantic import SecretStr
 
 from documents.user import Role
 from indexes.ensure import ensure
-from service.database import Database
+from service.database.client import Database
 from service.embedded_mongo.server import EmbeddedMongo
 from service.http.json_body import MAX_BODY_BYTES
 from service.importing.schemas import MAX_IMPORT_BYTES
@@ -143,6 +143,7 @@ async def frozen(tmp_path: Path) -> AsyncIterator[Frozen]:
         database.close()
 
 
+@pytest.mark.faults
 async def test_everybody_has_an_answer_by_the_deadline_and_all_goes_on_afterwards(frozen: Frozen) -> None:
     body = {"id": "m", "name": "M"}
     assert (await frozen.timed("GET", LIST))[0] == 200

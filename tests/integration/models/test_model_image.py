@@ -12,7 +12,7 @@ from pymongo.database import Database as SyncDatabase
 
 from documents.image import ALLOWED_IMAGES, MAX_IMAGE_BYTES
 from documents.user import Role
-from service.database import Database
+from service.database.client import Database
 from service.models.item import META_DEFAULTS
 from service.models.operations import HIDDEN
 from service.settings import Settings

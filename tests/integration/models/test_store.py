@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from documents.revision import Change
-from service.database import Database
+from service.database.client import Database
 from service.models.store import LostRaceError, PlannedWrite, store
 
 SAID: dict[str, Any] = {

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
-from service.database import Database
+from service.database.client import Database
 from service.embedded_mongo.server import EmbeddedMongo
 from service.settings import Settings
 from tests.support.directory import Directory

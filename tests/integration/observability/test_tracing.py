@@ -19,13 +19,13 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from pydantic import SecretStr
 
 from service.app import create_app
-from service.database import Database
+from service.database.client import Database
 from service.observability import spans as module
 from service.people.api_keys import create_key
 from service.people.users import add_user
 from service.settings import Settings
 from tests.conftest import DATABASE, settings_in
-from tests.support.commands import CommandLine, until
+from tests.support.commands import CommandLine, free_port, until
 from tests.support.directory import LIST
 
 MARK = "planted-secret"
@@ -225,7 +225,7 @@ def test_without_its_libraries_it_says_what_to_install(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['opentelemetry.sdk'] = None\n")
     here = CommandLine(tmp_path, data_dir=str(tmp_path / "data"), tracing="true")
     here.environment["PYTHONPATH"] = str(tmp_path)
-    done = here.run("serve")
+    done = here.run("serve", "--port", str(free_port()))
     assert done.status == 2
     assert "pip install 'modeldeck[tracing]'" in done.stderr
     assert not (tmp_path / "data").exists()

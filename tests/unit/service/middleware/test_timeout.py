@@ -9,8 +9,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from service.database import current_deadline
-from service.database.write_tracker import write_tracker
+from service.database.work_context import current_deadline, write_tracker
 from service.middleware import timeout
 from service.middleware.timeout import MESSAGE_BYTES, MOST_AHEAD_BYTES, OVERDUE, RequestTimeout
 from tests.support.exchanges import Exchange

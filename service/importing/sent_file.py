@@ -2,16 +2,13 @@
 
 import asyncio
 from dataclasses import asdict
-from enum import StrEnum
 from itertools import islice
-from typing import Any, Self
+from typing import Any
 
 from fastapi import Request
-from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from service.auth.authentication import Caller
-from service.database import BULK_TIMEOUT_FACTOR, within_deadline
-from service.database.write_tracker import write_tracker
+from service.database.work_context import BULK_TIMEOUT_FACTOR, within_deadline, write_tracker
 from service.errors import (
     MAX_ERRORS,
     ConfigurationError,
@@ -24,78 +21,14 @@ from service.http.dependencies import Context
 from service.http.json_body import MAX_BODY_BYTES, copy_body, spool
 from service.importing.formats import Format
 from service.importing.open_source import OpenedSource, import_opened, open_sent_source
-from service.importing.plan import ImportOptions, OnConflict
+from service.importing.plan import ImportOptions
 from service.importing.report import ImportOutcome, ImportResult, Report
+from service.importing.schemas import MAX_STEPS, SentFormat, SourceParams
 from service.importing.source import Source
 
 MAX_SOURCE_BYTES = 64_000_000
 # Far more than a record can have, so that its images can be told to stay behind.
 MAX_VALUE_CHARACTERS = 1 << 22
-MAX_STEPS = 10_000
-
-
-class SentFormat(StrEnum):
-    """What a source that is sent can be."""
-
-    AUTO = "auto"
-    MODELDECK = Format.MODELDECK.value
-    OPENWEBUI = Format.OPENWEBUI.value
-    LITELLM = Format.LITELLM.value
-    LITELLM_PRICES = Format.LITELLM_PRICES.value
-
-
-class SourceParams(BaseModel):
-    """How a source that is sent shall be imported."""
-
-    model_config = ConfigDict(frozen=True)
-
-    format: SentFormat | None = Field(
-        None,
-        description="The body is a file of this format, plain or gzip; `auto` recognises it by its content.",
-        examples=["openwebui"],
-    )
-    dry_run: bool = Field(False, description="With a format: only return the plan.")
-    atomic: bool = Field(True, description="With a format: all or nothing. Otherwise, what can't go in is reported.")
-    on_conflict: OnConflict = Field(
-        OnConflict.UPDATE, description="With a format: what to do with a record that exists and differs."
-    )
-    mine: bool = Field(False, description="With a format: new models are the caller's, whatever the source says.")
-    create_groups: bool = Field(
-        False, description="With a format, for admins: make the groups that grants name and that do not exist."
-    )
-
-    @model_validator(mode="after")
-    def _only_with_a_format(self) -> Self:
-        if self.format is None and self.model_fields_set:
-            raise ValueError(f"{', '.join(sorted(self.model_fields_set))}: counts only together with a format")
-        return self
-
-
-class SourceStepShape(BaseModel):
-    """What became of one record of a source, or of a part of one."""
-
-    outcome: ImportOutcome
-    position: str = Field(description="Where it stands in the source.", examples=["models[3]"])
-    kind: str = Field(examples=["model"])
-    id: str | None = Field(examples=["sql-tuning"])
-    fields: list[str] = Field(description="The fields that change.", examples=[["name"]])
-    reason: str = Field(description="Why it, or a part of it, was not taken over.", examples=[""])
-
-
-class SourceReportShape(BaseModel):
-    """What an import did or, for a dry run, would do."""
-
-    format: Format = Field(description="What the source was read as.")
-    reason: str = Field(description="How that is known.", examples=["the format was named"])
-    dry_run: bool
-    clean: bool = Field(description="Whether all of it could be taken over.")
-    changes: int = Field(description="How many records were, or would be, written.", examples=[36])
-    counts: dict[str, dict[ImportOutcome, int]] = Field(examples=[{"model": {"created": 36}}])
-    kept_out: int = Field(description="Parts of records that were not taken over.", examples=[0])
-    steps: list[SourceStepShape] = Field(
-        description=f"Of a dry run all, else those that tell of a fault; {MAX_STEPS:,} at most."
-    )
-    left_out: int = Field(description="How many steps there are besides.", examples=[0])
 
 
 async def import_sent(request: Request, caller: Caller, context: Context, params: SourceParams) -> dict[str, Any]:
