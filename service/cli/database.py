@@ -76,7 +76,7 @@ def database_uri() -> None:
     settings = load_settings()
     with located_mongo(settings) as located_settings:
         if settings.mongodb_uri is None:
-            EmbeddedMongo(settings.data_dir).start_keeper()
+            EmbeddedMongo(settings.data_dir).start_keep_alive()
         print(mongodb_uri(located_settings))
 
 
@@ -91,5 +91,5 @@ def doctor(repair: Annotated[bool, typer.Option("--repair", help="Mend what was 
             lambda database: examine(database, repair=repair, progress=report), with_indexes=False
         )
     print("\n".join(diagnosis.lines()))
-    if diagnosis.problems > diagnosis.mended:
+    if diagnosis.problems > diagnosis.repaired:
         sys.exit(EXIT_PROBLEMS)

@@ -43,7 +43,7 @@ def mongodb_uri(settings: Settings) -> str:
 
 def _require_guards(drifts: Sequence[Drift]) -> None:
     for drift in drifts:
-        if drift.guards:
+        if drift.keeps_unique:
             raise ConfigurationError(f"An index that keeps values unique is not as declared: {drift}. Drop it first.")
         log.warning("%s; see: modeldeck indexes check", drift)
 

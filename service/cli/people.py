@@ -9,7 +9,7 @@ from documents.api_key import Scope
 from documents.user import Role
 from service.cli.open_database import with_database
 from service.database.client import Database
-from service.people.api_keys import adopt_key, create_key, expiry
+from service.people.api_keys import adopt_api_key, create_api_key, expiry
 from service.people.groups import add_group, join_group
 from service.people.users import add_user, find_user
 
@@ -74,8 +74,10 @@ def key_create(
         owner = await find_user(database, user)
         expires_at = expiry(expires)
         if not from_stdin:
-            return await create_key(database, owner.id, name=name, scope=scope, expires_at=expires_at)
-        await adopt_key(database, owner.id, sys.stdin.readline().strip(), name=name, scope=scope, expires_at=expires_at)
+            return await create_api_key(database, owner.id, name=name, scope=scope, expires_at=expires_at)
+        await adopt_api_key(
+            database, owner.id, sys.stdin.readline().strip(), name=name, scope=scope, expires_at=expires_at
+        )
         return None
 
     if key := with_database(work):

@@ -86,7 +86,7 @@ def serve(
                 _run(whole, options, announcement, logged)
         finally:
             if embedded:
-                EmbeddedMongo(settings.data_dir).stop_keeper()
+                EmbeddedMongo(settings.data_dir).stop_keep_alive()
 
 
 def _require_free(options: _Options) -> None:

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from beanie import Document
 from pymongo.errors import OperationFailure
 
-from indexes.validators import DECLARED
+from indexes.validators import VALIDATORS
 from service.database.calls import Calls, Session
 from service.database.exact_bson import Record, decode_exactly
 
@@ -109,5 +109,5 @@ class Reads:
         self, kind: type[Document], query: Mapping[str, Any], rule: Mapping[str, Any] | None = None
     ) -> list[Any]:
         """Return the ids of the documents that match `query` and break the declared validator, or another `rule`."""
-        malformed = {"$nor": [rule or DECLARED[self._collection(kind).name]]}
+        malformed = {"$nor": [rule or VALIDATORS[self._collection(kind).name]]}
         return [found["_id"] for found in await self.find(kind, {"$and": [query, malformed]}, fields=["_id"])]

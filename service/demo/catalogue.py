@@ -11,7 +11,7 @@ from service.importing.engine import run_import
 from service.importing.plan import ImportOptions, OnConflict
 from service.importing.readers.bundle import read_bundle
 from service.importing.source import Item, open_source
-from service.people.api_keys import create_key
+from service.people.api_keys import create_api_key
 
 CATALOGUE = Path(__file__).with_name("catalogue.json")
 ADMIN_ID = "u-admin"
@@ -72,7 +72,7 @@ async def _new_demo_key(database: Database) -> str:
     if admin is None:
         raise ConfigurationError("The demo's admin is not active, so there is no API key of the demo.")
     await database.delete_many(ApiKey, {"user_id": ADMIN_ID, "name": API_KEY_NAME})
-    return await create_key(database, admin.id, name=API_KEY_NAME)
+    return await create_api_key(database, admin.id, name=API_KEY_NAME)
 
 
 def _read_key(key_file: Path) -> str:

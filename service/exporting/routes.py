@@ -1,42 +1,28 @@
 """`GET /models/export`."""
 
 from http import HTTPStatus
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
 
-from documents.text import Identifier
 from service.auth.access_rule import Match
 from service.exporting.content import readable_content, require_readable
-from service.exporting.formats import WRITTEN, ExportFormat
+from service.exporting.formats import WRITTEN
+from service.exporting.schemas import Bundle, ExportParams
 from service.http.dependencies import MORE_TIME, CallerDependency, ContextDependency
 from service.http.problems import documented_problems
-from service.http.query_params import MAX_REPEATED, QueryModel
 from service.http.responses import json_array_response, streamed_response
 from service.listing.routes import MODELS
 from service.listing.unpaged import items
-from service.models.item import ItemShape
+from service.models.schemas import Model
 
 router = APIRouter(prefix="/models", tags=["models"])
-
-
-class BundleShape(BaseModel):
-    """Models with all that they contain and, for admins who ask for all, users and groups: what an import takes."""
-
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"models": [{"id": "sql-tuning", "name": "SQL Tuning"}]}]}
-    )
-
-    users: list[dict[str, Any]] = Field(default_factory=list)
-    groups: list[dict[str, Any]] = Field(default_factory=list)
-    models: list[dict[str, Any]]
 
 
 _EXPORTED: dict[int | str, dict[str, Any]] = {
     **MODELS,
     200: {
-        "model": list[ItemShape] | BundleShape | list[dict[str, Any]],
+        "model": list[Model] | Bundle | list[dict[str, Any]],
         "description": "An array of models, in order of id; with a `format`, a file.",
         "content": {
             "application/x-ndjson": {"schema": {"type": "string"}, "example": '{"kind":"model","id":"sql-tuning"}\n'},
@@ -50,23 +36,6 @@ _EXPORTED: dict[int | str, dict[str, Any]] = {
     },
     **documented_problems(HTTPStatus.NOT_FOUND),
 }
-
-# Parquet is only for the command line: it needs packages that a service may not have.
-Sent = Literal[ExportFormat.MODELDECK, ExportFormat.OPENWEBUI, ExportFormat.JSONL, ExportFormat.CSV]
-
-
-class ExportParams(QueryModel):
-    """The parameters of `GET /api/models/export`."""
-
-    id: list[Identifier] = Field(
-        default_factory=list,
-        max_length=MAX_REPEATED,
-        description="Repeated: only these models; else all.",
-        examples=[["sql-tuning", "openai/gpt-4o"]],
-    )
-    format: Sent | None = Field(
-        None, description="As a file of this format; else as an array of models.", examples=["csv"]
-    )
 
 
 @router.get("/export", dependencies=[MORE_TIME], responses=_EXPORTED)

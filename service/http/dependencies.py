@@ -68,8 +68,8 @@ async def get_caller(request: Request, context: ContextDependency, _: Annotated[
     query_error: InvalidInputError | None = getattr(request.state, "query_error", None)
     if query_error is not None:
         raise query_error
-    if context.authenticator.use_is_news(caller):
-        context.background.start(context.authenticator.note_use(caller))
+    if context.authenticator.last_use_is_old(caller):
+        context.background.start(context.authenticator.record_use(caller))
     return caller
 
 

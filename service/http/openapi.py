@@ -20,7 +20,7 @@ from service.http.json_schema import (
     without_null,
     without_null_defaults,
 )
-from service.http.problems import PROBLEM_JSON, ProblemShape
+from service.http.problems import PROBLEM_JSON, Problem
 
 _RESPONSES = "#/components/responses/"
 _UNDESCRIBED = "Successful Response"
@@ -105,7 +105,7 @@ def completed(gathered: Schema, bodies: Mapping[str, Schema]) -> Schema:
     document: Schema = orjson.loads(orjson.dumps(gathered))
     components = document["components"]
     schemas = components["schemas"]
-    problem = ProblemShape.model_json_schema(ref_template=REFERENCE_TEMPLATE)
+    problem = Problem.model_json_schema(ref_template=REFERENCE_TEMPLATE)
     _add(schemas, problem["title"], _lifted(problem, schemas))
     operations = [operation for path in document["paths"].values() for operation in path.values()]
     for operation in operations:

@@ -56,7 +56,7 @@ RETRY_AFTER_SECONDS = "2"
 UNKNOWN_OUTCOME = " Whether the change was made is not known."
 
 
-class FaultShape(BaseModel):
+class Fault(BaseModel):
     """What is wrong with one part of a request."""
 
     loc: list[str | int] = Field(description="Where it is.", examples=[["query", "page_size"]])
@@ -65,14 +65,14 @@ class FaultShape(BaseModel):
 
 
 # Documents the answers that `problem` renders.
-class ProblemShape(BaseModel):
+class Problem(BaseModel):
     """An error (RFC 9457)."""
 
     type: str = Field("about:blank")
     title: str
     status: int
     detail: str = Field(description="A sentence for whoever reads it.")
-    errors: list[FaultShape] = Field(default_factory=list, description="With 422: each fault.")
+    errors: list[Fault] = Field(default_factory=list, description="With 422: each fault.")
 
 
 _FAULT = {"loc": ["query", "page_size"], "msg": "Input should be less than or equal to 100"}
@@ -126,7 +126,7 @@ def documented_header(name: str, description: str, example: str) -> dict[str, An
 def _documented_problem(status: HTTPStatus) -> dict[str, Any]:
     description, detail = _DOCUMENTED[status]
     example = _body(status, detail, [_FAULT] if status == HTTPStatus.UNPROCESSABLE_ENTITY else None)
-    schema = reference(ProblemShape.__name__)
+    schema = reference(Problem.__name__)
     response: dict[str, Any] = {
         "description": description,
         "content": {PROBLEM_JSON: {"schema": schema, "example": example}},

@@ -8,7 +8,7 @@ from itertools import count
 from typing import Any
 
 from documents import ModelRecord
-from documents.derived_keys import OwnerFacts
+from documents.derived_keys import OwnerFields
 from documents.grant import PrincipalType
 from documents.revision import Change
 from service.auth.authentication import Caller
@@ -29,7 +29,14 @@ from service.importing.permission_check import problems
 from service.models.grant_revocation import revoke_absent_grants
 from service.models.principals import absent_principals, absent_problem
 from service.models.record import CONTENT_FIELDS, Content
-from service.models.store import LostRaceError, PlannedWrite, back_off, follow_owners, owners_of, write
+from service.models.store import (
+    LostRaceError,
+    PlannedWrite,
+    back_off,
+    look_up_owners,
+    refresh_after_renames,
+    write_planned,
+)
 
 # Bounds the memory: a record can have 500 KB.
 BATCH = 100
@@ -52,7 +59,7 @@ class Plan:
     models: dict[Action, list[tuple[str, list[str]]]] = field(default_factory=lambda: {action: [] for action in Action})
     errors: list[dict[str, Any]] = field(default_factory=list)
     existing: int = 0
-    owners: dict[str, OwnerFacts | None] = field(default_factory=dict)
+    owners: dict[str, OwnerFields | None] = field(default_factory=dict)
 
     def add(self, action: Action, model_id: str, fields: list[str]) -> None:
         """Add one model."""
@@ -100,7 +107,7 @@ async def import_set(database: Database, request: SetRequest) -> Plan:
             await back_off(attempt)
             continue
         if not request.dry_run:
-            await follow_owners(database, plan.owners)
+            await refresh_after_renames(database, plan.owners)
             grants = [grant for model in request.models for grant in model.content.get(_GRANTS, ())]
             await revoke_absent_grants(database, grants)
         return plan
@@ -199,9 +206,9 @@ class _Run:
 
     async def _write(self, planned: Sequence[PlannedWrite]) -> None:
         if planned and not self._request.dry_run:
-            owners = await owners_of(self._database, planned)
+            owners = await look_up_owners(self._database, planned)
             self._plan.owners |= owners
-            await write(self._database, planned, self._request.caller.user_id, owners)
+            await write_planned(self._database, planned, self._request.caller.user_id, owners)
 
 
 def _new_principals(content: Content, record: Record | None) -> list[Mapping[str, Any]]:

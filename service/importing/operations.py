@@ -11,7 +11,7 @@ from service.auth import access_rule
 from service.auth.authentication import Caller
 from service.database.client import Database
 from service.database.exact_bson import Record
-from service.models.grants import replaced_grants
+from service.models.grants import replace_grants
 from service.models.item import as_stored
 from service.models.operations import ids_not_free
 from service.models.principals import EXISTING
@@ -56,7 +56,7 @@ def aligned_content(content: Content, record: Record | None) -> Content:
         return content
     aligned = dict(as_stored(content, record) if isinstance(record.get("meta"), dict) else content)
     if "access_grants" in aligned and isinstance(record.get("access_grants"), list):
-        aligned["access_grants"] = replaced_grants(aligned["access_grants"], record)
+        aligned["access_grants"] = replace_grants(aligned["access_grants"], record)
     return aligned
 
 

@@ -7,7 +7,7 @@ from service.auth.authentication import Caller
 from service.database.exact_bson import Record
 from service.errors import TooLargeError
 from service.importing.operations import ExistingModel, complete_content
-from service.models.bulk_change import malformed
+from service.models.bulk_change import malformed_detail
 from service.models.operations import NOT_MANAGED, READ_ONLY, TAKEN
 from service.models.record import Content, require_storable
 from service.models.shape_check import malformed_fields
@@ -24,7 +24,7 @@ def problems(content: Content, existing: ExistingModel, caller: Caller) -> Itera
     elif not access_rule.can_write(caller, record):
         yield "id", READ_ONLY
     elif fields := malformed_fields(record, with_params=True):
-        yield "id", malformed(fields)
+        yield "id", malformed_detail(fields)
     else:
         yield from _problems_of_change(complete_content(content, record, caller.user_id), record, caller)
 

@@ -13,7 +13,7 @@ from pydantic import (
     model_validator,
 )
 
-from documents.api_key import KeyName
+from documents.api_key import ApiKeyName
 from documents.freeform import FreeForm
 from documents.grant import AccessGrant, grant_id
 from documents.image import image_problem
@@ -117,7 +117,7 @@ class ImportedApiKey(Form):
 
     user_id: PrincipalId
     key: SecretStr
-    name: KeyName
+    name: ApiKeyName
     expires_at: EpochSeconds = None
     created_at: Any = Field(None, exclude=True)
 

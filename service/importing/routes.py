@@ -18,23 +18,23 @@ from service.importing.model_set import Action, Plan, SentModel, SetRequest, imp
 from service.importing.schemas import (
     MAX_IMPORT_BYTES,
     MAX_SYNC_BYTES,
-    ImportForm,
-    ItemForm,
-    PlanShape,
+    ImportModels,
+    ImportParams,
+    ImportPlan,
+    ImportReport,
+    ModelInput,
     SentFormat,
-    SourceParams,
-    SourceReportShape,
-    SyncForm,
+    SyncModels,
 )
 from service.importing.sent_file import import_sent
 
 router = APIRouter(prefix="/models", tags=["bulk"], dependencies=[MORE_TIME])
 
 _REFUSALS = documented_problems(*BODY_FAILURES)
-_ANSWERS: dict[int | str, dict[str, Any]] = {200: {"model": PlanShape}, **_REFUSALS}
+_ANSWERS: dict[int | str, dict[str, Any]] = {200: {"model": ImportPlan}, **_REFUSALS}
 _IMPORTED: dict[int | str, dict[str, Any]] = {
     200: {
-        "model": PlanShape | SourceReportShape,
+        "model": ImportPlan | ImportReport,
         "description": "What was done or, for a dry run, would be done; with a `format`, record by record.",
     },
     **_REFUSALS,
@@ -46,19 +46,19 @@ class ImportBody(BodyReader):
 
     def request_body(self) -> Schema:
         """Return the request body as OpenAPI describes it."""
-        models = ImportForm.model_json_schema(ref_template=REFERENCE_TEMPLATE)
+        models = ImportModels.model_json_schema(ref_template=REFERENCE_TEMPLATE)
         shared = models.pop("$defs") | {models["title"]: models}
         either = [reference(models["title"]), {"description": "With a `format`: a file of it."}]
         return documented_json({"title": "ImportBody", "anyOf": either, "$defs": shared})
 
     async def __call__(
-        self, request: Request, _: WriterDependency, params: Annotated[SourceParams, Query()]
-    ) -> ImportForm | Request:
+        self, request: Request, _: WriterDependency, params: Annotated[ImportParams, Query()]
+    ) -> ImportModels | Request:
         """Return the models or, for a file, the request with its body still to be read; raises as `read_body` does."""
         if params.format is not None:
             return request
         try:
-            return await read_body(request, ImportForm, MAX_IMPORT_BYTES)
+            return await read_body(request, ImportModels, MAX_IMPORT_BYTES)
         except InvalidInputError as error:
             raise _hinting(error) from None
 
@@ -66,8 +66,8 @@ class ImportBody(BodyReader):
 @router.post("/import", responses=_IMPORTED)
 async def import_models(
     caller: WriterDependency,
-    params: Annotated[SourceParams, Query()],
-    body: Annotated[ImportForm | Request, Depends(ImportBody())],
+    params: Annotated[ImportParams, Query()],
+    body: Annotated[ImportModels | Request, Depends(ImportBody())],
     context: ContextDependency,
     compatible: CompatibleDependency,
 ) -> Response:
@@ -89,7 +89,7 @@ async def import_models(
 async def sync_models(
     caller: WriterDependency,
     _: AdminDependency,
-    form: Annotated[SyncForm, json_body(SyncForm, MAX_SYNC_BYTES)],
+    body: Annotated[SyncModels, json_body(SyncModels, MAX_SYNC_BYTES)],
     context: ContextDependency,
 ) -> Response:
     """Make the directory hold these models and no others: all changes are made, or none. For admins.
@@ -99,21 +99,21 @@ async def sync_models(
 
     def within_bounds(plan: Plan) -> None:
         deletions = len(plan.models[Action.DELETE])
-        if not form.allows(deletions, plan.existing):
-            msg = f"{deletions} of {plan.existing} models would be deleted; at most {form.max_deletions} may be"
+        if not body.allows(deletions, plan.existing):
+            msg = f"{deletions} of {plan.existing} models would be deleted; at most {body.max_deletions} may be"
             raise InvalidInputError([{"loc": ["body", "max_deletions"], "msg": msg}])
 
     wanted = SetRequest(
         caller,
-        _items(form.models),
+        _items(body.models),
         Change.SYNC,
-        form.dry_run,
+        body.dry_run,
         deletes=True,
         # A dry run shows what would be deleted, however much.
-        **({} if form.dry_run else {"accept": within_bounds}),
+        **({} if body.dry_run else {"accept": within_bounds}),
     )
     plan = await import_set(context.database, wanted)
-    return json_response(_shown(plan, dry_run=form.dry_run))
+    return json_response(_shown(plan, dry_run=body.dry_run))
 
 
 def _hinting(error: InvalidInputError) -> InvalidInputError:
@@ -125,8 +125,8 @@ def _hinting(error: InvalidInputError) -> InvalidInputError:
     return InvalidInputError(told, error.total)
 
 
-def _items(forms: Sequence[ItemForm]) -> list[SentModel]:
-    return [SentModel(at, form.id, form.said) for at, form in enumerate(forms)]
+def _items(forms: Sequence[ModelInput]) -> list[SentModel]:
+    return [SentModel(at, body.id, body.said) for at, body in enumerate(forms)]
 
 
 def _shown(plan: Plan, *, dry_run: bool) -> dict[str, Any]:

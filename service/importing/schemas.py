@@ -15,8 +15,8 @@ from service.importing.formats import Format
 from service.importing.model_set import Action
 from service.importing.plan import OnConflict
 from service.importing.report import ImportOutcome
-from service.models.grants import asked_grants
-from service.models.schemas import GRANT, META, PARAMS, BaseOfModel, GrantForm, ModelIdForm, ShownMeta, given
+from service.models.grants import build_grants
+from service.models.schemas import GRANT, META, PARAMS, BaseOfModel, GrantInput, ModelId, ShownMeta, given
 
 MAX_IMPORT_MODELS, MAX_IMPORT_BYTES = 10_000, 16_000_000
 # A whole directory; only admins send one.
@@ -37,7 +37,7 @@ _ITEM: dict[str, Any] = {
 _PERCENTAGE = "^([0-9]{1,2}|100)%$"
 
 
-class ItemForm(ModelIdForm):
+class ModelInput(ModelId):
     """One model. What is left out stays as it is, or gets its default when the model is new."""
 
     model_config = ConfigDict(json_schema_extra=echoing(*_SHOWN_ONLY, example=_ITEM))
@@ -51,7 +51,7 @@ class ItemForm(ModelIdForm):
     )
     params: Annotated[FreeForm | None, BeforeValidator(given), NEVER_NULL] = Field(None, description=PARAMS)
     meta: Annotated[ShownMeta | None, BeforeValidator(given), NEVER_NULL] = Field(None, description=META)
-    access_grants: Annotated[list[GrantForm] | None, each(GrantForm), BeforeValidator(given), NEVER_NULL] = None
+    access_grants: Annotated[list[GrantInput] | None, each(GrantInput), BeforeValidator(given), NEVER_NULL] = None
     is_active: Annotated[StrictBool | None, BeforeValidator(given), NEVER_NULL] = None
 
     @model_validator(mode="before")
@@ -66,23 +66,25 @@ class ItemForm(ModelIdForm):
         """The values that were given, as they are stored."""
         said = self.model_dump(include=self.model_fields_set - {"id", "access_grants"})
         if self.access_grants is not None:
-            said["access_grants"] = asked_grants(self.id, self.access_grants)
+            said["access_grants"] = build_grants(self.id, self.access_grants)
         return said
 
 
-class ImportForm(Form):
+class ImportModels(Form):
     """Models to create or to update."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"models": [_ITEM], "dry_run": True}]})
 
-    models: Annotated[list[ItemForm], Field(max_length=MAX_IMPORT_MODELS), each(ItemForm, MAX_IMPORT_MODELS)]
+    models: Annotated[list[ModelInput], Field(max_length=MAX_IMPORT_MODELS), each(ModelInput, MAX_IMPORT_MODELS)]
     dry_run: StrictBool = Field(False, description="Only return the plan.")
 
 
-class SyncForm(ImportForm):
+class SyncModels(ImportModels):
     """All models that the directory shall hold."""
 
-    models: Annotated[list[ItemForm], Field(min_length=1, max_length=MAX_SYNC_MODELS), each(ItemForm, MAX_SYNC_MODELS)]
+    models: Annotated[
+        list[ModelInput], Field(min_length=1, max_length=MAX_SYNC_MODELS), each(ModelInput, MAX_SYNC_MODELS)
+    ]
     max_deletions: Annotated[int, Field(strict=True, ge=0)] | Annotated[str, Field(pattern=_PERCENTAGE)] = Field(
         DEFAULT_MAX_DELETIONS,
         description="How many models may be deleted: a number, or a share of all that there are, such as `10%`.",
@@ -106,7 +108,7 @@ class SentFormat(StrEnum):
     LITELLM_PRICES = Format.LITELLM_PRICES.value
 
 
-class SourceParams(QueryModel):
+class ImportParams(QueryModel):
     """How a source that is sent shall be imported."""
 
     format: SentFormat | None = Field(
@@ -131,7 +133,7 @@ class SourceParams(QueryModel):
         return self
 
 
-class StepShape(BaseModel):
+class PlannedModel(BaseModel):
     """What happens to one model."""
 
     id: str = Field(examples=["sql-tuning"])
@@ -148,20 +150,20 @@ _PLAN: dict[str, Any] = {
 }
 
 
-class PlanShape(BaseModel):
+class ImportPlan(BaseModel):
     """What was done or, for a dry run, would be done."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_PLAN]})
 
     dry_run: bool
     counts: dict[Action, int]
-    create: list[StepShape]
-    update: list[StepShape]
-    unchanged: list[StepShape]
-    delete: list[StepShape]
+    create: list[PlannedModel]
+    update: list[PlannedModel]
+    unchanged: list[PlannedModel]
+    delete: list[PlannedModel]
 
 
-class SourceStepShape(BaseModel):
+class ImportedRecord(BaseModel):
     """What became of one record of a source, or of a part of one."""
 
     outcome: ImportOutcome
@@ -172,7 +174,7 @@ class SourceStepShape(BaseModel):
     reason: str = Field(description="Why it, or a part of it, was not taken over.", examples=[""])
 
 
-class SourceReportShape(BaseModel):
+class ImportReport(BaseModel):
     """What an import did or, for a dry run, would do."""
 
     format: Format = Field(description="What the source was read as.")
@@ -182,7 +184,7 @@ class SourceReportShape(BaseModel):
     changes: int = Field(description="How many records were, or would be, written.", examples=[36])
     counts: dict[str, dict[ImportOutcome, int]] = Field(examples=[{"model": {"created": 36}}])
     kept_out: int = Field(description="Parts of records that were not taken over.", examples=[0])
-    steps: list[SourceStepShape] = Field(
+    steps: list[ImportedRecord] = Field(
         description=f"Of a dry run all, else those that tell of a fault; {MAX_STEPS:,} at most."
     )
     left_out: int = Field(description="How many steps there are besides.", examples=[0])

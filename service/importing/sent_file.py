@@ -23,7 +23,7 @@ from service.importing.formats import Format
 from service.importing.open_source import OpenedSource, import_opened, open_sent_source
 from service.importing.plan import ImportOptions
 from service.importing.report import ImportOutcome, ImportResult, Report
-from service.importing.schemas import MAX_STEPS, SentFormat, SourceParams
+from service.importing.schemas import MAX_STEPS, ImportParams, SentFormat
 from service.importing.source import Source
 
 MAX_SOURCE_BYTES = 64_000_000
@@ -31,7 +31,7 @@ MAX_SOURCE_BYTES = 64_000_000
 MAX_VALUE_CHARACTERS = 1 << 22
 
 
-async def import_sent(request: Request, caller: Caller, context: Context, params: SourceParams) -> dict[str, Any]:
+async def import_sent(request: Request, caller: Caller, context: Context, params: ImportParams) -> dict[str, Any]:
     """Import the body of a request and return the report as the API shows it.
 
     Raises InvalidInputError for what can't be read, and for anything that can't be taken over when all or nothing is
@@ -53,7 +53,7 @@ async def import_sent(request: Request, caller: Caller, context: Context, params
             report.close()
 
 
-def _opened(source: Source, params: SourceParams) -> OpenedSource:
+def _opened(source: Source, params: ImportParams) -> OpenedSource:
     wanted = None if params.format in (None, SentFormat.AUTO) else Format(params.format)
     try:
         sent = open_sent_source(source, wanted)
@@ -65,7 +65,7 @@ def _opened(source: Source, params: SourceParams) -> OpenedSource:
     return sent
 
 
-async def _imported(context: Context, sent: OpenedSource, params: SourceParams, caller: Caller) -> Report:
+async def _imported(context: Context, sent: OpenedSource, params: ImportParams, caller: Caller) -> Report:
     options = ImportOptions(
         on_conflict=params.on_conflict,
         owner_id=caller.user_id,
@@ -86,7 +86,7 @@ async def _imported(context: Context, sent: OpenedSource, params: SourceParams, 
         raise OverdueError(given_up + "Send it again: it goes on where it stopped.") from None
 
 
-def _require_taken(report: Report, params: SourceParams) -> None:
+def _require_taken(report: Report, params: ImportParams) -> None:
     errors: list[dict[str, Any]] = []
     if report.fatal is not None:
         written = 0 if params.dry_run or params.atomic else report.changes
@@ -103,7 +103,7 @@ def _told(step: ImportResult) -> str:
     return f"{step.kind} {step.id!r}: {step.reason}" if step.id is not None else step.reason
 
 
-def _shown(report: Report, sent: OpenedSource, params: SourceParams) -> dict[str, Any]:
+def _shown(report: Report, sent: OpenedSource, params: ImportParams) -> dict[str, Any]:
     kept = list(islice(report.results() if params.dry_run else report.reported(), MAX_STEPS + 1))
     return {
         "format": sent.format,

@@ -1,4 +1,4 @@
-"""What a list request may ask for."""
+"""The parameters of a list request."""
 
 from typing import Annotated, Any, Literal
 
@@ -35,7 +35,7 @@ def _true_or_false(value: Any) -> Any:
 
 
 class ListFilter(QueryModel):
-    """What selects models, wherever models are selected."""
+    """The filters that select models, in the list and in bulk changes."""
 
     query: Annotated[_Query | None, BeforeValidator(blank_is_absent)] = Field(
         None,

@@ -12,19 +12,19 @@ from service.http.dependencies import LIST_TIME, CallerDependency, ContextDepend
 from service.http.problems import COMMON_FAILURES, documented_problems
 from service.http.query_params import QueryModel
 from service.http.responses import JSON, json_array_response, json_response
-from service.listing.page import PageShape, render_page
+from service.listing.page import render_page
 from service.listing.params import ListParams, Tag, blank_is_absent
 from service.listing.pipeline import list_hint, list_match, list_pipeline
 from service.listing.search_statistics import SearchStatisticsDependency
 from service.listing.unpaged import items, tags
-from service.models.item import ItemShape
+from service.models.schemas import Model, ModelPage
 
 router = APIRouter(prefix="/models", tags=["models"])
 
 _REFUSALS = documented_problems(*COMMON_FAILURES)
 # The answer of a route that returns models without pages.
 MODELS: dict[int | str, dict[str, Any]] = {
-    200: {"model": list[ItemShape], "description": "An array of models, in order of id."},
+    200: {"model": list[Model], "description": "An array of models, in order of id."},
     **_REFUSALS,
 }
 _TAGS: dict[int | str, dict[str, Any]] = {
@@ -46,7 +46,7 @@ class BaseParams(QueryModel):
     )
 
 
-@router.get("/list", dependencies=[LIST_TIME], responses={200: {"model": PageShape}, **_REFUSALS})
+@router.get("/list", dependencies=[LIST_TIME], responses={200: {"model": ModelPage}, **_REFUSALS})
 async def list_models(
     caller: CallerDependency,
     params: Annotated[ListParams, Query()],

@@ -1,4 +1,4 @@
-"""All that a caller may see, without pages: the models one after another, and the names of their tags."""
+"""Listings without pages: all models that a caller may read as a stream, and the names of their tags."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
@@ -10,22 +10,22 @@ from service.auth.authentication import Caller
 from service.database.client import Database
 from service.models.item import ITEM_STAGES, render_item
 
-# A batch is in memory as a whole, and a record can have 500 KB.
+# A whole batch is in memory, and a record can have 500 KB.
 BATCH = 25
 
 
 async def items(
     database: Database, caller: Caller, match: Match, *, readers_see_params: bool
 ) -> AsyncIterator[Sequence[Mapping[str, Any]]]:
-    """Yield what matches and the caller may read, as the API shows it, in order of id and in batches."""
-    # No route takes another id than a text.
+    """Yield the matching models that the caller may read, as the API shows them, in order of id and in batches."""
+    # Ids that are not text can't be addressed by any route.
     query = {"$and": [access_rule.readable(caller), match, {"_id": {"$type": "string"}}]}
     async for batch in database.aggregate_batches(ModelRecord, query, ITEM_STAGES, size=BATCH):
         yield [render_item(record, caller, readers_see_params=readers_see_params) for record in batch]
 
 
 async def tags(database: Database, caller: Caller) -> list[str]:
-    """Return the names of all tags of the models that the caller may read, in order of code points."""
+    """Return the names of all tags of the models that the caller may read, ordered by code point."""
     pipeline: list[dict[str, Any]] = [
         {"$match": {**access_rule.readable(caller), "keys.tags": {"$ne": []}}},
         {"$project": {"tag": "$meta.tags.name"}},

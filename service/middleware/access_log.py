@@ -126,7 +126,7 @@ def _line(scope: Scope, answered: AnsweredRequest) -> dict[str, Any]:
     client = scope.get("client")
     return {
         "caller": caller.user_id if caller else None,
-        "key": caller.key_id if caller else None,
+        "key": caller.api_key_id if caller else None,
         "client": client[0] if client else None,
         "method": answered.method,
         "route": answered.route,

@@ -19,9 +19,9 @@ from service.http.problems import BODY_FAILURES, COMMON_FAILURES, documented_hea
 from service.http.query_params import QueryModel
 from service.http.responses import json_response
 from service.models import operations
-from service.models.grants import asked_grants, replaced_grants
-from service.models.item import ITEM_STAGES, ItemShape, as_stored, render_item
-from service.models.schemas import AccessForm, CreateForm, ModelIdForm, UpdateForm
+from service.models.grants import build_grants, replace_grants
+from service.models.item import ITEM_STAGES, as_stored, render_item
+from service.models.schemas import CreateModel, Model, ModelId, UpdateAccess, UpdateModel
 
 _ETAG = re.compile(r'^(?:W/)?"?([1-9][0-9]{0,18})"?$', re.ASCII)
 
@@ -57,7 +57,7 @@ VersionDependency = Annotated[int | None, Depends(expected_version)]
 
 _ANSWER: dict[int | str, dict[str, Any]] = {
     200: {
-        "model": ItemShape,
+        "model": Model,
         "headers": documented_header("ETag", "The version, in quotes.", '"3"'),
     }
 }
@@ -94,29 +94,29 @@ async def get_model(
 
 @router.post("/create", responses=_CREATED)
 async def create_model(
-    caller: WriterDependency, form: Annotated[CreateForm, json_body(CreateForm)], context: ContextDependency
+    caller: WriterDependency, body: Annotated[CreateModel, json_body(CreateModel)], context: ContextDependency
 ) -> Response:
     """Create a model that the caller owns.
 
     A taken id is told, also of a model that is hidden from the caller or was deleted and belonged to somebody else.
     """
-    grants = asked_grants(form.id, form.access_grants)
-    said = {**form.model_dump(exclude={"id", "access_grants"}), "access_grants": grants}
-    await operations.create(context.database, caller, form.id, said)
-    return await answer_with_model(context, caller, form.id)
+    grants = build_grants(body.id, body.access_grants)
+    said = {**body.model_dump(exclude={"id", "access_grants"}), "access_grants": grants}
+    await operations.create(context.database, caller, body.id, said)
+    return await answer_with_model(context, caller, body.id)
 
 
 @router.post("/model/update", responses=CHANGED)
 async def update_model(
     caller: WriterDependency,
     version: VersionDependency,
-    form: Annotated[UpdateForm, json_body(UpdateForm)],
+    body: Annotated[UpdateModel, json_body(UpdateModel)],
     context: ContextDependency,
 ) -> Response:
     """Change what is given of a model; the rest stays. For the owner, write grantees and admins."""
-    asked = operations.ChangeRequest(caller, form.id, Change.UPDATE, version)
-    await operations.change(context.database, asked, lambda record: as_stored(form.said, record))
-    return await answer_with_model(context, caller, form.id)
+    asked = operations.ChangeRequest(caller, body.id, Change.UPDATE, version)
+    await operations.change(context.database, asked, lambda record: as_stored(body.said, record))
+    return await answer_with_model(context, caller, body.id)
 
 
 @router.post("/model/toggle", responses=CHANGED)
@@ -136,14 +136,14 @@ async def toggle_model(
 async def update_access(
     caller: WriterDependency,
     version: VersionDependency,
-    form: Annotated[AccessForm, json_body(AccessForm)],
+    body: Annotated[UpdateAccess, json_body(UpdateAccess)],
     context: ContextDependency,
 ) -> Response:
     """Replace all grants of a model. For the owner and admins."""
-    grants = asked_grants(form.id, form.access_grants)
-    asked = operations.ChangeRequest(caller, form.id, Change.ACCESS, version, manages=True)
-    await operations.change(context.database, asked, lambda record: {"access_grants": replaced_grants(grants, record)})
-    return await answer_with_model(context, caller, form.id)
+    grants = build_grants(body.id, body.access_grants)
+    asked = operations.ChangeRequest(caller, body.id, Change.ACCESS, version, manages=True)
+    await operations.change(context.database, asked, lambda record: {"access_grants": replace_grants(grants, record)})
+    return await answer_with_model(context, caller, body.id)
 
 
 @router.post(
@@ -153,12 +153,12 @@ async def update_access(
 async def delete_model(
     caller: WriterDependency,
     version: VersionDependency,
-    form: Annotated[ModelIdForm, json_body(ModelIdForm)],
+    body: Annotated[ModelId, json_body(ModelId)],
     context: ContextDependency,
 ) -> Response:
     """Delete a model; its history stays. For the owner, write grantees and admins.
 
     The id stays its owner's: nobody else but admins can use it again.
     """
-    await operations.delete(context.database, operations.ChangeRequest(caller, form.id, Change.DELETE, version))
+    await operations.delete(context.database, operations.ChangeRequest(caller, body.id, Change.DELETE, version))
     return json_response(content=True)

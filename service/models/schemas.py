@@ -1,8 +1,8 @@
-"""What clients may say of a model, route by route."""
+"""What clients may send about a model, route by route, and what the answers look like."""
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StrictBool, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, model_validator
 
 from documents.freeform import FreeForm
 from documents.grant import Permission, PrincipalType
@@ -11,6 +11,7 @@ from documents.model import BaseModelId, Meta, Name, no_base_of_itself
 from documents.text import STORABLE, Identifier
 from service.http.form import Form, each
 from service.http.json_schema import NEVER_NULL, Schema, echoing, or_null
+from service.models.item import META_DEFAULTS
 
 ECHOED_IN_GRANTS = ("id", "resource_type", "resource_id", "created_at")
 GRANT: dict[str, Any] = {"principal_type": "group", "principal_id": "g-platform", "permission": "read"}
@@ -30,7 +31,7 @@ def without_echo(grant: Any) -> Any:
     return {name: value for name, value in grant.items() if name not in ECHOED_IN_GRANTS}
 
 
-class GrantForm(Form):
+class GrantInput(Form):
     """One grant, as it is asked for."""
 
     model_config = ConfigDict(use_enum_values=True, json_schema_extra=echoing(*ECHOED_IN_GRANTS, example=GRANT))
@@ -72,7 +73,7 @@ BaseOfModel = Annotated[
 ]
 
 
-class ModelIdForm(Form):
+class ModelId(Form):
     """Names a model, and nothing more."""
 
     id: Identifier = Field(description="The model's id; it may contain `/` and `:`.", examples=["sql-tuning"])
@@ -87,14 +88,14 @@ def _none_without_any(grants: Any) -> Any:
     return [] if grants is None else grants
 
 
-class CreateForm(ModelIdForm):
+class CreateModel(ModelId):
     """A new model."""
 
     base_model_id: BaseOfModel = None
     name: Name = Field(examples=["SQL Tuning"])
     params: FreeForm = Field(default_factory=dict, description=PARAMS, examples=[_SAID_PARAMS])
     meta: ShownMeta = Field(default_factory=dict, description=META, examples=[_SAID_META])
-    access_grants: Annotated[list[GrantForm], each(GrantForm), BeforeValidator(_none_without_any)] = Field(
+    access_grants: Annotated[list[GrantInput], each(GrantInput), BeforeValidator(_none_without_any)] = Field(
         default_factory=list,
         description="Absent, null or empty: only the owner and admins may use it.",
         json_schema_extra=or_null,
@@ -109,7 +110,7 @@ def given(value: Any) -> Any:
     return value
 
 
-class UpdateForm(ModelIdForm):
+class UpdateModel(ModelId):
     """New values for a model; what is left out stays as it is. Grants have a route of their own."""
 
     base_model_id: BaseOfModel = None
@@ -128,9 +129,68 @@ class UpdateForm(ModelIdForm):
         return self.model_dump(include=self.model_fields_set - {"id"})
 
 
-class AccessForm(ModelIdForm):
+class UpdateAccess(ModelId):
     """All grants that a model shall have."""
 
-    access_grants: Annotated[list[GrantForm], each(GrantForm)] = Field(
+    access_grants: Annotated[list[GrantInput], each(GrantInput)] = Field(
         description="Empty: only the owner and admins may use it."
     )
+
+
+class Grant(BaseModel):
+    """One access grant."""
+
+    id: str = Field(examples=["43114972-2dab-58d0-a43a-27ef223e89a6"])
+    principal_type: PrincipalType = Field(examples=["group"])
+    principal_id: str = Field(
+        description="The id of a user or group; `*` with `user` is everyone.", examples=["g-platform"]
+    )
+    permission: Permission = Field(description="`write` includes `read`.")
+
+
+class Owner(BaseModel):
+    """The owner of a model, as it is now."""
+
+    id: str = Field(examples=["u-anna"])
+    name: str = Field(examples=["Anna Kowalska"])
+    email: str = Field(examples=["anna.kowalska@example.com"])
+
+
+# Documents the response, which is not validated again before it is sent.
+class Model(BaseModel):
+    """One model."""
+
+    id: str = Field(description="It may contain `/` and `:`.", examples=["sql-tuning"])
+    user_id: str = Field(description="The owner.", examples=["u-anna"])
+    base_model_id: str | None = Field(
+        description="The model that this one configures; null for a base model.", examples=["openai/gpt-4o"]
+    )
+    name: str = Field(examples=["SQL Tuning"])
+    params: dict[str, Any] = Field(
+        description="`{}` without write access, since it holds system prompts.", examples=[{"temperature": 0.1}]
+    )
+    meta: dict[str, Any] = Field(
+        description="Always has `profile_image_url`, `description` and `capabilities`.",
+        examples=[
+            {
+                "profile_image_url": META_DEFAULTS["profile_image_url"],
+                "description": "Reads query plans and proposes indexes.",
+                "capabilities": {"function_calling": True},
+                "tags": [{"name": "sql"}],
+            }
+        ],
+    )
+    access_grants: list[Grant]
+    is_active: bool
+    write_access: bool = Field(description="Whether the caller may change it.")
+    user: Owner | None = Field(description="The owner; null when they do not exist any more.")
+    version: int = Field(description="Counts the changes; the `ETag`.", examples=[3])
+    created_at: int = Field(description="Seconds since 1970, UTC.", examples=[1774109455])
+    updated_at: int = Field(description="Seconds since 1970, UTC.", examples=[1778845140])
+
+
+class ModelPage(BaseModel):
+    """A page of models."""
+
+    items: list[Model]
+    total: int = Field(description="How many there are on all pages together.", examples=[1])

@@ -46,4 +46,4 @@ async def readiness_problem(database: Database) -> str | None:
             drifts = await check(database)
     except DatabaseError:
         return "The database does not answer."
-    return DRIFTED if any(drift.hinders for drift in drifts) else None
+    return DRIFTED if any(drift.affects_service for drift in drifts) else None

@@ -18,19 +18,19 @@ from service.observability.probes import DRAINING
 router = APIRouter(prefix="/health", tags=["health"])
 
 
-class LiveShape(BaseModel):
+class Liveness(BaseModel):
     """The process runs."""
 
     status: str = Field(examples=["up"])
 
 
-class ReadyShape(BaseModel):
+class Readiness(BaseModel):
     """The service can answer."""
 
     status: str = Field(examples=["ready"])
 
 
-@router.get("/live", responses={200: {"model": LiveShape}}, response_model=None)
+@router.get("/live", responses={200: {"model": Liveness}}, response_model=None)
 async def live() -> dict[str, str]:
     """Answer as long as the process runs; the database is not asked."""
     return {"status": "up"}
@@ -38,7 +38,7 @@ async def live() -> dict[str, str]:
 
 @router.get(
     "/ready",
-    responses={200: {"model": ReadyShape}, **documented_problems(HTTPStatus.SERVICE_UNAVAILABLE)},
+    responses={200: {"model": Readiness}, **documented_problems(HTTPStatus.SERVICE_UNAVAILABLE)},
     response_model=None,
 )
 async def ready(request: Request) -> Response | dict[str, Any]:

@@ -3,7 +3,7 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from documents import Group
 from documents.text import Identifier
@@ -13,10 +13,7 @@ from service.http.pagination import PageParams
 from service.http.query_params import QueryModel
 from service.http.responses import json_response
 from service.models.principals import require_existing
-from service.people import deletion, groups
-from service.people.responses import ABSENT, CONFLICTING, DONE, REFUSED, REFUSED_BODY, Responses
-from service.people.schemas import CreateGroupForm, GroupIdForm, MembersForm, UpdateGroupForm, body_named
-from service.people.shown import GroupShape, GroupsShape, UsersShape, groups_page, one_group, users_page
+from service.people import deletion, groups, schemas, users
 
 router = APIRouter(prefix="/groups", tags=["people"])
 
@@ -41,16 +38,10 @@ class MembersParams(PageParams):
     id: Identifier = Field(description="The group's id.", examples=["g-platform"])
 
 
-class ChangedShape(BaseModel):
-    """What became of a change of members."""
-
-    changed: int = Field(description="How many joined or left; the others had already.", examples=[1])
+_CHANGED: schemas.Responses = {200: {"model": schemas.MembersChanged}, **schemas.REFUSED_BODY, **schemas.ABSENT}
 
 
-_CHANGED: Responses = {200: {"model": ChangedShape}, **REFUSED_BODY, **ABSENT}
-
-
-@router.get("", responses={200: {"model": GroupsShape}, **REFUSED})
+@router.get("", responses={200: {"model": schemas.GroupPage}, **schemas.REFUSED})
 async def list_groups(
     _: AdminDependency,
     params: Annotated[GroupsParams, Query()],
@@ -58,12 +49,12 @@ async def list_groups(
 ) -> Response:
     """Return the groups, in order of id. For admins."""
     match = {} if params.parent_id is None else {"parent_id": params.parent_id}
-    return json_response(await groups_page(context.database, match, params))
+    return json_response(await groups.groups_page(context.database, match, params))
 
 
 @router.get(
     "/group",
-    responses={200: {"model": GroupShape}, **REFUSED, **ABSENT},
+    responses={200: {"model": schemas.Group}, **schemas.REFUSED, **schemas.ABSENT},
 )
 async def get_group(
     _: AdminDependency,
@@ -71,55 +62,61 @@ async def get_group(
     context: ContextDependency,
 ) -> Response:
     """Return one group. For admins."""
-    return json_response(await one_group(context.database, params.id))
+    return json_response(await groups.one_group(context.database, params.id))
 
 
 @router.post(
     "/create",
-    responses={200: {"model": GroupShape}, **REFUSED_BODY, **CONFLICTING},
+    responses={200: {"model": schemas.Group}, **schemas.REFUSED_BODY, **schemas.CONFLICTING},
 )
 async def create_group(
-    _: AdminWriterDependency, form: Annotated[CreateGroupForm, json_body(CreateGroupForm)], context: ContextDependency
+    _: AdminWriterDependency,
+    body: Annotated[schemas.CreateGroup, json_body(schemas.CreateGroup)],
+    context: ContextDependency,
 ) -> Response:
     """Create a group; its members have what is granted to it and to all groups above it. For admins."""
-    with body_named():
-        group = await groups.add_group(context.database, name=form.name, group_id=form.id, parent_id=form.parent_id)
-    return json_response(await one_group(context.database, group.id))
+    with schemas.body_named():
+        group = await groups.add_group(context.database, name=body.name, group_id=body.id, parent_id=body.parent_id)
+    return json_response(await groups.one_group(context.database, group.id))
 
 
 @router.post(
     "/update",
     dependencies=[MORE_TIME],
-    responses={200: {"model": GroupShape}, **REFUSED_BODY, **ABSENT},
+    responses={200: {"model": schemas.Group}, **schemas.REFUSED_BODY, **schemas.ABSENT},
 )
 async def update_group(
-    _: AdminWriterDependency, form: Annotated[UpdateGroupForm, json_body(UpdateGroupForm)], context: ContextDependency
+    _: AdminWriterDependency,
+    body: Annotated[schemas.UpdateGroup, json_body(schemas.UpdateGroup)],
+    context: ContextDependency,
 ) -> Response:
     """Change what is given of a group; the rest stays. It can't come to stand below itself. For admins."""
-    with body_named():
-        await groups.update_group(context.database, form.id, form.said)
-    return json_response(await one_group(context.database, form.id))
+    with schemas.body_named():
+        await groups.update_group(context.database, body.id, body.said)
+    return json_response(await groups.one_group(context.database, body.id))
 
 
 @router.post(
     "/delete",
     dependencies=[MORE_TIME],
-    responses={**DONE, **REFUSED_BODY, **ABSENT, **CONFLICTING},
+    responses={**schemas.DONE, **schemas.REFUSED_BODY, **schemas.ABSENT, **schemas.CONFLICTING},
 )
 async def delete_group(
-    admin: AdminWriterDependency, form: Annotated[GroupIdForm, json_body(GroupIdForm)], context: ContextDependency
+    admin: AdminWriterDependency,
+    body: Annotated[schemas.GroupId, json_body(schemas.GroupId)],
+    context: ContextDependency,
 ) -> Response:
     """Delete a group and all grants to it; the groups right below it go up to its parent. For admins.
 
     Its memberships end as soon as this begins; when it is interrupted, send it again.
     """
-    await deletion.delete_group(context.database, form.id, admin.user_id)
+    await deletion.delete_group(context.database, body.id, admin.user_id)
     return json_response(content=True)
 
 
 @router.get(
     "/members",
-    responses={200: {"model": UsersShape}, **REFUSED, **ABSENT},
+    responses={200: {"model": schemas.UserPage}, **schemas.REFUSED, **schemas.ABSENT},
 )
 async def list_members(
     _: AdminDependency,
@@ -128,7 +125,7 @@ async def list_members(
 ) -> Response:
     """Return the users who are a member of a group themselves, in order of email. For admins."""
     group = await require_existing(context.database, Group, params.id)
-    return json_response(await users_page(context.database, {"group_ids": group["_id"]}, params))
+    return json_response(await users.users_page(context.database, {"group_ids": group["_id"]}, params))
 
 
 @router.post(
@@ -137,11 +134,13 @@ async def list_members(
     responses=_CHANGED,
 )
 async def add_members(
-    _: AdminWriterDependency, form: Annotated[MembersForm, json_body(MembersForm)], context: ContextDependency
+    _: AdminWriterDependency,
+    body: Annotated[schemas.GroupMembers, json_body(schemas.GroupMembers)],
+    context: ContextDependency,
 ) -> Response:
     """Make users members of a group, all or none of them. For admins."""
-    with body_named():
-        changed = await groups.join_group(context.database, form.id, form.user_ids)
+    with schemas.body_named():
+        changed = await groups.join_group(context.database, body.id, body.user_ids)
     return json_response({"changed": changed})
 
 
@@ -151,9 +150,11 @@ async def add_members(
     responses=_CHANGED,
 )
 async def remove_members(
-    _: AdminWriterDependency, form: Annotated[MembersForm, json_body(MembersForm)], context: ContextDependency
+    _: AdminWriterDependency,
+    body: Annotated[schemas.GroupMembers, json_body(schemas.GroupMembers)],
+    context: ContextDependency,
 ) -> Response:
     """End the memberships of users in a group, of all or of none. For admins."""
-    with body_named():
-        changed = await groups.leave_group(context.database, form.id, form.user_ids)
+    with schemas.body_named():
+        changed = await groups.leave_group(context.database, body.id, body.user_ids)
     return json_response({"changed": changed})

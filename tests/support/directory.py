@@ -20,7 +20,7 @@ from service.importing.plan import ImportOptions
 from service.importing.readers.bundle import read_bundle
 from service.importing.report import Report
 from service.importing.source import open_source
-from service.people.api_keys import create_key
+from service.people.api_keys import create_api_key
 from service.people.groups import add_group, join_group
 from service.people.users import add_user, find_user
 from service.settings import Settings
@@ -91,7 +91,7 @@ class Directory:
         """Add a user with a key, and make them a member of existing groups; return their id."""
         values = {"name": f"Name of {user_id}", "email": f"{user_id}@example.com", **fields}
         user = await add_user(self.database, user_id=user_id, role=role, **values)
-        self._keys[user_id] = await create_key(self.database, user.id, name="test")
+        self._keys[user_id] = await create_api_key(self.database, user.id, name="test")
         for group in groups:
             await join_group(self.database, group, [user_id])
         return user_id
@@ -105,7 +105,7 @@ class Directory:
         """Return a key of an existing user; with options, a new one."""
         if options or user_id not in self._keys:
             user = await find_user(self.database, user_id)
-            key = await create_key(self.database, user.id, **{"name": "test", "scope": Scope.WRITE, **options})
+            key = await create_api_key(self.database, user.id, **{"name": "test", "scope": Scope.WRITE, **options})
             if options:
                 return key
             self._keys[user_id] = key

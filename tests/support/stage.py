@@ -11,7 +11,7 @@ from pymongo.database import Database as SyncDatabase
 
 from documents.api_key import Scope
 from documents.user import Role
-from service.auth.authentication import key_id, new_api_key
+from service.auth.authentication import api_key_id, new_api_key
 from tests.support.directory import Directory, grant, model
 from tests.support.doors import Door
 from tests.support.matrix import IMAGE, MODEL, ROLES, Case, Facts
@@ -50,7 +50,7 @@ class Stage:
         first = raw.revisions.find_one({"model_id": MODEL, "version": 1})
         assert first is not None
         spare = {
-            f"{role} key": key_id(await directory.key(role.partition("-")[0], name="spare"))
+            f"{role} key": api_key_id(await directory.key(role.partition("-")[0], name="spare"))
             for role in ROLES
             if role.partition("-")[0] not in ("anonymous", "forged", "expired")
         }

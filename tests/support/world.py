@@ -174,7 +174,7 @@ class World:
 
         assert await directory.database.delete_many(User, {"_id": {"$in": made.deleted}}) == len(made.deleted)
         found = await examine(directory.database, repair=True)
-        assert found.problems == found.mended > 0
+        assert found.problems == found.repaired > 0
         assert (await examine(directory.database, repair=False)).problems == 0
 
         # Who lost a grant to somebody who is gone was changed just now.

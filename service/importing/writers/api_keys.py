@@ -2,14 +2,14 @@
 
 from documents import ApiKey
 from documents.api_key import Scope
-from service.auth.authentication import api_key_hash, key_id
+from service.auth.authentication import api_key_hash, api_key_id
 from service.database.client import Database
 from service.errors import ConflictError, InvalidInputError, NotFoundError
 from service.importing.operations import ExistingPrincipals
 from service.importing.plan import EXISTS, Decision, ImportOptions
 from service.importing.records import ImportedApiKey
 from service.importing.report import ImportOutcome, Report
-from service.people.api_keys import adopt_key, require_foreign_key
+from service.people.api_keys import adopt_api_key, require_foreign_api_key
 
 
 class ApiKeyWriter:
@@ -25,23 +25,23 @@ class ApiKeyWriter:
 
     async def add(self, position: str, api_key: ImportedApiKey) -> None:
         """Import one API key."""
-        api_key_id = key_id(api_key.key.get_secret_value())
-        decision = await self._decide(api_key, api_key_id)
+        record_id = api_key_id(api_key.key.get_secret_value())
+        decision = await self._decide(api_key, record_id)
         if decision.writes and self._options.dry_run:
-            self._imported[api_key_id] = _identity(api_key)
+            self._imported[record_id] = _identity(api_key)
         elif decision.writes:
             decision = await self._stored(api_key, decision)
-        decision.add_to(self._report, position, "api_key", api_key_id)
+        decision.add_to(self._report, position, "api_key", record_id)
 
-    async def _decide(self, api_key: ImportedApiKey, api_key_id: str) -> Decision:
+    async def _decide(self, api_key: ImportedApiKey, record_id: str) -> Decision:
         try:
-            require_foreign_key(api_key.key.get_secret_value())
+            require_foreign_api_key(api_key.key.get_secret_value())
         except InvalidInputError as error:
             return Decision(ImportOutcome.REJECTED, reason=error.detail)
         if api_key.user_id not in await self._users.filter([api_key.user_id]):
             return Decision(ImportOutcome.REJECTED, reason=f"user_id: there is no user {api_key.user_id!r}")
-        found = await self._database.find(ApiKey, {"_id": api_key_id})
-        existing = (found[0].get("sha256"), found[0].get("user_id")) if found else self._imported.get(api_key_id)
+        found = await self._database.find(ApiKey, {"_id": record_id})
+        existing = (found[0].get("sha256"), found[0].get("user_id")) if found else self._imported.get(record_id)
         if existing is None:
             return Decision(ImportOutcome.CREATED)
         if existing == _identity(api_key):
@@ -50,7 +50,7 @@ class ApiKeyWriter:
 
     async def _stored(self, api_key: ImportedApiKey, decision: Decision) -> Decision:
         try:
-            await adopt_key(
+            await adopt_api_key(
                 self._database,
                 api_key.user_id,
                 api_key.key.get_secret_value(),

@@ -15,10 +15,10 @@ from service.importing.operations import ExistingPrincipals, batches
 from service.importing.plan import ATTEMPTS, BEING_DELETED, CONTENDED, Decision, ImportOptions, decide_update
 from service.importing.records import ImportedGroup
 from service.importing.report import ImportOutcome, Report
+from service.models.grant_revocation import clear_leftovers
 from service.models.principals import EXISTING
 from service.models.store import LostRaceError, back_off
 from service.people.groups import ancestors
-from service.people.leftovers import clear_leftovers
 
 BATCH = 1000
 _IMPORTED = (ImportOutcome.CREATED, ImportOutcome.UPDATED, ImportOutcome.UNCHANGED)

@@ -27,7 +27,7 @@ from service.importing.report import ImportOutcome, Report
 from service.models.grant_revocation import revoke_absent_grants
 from service.models.record import Content, require_storable
 from service.models.shape_check import malformed_fields, unknown_fields
-from service.models.store import LostRaceError, PlannedWrite, back_off, claimant_of, store
+from service.models.store import LostRaceError, PlannedWrite, back_off, reuse_limit, store_planned
 from service.people.groups import add_group
 
 BATCH_RECORDS = 1000
@@ -212,8 +212,8 @@ class ModelWriter:
             created_at=content.get("created_at"),
             updated_at=content.get("updated_at"),
             version=max(least, self._revisions.get(model.id, 0) + 1),
-            # Whose record had the id last can have changed since this batch was decided on.
-            claimant=claimant_of(self._options.caller) if record is None else None,
+            # The last record of the id can have been deleted since this batch was decided on.
+            reuse_limited_to=reuse_limit(self._options.caller) if record is None else None,
         )
 
     async def _write(
@@ -242,8 +242,8 @@ class ModelWriter:
     async def _store(self, planned: Sequence[PlannedWrite]) -> None:
         if planned:
             caller = self._options.caller
-            await store(self._database, planned, None if caller is None else caller.user_id, bulk=True)
-            grants = [grant for item in planned if item.said for grant in item.said["access_grants"]]
+            await store_planned(self._database, planned, None if caller is None else caller.user_id, bulk=True)
+            grants = [grant for item in planned if item.content for grant in item.content["access_grants"]]
             await revoke_absent_grants(self._database, grants)
 
 

@@ -17,8 +17,8 @@ from service.importing.operations import ExistingPrincipals
 from service.importing.plan import ATTEMPTS, BEING_DELETED, CONTENDED, Decision, ImportOptions, decide_update
 from service.importing.records import ImportedUser
 from service.importing.report import ImportOutcome, Report
+from service.models.grant_revocation import clear_leftovers
 from service.models.principals import EXISTING
-from service.people.leftovers import clear_leftovers
 from service.people.users import finish_refresh
 
 BATCH = 1000

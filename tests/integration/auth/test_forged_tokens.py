@@ -1,4 +1,4 @@
-"""What an attacker can make of a JWT without its key, and an issuer by mistake with it: nothing of it counts."""
+"""Forged and misissued JWTs are refused."""
 
 import json
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""What is hidden from a caller is answered like what is not there, by every route, and the database does the same.
+"""Every route responds alike to a hidden and to an absent record, and sends the same database commands for both.
 
 Also by the clock: TIMED_PAIRS=500 pytest tests/integration/auth/test_hidden_and_absent.py
 """
@@ -23,7 +23,7 @@ from tests.support.timing import median_gap
 ABSENT, NO_REVISION = "team/m:2", "0" * 32
 PAIRS = int(os.environ.get("TIMED_PAIRS", "0"))
 MOST_SECONDS = 0.001
-# That an id is taken has to be told to whoever wants to use it: see below. A sync is for admins, who see all.
+# That an id is taken must be reported to a caller who wants to use it: see below. A sync is for admins, who see all.
 TELLING = ("/models/create", "/models/import", "/models/sync")
 
 
@@ -40,8 +40,8 @@ class Question(NamedTuple):
 
 
 def _about_the_model(door: Door, case: Case) -> bool:
-    said = str(case.body({"revision": "the revision"})) if case.body and "key" not in door.path else ""
-    return any(name in door.path + case.query + said for name in (MODEL, "{revision}", "the revision"))
+    content = str(case.body({"revision": "the revision"})) if case.body and "key" not in door.path else ""
+    return any(name in door.path + case.query + content for name in (MODEL, "{revision}", "the revision"))
 
 
 def _questions() -> Iterator[Question]:
@@ -74,7 +74,7 @@ def ask(stage: Stage, question: Question, *, hidden: bool) -> "partial[Any]":
     return partial(stage.send, question.door, question.case, "stranger", instead=instead, headers=question.headers)
 
 
-def told(answer: httpx.Response) -> tuple[int, str, dict[str, str]]:
+def comparable(answer: httpx.Response) -> tuple[int, str, dict[str, str]]:
     """Return all that an answer tells, but for what was in the question."""
     headers = {name: value for name, value in answer.headers.items() if name not in ("date", "x-request-id")}
     return answer.status_code, answer.text.replace(ABSENT, MODEL), headers
@@ -105,7 +105,7 @@ async def test_both_are_answered_alike(stage: Stage, commands: Commands, door: s
             commands.clear()
             answers.append(await ask(stage, question, hidden=hidden)())
             work.append(sent(commands))
-        assert told(answers[0]) == told(answers[1]), str(question)
+        assert comparable(answers[0]) == comparable(answers[1]), str(question)
         # As a clock would tell: what the database is asked for.
         assert work[0] == work[1], str(question)
         assert work[0], str(question)
@@ -122,7 +122,7 @@ async def test_a_revision_of_a_hidden_model_is_no_revision_of_ones_own_either(
         body = {"id": "own", "revision": revision}
         answers.append(await real_directory.post("/api/models/model/history/restore", "stranger", body))
         work.append(sent(commands))
-    assert told(answers[0]) == told(answers[1])
+    assert comparable(answers[0]) == comparable(answers[1])
     assert work[0] == work[1]
 
 
@@ -132,7 +132,7 @@ async def test_a_key_of_somebody_else_is_no_key(stage: Stage, real_directory: Di
         commands.clear()
         answers.append(await real_directory.post("/api/keys/revoke", "stranger", {"id": key}))
         work.append(sent(commands))
-    assert told(answers[0]) == told(answers[1])
+    assert comparable(answers[0]) == comparable(answers[1])
     assert work[0] == work[1]
     assert stage.unchanged() or answers[0].status_code == 404
 
@@ -146,7 +146,7 @@ async def test_what_can_not_be_an_id_is_refused_everywhere(stage: Stage) -> None
             assert (answer.status_code, answer.json()["errors"][0]["loc"][:2]) == (422, ["query", "id"]), str(question)
 
 
-async def test_that_an_id_is_taken_is_told_and_nothing_else_of_it(stage: Stage, real_directory: Directory) -> None:
+async def test_that_an_id_is_taken_is_reported_and_nothing_else_of_it(stage: Stage, real_directory: Directory) -> None:
     body = {"id": MODEL, "name": "Mine"}
     answer = await real_directory.post("/api/models/create", "stranger", body)
     assert (answer.status_code, answer.json()["detail"]) == (409, "This model id is taken.")

@@ -1,4 +1,4 @@
-"""Guessing keys over HTTP: it ends soon, costs the database nothing then, and locks out nobody else."""
+"""The login throttle over HTTP: guessing is stopped, costs no database work then, and does not lock out others."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The list against the oracle: a random directory, hundreds of random requests, no difference."""
+"""The list agrees with the oracle for hundreds of random requests in a random directory."""
 
 import asyncio
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The matrix of verbs, roles and ownership, over every route there is: nobody gets in where they may not."""
+"""The permission matrix: every route, for every role and ownership, allows exactly what it should."""
 
 from pathlib import Path
 

@@ -12,8 +12,8 @@ from pymongo import MongoClient
 from pymongo.database import Database as SyncDatabase
 
 from documents import DOCUMENTS
-from indexes.ensure import DECLARED
-from service.auth.authentication import api_key_hash, key_id
+from indexes.indexes import INDEXES
+from service.auth.authentication import api_key_hash, api_key_id
 from tests.support.commands import CommandLine, finish, free_port
 from tests.support.past_validation import PastValidation
 
@@ -142,7 +142,7 @@ def test_key_create_prints_the_key_alone_and_stores_its_hash(shell: CommandLine,
     key = shell.ok("key", "create", "--user", "Ann@x.org", "--scope", "read", "--expires", "90d")
     assert key.startswith("mdk_")
     [record] = stored["api_keys"].find()
-    assert record["_id"] == key_id(key)
+    assert record["_id"] == api_key_id(key)
     assert record["sha256"] == hashlib.sha256(key.encode()).hexdigest()
     assert (record["user_id"], record["scope"]) == ("ann", "read")
     assert (record["expires_at"] - record["created_at"]).days in (89, 90)
@@ -157,7 +157,7 @@ def test_a_key_made_elsewhere_is_adopted_and_stored_only_hashed(shell: CommandLi
     assert (record["sha256"], record["scope"], record["expires_at"]) == (api_key_hash(FOREIGN_KEY), "write", None)
     assert FOREIGN_KEY[3:] not in str(record)
     again = shell.run(*adopt, stdin=FOREIGN_KEY)
-    assert (again.status, again.stderr) == (2, "modeldeck: This key is stored already.\n")
+    assert (again.status, again.stderr) == (2, "modeldeck: This API key is stored already.\n")
     [short] = refusals(shell, adopt)
     assert short.startswith("key: must be 20 to 512 printable ASCII characters")
     assert stored["api_keys"].count_documents({}) == 1
@@ -180,13 +180,13 @@ def test_keys_for_nobody_and_keys_that_expire_at_no_time_are_refused(shell: Comm
 
 
 def test_indexes_are_made_by_eight_processes_at_once(shell: CommandLine, stored: Stored) -> None:
-    for collection in DECLARED:
+    for collection in INDEXES:
         stored.drop_collection(collection)
     done = [finish(process) for process in [shell.start("indexes", "ensure") for _ in range(8)]]
     assert {(item.status, item.stdout, item.stderr) for item in done} == {(0, "indexes are as declared\n", "")}
     assert shell.ok("indexes", "check") == "indexes are as declared"
-    live = {name for collection in DECLARED for name in stored[collection].index_information()}
-    assert live == {"_id_", *(index.document["name"] for indexes in DECLARED.values() for index in indexes)}
+    live = {name for collection in INDEXES for name in stored[collection].index_information()}
+    assert live == {"_id_", *(index.document["name"] for indexes in INDEXES.values() for index in indexes)}
 
 
 def test_index_drift_is_reported_a_line_each_and_only_what_is_missing_is_made(
@@ -253,14 +253,14 @@ def test_doctor_finds_and_mends_stale_keys(shell: CommandLine, stored: Stored, t
     found = shell.run("doctor")
     assert found.status == 1
     assert found.stdout.splitlines() == [
-        "user 'ann' has stale keys: email",
-        "model 'm1' has stale keys: text, readers",
-        "model 'm2' has no keys",
-        "stale keys: 3",
+        "user 'ann' has stale derived keys: email",
+        "model 'm1' has stale derived keys: text, readers",
+        "model 'm2' has no derived keys",
+        "stale derived keys: 3",
         "7 documents examined, 3 problems",
     ]
     assert shell.ok("doctor", "--repair").endswith(
-        "stale keys: 3, 3 mended\n7 documents examined, 3 problems, 3 mended"
+        "stale derived keys: 3, 3 repaired\n7 documents examined, 3 problems, 3 repaired"
     )
     assert list(stored["models"].find()) == right
     assert shell.ok("doctor") == "7 documents examined, 0 problems"
@@ -295,7 +295,7 @@ def test_doctor_survives_what_others_wrote_and_says_what_it_cannot_mend(shell: C
         "model 'owner' is malformed: user_id",
         "model 'bare' is malformed: base_model_id, name, meta, access_grants, is_active, created_at, updated_at",
         "model 'grant' is malformed: access_grants",
-        "model 'plain' has no keys",
+        "model 'plain' has no derived keys",
     } <= set(mended.stdout.splitlines())
     plain = stored["models"].find_one({"_id": "plain"})
     assert plain is not None

@@ -17,11 +17,11 @@ from service.embedded_mongo.server import EmbeddedMongo
 from tests.support.commands import CommandLine, end, finish, mongods, until
 
 USER = ("user", "add", "--name", "N", "--email")
-KEEPER = """
+KEEP_ALIVE = """
 import sys
 from pathlib import Path
-from service.embedded_mongo.keep_alive import keep
-keep(Path(sys.argv[1]), 0.6)
+from service.embedded_mongo.keep_alive import keep_alive
+keep_alive(Path(sys.argv[1]), 0.6)
 """
 # Takes a lease, says so, and gives it back when told to.
 HOLDER = """
@@ -215,33 +215,33 @@ def test_a_printed_uri_outlives_the_command_that_printed_it(shell: CommandLine, 
             assert client.admin.command("ping")["ok"] == 1
         assert starts(data_dir) == 1
     finally:
-        embedded.stop_keeper()
+        embedded.stop_keep_alive()
     gone(data_dir)
 
 
-def test_the_keeper_stays_while_somebody_is_connected_and_ends_when_nobody_is(data_dir: Path) -> None:
-    keeper = subprocess.Popen([sys.executable, "-c", KEEPER, str(data_dir)], text=True)
+def test_the_keep_alive_stays_while_somebody_is_connected_and_ends_when_nobody_is(data_dir: Path) -> None:
+    keep_alive = subprocess.Popen([sys.executable, "-c", KEEP_ALIVE, str(data_dir)], text=True)
     try:
         with MongoClient[dict[str, Any]](EmbeddedMongo(data_dir).uri("admin")) as client:
             assert client.admin.command("ping")["ok"] == 1
             longer_than_it_waits = time.monotonic() + 1.2
             until(lambda: time.monotonic() > longer_than_it_waits, "the time had passed")
-            assert keeper.poll() is None
-        assert keeper.wait(30) == 0
+            assert keep_alive.poll() is None
+        assert keep_alive.wait(30) == 0
     finally:
-        end(keeper)
+        end(keep_alive)
     gone(data_dir)
 
 
 @pytest.mark.faults
-def test_the_keeper_does_not_leave_a_mongod_that_is_too_busy_to_answer(data_dir: Path) -> None:
+def test_the_keep_alive_does_not_leave_a_mongod_that_is_too_busy_to_answer(data_dir: Path) -> None:
     embedded = EmbeddedMongo(data_dir)
-    keeper = subprocess.Popen([sys.executable, "-c", KEEPER, str(data_dir)], stdout=subprocess.PIPE, text=True)
+    keep_alive = subprocess.Popen([sys.executable, "-c", KEEP_ALIVE, str(data_dir)], stdout=subprocess.PIPE, text=True)
     try:
         with MongoClient[dict[str, Any]](embedded.uri("admin")) as client:
             assert client.admin.command("ping")["ok"] == 1
-            assert keeper.stdout is not None
-            assert keeper.stdout.read() == "", "it keeps from here on"
+            assert keep_alive.stdout is not None
+            assert keep_alive.stdout.read() == "", "it holds its lease from here on"
             [pid] = mongods(data_dir)
             os.kill(pid, signal.SIGSTOP)
             longer_than_it_asks = time.monotonic() + 4
@@ -249,9 +249,9 @@ def test_the_keeper_does_not_leave_a_mongod_that_is_too_busy_to_answer(data_dir:
             assert embedded.socket_path.exists(), "the mongod was told to stop"
             os.kill(pid, signal.SIGCONT)
             assert client.admin.command("ping")["ok"] == 1
-        assert keeper.wait(30) == 0
+        assert keep_alive.wait(30) == 0
     finally:
-        end(keeper)
+        end(keep_alive)
     gone(data_dir)
 
 

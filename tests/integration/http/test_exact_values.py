@@ -17,7 +17,7 @@ from tests.support.directory import LIST, Directory
 
 MODELS = "/api/models"
 bounded = settings(
-    max_examples=int(os.environ.get("HOSTILE_EXAMPLES", "30")),
+    max_examples=int(os.environ.get("HOSTILE_EXAMPLES", "10")),
     derandomize=True,
     database=None,
     deadline=None,

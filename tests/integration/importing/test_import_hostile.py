@@ -99,14 +99,15 @@ async def test_a_configuration_is_measured_unpacked(real_directory: Directory) -
 
 
 async def longest_wait(directory: Directory, content: bytes, **options: Any) -> float:
-    """Return for how many seconds nobody else had a turn while a source was imported."""
-    longest, last = 0.0, time.monotonic()
+    """Return for how many seconds the loop worked without giving anybody else a turn while a source was imported."""
+    # By the clock of its thread, which stands still while other processes have the processor.
+    longest, last = 0.0, time.thread_time()
 
     async def watch() -> None:
         nonlocal longest, last
         while True:
             await asyncio.sleep(0.001)
-            longest, last = max(longest, time.monotonic() - last), time.monotonic()
+            longest, last = max(longest, time.thread_time() - last), time.thread_time()
 
     watching = asyncio.create_task(watch())
     await send(directory, "ann", content, **options)

@@ -150,7 +150,7 @@ BAD_IMAGES: list[tuple[Any, str]] = [
     ("/static/../secret", "must be one of "),
     ("data:image/svg+xml;base64,PHN2Zy8+", "must be one of "),
     ("data:image/svg+xml;base64," + "A" * MAX_RECORD_BYTES, "must be one of "),
-    ("data:image/png;base64,PHN2Zy8+", "is not the png image that it says it is"),
+    ("data:image/png;base64,PHN2Zy8+", "is not a png image, although it is declared as one"),
     ("data:image/png;base64," + "A" * MAX_RECORD_BYTES, "has 375,000 bytes; at most 262,144 are allowed"),
     (5, "must be text"),
     ({"url": "/static/a.png"}, "must be text"),

@@ -1,4 +1,4 @@
-"""Filters of views are answered by indexes, so that they stay fast however large the directory is."""
+"""The documented filters of views use indexes, so that they stay fast in a large directory."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime

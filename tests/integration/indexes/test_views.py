@@ -1,4 +1,4 @@
-"""What the views tell, against the long way to it and against what the service answers."""
+"""The rows of the views, compared with a computation in Python and with the responses of the service."""
 
 import random
 from collections.abc import AsyncIterator
@@ -275,7 +275,7 @@ async def test_changes_at_no_sensible_time_hide_no_other(mongod: Database, raw: 
     assert [row["day"].year for row in raw.daily_changes.find().sort("day")] == [1970, 2200]
 
 
-async def test_changes_at_the_ends_of_time_are_told(mongod: Database, raw: Raw) -> None:
+async def test_changes_at_the_ends_of_time_are_reported(mongod: Database, raw: Raw) -> None:
     moments = [datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)]
     raw.revisions.insert_many(
         {"_id": number, "model_id": "m", "version": number, "at": moment, "by": None, "change": "update"}

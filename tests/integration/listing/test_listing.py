@@ -1,4 +1,4 @@
-"""`GET /api/models/list` as a REST client meets it, on every backend that can run it."""
+"""`GET /api/models/list`, on every backend that can run it."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""`GET /api/models/model` as a REST client meets it."""
+"""`GET /api/models/model`."""
 
 from pathlib import Path
 

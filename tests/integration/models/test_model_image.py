@@ -1,4 +1,4 @@
-"""`GET /api/models/model/profile/image` as a browser or a REST client meets it."""
+"""`GET /api/models/model/profile/image`, for browsers and REST clients."""
 
 import base64
 import hashlib

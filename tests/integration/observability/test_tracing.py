@@ -21,7 +21,7 @@ from pydantic import SecretStr
 from service.app import create_app
 from service.database.client import Database
 from service.observability import spans as module
-from service.people.api_keys import create_key
+from service.people.api_keys import create_api_key
 from service.people.users import add_user
 from service.settings import Settings
 from tests.conftest import DATABASE, settings_in
@@ -55,7 +55,7 @@ def settings(mongo_uri: str, tmp_path: Path) -> Settings:
 @pytest.fixture
 async def key(mongod: Database) -> str:
     user = await add_user(mongod, email=f"{MARK}@x.org", name=MARK, user_id=MARK)
-    return await create_key(mongod, user.id, name=MARK)
+    return await create_api_key(mongod, user.id, name=MARK)
 
 
 @pytest.fixture

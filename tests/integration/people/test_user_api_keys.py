@@ -1,4 +1,4 @@
-"""What only admins may do over REST, and how they give keys to others."""
+"""Routes for admins only, and how admins create API keys for other users."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta

@@ -148,7 +148,7 @@ def test_every_error_is_a_shared_problem(operation: Operation) -> None:
         # 400 is what the web server says before the service is asked.
         if status > 400:
             problem = response["content"][PROBLEM_JSON]
-            assert problem["schema"] == {"$ref": "#/components/schemas/ProblemShape"}
+            assert problem["schema"] == {"$ref": "#/components/schemas/Problem"}
             assert problem["example"]["status"] == status
             assert problem["example"]["title"] == HTTPStatus(status).phrase
             assert operation.said["responses"][str(status)].keys() == {"$ref"}

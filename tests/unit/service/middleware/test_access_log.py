@@ -38,7 +38,7 @@ class Noted:
 
 
 async def answers(scope: Scope, receive: Receive, send: Send) -> None:
-    scope["state"]["caller"] = Caller("u1", False, frozenset(), key_id="k1")
+    scope["state"]["caller"] = Caller("u1", False, frozenset(), api_key_id="k1")
     await PlainTextResponse(current_request_id.get() or "")(scope, receive, send)
 
 
