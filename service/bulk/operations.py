@@ -1,27 +1,65 @@
 """A bulk change of the models that a request selects by ids or by a filter, with a result for each model."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, replace
 from typing import Any
 
 from documents.folding import fold
+from documents.revision import Change
+from service.auth import access_rule
 from service.auth.authentication import Caller
-from service.bulk.schemas import ModelSelection
+from service.bulk.schemas import BulkAccessChange, BulkStateChange, ModelSelection
 from service.database.client import Database
 from service.database.errors import DatabaseError
+from service.database.exact_bson import Record
 from service.listing.pipeline import list_match
 from service.listing.search_statistics import SearchStatistics
 from service.models.bulk_change import BulkChange, RecordResult, RecordStatus, change_matching, change_models
+from service.models.grant_revocation import revoke_absent_grants
+from service.models.grants import GrantChanges, build_grants, replace_grants
+from service.models.principals import require_principals
+from service.models.record import Content
 
 
-async def change_selected(
+async def change_states(
+    database: Database, statistics: SearchStatistics, caller: Caller, body: BulkStateChange
+) -> dict[str, Any]:
+    """Make the selected models active or inactive, if the caller may write them; return the results for the API."""
+    content = {"is_active": body.is_active}
+    bulk = BulkChange(Change.TOGGLE, caller.user_id, access_rule.writable(caller), lambda _: content)
+    return await _change_selected(database, statistics, caller, body, bulk)
+
+
+async def change_grants(
+    database: Database, statistics: SearchStatistics, caller: Caller, body: BulkAccessChange
+) -> dict[str, Any]:
+    """Change the grants of the selected models that the caller may manage; return the results for the API.
+
+    Raises InvalidInputError for a new grant to a principal that does not exist.
+    """
+    added = [grant.model_dump() for grant in body.replace or body.add or ()]
+    await require_principals(database, added, ("body", "add" if body.replace is None else "replace"))
+    bulk = BulkChange(Change.ACCESS, caller.user_id, access_rule.manageable(caller), _new_grants(body))
+    results = await _change_selected(database, statistics, caller, body, bulk)
+    await revoke_absent_grants(database, added)
+    return results
+
+
+def _new_grants(body: BulkAccessChange) -> Callable[[Record], Content]:
+    if body.replace is not None:
+        wanted = body.replace
+        return lambda record: {"access_grants": replace_grants(build_grants(record["_id"], wanted), record)}
+    changes = GrantChanges([removal.model_dump() for removal in body.remove or ()], body.add or ())
+    return lambda record: {"access_grants": changes.apply(record)}
+
+
+async def _change_selected(
     database: Database, statistics: SearchStatistics, caller: Caller, selection: ModelSelection, bulk: BulkChange
 ) -> dict[str, Any]:
-    """Apply a bulk change to every selected model; return the results as the API shows them."""
     if selection.ids is not None:
         unique = list(dict.fromkeys(selection.ids))
         return _rendered(await change_models(database, unique, bulk))
-    assert selection.filter is not None  # noqa: S101  # the form requires one of the two
+    assert selection.filter is not None  # noqa: S101  # the model requires one of the two
     query = selection.filter.query
     narrowing = statistics.narrowing(fold(query)) if query else ()
     # The filter is checked again when a record is written, since the record may have changed since it was selected.

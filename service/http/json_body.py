@@ -1,4 +1,4 @@
-"""JSON request bodies into models: bounded, and refused when a name is repeated."""
+"""JSON request bodies: read up to a limit, parsed without loss, and validated by a model."""
 
 import asyncio
 import json
@@ -30,7 +30,7 @@ from service.http.responses import JSON
 
 MAX_BODY_BYTES = 1_000_000
 ARRIVAL_SECONDS = 60.0
-# What was found out about a caller counts as long.
+# A body that takes longer to arrive is read for a caller whose rights may have changed.
 FRESH_SECONDS = 1.0
 
 log = logging.getLogger("modeldeck")
@@ -88,26 +88,26 @@ async def read_body(request: Request, model: type[M], limit: int) -> M:
         body = file.read()
     if len(body) <= MAX_BODY_BYTES:
         return _parsed(body, model, compatible=compatible)
-    # In a thread, so that other requests get their turns meanwhile.
+    # In a thread, because parsing a large body would block other requests.
     return await asyncio.to_thread(_parsed, body, model, compatible=compatible)
 
 
 @contextmanager
 def spool() -> Iterator[IO[bytes]]:
-    """Yield a file for a body that may yet be refused: what is large does not take memory until it is read."""
+    """Yield a temporary file for the body of a request: a large one takes disk instead of memory until it is parsed."""
     file: IO[bytes] = tempfile.SpooledTemporaryFile(MAX_BODY_BYTES)  # noqa: SIM115
     try:
         yield file
     finally:
-        # On a full disk it fails once more, with what is thrown away.
+        # On a full disk, closing fails too; the content is not needed any more.
         with suppress(OSError):
             file.close()
 
 
 async def copy_body(request: Request, file: IO[bytes], limit: int) -> int:
-    """Copy the body of a request to a file, which is at its beginning then; return its size in bytes.
+    """Copy the body of a request to a file, rewind the file, and return the size in bytes.
 
-    Raises as `read_body` does, and NoRoomError where the file can't take it.
+    Raises TooLargeError, SlowRequestError and NoRoomError as `read_body` does.
     """
 
     def take(chunk: bytes) -> None:
@@ -147,7 +147,7 @@ async def _receive(request: Request, limit: int, take: Callable[[bytes], object]
     except TimeoutError:
         raise SlowRequestError(f"The body did not arrive within {seconds:.0f} seconds.") from None
     if limit > MAX_BODY_BYTES:
-        # What takes long to send is not taken from the time to work on it.
+        # The time in which a large body arrives does not count as time to process it.
         request.state.deadline.renew()
     if time.monotonic() - started > FRESH_SECONDS:
         await require_still_entitled(request)
@@ -155,7 +155,7 @@ async def _receive(request: Request, limit: int, take: Callable[[bytes], object]
 
 async def _bounded(request: Request, limit: int, take: Callable[[bytes], object]) -> None:
     announced = request.headers.get("Content-Length", "")
-    # The server has seen that it is a number.
+    # The web server has checked that it is a number.
     if announced.isdecimal() and int(announced) > limit:
         raise _too_large(limit)
     received = 0
@@ -167,12 +167,13 @@ async def _bounded(request: Request, limit: int, take: Callable[[bytes], object]
 
 
 def _too_large(limit: int) -> TooLargeError:
-    # Not kept in a variable where it is raised: the two would hold each other, and what was received, for a while.
+    # Not kept in a variable where it is raised: the exception and the frame would refer to each other, which would keep
+    # the received body in memory until the next garbage collection.
     return TooLargeError(f"The body exceeds {limit:,} bytes.")
 
 
 class _RepeatedNameError(ValueError):
-    """An object with one name twice, of which a reader would keep any."""
+    """A JSON object with the same name twice; parsers differ in which value they keep."""
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

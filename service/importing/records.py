@@ -21,7 +21,7 @@ from documents.model import BaseModelId, Meta, Name, no_base_of_itself, unique_g
 from documents.text import Identifier, PrincipalId
 from documents.user import Email, Role, Username
 from service.clock import MAX_SECONDS, MIN_SECONDS
-from service.http.form import Form, each, require_few
+from service.http.strict_model import StrictModel, list_of, require_few_fields
 
 # It grows with each change, and must still fit into 64 bits then.
 MAX_VERSION = 2**62
@@ -60,7 +60,7 @@ def _whole_number(value: Any) -> Any:
 EpochSeconds = Annotated[datetime | None, BeforeValidator(_moment)]
 
 
-class ImportedUser(Form):
+class ImportedUser(StrictModel):
     """A user."""
 
     id: PrincipalId
@@ -71,7 +71,7 @@ class ImportedUser(Form):
     is_active: StrictBool = True
 
 
-class ImportedGroup(Form):
+class ImportedGroup(StrictModel):
     """A group; `member_ids`, when given, are all of its members."""
 
     id: PrincipalId
@@ -80,7 +80,7 @@ class ImportedGroup(Form):
     member_ids: list[Any] | None = None
 
 
-class ImportedModel(Form):
+class ImportedModel(StrictModel):
     """A model in the shape in which the API returns it; fields that only a response has are accepted and ignored."""
 
     id: Identifier
@@ -89,7 +89,7 @@ class ImportedModel(Form):
     name: Name
     params: FreeForm = Field(default_factory=dict)
     meta: Meta = Field(default_factory=dict)
-    access_grants: Annotated[list[AccessGrant], each(AccessGrant), AfterValidator(unique_grants)] = Field(
+    access_grants: Annotated[list[AccessGrant], list_of(AccessGrant), AfterValidator(unique_grants)] = Field(
         default_factory=list
     )
     is_active: StrictBool = True
@@ -110,7 +110,7 @@ class ImportedModel(Form):
         return no_base_of_itself(values)
 
 
-class ImportedApiKey(Form):
+class ImportedApiKey(StrictModel):
     """An API key of a user: the whole secret, of which only the hash is stored."""
 
     model_config = ConfigDict(hide_input_in_errors=True)
@@ -122,7 +122,7 @@ class ImportedApiKey(Form):
     created_at: Any = Field(None, exclude=True)
 
 
-class ImportedRevision(Form):
+class ImportedRevision(StrictModel):
     """The content of a model after a change that was made in another system."""
 
     id: Annotated[str, Field(pattern="^[0-9a-f]{32}$")]

@@ -8,9 +8,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, 
 from documents.freeform import FreeForm
 from documents.model import Name
 from documents.text import PrincipalId
-from service.http.form import Form, each
 from service.http.json_schema import NEVER_NULL, echoing
 from service.http.query_params import QueryModel
+from service.http.strict_model import StrictModel, list_of
 from service.importing.formats import Format
 from service.importing.model_set import Action
 from service.importing.plan import OnConflict
@@ -51,7 +51,7 @@ class ModelInput(ModelId):
     )
     params: Annotated[FreeForm | None, BeforeValidator(given), NEVER_NULL] = Field(None, description=PARAMS)
     meta: Annotated[ShownMeta | None, BeforeValidator(given), NEVER_NULL] = Field(None, description=META)
-    access_grants: Annotated[list[GrantInput] | None, each(GrantInput), BeforeValidator(given), NEVER_NULL] = None
+    access_grants: Annotated[list[GrantInput] | None, list_of(GrantInput), BeforeValidator(given), NEVER_NULL] = None
     is_active: Annotated[StrictBool | None, BeforeValidator(given), NEVER_NULL] = None
 
     @model_validator(mode="before")
@@ -70,12 +70,12 @@ class ModelInput(ModelId):
         return said
 
 
-class ImportModels(Form):
+class ImportModels(StrictModel):
     """Models to create or to update."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"models": [_ITEM], "dry_run": True}]})
 
-    models: Annotated[list[ModelInput], Field(max_length=MAX_IMPORT_MODELS), each(ModelInput, MAX_IMPORT_MODELS)]
+    models: Annotated[list[ModelInput], Field(max_length=MAX_IMPORT_MODELS), list_of(ModelInput, MAX_IMPORT_MODELS)]
     dry_run: StrictBool = Field(False, description="Only return the plan.")
 
 
@@ -83,7 +83,7 @@ class SyncModels(ImportModels):
     """All models that the directory shall hold."""
 
     models: Annotated[
-        list[ModelInput], Field(min_length=1, max_length=MAX_SYNC_MODELS), each(ModelInput, MAX_SYNC_MODELS)
+        list[ModelInput], Field(min_length=1, max_length=MAX_SYNC_MODELS), list_of(ModelInput, MAX_SYNC_MODELS)
     ]
     max_deletions: Annotated[int, Field(strict=True, ge=0)] | Annotated[str, Field(pattern=_PERCENTAGE)] = Field(
         DEFAULT_MAX_DELETIONS,

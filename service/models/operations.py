@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from documents import ModelRecord
 from documents.revision import Change
@@ -12,6 +13,7 @@ from service.database.exact_bson import Record, same_content
 from service.errors import ConflictError, ForbiddenError, NotFoundError, StaleVersionError
 from service.models.bulk_change import malformed_detail
 from service.models.grant_revocation import revoke_absent_grants
+from service.models.item import ITEM_STAGES, render_item
 from service.models.principals import require_principals
 from service.models.record import CONTENT_FIELDS, Content, require_storable
 from service.models.shape_check import malformed_fields
@@ -44,6 +46,15 @@ class ChangeRequest:
     change: Change
     expected_version: int | None = None
     manages: bool = False
+
+
+async def read(database: Database, caller: Caller, model_id: str, *, readers_see_params: bool) -> dict[str, Any]:
+    """Return one model as the API shows it to the caller; raise NotFoundError when it is absent or hidden."""
+    pipeline = [{"$match": {"_id": model_id, **access_rule.readable(caller)}}, *ITEM_STAGES]
+    found = await database.aggregate(ModelRecord, pipeline)
+    if not found:
+        raise NotFoundError(HIDDEN)
+    return render_item(found[0], caller, readers_see_params=readers_see_params)
 
 
 async def create(database: Database, caller: Caller, model_id: str, content: Content) -> None:

@@ -1,4 +1,4 @@
-"""What clients may send about a model, route by route, and what the answers look like."""
+"""What clients send to the routes of models, and what the responses look like."""
 
 from typing import Annotated, Any
 
@@ -9,8 +9,8 @@ from documents.grant import Permission, PrincipalType
 from documents.image import image_problem
 from documents.model import BaseModelId, Meta, Name, no_base_of_itself
 from documents.text import STORABLE, Identifier
-from service.http.form import Form, each
 from service.http.json_schema import NEVER_NULL, Schema, echoing, or_null
+from service.http.strict_model import StrictModel, list_of
 from service.models.item import META_DEFAULTS
 
 ECHOED_IN_GRANTS = ("id", "resource_type", "resource_id", "created_at")
@@ -20,19 +20,19 @@ META = (
     "Any JSON object; kept exactly. `tags` is a list of text or of `{name}`, and `profile_image_url` an image as a "
     "`data:` URL, an `https://` address, or a path below `/static/`."
 )
-_SAID_PARAMS = {"system": "Read the query plan.", "temperature": 0.1}
-_SAID_META = {"description": "Reads query plans and proposes indexes.", "tags": ["sql"]}
+_EXAMPLE_PARAMS = {"system": "Read the query plan.", "temperature": 0.1}
+_EXAMPLE_META = {"description": "Reads query plans and proposes indexes.", "tags": ["sql"]}
 
 
 def without_echo(grant: Any) -> Any:
-    """Return a grant without what existing clients send back inside it, as they got it."""
+    """Return a grant without the fields that clients of Open WebUI send back in it."""
     if not isinstance(grant, dict):
         return grant
     return {name: value for name, value in grant.items() if name not in ECHOED_IN_GRANTS}
 
 
-class GrantInput(Form):
-    """One grant, as it is asked for."""
+class GrantInput(StrictModel):
+    """A grant to be made."""
 
     model_config = ConfigDict(use_enum_values=True, json_schema_extra=echoing(*ECHOED_IN_GRANTS, example=GRANT))
 
@@ -54,7 +54,7 @@ def _with_safe_image(meta: dict[str, Any]) -> dict[str, Any]:
     return meta
 
 
-# What clients may say; an import keeps a bad image out and takes the rest of the model over.
+# What clients may send. An import that finds a bad image leaves it out instead, and imports the rest of the model.
 ShownMeta = Annotated[Meta, AfterValidator(_with_safe_image)]
 
 
@@ -73,8 +73,8 @@ BaseOfModel = Annotated[
 ]
 
 
-class ModelId(Form):
-    """Names a model, and nothing more."""
+class ModelId(StrictModel):
+    """The id of a model."""
 
     id: Identifier = Field(description="The model's id; it may contain `/` and `:`.", examples=["sql-tuning"])
 
@@ -93,9 +93,9 @@ class CreateModel(ModelId):
 
     base_model_id: BaseOfModel = None
     name: Name = Field(examples=["SQL Tuning"])
-    params: FreeForm = Field(default_factory=dict, description=PARAMS, examples=[_SAID_PARAMS])
-    meta: ShownMeta = Field(default_factory=dict, description=META, examples=[_SAID_META])
-    access_grants: Annotated[list[GrantInput], each(GrantInput), BeforeValidator(_none_without_any)] = Field(
+    params: FreeForm = Field(default_factory=dict, description=PARAMS, examples=[_EXAMPLE_PARAMS])
+    meta: ShownMeta = Field(default_factory=dict, description=META, examples=[_EXAMPLE_META])
+    access_grants: Annotated[list[GrantInput], list_of(GrantInput), BeforeValidator(_none_without_any)] = Field(
         default_factory=list,
         description="Absent, null or empty: only the owner and admins may use it.",
         json_schema_extra=or_null,
@@ -104,35 +104,35 @@ class CreateModel(ModelId):
 
 
 def given(value: Any) -> Any:
-    """Refuse null where leaving out means something else."""
+    """Return the value; raise ValueError for null, because leaving the field out has another meaning."""
     if value is None:
         raise ValueError("must not be null; leave it out to keep what is there")
     return value
 
 
 class UpdateModel(ModelId):
-    """New values for a model; what is left out stays as it is. Grants have a route of their own."""
+    """New values for a model; fields that are left out keep their values. Grants have a route of their own."""
 
     base_model_id: BaseOfModel = None
     name: Annotated[Name | None, AfterValidator(given), NEVER_NULL] = Field(None, examples=["SQL Tuning"])
     params: Annotated[FreeForm | None, AfterValidator(given), NEVER_NULL] = Field(
-        None, description=PARAMS, examples=[_SAID_PARAMS]
+        None, description=PARAMS, examples=[_EXAMPLE_PARAMS]
     )
     meta: Annotated[ShownMeta | None, AfterValidator(given), NEVER_NULL] = Field(
-        None, description=META, examples=[_SAID_META]
+        None, description=META, examples=[_EXAMPLE_META]
     )
     is_active: Annotated[StrictBool | None, AfterValidator(given), NEVER_NULL] = None
 
     @property
-    def said(self) -> dict[str, Any]:
-        """The values that were given."""
+    def content(self) -> dict[str, Any]:
+        """The fields that were given."""
         return self.model_dump(include=self.model_fields_set - {"id"})
 
 
 class UpdateAccess(ModelId):
-    """All grants that a model shall have."""
+    """The new grants of a model."""
 
-    access_grants: Annotated[list[GrantInput], each(GrantInput)] = Field(
+    access_grants: Annotated[list[GrantInput], list_of(GrantInput)] = Field(
         description="Empty: only the owner and admins may use it."
     )
 
@@ -183,8 +183,8 @@ class Model(BaseModel):
     access_grants: list[Grant]
     is_active: bool
     write_access: bool = Field(description="Whether the caller may change it.")
-    user: Owner | None = Field(description="The owner; null when they do not exist any more.")
-    version: int = Field(description="Counts the changes; the `ETag`.", examples=[3])
+    user: Owner | None = Field(description="The owner; null when they no longer exist.")
+    version: int = Field(description="The number of changes so far; the `ETag`.", examples=[3])
     created_at: int = Field(description="Seconds since 1970, UTC.", examples=[1774109455])
     updated_at: int = Field(description="Seconds since 1970, UTC.", examples=[1778845140])
 
@@ -193,4 +193,4 @@ class ModelPage(BaseModel):
     """A page of models."""
 
     items: list[Model]
-    total: int = Field(description="How many there are on all pages together.", examples=[1])
+    total: int = Field(description="The number of items on all pages.", examples=[1])

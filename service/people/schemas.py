@@ -12,9 +12,9 @@ from documents.model import Name
 from documents.text import Identifier, PrincipalId
 from documents.user import Email, Role, Username
 from service.errors import InvalidInputError
-from service.http.form import Form
 from service.http.json_schema import NEVER_NULL
 from service.http.problems import BODY_FAILURES, COMMON_FAILURES, documented_problems
+from service.http.strict_model import StrictModel
 from service.models.schemas import given
 
 MAX_IDS = 1000
@@ -31,13 +31,13 @@ def body_named() -> Iterator[None]:
         raise InvalidInputError([{**item, "loc": ["body", *item["loc"]]} for item in error.errors]) from None
 
 
-class UserId(Form):
+class UserId(StrictModel):
     """Names a user, and nothing more."""
 
     id: Identifier = Field(description="The user's id.", examples=["u-ben"])
 
 
-class GroupId(Form):
+class GroupId(StrictModel):
     """Names a group, and nothing more."""
 
     id: Identifier = Field(description="The group's id.", examples=["g-platform"])
@@ -50,7 +50,7 @@ class _ChangeForm(BaseModel):
         return self.model_dump(include=self.model_fields_set - {"id"})
 
 
-class CreateUser(Form):
+class CreateUser(StrictModel):
     """A new user."""
 
     email: Email = Field(description="No two users share one, in whatever case.", examples=["ben.okafor@example.com"])
@@ -75,7 +75,7 @@ class UpdateUser(UserId, _ChangeForm):
     )
 
 
-class TransferModels(Form):
+class TransferModels(StrictModel):
     """Whose models become whose."""
 
     from_user_id: Identifier = Field(description="The owner, who may be deleted already.", examples=["u-anna"])
@@ -85,7 +85,7 @@ class TransferModels(Form):
     )
 
 
-class CreateApiKey(Form):
+class CreateApiKey(StrictModel):
     """A new key."""
 
     name: ApiKeyName = Field(examples=["nightly script"])
@@ -95,7 +95,7 @@ class CreateApiKey(Form):
     )
 
 
-class RevokeApiKey(Form):
+class RevokeApiKey(StrictModel):
     """The key to revoke."""
 
     id: Identifier = Field(description="The key's id.", examples=["6f1d2c3b4a596877"])
@@ -113,7 +113,7 @@ class RevokeUserApiKey(RevokeApiKey):
     user_id: Identifier = Field(examples=["u-ben"])
 
 
-class CreateGroup(Form):
+class CreateGroup(StrictModel):
     """A new group."""
 
     name: Name = Field(examples=["Platform"])

@@ -1,4 +1,4 @@
-"""Running `modeldeck` as its users do: real processes with an environment of their own, bounded in time."""
+"""Running `modeldeck` as its users do: with an environment of its own, bounded in time, most often in this process."""
 
 import os
 import re
@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
 from typing import IO, Any
+
+from tests.support.in_process import run_in_process
 
 MODELDECK = str(Path(sys.executable).with_name("modeldeck"))
 COMMAND_SECONDS = 60.0
@@ -53,8 +55,11 @@ class Served:
         return self.process.wait(COMMAND_SECONDS)
 
 
-class CommandLine:
-    """A shell in a folder of its own, with the given MODELDECK_* variables and no others."""
+class Processes:
+    """A shell in a folder of its own, with the given MODELDECK_* variables and no others.
+
+    Each command is a process, for tests of signals, streams, start-up and crashes, and of several commands at once.
+    """
 
     program: Sequence[str] = (MODELDECK,)
 
@@ -96,6 +101,20 @@ class CommandLine:
             yield Served(process, f"http://127.0.0.1:{port}", output)
         finally:
             end(process)
+
+
+class CommandLine(Processes):
+    """The same shell, but a command that is run to its end runs in this process, which saves starting one.
+
+    Those that are started to be left running are processes.
+    """
+
+    def run(self, *arguments: str, stdin: str = "") -> Done:
+        """Run a command to its end."""
+        if arguments[:1] == ("serve",):
+            # It changes how the whole process logs.
+            return super().run(*arguments, stdin=stdin)
+        return Done(*run_in_process(arguments, self.folder, self.environment, stdin, COMMAND_SECONDS))
 
 
 def finish(process: subprocess.Popen[str], stdin: str | None = None) -> Done:

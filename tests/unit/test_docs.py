@@ -13,7 +13,7 @@ from service.importing.records import ImportedModel
 from service.listing.params import ListParams
 from service.settings import PREFIX, Settings
 from tests.support.documentation import ROOT, blocks
-from tests.support.doors import LENIENT
+from tests.support.routes import COMPATIBLE
 
 DOCUMENTS = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
@@ -98,7 +98,7 @@ def test_the_routes_of_the_compatibility_page_exist() -> None:
         part: re.findall(r"^\| `([A-Z]+) (/[^`?]+)", section, re.MULTILINE)
         for part, section in (block.split("\n", 1) for block in text.split("\n## ")[1:])
     }
-    existing = {(door.method, door.inner.removeprefix("/models")) for door in LENIENT}
+    existing = {(route.method, route.inner.removeprefix("/models")) for route in COMPATIBLE}
     assert set(routes["Route by route"]) <= existing
     assert set(routes["Not here"]).isdisjoint(existing)
     assert len(routes["Route by route"]) == 15

@@ -103,10 +103,10 @@ async def test_a_writer_can_not_share_or_take_a_model(
     send = await _set_up(real_directory, tmp_path, writer)
     held, people = raw.models.find_one({"_id": MODEL}, HELD), list(raw.users.find().sort("_id"))
     written = set()
-    for door in (MODELS, "/api/v1/models"):
+    for prefix in (MODELS, "/api/v1/models"):
         # The writers take turns, so that everything is tried by one of them.
         for path, body in share(bodies(writer), len(WRITERS), WRITERS.index(writer)):
-            answer = await send(f"{door}/{path}", body)
+            answer = await send(f"{prefix}/{path}", body)
             assert raw.models.find_one({"_id": MODEL}, HELD) == held, (path, body, answer.text)
             assert answer.status_code in (200, 403, 409, 422), (path, body, answer.text)
             written.add((raw.models.find_one({"_id": MODEL}) or {})["version"])
@@ -136,9 +136,9 @@ async def test_a_revision_brings_neither_its_owner_nor_its_grants_back(
     held = raw.models.find_one({"_id": "was-mine"}, HELD)
     assert (await send(f"{MODELS}/model/update", {"id": "was-mine", "name": "Closed"})).status_code == 200
     for revision in [one["_id"] for one in raw.revisions.find({"model_id": "was-mine"}).sort("version")]:
-        for door in (MODELS, "/api/v1/models"):
+        for prefix in (MODELS, "/api/v1/models"):
             body = {"id": "was-mine", "revision": revision}
-            assert (await send(f"{door}/model/history/restore", body)).status_code == 200
+            assert (await send(f"{prefix}/model/history/restore", body)).status_code == 200
             assert raw.models.find_one({"_id": "was-mine"}, HELD) == held
     assert (raw.models.find_one({"_id": "was-mine"}) or {})["name"] == "Closed"
 
@@ -149,11 +149,11 @@ async def test_deleting_a_model_and_making_it_anew_gives_nobody_its_id(
     send = await _set_up(real_directory, tmp_path, "by-name")
     revision = (raw.revisions.find_one({"model_id": MODEL}) or {})["_id"]
     assert (await send(f"{MODELS}/model/delete", {"id": MODEL})).json() is True
-    for door in (MODELS, "/api/v1/models"):
+    for prefix in (MODELS, "/api/v1/models"):
         for path, body in share(bodies("by-name"), 3):
-            answer = await send(f"{door}/{path}", body)
+            answer = await send(f"{prefix}/{path}", body)
             assert raw.models.count_documents({}) == 0, (path, body, answer.text)
-        restored = await send(f"{door}/model/history/restore", {"id": MODEL, "revision": revision})
+        restored = await send(f"{prefix}/model/history/restore", {"id": MODEL, "revision": revision})
         assert restored.status_code == 404
     again = await real_directory.post(f"{MODELS}/create", "owner", {"id": MODEL, "name": "Back"})
     assert again.status_code == 200

@@ -18,7 +18,7 @@ from tests.support.injections import attacks
 
 MARK = "undisclosed"
 HIDDEN, READABLE, WRITABLE = f"hidden/{MARK}-id", "readable", "writable"
-DOORS = ("/api", "/api/v1")
+PREFIXES = ("/api", "/api/v1")
 # What the examples of the document name, and what is asked about in its place.
 INSTEAD = {"sql-tuning": HIDDEN, "openai/gpt-4o": f"{MARK}-base", "u-anna": "ghost", "u-ben": "ghost"}
 INSTEAD |= {"g-platform": "lodge", "g-engineering": "lodge"}
@@ -70,18 +70,18 @@ def _requests(raw: Raw) -> Iterator[tuple[str, str, bytes]]:
     """Yield requests to every route, about what is hidden and what is not, right and wrong."""
     revisions = {one["_id"] for one in raw.revisions.find({"model_id": {"$in": [HIDDEN, READABLE]}})}
     for example in EXAMPLES:
-        for lenient in (False, True) if example.has_lenient_door else (False,):
-            address, body = example.address(lenient=lenient), json.dumps(example.body) if example.body else ""
+        for compatible in (False, True) if example.has_compatible_route else (False,):
+            address, body = example.address(compatible=compatible), json.dumps(example.body) if example.body else ""
             for about in (HIDDEN, READABLE):
                 asked = _put({**INSTEAD, "sql-tuning": about}, address), _put({**INSTEAD, "sql-tuning": about}, body)
                 yield example.operation.method, asked[0], asked[1].encode()
                 for revision in revisions:
                     put = {REVISION: revision}
                     yield example.operation.method, _put(put, asked[0]), _put(put, asked[1]).encode()
-            for attack in share(attacks(example, lenient=lenient), 47, len(address)):
+            for attack in share(attacks(example, compatible=compatible), 47, len(address)):
                 yield attack.method, _put(INSTEAD, attack.address), _put(INSTEAD, attack.body.decode()).encode()
             yield example.operation.method, address, b"{" + body.encode()
-            yield example.operation.method, example.address([("surprise", "1")], lenient=lenient), body.encode()
+            yield example.operation.method, example.address([("surprise", "1")], compatible=compatible), body.encode()
             yield "DELETE", address, b""
 
 
@@ -126,8 +126,8 @@ async def test_what_a_caller_lists_and_exports_tells_nothing_of_the_rest(there: 
     paths += [f"model/profile/image?id={READABLE}", f"model/access?id={READABLE}&user_id=eve"]
     paths += [f"model/history?id={WRITABLE}", f"model/history/diff?id={WRITABLE}&earlier=1&later=2"]
     paths += [f"export?format={kind}" for kind in ("modeldeck", "openwebui", "jsonl", "csv")]
-    for door in DOORS:
-        for path in (*(f"{door}/models/{path}" for path in paths), "/api/me", "/api/keys"):
+    for prefix in PREFIXES:
+        for path in (*(f"{prefix}/models/{path}" for path in paths), "/api/me", "/api/keys"):
             answer = await there.get(path, "eve")
             assert answer.status_code in (200, 307), path
             assert MARK not in _text_of(answer), path
@@ -151,17 +151,17 @@ async def test_no_search_and_no_order_finds_out(there: Directory) -> None:
     terms += [f"{MARK} lodge", f"{MARK} text", "deep", HIDDEN, "group:lodge", "user:ghost", "ghost"]
     for term in terms:
         expected = 2 if term in f"{MARK}-owner" else 0
-        for door in DOORS:
-            page = (await there.get(f"{door}/models/list", "eve", query=term)).json()
+        for prefix in PREFIXES:
+            page = (await there.get(f"{prefix}/models/list", "eve", query=term)).json()
             assert (page["total"], len(page["items"])) == (expected, expected), term
-            assert (await there.get(f"{door}/models/base", "eve", tag=term)).json() == []
-            assert (await there.get(f"{door}/models/list", "eve", tag=term)).json()["total"] == 0
+            assert (await there.get(f"{prefix}/models/base", "eve", tag=term)).json() == []
+            assert (await there.get(f"{prefix}/models/list", "eve", tag=term)).json()["total"] == 0
         for selected in ({"filter": {"query": term}}, {"filter": {"tag": term}}, {"ids": ["none"]}):
             changed = await there.post("/api/models/bulk/state", "eve", {**selected, "is_active": True})
             assert [one["id"] for one in changed.json()["results"]] in ([], ["none"], [WRITABLE][: expected // 2])
     for field in ORDERS:
-        for door in DOORS:
-            answer = await there.get(f"{door}/models/list", "eve", order_by=field)
+        for prefix in PREFIXES:
+            answer = await there.get(f"{prefix}/models/list", "eve", order_by=field)
             assert (answer.status_code, answer.json()["errors"][0]["loc"]) == (422, ["query", "order_by"])
 
 

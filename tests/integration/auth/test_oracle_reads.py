@@ -38,13 +38,13 @@ def _compared(item: dict[str, Any]) -> dict[str, Any]:
     return {field: item[field] for field in COMPARED_FIELDS}
 
 
-@pytest.mark.parametrize("door", ["/api", "/api/v1"])
-async def test_one_model(world: World, door: str) -> None:
+@pytest.mark.parametrize("prefix", ["/api", "/api/v1"])
+async def test_one_model(world: World, prefix: str) -> None:
     seen = set()
 
     async def ask(pair: tuple[str, str]) -> None:
         user_id, model_id = pair
-        answer = await world.directory.get(f"{door}/models/model", user_id, id=model_id)
+        answer = await world.directory.get(f"{prefix}/models/model", user_id, id=model_id)
         expected = world.oracle.item(user_id, model_id)
         found = _compared(answer.json()) if answer.status_code == 200 else None
         assert found == expected, pair

@@ -10,7 +10,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.support.commands import CommandLine, Served, finish, free_port, mongods, until
+from tests.support.commands import CommandLine, Served, free_port, mongods, until
 
 LIST = "/api/models/list"
 
@@ -123,6 +123,6 @@ def test_a_port_in_use_is_said_and_nothing_is_started(tmp_path: Path) -> None:
 
 def test_an_address_that_is_not_ours_is_said(tmp_path: Path) -> None:
     here = CommandLine(tmp_path, data_dir=str(tmp_path / "data"))
-    done = finish(here.start("serve", "--host", "192.0.2.1", "--port", str(free_port())))
+    done = here.run("serve", "--host", "192.0.2.1", "--port", str(free_port()))
     assert done.status == 2
     assert done.stderr.startswith("modeldeck: Can't listen on 192.0.2.1:")

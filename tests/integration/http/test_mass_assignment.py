@@ -1,4 +1,4 @@
-"""Fields that are not a client's to say, in every body: refused at the strict door, ignored at the lenient one.
+"""Fields that are not a client's to say, in every body: refused by the strict API, ignored by the compatibility API.
 
 One of some here, and all of them by `python -m faults S7`.
 """
@@ -84,9 +84,9 @@ def _attempts(example: Example) -> Iterator[Attempt]:
 WITH_BODIES = [example for example in EXAMPLES if example.body is not None and "format" not in example.query]
 
 
-async def _send(directory: Directory, attempt: Attempt, user: str, *, lenient: bool) -> httpx.Response:
+async def _send(directory: Directory, attempt: Attempt, user: str, *, compatible: bool) -> httpx.Response:
     headers = {"Authorization": f"Bearer {await directory.key(user)}"}
-    address, body = attempt.example.address(lenient=lenient), json.dumps(attempt.body).encode()
+    address, body = attempt.example.address(compatible=compatible), json.dumps(attempt.body).encode()
     return await directory.client.request(attempt.example.operation.method, address, content=body, headers=headers)
 
 
@@ -108,7 +108,7 @@ async def test_they_are_refused_by_name(real_directory: Directory, raw: Raw, rec
     echoed = 0
     for number, example in enumerate(WITH_BODIES):
         for attempt in share(_attempts(example), ONE_OF, number):
-            answer = await _send(real_directory, attempt, "u-admin", lenient=False)
+            answer = await _send(real_directory, attempt, "u-admin", compatible=False)
             if attempt.echoed:
                 echoed += 1
                 continue
@@ -119,13 +119,13 @@ async def test_they_are_refused_by_name(real_directory: Directory, raw: Raw, rec
     assert echoed > 2
 
 
-async def test_they_have_no_effect_at_the_lenient_door(real_directory: Directory, raw: Raw, records: Any) -> None:
+async def test_they_have_no_effect_at_the_compatibility_api(real_directory: Directory, raw: Raw, records: Any) -> None:
     accepted = 0
     for number, example in enumerate(WITH_BODIES):
-        if not example.has_lenient_door:
+        if not example.has_compatible_route:
             continue
         for attempt in share(_attempts(example), ONE_OF, number + 2):
-            answer = await _send(real_directory, attempt, "u-anna", lenient=True)
+            answer = await _send(real_directory, attempt, "u-anna", compatible=True)
             assert answer.status_code in (200, 403, 404, 409, 422), (attempt, answer.text)
             accepted += answer.status_code == 200
             assert MARK not in answer.text or answer.status_code == 422, (attempt, answer.text)

@@ -12,7 +12,7 @@ from tests.support.examples import EXAMPLES, Raw, fill, put_back
 from tests.support.injections import MARK, Attack, attacks
 from tests.support.literals import misplaced
 
-# No divisor of how many there are for one place, so that all take turns; both doors together have some in each place.
+# No divisor of how many there are for one place, so that all take turns; both APIs together have some in each place.
 ONE_OF = 13
 
 
@@ -28,17 +28,17 @@ async def _try(directory: Directory, commands: Commands, attack: Attack, user: s
     return answer.status_code
 
 
-@pytest.mark.parametrize(("user", "lenient"), [("u-admin", False), ("u-anna", True)], ids=["strict", "lenient"])
+@pytest.mark.parametrize(("user", "compatible"), [("u-admin", False), ("u-anna", True)], ids=["strict", "compatible"])
 async def test_they_arrive_as_values_everywhere(
-    real_directory: Directory, raw: Raw, commands: Commands, user: str, lenient: bool
+    real_directory: Directory, raw: Raw, commands: Commands, user: str, compatible: bool
 ) -> None:
     records = await fill(real_directory, raw)
     seen: dict[int, int] = {}
     for number, example in enumerate(EXAMPLES):
-        if lenient and not example.has_lenient_door:
+        if compatible and not example.has_compatible_route:
             continue
         put_back(raw, records)
-        for attack in share(attacks(example, lenient=lenient), ONE_OF, number + 6 * lenient):
+        for attack in share(attacks(example, compatible=compatible), ONE_OF, number + 6 * compatible):
             status = await _try(real_directory, commands, attack, user)
             seen[status] = seen.get(status, 0) + 1
     # Where a text is allowed it is taken, so that not all of this is refused before it comes to the database.

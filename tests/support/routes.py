@@ -1,4 +1,4 @@
-"""Every way into the service, taken from the application itself, so that no test can forget one."""
+"""Every route of the service, taken from the application itself, so that no test can forget one."""
 
 import re
 from typing import NamedTuple
@@ -26,7 +26,7 @@ PUBLIC = {
 _CONVERTOR = re.compile(r":\w+(?=})")
 
 
-class Door(NamedTuple):
+class Route(NamedTuple):
     """One method of one route."""
 
     method: str
@@ -39,28 +39,28 @@ class Door(NamedTuple):
 
     @property
     def inner(self) -> str:
-        """The path without what tells the strict and the lenient door apart."""
-        return self.path.removeprefix(COMPATIBILITY if self.lenient else API)
+        """The path without the prefix of the strict or the compatibility API."""
+        return self.path.removeprefix(COMPATIBILITY if self.is_compatible else API)
 
     @property
-    def lenient(self) -> bool:
-        """Whether this is the compatibility door."""
+    def is_compatible(self) -> bool:
+        """Whether it belongs to the compatibility API."""
         return self.path.startswith(COMPATIBILITY)
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
 
 
-def _doors() -> list[Door]:
+def _routes() -> list[Route]:
     found = iter_route_contexts(create_app(Settings(_env_file=None)).routes)
     return [
-        Door(method, _CONVERTOR.sub("", str(route.path)))
+        Route(method, _CONVERTOR.sub("", str(route.path)))
         for route in found
         for method in sorted((route.methods or set()) - {"HEAD"})
     ]
 
 
-DOORS = _doors()
-GUARDED = [door for door in DOORS if door.path not in PUBLIC]
-STRICT = [door for door in GUARDED if not door.lenient]
-LENIENT = [door for door in GUARDED if door.lenient]
+ROUTES = _routes()
+GUARDED = [route for route in ROUTES if route.path not in PUBLIC]
+STRICT = [route for route in GUARDED if not route.is_compatible]
+COMPATIBLE = [route for route in GUARDED if route.is_compatible]

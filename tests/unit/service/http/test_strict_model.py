@@ -7,9 +7,9 @@ from pydantic import BaseModel, ValidationError
 
 from service.bulk.schemas import BulkAccessChange
 from service.errors import MAX_ERRORS, invalid_input
-from service.http import form
+from service.http import strict_model
 from service.http.compatibility import compatible_body
-from service.http.form import MAX_FIELDS
+from service.http.strict_model import MAX_FIELDS
 from service.importing.records import ImportedModel
 from service.importing.schemas import ImportModels
 from service.models.schemas import CreateModel, UpdateAccess
@@ -49,7 +49,7 @@ def test_a_list_is_looked_at_until_there_is_enough_to_tell(kind: type[BaseModel]
 
 def test_a_list_that_is_too_long_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     looked_at = []
-    monkeypatch.setattr(form, "_checked", lambda *_: looked_at.append(1))
+    monkeypatch.setattr(strict_model, "_validate_all", lambda *_: looked_at.append(1))
     error = mistakes(ImportModels, {"models": [MODEL] * 10_001})
     assert error.error_count() == 1
     assert "at most 10000 items" in error.errors()[0]["msg"]
