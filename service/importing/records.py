@@ -134,7 +134,7 @@ class ImportedRevision(StrictModel):
 
 
 def _with_id(model_id: Any, grant: Any) -> Any:
-    require_few(grant, AccessGrant)
+    require_few_fields(grant, AccessGrant)
     if not isinstance(grant, dict) or grant.get("id") is not None:
         return grant
     named = [grant.get(field) for field in ("principal_type", "principal_id", "permission")]
