@@ -156,7 +156,7 @@ async def test_the_longest_id_has_a_guard(real_directory: Directory) -> None:
 
 @pytest.mark.parametrize(
     ("change", "reported"),
-    [({"$set": {"name": "n" * 600}}, "declared shape"), ({"$set": {"embedding": [1]}}, "embedding")],
+    [({"$set": {"name": "n" * 600}}, "declared schema"), ({"$set": {"embedding": [1]}}, "embedding")],
     ids=["too long", "unknown"],
 )
 async def test_a_change_of_what_only_the_database_finds_malformed_is_answered_clearly(
