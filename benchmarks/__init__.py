@@ -1,1 +1,1 @@
-"""Measurements: ratios within one run, never timed tests."""
+"""Benchmarks: they compare times within one run, because absolute times depend on the machine (`make bench`)."""

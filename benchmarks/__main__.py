@@ -1,14 +1,14 @@
-"""`python -m benchmarks`: measure imports and lists; exit status 1 when a promise is not kept."""
+"""`python -m benchmarks`: measure imports, lists and other routes; the exit status is 1 if a threshold is exceeded."""
 
 import argparse
 import signal
 import sys
 from pathlib import Path
 
-from benchmarks.checks import checks
-from benchmarks.load import BenchmarkError
+from benchmarks.commands import BenchmarkError
 from benchmarks.report import print_checks, print_size, write_json
-from benchmarks.suite import embedded_mongodb, run_size
+from benchmarks.size_benchmark import embedded_mongodb, run_size
+from benchmarks.thresholds import checks
 from service.errors import ModeldeckError
 
 SIZES, QUICK_SIZES = (10_000, 100_000), (2_000,)
@@ -26,8 +26,8 @@ def _size(text: str) -> int:
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
-    parser.add_argument("--sizes", type=_size, nargs="+", metavar="MODELS", help="numbers of models to measure with")
-    parser.add_argument("--quick", action="store_true", help="a small run that shows that everything works")
+    parser.add_argument("--sizes", type=_size, nargs="+", metavar="MODELS", help="the directory sizes to measure")
+    parser.add_argument("--quick", action="store_true", help="a small and short run, to see that everything works")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all figures as JSON")
     return parser.parse_args()
 
@@ -37,7 +37,7 @@ def main() -> int:
     arguments = _arguments()
     sizes = sorted(set(arguments.sizes or (QUICK_SIZES if arguments.quick else SIZES)))
     repetitions, warm_up = (QUICK_REPETITIONS, QUICK_WARM_UP) if arguments.quick else (REPETITIONS, WARM_UP)
-    # Ends like Ctrl-C: the service and the MongoDB are stopped, and the files removed.
+    # Handle SIGTERM like Ctrl-C, so that the service and MongoDB are stopped and all files removed.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(130))
     figures = []
     try:

@@ -1,4 +1,4 @@
-"""The figures as tables for people and as JSON for programs."""
+"""Prints the figures as tables, and writes them as JSON."""
 
 import json
 from collections.abc import Sequence
@@ -6,11 +6,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from benchmarks.checks import Check
-from benchmarks.load import ImportFigures
-from benchmarks.measure import Result
-from benchmarks.routes import RouteFigures
-from benchmarks.suite import SizeFigures
+from benchmarks.commands import ImportFigures
+from benchmarks.list_timings import Result
+from benchmarks.route_timings import RouteFigures
+from benchmarks.size_benchmark import SizeFigures
+from benchmarks.thresholds import Check
 
 _HEAD = (
     f"{'caller':6} {'case':16} {'total':>7} {'http p50':>9} {'p99':>7} {'pipeline':>9} {'floor':>7} {'literal':>8}  "
@@ -25,13 +25,16 @@ def print_size(figures: SizeFigures) -> None:
     print(f"  {_import_line('again', figures.second_import)}")
     print(f"  service: {figures.idle_mb:.0f} MB resident when idle, {figures.after_mb:.0f} MB after the run")
     print(f"  records {figures.data_mb:,.0f} MB, indexes {figures.index_mb:,.0f} MB")
-    for asking in figures.callers:
-        share = asking.visible / figures.size
-        principals = len(asking.caller.principals)
-        print(f"  {asking.label}: {principals} principals, {asking.visible:,} visible ({share:.1%})")
-    print("  times in ms; floor: page query and count alone; pipeline: the service's, without HTTP\n")
+    for user in figures.callers:
+        share = user.visible / figures.size
+        principals = len(user.caller.principals)
+        print(f"  {user.label}: {principals} principals, {user.visible:,} visible ({share:.1%})")
+    print(
+        "  times in ms; floor: page query and count alone; pipeline: that of the service, without HTTP; "
+        "literal: with $facet\n"
+    )
     print(_HEAD)
-    # At once, even into a file: the next size takes minutes.
+    # Flushed below, because the next size takes minutes.
     print("\n".join(map(_row, figures.results)))
     print(f"\n{'route (no network)':20} {'request':>8} {'database':>9} {'ratio':>6} {'calls':>6}")
     print("\n".join(map(_route, figures.routes)), flush=True)
@@ -40,7 +43,7 @@ def print_size(figures: SizeFigures) -> None:
 def _import_line(label: str, figures: ImportFigures) -> str:
     return (
         f"{label}: {figures.changes:,} changes, {figures.seconds:.1f} s, peak {figures.peak_mb:.0f} MB; "
-        f"processor: ours {figures.cpu_seconds:.1f} s, mongod {figures.mongod_cpu_seconds:.1f} s"
+        f"processor: import {figures.cpu_seconds:.1f} s, mongod {figures.mongod_cpu_seconds:.1f} s"
     )
 
 
@@ -66,7 +69,7 @@ def print_checks(checks: Sequence[Check]) -> None:
 
 
 def write_json(path: Path, sizes: Sequence[SizeFigures], checks: Sequence[Check]) -> None:
-    """Write every figure and every check."""
+    """Write all figures and checks."""
     content = {"sizes": [_plain(figures) for figures in sizes], "checks": [asdict(check) for check in checks]}
     path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
@@ -75,11 +78,11 @@ def _plain(figures: SizeFigures) -> dict[str, Any]:
     whole = asdict(figures)
     whole["callers"] = [
         {
-            "label": asking.label,
-            "user_id": asking.caller.user_id,
-            "principals": len(asking.caller.principals),
-            "visible": asking.visible,
+            "label": user.label,
+            "user_id": user.caller.user_id,
+            "principals": len(user.caller.principals),
+            "visible": user.visible,
         }
-        for asking in figures.callers
+        for user in figures.callers
     ]
     return whole

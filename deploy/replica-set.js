@@ -1,7 +1,7 @@
-// Turns the fresh mongod into a replica set of one and gives the service its own user; run by mongosh with --nodb.
-// Every start runs it, so each step must be harmless when it was done before.
+// Makes the new mongod a replica set of one member and creates the database user of the service. It is run by mongosh
+// with --nodb at every start, so each step must do no harm when it is repeated.
 //
-// The passwords come from files: arguments and variables would show in `ps` and `docker inspect`.
+// The passwords are read from files, because arguments and variables are visible in `ps` and `docker inspect`.
 
 const { readFileSync } = require("fs");
 
@@ -17,17 +17,17 @@ function secret(name) {
 }
 
 function connectAsRoot() {
-  // A direct connection: until it is initiated, a replica set has no primary to look for.
+  // A direct connection, because a replica set has no primary until it is initiated.
   const uri = `mongodb://root:${secret("root-password")}@${member}/?authSource=admin&directConnection=true`;
   try {
-    // Connects at once. Not returned directly: mongosh would wait for it only outside this `try`.
+    // This connects. It is not returned directly, because mongosh would then wait for it outside this `try`.
     const connection = new Mongo(uri);
     return connection;
   } catch (error) {
     if (error.code !== AUTHENTICATION_FAILED) throw error;
     throw new Error(
-      "MongoDB refuses the root password of this deployment: its data were made with other secrets, or its very " +
-        "first start was interrupted. Bring back the volume of those secrets; without data to keep, remove all volumes."
+      "MongoDB refuses the root password of this deployment: its data belong to other secrets, or the first " +
+        "start was interrupted. Restore the volume with those secrets or, if no data must be kept, remove all volumes."
     );
   }
 }
@@ -50,13 +50,13 @@ function waitUntilWritable(admin) {
 }
 
 function ensureUser(database) {
-  // The user lives in the service's database and has no role elsewhere. An existing one is set again, which narrows
-  // roles that were widened by hand and lets a new password take effect.
+  // The user belongs to the service's database and has no role in others. An existing user is updated, so that a new
+  // password takes effect and roles that were added by hand are removed.
   const roles = ["readWrite", "dbAdmin"].map((role) => ({ role, db: DATABASE }));
   const account = { pwd: secret("service-password"), roles };
   if (database.getUser(USER) === null) {
     database.createUser({ user: USER, ...account });
-    print(`made the user ${USER}`);
+    print(`created the user ${USER}`);
   } else {
     database.updateUser(USER, account);
   }

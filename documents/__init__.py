@@ -1,4 +1,4 @@
-"""What is stored: the documents and the lookup keys derived from them."""
+"""What is stored: one document class for each collection."""
 
 from documents.api_key import ApiKey
 from documents.group import Group

@@ -1,4 +1,4 @@
-"""The lookup keys derived from a record: pure functions, the only place that knows how."""
+"""Derived keys: the fields by which records and users are found, computed here and nowhere else."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
@@ -9,33 +9,33 @@ from pydantic import BaseModel, ConfigDict, Field
 from documents.folding import fold
 from documents.grant import PUBLIC, Permission, user_principal
 
-# No stored text may hold NUL and no search term may either, so a match never crosses two fields.
+# Neither stored text nor a search term may contain NUL, so a match never spans two fields.
 FIELD_SEPARATOR = "\0"
 GRAM_LENGTH = 3
 
 
-class GrantFacts(Protocol):
-    """What the keys need to know of a grant."""
+class GrantFields(Protocol):
+    """The fields of a grant that derived keys depend on."""
 
     @property
     def principal(self) -> str:
-        """To whom it is given."""
+        """The principal string of the grantee."""
 
     @property
     def permission(self) -> str:
-        """What it allows."""
+        """The permission: `read` or `write`."""
 
 
-class OwnerFacts(NamedTuple):
-    """What the keys of a record hold of its owner."""
+class OwnerFields(NamedTuple):
+    """The fields of an owner that the derived keys of their models contain."""
 
     name: str
     email: str
     username: str | None
 
     @classmethod
-    def of(cls, user: Mapping[str, Any]) -> "OwnerFacts":
-        """Take them from a user as stored, who can lack a field or hold anything in it if others wrote it."""
+    def of(cls, user: Mapping[str, Any]) -> "OwnerFields":
+        """Return the fields of a stored user, which may be missing or of other types if written past the service."""
         name, email, username = (
             value if isinstance(value := user.get(field), str) else None for field in ("name", "email", "username")
         )
@@ -43,32 +43,34 @@ class OwnerFacts(NamedTuple):
 
 
 class RecordDerivedKeys(BaseModel):
-    """Derived from a model record and its owner; written on every write path, never by hand."""
+    """Derived from a model record and its owner; every write path writes them."""
 
     model_config = ConfigDict(extra="forbid")
 
-    name: str = Field(description="The name as names are ordered: NFKC, then case folding.", examples=["sql tuning"])
+    name: str = Field(description="The name as used for sorting: NFKC, then case folding.", examples=["sql tuning"])
     text: str = Field(
-        description="What a search looks through, folded, joined by NUL: name, base, and the owner's names and email.",
+        description="What a search matches: name, base model, and the owner's name, email and username, folded and "
+        "joined by NUL.",
         examples=["sql tuning\0openai/gpt-4o\0anna kowalska"],
     )
     tags: list[str] = Field(description="The tags, folded.", examples=[["engineering", "sql"]])
     readers: list[str] = Field(
-        description="All who may read it: the owner and whom it is shared with, as `user:…`, `group:…` or `user:*`.",
+        description="The principals who may read it: the owner and all grantees, as `user:…`, `group:…` or `user:*`.",
         examples=[["group:g-platform", "user:u-anna"]],
     )
     writers: list[str] = Field(
-        description="Those of them who may write it.", examples=[["group:g-platform", "user:u-anna"]]
+        description="The principals who may write it: the owner and the grantees with write permission.",
+        examples=[["group:g-platform", "user:u-anna"]],
     )
-    grams: list[str] = Field(description="All trigrams of the text.", examples=[[" tu", "ing", "l t"]])
+    grams: list[str] = Field(description="All trigrams of `keys.text`.", examples=[[" tu", "ing", "l t"]])
 
 
 def grams(folded: str) -> set[str]:
-    """Return the distinct trigrams of an already folded text; empty when it is shorter than three."""
+    """Return the distinct trigrams of a folded text; none when it has fewer than three characters."""
     return {folded[at : at + GRAM_LENGTH] for at in range(len(folded) - GRAM_LENGTH + 1)}
 
 
-# Base models and owners recur from record to record.
+# Cached because the same base models and owners occur in many records.
 @lru_cache(maxsize=8192)
 def _searchable(field: str) -> tuple[str, frozenset[str]]:
     folded = fold(field)
@@ -76,7 +78,7 @@ def _searchable(field: str) -> tuple[str, frozenset[str]]:
 
 
 def tag_names(meta: Mapping[str, Any]) -> list[str]:
-    """Return the names in `meta.tags`, passing over whatever is not `{name: text}`."""
+    """Return the names in `meta.tags`, without elements that are not `{name: text}`."""
     tags = meta.get("tags")
     if not isinstance(tags, list):
         return []
@@ -89,17 +91,17 @@ def record_derived_keys(
     name: str,
     base_model_id: str | None,
     meta: Mapping[str, Any],
-    grants: Sequence[GrantFacts],
-    owner: OwnerFacts | None,
+    grants: Sequence[GrantFields],
+    owner: OwnerFields | None,
 ) -> RecordDerivedKeys:
-    """Derive the keys of one record.
+    """Return the derived keys of one record.
 
-    `owner` is None when the owner does not exist (any more); their name is then not searchable.
-    Lists come sorted and without repetition, so that equal inputs give equal keys.
+    `owner` is None when the owner does not exist; their name is then not searchable. Lists are sorted and without
+    repetitions, so that equal inputs give equal derived keys.
     """
     searched: Iterable[str | None] = (name, base_model_id, *(owner or ()))
     fields = [_searchable(field) for field in searched if field]
-    # A record written past the service could name everyone as its owner, who would be no owner at all.
+    # A record written past the service may have `*` as its owner; that must not make it public.
     own = {user_principal(user_id)} - {PUBLIC}
     writers = own | {grant.principal for grant in grants if grant.permission == Permission.WRITE}
     readers = own | {grant.principal for grant in grants}
@@ -114,20 +116,20 @@ def record_derived_keys(
 
 
 class UserDerivedKeys(BaseModel):
-    """Derived from a user: the form in which an email is unique, and the text that a search looks through."""
+    """Derived from a user: the folded email, which is unique, and the text that a search matches."""
 
     model_config = ConfigDict(extra="forbid")
 
-    email: str = Field(description="The email as emails are compared: folded.", examples=["anna.kowalska@example.com"])
-    # Users stored before people could be searched have none, until the doctor mends them.
+    email: str = Field(description="The email as used for comparison: folded.", examples=["anna.kowalska@example.com"])
+    # Absent in users that were stored before users could be searched, until the doctor repairs them.
     text: str = Field(
         default="",
-        description="What a search for people looks through, folded, joined by NUL: name, email, username.",
+        description="What a search for users matches: name, email and username; folded, joined by NUL.",
         examples=["anna kowalska\0anna.kowalska@example.com"],
     )
 
 
 def user_derived_keys(*, email: str, name: str, username: str | None) -> UserDerivedKeys:
-    """Derive the keys of one user."""
+    """Return the derived keys of one user."""
     searched = (name, email, username)
     return UserDerivedKeys(email=fold(email), text=FIELD_SEPARATOR.join(fold(field) for field in searched if field))

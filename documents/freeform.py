@@ -1,4 +1,4 @@
-"""Free-form JSON (`params`, `meta`): what MongoDB can store and give back exactly."""
+"""Free-form JSON (`params`, `meta`): the check that MongoDB can store it and return it exactly."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -8,31 +8,31 @@ from pydantic import AfterValidator
 
 from documents.text import text_problem
 
-# MongoDB refuses documents nested more than 100 deep; the record itself takes a few of these.
+# MongoDB refuses documents nested more than 100 levels deep; the record around the value uses some of them.
 MAX_DEPTH = 80
 MIN_INTEGER, MAX_INTEGER = -(2**63), 2**63 - 1
 
 
 def free_form_problem(value: Any) -> str | None:
-    """Say what in a decoded JSON value can't be kept exactly, and where, or return None.
+    """Return what in a decoded JSON value can't be stored exactly, and where; None if everything can.
 
-    Takes memory for the depth of the value only: one list can be a whole body of many megabytes.
+    Iterative, so that memory grows only with the depth of the value: one list can be a body of many megabytes.
     """
-    # What stands around the current value: the names of its ancestors, and what of each is still to be looked at.
+    # The names of the current value's ancestors, and for each of these an iterator over the elements not yet checked.
     path: list[Any] = []
-    left: list[Iterator[tuple[Any, Any]]] = [iter([("", value)])]
-    while left:
-        for name, current in left[-1]:
+    pending: list[Iterator[tuple[Any, Any]]] = [iter([("", value)])]
+    while pending:
+        for name, current in pending[-1]:
             if problem := _scalar_problem(current) or _name_problem(current):
-                return f"{_written((*path, name)[1:])}{problem}"
+                return f"{_rendered_path((*path, name)[1:])}{problem}"
             if len(path) > MAX_DEPTH:
                 return f"is nested more than {MAX_DEPTH} levels deep"
             if isinstance(current, (dict, list)) and current:
                 path.append(name)
-                left.append(iter(current.items()) if isinstance(current, dict) else enumerate(current))
+                pending.append(iter(current.items()) if isinstance(current, dict) else enumerate(current))
                 break
         else:
-            left.pop()
+            pending.pop()
             del path[-1:]
     return None
 
@@ -47,9 +47,9 @@ def _name_problem(value: Any) -> str | None:
 
 
 def _scalar_problem(value: Any) -> str | None:
-    # Ordered by how often each kind occurs in real records.
+    # The types that are most frequent in real records come first.
     if isinstance(value, str):
-        # NUL is kept exactly in values, unlike in names.
+        # Unlike names, values may contain NUL.
         return None if value.isascii() else text_problem(value.replace("\0", ""))
     if value is None or isinstance(value, bool | dict | list):
         return None
@@ -60,7 +60,7 @@ def _scalar_problem(value: Any) -> str | None:
     return f"is not JSON ({type(value).__name__})"
 
 
-def _written(path: Sequence[str | int]) -> str:
+def _rendered_path(path: Sequence[str | int]) -> str:
     return f"{'.'.join(map(str, path))[:200]}: " if path else ""
 
 

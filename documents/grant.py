@@ -1,4 +1,4 @@
-"""Who may do what: access grants, permissions and the principal strings that keys are made of."""
+"""Access grants, permissions, and the principal strings that derived keys contain."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -47,9 +47,9 @@ class AccessGrant(BaseModel):
     id: Annotated[str, Field(min_length=1, max_length=256), STORABLE] = Field(
         description="Id of the grant.", examples=["43114972-2dab-58d0-a43a-27ef223e89a6"]
     )
-    principal_type: PrincipalType = Field(description="What it is given to.", examples=["group"])
+    principal_type: PrincipalType = Field(description="Type of the grantee.", examples=["group"])
     principal_id: Annotated[str, Field(min_length=1, max_length=256), STORABLE] = Field(
-        description="Id of the user or group; `*` with `user` is everyone.", examples=["g-platform"]
+        description="Id of the user or group; `*` with type `user` means everyone.", examples=["g-platform"]
     )
     permission: Permission = Field(description="What it allows; `write` includes `read`.", examples=["write"])
 
@@ -60,7 +60,7 @@ class AccessGrant(BaseModel):
 
 
 def grant_id(model_id: str, principal_type: str, principal_id: str, permission: str) -> str:
-    """Return the id of a grant that came without one: the same for the same grant, every time."""
+    """Return the id of a grant that was sent without one; the same grant always gets the same id."""
     name = "\0".join((model_id, principal_type, principal_id, permission))
-    # Called before the parts are checked, so they can hold what UTF-8 can't.
+    # Called before the parts are checked, so they may contain text that UTF-8 can't encode.
     return str(uuid5(_GRANT_NAMESPACE, name.encode("utf-8", "backslashreplace").decode()))

@@ -1,4 +1,4 @@
-"""A group of people; groups nest, and members of a group have what its ancestors are granted."""
+"""A group of users. Groups nest: members of a group also have the grants of its ancestors."""
 
 from beanie import Document
 from pydantic import Field
@@ -14,15 +14,13 @@ class Group(Document):
         description="Id of the group.", examples=["g-platform"]
     )
     name: Name = Field(description="Its name.", examples=["Platform"])
-    parent_id: PrincipalId | None = Field(
-        description="The group that it belongs to, if any.", examples=["g-engineering"]
-    )
+    parent_id: PrincipalId | None = Field(description="Id of its parent group, if any.", examples=["g-engineering"])
     created_at: CreatedAt
     updated_at: UpdatedAt
-    # Set by the first step of a deletion: from then on the group counts as absent.
+    # Set by the first step of a deletion; from then on the group counts as absent.
     leaving: bool = Field(default=False, description="Whether it is being deleted.", examples=[False])
 
     class Settings:
-        """Where Beanie finds the groups."""
+        """The collection of the groups."""
 
         name = "groups"

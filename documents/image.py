@@ -1,4 +1,4 @@
-"""Which profile images a model may name: nothing that a browser would run, or that seems to be elsewhere than it is."""
+"""The profile images that a model may have: no address that a browser could run or that hides where it leads."""
 
 import base64
 import re
@@ -6,14 +6,14 @@ from unicodedata import normalize
 from urllib.parse import quote, unquote
 
 MAX_IMAGE_BYTES = 256 * 1024
-# Goes into a header of an answer, where more is often refused on the way.
+# The address is sent in a response header, and proxies often refuse longer ones.
 MAX_ADDRESS_LENGTH = 4096
 ALLOWED_IMAGES = ["/static/…", "https://…", "data:image/png;base64,… (or jpeg, gif, webp), at most 256 KB"]
 
 LOCAL, REMOTE = "/static/", "https://"
 _SEPARATORS = "%:/?#[]@!$&'()*+,;="
 _HIDING = re.compile(r"[\s\\]")
-# Of a path that is decoded already: no segment that is empty or made of dots, and nothing to be decoded again.
+# For a decoded path: no empty segment, no dot segment, and nothing that could be decoded a second time.
 _LOCAL_PATH = re.compile(r"/static(?:/(?!\.\.?(?:[/?#;]|\Z))[^/\\%]+)+")
 _REMOTE = re.compile(r"https://[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]+)*\.?(?::[0-9]{1,5})?(?:[/?#].*)?")
 _BEGINNINGS = {
@@ -27,7 +27,7 @@ _INLINE = re.compile(rf"data:image/({'|'.join(INLINE_KINDS)});base64,([A-Za-z0-9
 
 
 def image_problem(url: object) -> str | None:
-    """Say what is wrong with a profile image, or return None; an absent one (None or empty) is fine."""
+    """Return what is wrong with a profile image, None if nothing is; it may be absent (None or empty)."""
     if url is None or url == "":
         return None
     if not isinstance(url, str):
@@ -42,7 +42,7 @@ def image_problem(url: object) -> str | None:
 
 
 def _is_local(url: str) -> bool:
-    # Looked at as the most obliging browser, proxy or server might read it.
+    # Normalised as the most tolerant browser, proxy or server might do it.
     try:
         path = normalize("NFKC", unquote(re.split("[?#]", url, maxsplit=1)[0], errors="strict"))
     except UnicodeDecodeError:
@@ -56,15 +56,15 @@ def _inline_problem(kind: str, encoded: str) -> str | None:
     image = base64.b64decode(encoded)
     if len(image) > MAX_IMAGE_BYTES:
         return f"has {len(image):,} bytes; at most {MAX_IMAGE_BYTES:,} are allowed"
-    return None if _BEGINNINGS[kind].match(image) else f"is not the {kind} image that it says it is"
+    return None if _BEGINNINGS[kind].match(image) else f"is not a {kind} image, although it is declared as one"
 
 
 def inline_image(url: str) -> tuple[str, bytes] | None:
-    """Return kind and bytes of an accepted image that is a data URI; None for one that is an address."""
+    """Return the type and the bytes of an accepted image that is a data URI; None for an address."""
     inline = _INLINE.fullmatch(url)
     return (inline[1], base64.b64decode(inline[2])) if inline else None
 
 
 def in_ascii(url: str) -> str:
-    """Return an accepted address with everything percent-encoded that a header can't hold."""
+    """Return an accepted address, with all characters percent-encoded that a header can't contain."""
     return quote(url, safe=_SEPARATORS)

@@ -1,4 +1,4 @@
-"""What changes that must not happen at the same moment change together."""
+"""Locks: documents by which the database serializes changes that must not happen at the same time."""
 
 from typing import Annotated
 
@@ -7,19 +7,21 @@ from pydantic import Field
 
 from documents.text import MAX_ID_LENGTH, STORABLE
 
-# Some are named after an id.
+# Some names contain an id.
 LockName = Annotated[str, Field(min_length=1, max_length=MAX_ID_LENGTH + 32), STORABLE]
 
 
 class Lock(Document):
-    """A record that each of some changes counts itself in, so that the database lets no two of them happen at once."""
+    """A lock: changes that must not happen at the same time all write to it, so that the database serializes them."""
 
     id: LockName = Field(  # type: ignore[assignment]  # Beanie declares an ObjectId
-        description="What the changes are about.", examples=["people"]
+        description="What the lock protects.", examples=["people"]
     )
-    changes: Annotated[int, Field(ge=0, lt=2**63)] = Field(description="Counts them; of no other use.", examples=[17])
+    changes: Annotated[int, Field(ge=0, lt=2**63)] = Field(
+        description="Counts the changes that took the lock; has no other use.", examples=[17]
+    )
 
     class Settings:
-        """Where Beanie finds the guards."""
+        """The collection of the locks, named before they were called locks."""
 
         name = "guards"

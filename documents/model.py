@@ -37,7 +37,7 @@ def _tidy_tag(tag: Any) -> dict[str, Any]:
 
 
 def tidy_meta(meta: Any) -> Any:
-    """Return `meta` with its tags, given as text or `{name}`, trimmed and written as `{name}`."""
+    """Return `meta` with its tags, which may be text or `{name}`, as trimmed `{name}`."""
     if not isinstance(meta, dict) or meta.get("tags") is None:
         return meta
     if not isinstance(meta["tags"], list):
@@ -48,37 +48,37 @@ def tidy_meta(meta: Any) -> Any:
 Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME_LENGTH), STORABLE, AfterValidator(_not_blank)]
 BaseModelId = Annotated[str, Field(min_length=1, max_length=MAX_ID_LENGTH), STORABLE]
 Meta = Annotated[FreeForm, BeforeValidator(tidy_meta)]
-# The API speaks in whole seconds; storing more would order records by what nobody can see.
+# The API shows whole seconds; storing fractions would sort records by something invisible.
 Moment = Annotated[datetime, AfterValidator(_whole_seconds)]
-CreatedAt = Annotated[Moment, Field(description="When it was made.", examples=["2026-03-21T16:10:55Z"])]
+CreatedAt = Annotated[Moment, Field(description="When it was created.", examples=["2026-03-21T16:10:55Z"])]
 UpdatedAt = Annotated[Moment, Field(description="When it was last changed.", examples=["2026-05-15T11:39:00Z"])]
 
 
 def unique_grants(grants: list[AccessGrant]) -> list[AccessGrant]:
-    """Return the grants without repetitions of principal and permission, the first of each kept."""
+    """Return the grants without repetitions of principal and permission, keeping the first of each."""
     return list({(grant.principal, grant.permission): grant for grant in reversed(grants)}.values())[::-1]
 
 
 def no_base_of_itself(values: Any) -> Any:
-    """Return a record's fields with an empty base, or one that is the record itself, made None."""
+    """Return the fields of a record, with a base model that is empty or the record itself replaced by None."""
     if isinstance(values, dict) and values.get("base_model_id") in ("", values.get("id", values.get("_id"))):
         return {**values, "base_model_id": None}
     return values
 
 
 class ModelRecord(Document):
-    """One model configuration, its owner and who else may use it."""
+    """One model configuration with its owner and its access grants."""
 
     id: Identifier = Field(  # type: ignore[assignment]  # Beanie declares an ObjectId
-        description="Id of the model; `/` and `:` are normal.", examples=["sql-tuning"]
+        description="Id of the model; may contain `/` and `:`.", examples=["sql-tuning"]
     )
-    user_id: PrincipalId = Field(description="Its owner, who may be gone.", examples=["u-anna"])
+    user_id: PrincipalId = Field(description="Id of its owner, who may no longer exist.", examples=["u-anna"])
     base_model_id: BaseModelId | None = Field(
         description="The model that it configures; null for a base model.", examples=["openai/gpt-4o"]
     )
     name: Name = Field(description="Its name.", examples=["SQL Tuning"])
     params: FreeForm = Field(
-        description="Free-form settings; `system` is the prompt, which the service shows to those who may write.",
+        description="Free-form settings; `system` is the prompt, which the service shows only to those who may write.",
         examples=[{"temperature": 0.1}],
     )
     meta: Meta = Field(
@@ -86,20 +86,21 @@ class ModelRecord(Document):
         examples=[{"description": "Reads query plans.", "tags": [{"name": "sql"}]}],
     )
     access_grants: Annotated[list[AccessGrant], AfterValidator(unique_grants)] = Field(
-        description="Who else may read or write it; unique by principal and permission."
+        description="The users and groups that may also read or write it; unique by principal and permission."
     )
-    is_active: bool = Field(description="Whether it is switched on; access does not depend on it.", examples=[True])
+    is_active: bool = Field(description="Whether it is active; access does not depend on it.", examples=[True])
     version: Annotated[int, Field(ge=1, lt=2**63)] = Field(
-        description="Counts its changes; each has a revision.", examples=[3]
+        description="Increases with every change; each version has a revision.", examples=[3]
     )
     created_at: CreatedAt
     updated_at: UpdatedAt
     keys: RecordDerivedKeys = Field(
-        description="Derived from the other fields and the owner, for finding; the service writes them, nobody else."
+        description="Derived keys: computed from the other fields and the owner, for search and access. Only the "
+        "service writes them."
     )
 
     class Settings:
-        """Where Beanie finds the records."""
+        """The collection of the model records."""
 
         name = "models"
 

@@ -1,4 +1,4 @@
-"""The text that can be stored and found again: no NUL, no lone surrogates."""
+"""Text that can be stored and searched: without NUL and lone surrogates."""
 
 import re
 from typing import Annotated
@@ -10,7 +10,7 @@ SURROGATE_REFUSED = "must not contain lone surrogates (text that is not valid Un
 
 
 def text_problem(text: str) -> str | None:
-    """Say what makes `text` impossible to store or to search, or return None."""
+    """Return what makes `text` impossible to store or to search; None if nothing does."""
     if "\0" in text:
         return NUL_REFUSED
     if text.isascii():
@@ -29,7 +29,7 @@ def _storable(text: str) -> str:
 
 
 STORABLE = AfterValidator(_storable)
-"""Refuses text that can't be stored or searched; stands after the length, whose error then speaks of characters."""
+"""Refuses text that can't be stored or searched; follows the check of the length, so that lengths are in characters."""
 
 
 MAX_ID_LENGTH = 256
@@ -49,7 +49,7 @@ Identifier = Annotated[
     STORABLE,
     AfterValidator(_printable),
 ]
-"""1 to 256 characters, no whitespace or control characters; `/` and `:` are normal."""
+"""1 to 256 characters without whitespace and control characters; `/` and `:` are allowed."""
 
 
 def _not_everyone(text: str) -> str:
@@ -59,4 +59,4 @@ def _not_everyone(text: str) -> str:
 
 
 PrincipalId = Annotated[Identifier, AfterValidator(_not_everyone)]
-"""The id of a user or a group: an identifier that can't be mistaken for everyone."""
+"""The id of a user or a group: any identifier but `*`, which means everyone."""

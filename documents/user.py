@@ -1,4 +1,4 @@
-"""A person of the directory: who they are, what they may do, the groups they belong to."""
+"""A user of the directory: name and email, role, and group memberships."""
 
 import unicodedata
 from enum import StrEnum
@@ -13,7 +13,7 @@ from documents.text import STORABLE, PrincipalId
 
 
 class Role(StrEnum):
-    """A user sees what is theirs or shared with them; an admin sees and may write all."""
+    """A `user` has access to their own models and those shared with them; an `admin` may read and write everything."""
 
     USER = "user"
     ADMIN = "admin"
@@ -32,33 +32,35 @@ Username = Annotated[str, Field(min_length=1, max_length=256), STORABLE]
 
 
 class User(Document):
-    """One person. `group_ids` are direct memberships; ancestors follow from the groups."""
+    """One user. `group_ids` are direct memberships; ancestor groups follow from the groups."""
 
     id: PrincipalId = Field(  # type: ignore[assignment]  # Beanie declares an ObjectId
         description="Id of the user.", examples=["u-anna"]
     )
     name: Name = Field(description="Their name.", examples=["Anna Kowalska"])
-    email: Email = Field(description="Their email; no two share one.", examples=["anna.kowalska@example.com"])
-    username: Username | None = Field(description="Another name of theirs.", examples=["akowalska"])
-    role: Role = Field(description="An admin may read and write all.", examples=["user"])
-    is_active: bool = Field(description="Whether they may do anything at all.", examples=[True])
+    email: Email = Field(description="Their email, unique ignoring case.", examples=["anna.kowalska@example.com"])
+    username: Username | None = Field(description="Another name, also searched.", examples=["akowalska"])
+    role: Role = Field(description="An admin may read and write everything.", examples=["user"])
+    is_active: bool = Field(description="Whether they may use the service.", examples=[True])
     group_ids: list[PrincipalId] = Field(
-        description="The groups they are members of; by the ancestors of those they have rights too.",
+        description="The groups they are direct members of; the ancestors of these groups give them rights too.",
         examples=[["g-engineering"]],
     )
     created_at: CreatedAt
     updated_at: UpdatedAt
-    keys: UserDerivedKeys = Field(description="Derived from the other fields, for finding.")
-    # Set together with a new name, email or username, and cleared once the keys of this person's records hold it
-    # too: what is interrupted in between is found and finished.
-    rekey_pending: bool = Field(
-        default=False, description="Whether the keys of their models are still to follow a new name.", examples=[False]
+    keys: UserDerivedKeys = Field(
+        description="Derived keys: computed from the other fields, for search and uniqueness."
     )
-    # Set by the first step of a deletion: from then on this person counts as absent, and the deletion can only be
+    # Set together with a new name, email or username, and cleared after the derived keys of this user's models were
+    # refreshed, so that an interrupted refresh is found and finished.
+    rekey_pending: bool = Field(
+        default=False, description="Whether the derived keys of their models still need a refresh.", examples=[False]
+    )
+    # Set by the first step of a deletion; from then on this user counts as absent, and the deletion can only be
     # finished.
     leaving: bool = Field(default=False, description="Whether they are being deleted.", examples=[False])
 
     class Settings:
-        """Where Beanie finds the users."""
+        """The collection of the users."""
 
         name = "users"

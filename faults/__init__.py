@@ -1,1 +1,1 @@
-"""Faults that are made on purpose, and whether the service keeps its promises under them: `make faults`."""
+"""Fault injection: whether the service keeps its promises while machines, networks and disks fail (`make faults`)."""

@@ -1,4 +1,4 @@
-"""What became of each test, as a row of one Markdown table."""
+"""The result of each fault test as a row of one Markdown table, and progress on standard error."""
 
 import sys
 import time
@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from faults.place import Place
+from faults.environment.workspace import Workspace
 
 HEAD = "| id | fault or test | measured | must hold | result |\n|---|---|---|---|---|"
-MAX_REASONS = 3
+MAX_PROBLEMS = 3
 _BEGAN = time.monotonic()
 
 
@@ -23,41 +23,41 @@ class Result(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One test: what was done, what was seen, what had to hold, and whether it did."""
+    """One test: what was done, what was measured, what must hold, and the result with its reason."""
 
     id: str
     test: str
     measured: str
     must_hold: str
     result: Result
-    why: str = ""
+    reason: str = ""
 
     def __str__(self) -> str:
-        told = f"{self.result}: {self.why}" if self.why else str(self.result)
-        return f"| {' | '.join(map(_cell, (self.id, self.test, self.measured, self.must_hold, told)))} |"
+        result = f"{self.result}: {self.reason}" if self.reason else str(self.result)
+        return f"| {' | '.join(map(_cell, (self.id, self.test, self.measured, self.must_hold, result)))} |"
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Tests that are run together; `run` yields a row for each as soon as it is over.
+    """Tests that run together; `run` yields the row of each as soon as it has ended.
 
-    Raising CannotRunError in it means that they can't be run on this machine, anything else that they failed.
+    If `run` raises CannotRunError, the tests are skipped on this machine; any other exception means that they failed.
     """
 
     ids: tuple[str, ...]
     title: str
-    run: Callable[[Place], Iterator[Row]]
+    run: Callable[[Workspace], Iterator[Row]]
 
 
-def judged(id_: str, test: str, measured: str, must_hold: str, broken: Sequence[str]) -> Row:
-    """Return the row of a test that has failed if anything is broken."""
-    more = [f"and {len(broken) - MAX_REASONS} more"] if len(broken) > MAX_REASONS else []
-    why = "; ".join([*broken[:MAX_REASONS], *more])
-    return Row(id_, test, measured, must_hold, Result.FAILED if broken else Result.OK, why)
+def checked_row(id_: str, test: str, measured: str, must_hold: str, problems: Sequence[str]) -> Row:
+    """Return the row of a test, which failed if there are any problems; the first few are its reason."""
+    more = [f"and {len(problems) - MAX_PROBLEMS} more"] if len(problems) > MAX_PROBLEMS else []
+    reason = "; ".join([*problems[:MAX_PROBLEMS], *more])
+    return Row(id_, test, measured, must_hold, Result.FAILED if problems else Result.OK, reason)
 
 
 def progress(text: str) -> None:
-    """Tell, on standard error, how far it is."""
+    """Print a line of progress, with the time since the start, to standard error."""
     minutes, seconds = divmod(int(time.monotonic() - _BEGAN), 60)
     print(f"  {minutes:02}:{seconds:02} {text}", file=sys.stderr, flush=True)
 

@@ -1,4 +1,4 @@
-"""S1, S4, S5, S10: tests of `make test` that are given more to do than there."""
+"""D6, F9, O2 and S1 to S11: tests of `make test` that have more to do here than there, or no time at all there."""
 
 import json
 import os
@@ -10,10 +10,10 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from faults.members import BOUND
-from faults.place import Place
-from faults.report import Row, judged
-from faults.services import ROOT
+from faults.environment.member import END_WITH_PARENT
+from faults.environment.service import ROOT
+from faults.environment.workspace import Workspace
+from faults.report import Row, checked_row
 
 SECONDS = 900
 DOCUMENTED_REQUESTS = 20_000
@@ -29,15 +29,66 @@ class Suite:
     module: str
     must_hold: str
     processes: int = 1
+    # Which of its tests are run; by default those that `make test` runs too.
+    marks: str = "not faults"
     settings: Mapping[str, str] = field(default_factory=dict)
 
 
+# See `tests.support.effort`.
+_EVERY_CASE = {"EVERY_CASE": "1"}
+
 ORACLE = Suite(
     "S1",
-    "5,000 random requests to the list, and all other reads of a random directory, against a naive checker",
-    "tests/integration/auth/test_oracle.py tests/integration/auth/test_oracle_reads.py",
+    "5,000 random requests to the list, all other reads of a random directory, and 300 changes of one in use, against "
+    "a naive checker",
+    "tests/integration/auth/test_oracle.py tests/integration/auth/test_oracle_reads.py "
+    "tests/integration/auth/test_oracle_over_time.py",
     "0 differences; the totals are what can be seen",
-    settings={"ORACLE_REQUESTS": "5000", "ORACLE_SEED": "20261124"},
+    settings={"ORACLE_REQUESTS": "5000", "ORACLE_SEED": "20261124", **_EVERY_CASE},
+)
+ATTACKS = (
+    Suite(
+        "S3",
+        "each of 4 who may write a model tries each way to own it or to share it",
+        "tests/integration/auth/test_escalation.py",
+        "0 owners, grants or rights changed",
+        settings=_EVERY_CASE,
+    ),
+    Suite(
+        "S6",
+        "what is hidden is looked for in all answers, the log and the metrics",
+        "tests/integration/auth/test_markers.py",
+        "0 found; no search and no order finds out",
+        settings=_EVERY_CASE,
+    ),
+    Suite(
+        "S7",
+        "fields that nobody may set, in each place of each body",
+        "tests/integration/http/test_mass_assignment.py",
+        "422 with their names, or no effect; 0 stored",
+        settings=_EVERY_CASE,
+    ),
+    Suite(
+        "S8",
+        "operators and expressions in each place of each request",
+        "tests/integration/http/test_operators.py",
+        "no 5xx; they reach the database as values",
+        settings=_EVERY_CASE,
+    ),
+    Suite(
+        "S9",
+        "patterns in each search of a small directory",
+        "tests/integration/listing/test_regex_bombs.py",
+        "they find what they are a part of",
+        settings=_EVERY_CASE,
+    ),
+    Suite(
+        "S11",
+        "each image that is none, by each way to a model",
+        "tests/integration/models/test_image_attacks.py",
+        "422, or left behind and reported; nobody is called",
+        settings=_EVERY_CASE,
+    ),
 )
 TAKEOVER = Suite(
     "S4",
@@ -55,10 +106,35 @@ HIDDEN = Suite(
 )
 EXACT = Suite(
     "S10",
-    "500 hostile values for ids, names, params and meta",
-    "tests/integration/http/test_exact_values.py",
+    "500 hostile values for ids, names, params and meta; more in each field of each body; 120 directories exported and "
+    "imported again",
+    "tests/integration/http/test_exact_values.py tests/integration/http/test_hostile_values.py "
+    "tests/integration/exporting/test_export_roundtrip.py",
     "no 5xx; what is accepted comes back exactly",
-    settings={"HOSTILE_EXAMPLES": "500"},
+    settings={"HOSTILE_EXAMPLES": "500", **_EVERY_CASE},
+)
+IMPORTS = Suite(
+    "D6",
+    "imports by the command line that are killed or interrupted 10 times each, or whose mongod is killed 3 times or "
+    "stays away; with --atomic too",
+    "tests/integration/importing/test_import_crashes.py tests/integration/middleware/test_cancelled_requests.py",
+    "nothing open; done again: all as asked, 0 changes when done once more; of --atomic all or nothing; "
+    "what a killed one has locked is waited for",
+    marks="faults",
+)
+EMBEDDED = Suite(
+    "F9",
+    "commands that are killed or interrupted while their embedded mongod starts, runs or stops, and one that hangs",
+    "tests/integration/embedded_mongo/test_embedded.py",
+    "the next command is not blocked; no mongod is left, and none is stopped that is only busy",
+    marks="faults",
+)
+HANGS = Suite(
+    "O2",
+    "mongod hangs: 20 lists and 20 changes at once, and the driver that watches it",
+    "tests/integration/middleware/test_overload.py tests/integration/database/test_hung_mongod.py",
+    "503 or 504 by the deadline + 3 s, all goes on afterwards; noticed within 8 s",
+    marks="faults",
 )
 DOCUMENTED = Suite(
     "S10",
@@ -70,16 +146,17 @@ DOCUMENTED = Suite(
 )
 
 
-def run_suite(suite: Suite, place: Place) -> Iterator[Row]:
+def run_suite(suite: Suite, place: Workspace) -> Iterator[Row]:
     """Yield the row of a suite."""
     yield _run(place, suite)
 
 
-def _run(place: Place, suite: Suite, **more: str) -> Row:
+def _run(place: Workspace, suite: Suite, **more: str) -> Row:
     folder = place.folder_for(suite.id.lower())
     environment = {**os.environ, **suite.settings, **more}
     spread = ["--numprocesses", str(suite.processes)] if suite.processes > 1 else []
-    command = [*BOUND, sys.executable, "-m", "pytest", f"--basetemp={folder / 'tests'}", *spread, *suite.module.split()]
+    command = [*END_WITH_PARENT, sys.executable, "-m", "pytest", f"--basetemp={folder / 'tests'}", "-m", suite.marks]
+    command += [*spread, *suite.module.split()]
     began = time.monotonic()
     done = subprocess.run(
         command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=SECONDS, check=False
@@ -91,10 +168,10 @@ def _run(place: Place, suite: Suite, **more: str) -> Row:
     if done.returncode != 0 and not broken:
         broken = [f"pytest ended with status {done.returncode}"]
     measured = f"{passed[1] if passed else 'no'} tests passed in {seconds:.0f} s"
-    return judged(suite.id, suite.test, measured, suite.must_hold, broken if done.returncode != 0 else [])
+    return checked_row(suite.id, suite.test, measured, suite.must_hold, broken if done.returncode != 0 else [])
 
 
-def run_documented(place: Place) -> Iterator[Row]:
+def run_documented(place: Workspace) -> Iterator[Row]:
     """Yield the row of the suite that counts its requests."""
     told = place.folder_for("answers-told")
     row = _run(place, DOCUMENTED, SCHEMATHESIS_ANSWERS=str(told))
@@ -102,7 +179,9 @@ def run_documented(place: Place) -> Iterator[Row]:
     for file in told.iterdir():
         answers.update(json.loads(file.read_text(encoding="utf-8")))
     total, failed = sum(answers.values()), sum(n for status, n in answers.items() if status.startswith("5"))
-    broken = [row.why] if row.why else []
+    broken = [row.reason] if row.reason else []
     broken += [f"{total:,} requests were sent"] if total < DOCUMENTED_REQUESTS else []
     broken += [f"{failed} answers 5xx"] if failed else []
-    yield judged(row.id, row.test, f"{total:,} requests, {failed} answers 5xx; {row.measured}", row.must_hold, broken)
+    yield checked_row(
+        row.id, row.test, f"{total:,} requests, {failed} answers 5xx; {row.measured}", row.must_hold, broken
+    )

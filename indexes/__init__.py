@@ -1,1 +1,1 @@
-"""How documents are found and guarded: named indexes, each with the query it serves."""
+"""How documents are found and kept valid: indexes, validators and views, each declared once."""

@@ -1,4 +1,4 @@
-"""What the database refuses to store: a strict `$jsonSchema` of each collection, made from its document."""
+"""The validator of each collection: a strict `$jsonSchema` made from its document."""
 
 import hashlib
 import json
@@ -10,20 +10,29 @@ from beanie import Document
 from bson import Int64
 
 from documents import DOCUMENTS
-from indexes.drift import Drift, DriftKind
 
 Schema = dict[str, Any]
 
-# Goes up with every change of a stored shape, so that an older version of ours never puts its own back.
+# Increased with every change of a stored shape, so that an older version of modeldeck never restores its own.
 SHAPE = 1
 
 LEVEL, ACTION = "strict", "error"
 RULE = "$jsonSchema"
 
 _BSON_TYPES = {"integer": "long", "boolean": "bool", "string": "string", "object": "object", "array": "array"}
-# Of the draft that the server knows, what a document says of its fields.
+# Rules of JSON Schema draft 4, which the server supports, that our documents use.
 _BOUNDS = ("minLength", "maxLength", "minItems", "maxItems", "uniqueItems")
-_KNOWN = {"type", "format", "anyOf", "enum", "pattern", "items", "properties", "required", "additionalProperties"} | {
+_SUPPORTED = {
+    "type",
+    "format",
+    "anyOf",
+    "enum",
+    "pattern",
+    "items",
+    "properties",
+    "required",
+    "additionalProperties",
+} | {
     *_BOUNDS,
     *("minimum", "exclusiveMaximum", "default", "title", "description", "examples"),
 }
@@ -33,10 +42,10 @@ _TITLE = re.compile(r"modeldeck (\w+) shape ([0-9]+)")
 
 
 def bson_schema(document: type[Document]) -> Schema:
-    """Return what a stored document looks like, in the terms of the server's `$jsonSchema`.
+    """Return the server's `$jsonSchema` of a stored document.
 
-    Fields without a default are required. One that has a default can be absent: what an earlier version stored may
-    lack it. Raises TypeError for a field of a type, or with a rule, that has no counterpart here yet.
+    Fields without a default are required. A field with a default may be absent, because records of an earlier
+    version may lack it. Raises TypeError for a type or a rule that has no translation here yet.
     """
     described = document.model_json_schema()
     return _translated(described, described.get("$defs", {}))
@@ -45,14 +54,14 @@ def bson_schema(document: type[Document]) -> Schema:
 def _translated(described: Mapping[str, Any], named: Mapping[str, Schema]) -> Schema:
     if "$ref" in described:
         return _translated(named[described["$ref"].rpartition("/")[2]], named)
-    if unknown := described.keys() - _KNOWN - {"$defs"}:
-        raise TypeError(f"no counterpart of {', '.join(sorted(unknown))} for a validator: {described}")
+    if unknown := described.keys() - _SUPPORTED - {"$defs"}:
+        raise TypeError(f"no validator rule for {', '.join(sorted(unknown))}: {described}")
     if "anyOf" in described:
         return _or_null(described["anyOf"], named)
     schema: Schema = {"bsonType": _bson_type(described)}
     schema |= {rule: described[rule] for rule in ("enum", *_BOUNDS) if rule in described}
     if "pattern" in described:
-        # For the server's regular expressions `$` matches before a line's end too.
+        # In the server's regular expressions `$` also matches before a final line break.
         schema["pattern"] = re.sub(r"\$\Z", r"\\z", described["pattern"])
     if "minimum" in described:
         schema["minimum"] = Int64(described["minimum"])
@@ -82,59 +91,38 @@ def _or_null(alternatives: Sequence[Mapping[str, Any]], named: Mapping[str, Sche
     one, *others = (alternative for alternative in alternatives if alternative.get("type") != "null")
     schema = _translated(one, named)
     if others or len(alternatives) != 2 or "enum" in schema:
-        raise TypeError(f"only one type and null can be told apart: {alternatives}")
+        raise TypeError(f"only a single type or null is supported: {alternatives}")
     return {**schema, "bsonType": [schema["bsonType"], "null"]}
 
 
 def fingerprint(schema: Mapping[str, Any]) -> str:
-    """Return what tells a schema from every other; its `description`, which holds this, does not count."""
-    told = {name: value for name, value in schema.items() if name != "description"}
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+    """Return a hash of a schema without its `description`, which holds this hash."""
+    hashed = {name: value for name, value in schema.items() if name != "description"}
+    return hashlib.sha256(json.dumps(hashed, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def validator(collection: str, document: type[Document]) -> Schema:
-    """Return the validator of a document's collection, marked as ours and with the number of its shape."""
+def make_validator(collection: str, document: type[Document]) -> Schema:
+    """Return the validator of a document's collection, with the number of its shape and a mark that we made it."""
     schema = {"title": f"modeldeck {collection} shape {SHAPE}", **bson_schema(document)}
     return {RULE: {**schema, "description": f"Made by modeldeck from its documents: {fingerprint(schema)}"}}
 
 
-DECLARED: Mapping[str, Schema] = {
-    document.Settings.name: validator(document.Settings.name, document) for document in DOCUMENTS
+VALIDATORS: Mapping[str, Schema] = {
+    document.Settings.name: make_validator(document.Settings.name, document) for document in DOCUMENTS
 }
 
 
-def shape_of(live: Mapping[str, Any]) -> int | None:
-    """Return the number of the shape in a live validator that a version of ours made and nobody has changed since."""
-    schema = live.get(RULE)
-    if live.keys() != {RULE} or not isinstance(schema, Mapping):
+def shape_of(validator: Mapping[str, Any]) -> int | None:
+    """Return the shape number of a validator; None unless modeldeck made it and it was not changed since."""
+    schema = validator.get(RULE)
+    if validator.keys() != {RULE} or not isinstance(schema, Mapping):
         return None
     made, title = _MADE_BY.fullmatch(str(schema.get("description"))), _TITLE.fullmatch(str(schema.get("title")))
     return int(title[2]) if made and title and made[1] == fingerprint(schema) else None
 
 
-def replaceable(live: Mapping[str, Any]) -> bool:
-    """Say whether the validator in a collection's options is none, or one that an earlier version of ours made."""
-    present = live.get("validator") or {}
-    shape = shape_of(present)
-    return not present or (shape is not None and shape <= SHAPE)
-
-
-def compared(collection: str, live: Mapping[str, Any]) -> list[Drift]:
-    """Return how the validator in a collection's options differs from the declared one."""
-    present = live.get("validator") or {}
-    if not present:
-        return [Drift(collection, RULE, DriftKind.MISSING, f"{LEVEL}, {ACTION}", tolerable=True)]
-    drifts = []
-    if present != DECLARED[collection]:
-        shape = shape_of(present)
-        detail = "live one is not ours" if shape is None else f"live one is shape {shape}"
-        # A later version takes what this one writes, or it could not be rolled out.
-        tolerable = shape is not None and shape > SHAPE
-        drifts.append(
-            Drift(collection, RULE, DriftKind.DIFFERENT, f"declared shape {SHAPE}, {detail}", tolerable=tolerable)
-        )
-    for option, declared in (("validationLevel", LEVEL), ("validationAction", ACTION)):
-        if (found := live.get(option, declared)) != declared:
-            detail = f"declared {declared}, live {found}"
-            drifts.append(Drift(collection, option, DriftKind.DIFFERENT, detail, tolerable=True))
-    return drifts
+def replaceable(options: Mapping[str, Any]) -> bool:
+    """Return whether a collection with these options has no validator, or one by this or an earlier version of ours."""
+    found = options.get("validator") or {}
+    shape = shape_of(found)
+    return not found or (shape is not None and shape <= SHAPE)

@@ -14,38 +14,39 @@ from service.auth.authentication import Authenticator
 from service.auth.jwt import JwtVerifier
 from service.auth.login_throttle import LoginThrottle
 from service.background import SingleFlight
-from service.bulk.routes import bulk_router
-from service.database import CommandWatch, Database, DatabaseWatch, listeners
+from service.bulk import routes as bulk_routes
+from service.database.client import Database
+from service.database.listeners import CommandObserver, DatabaseObserver, event_listeners
 from service.errors import ConfigurationError
+from service.exporting import routes as exporting_routes
+from service.http.compatibility import COMPATIBLE
 from service.http.dependencies import Context
 from service.http.openapi import ABOUT, DocumentedApp
 from service.http.problems import install_error_handlers
-from service.importing.routes import sets_router
-from service.listing.routes import list_router
+from service.http.query_params import STRICT
+from service.importing import routes as importing_routes
+from service.listing import routes as listing_routes
 from service.listing.search_statistics import SearchStatisticsMonitor
-from service.listing.unpaged_routes import inventory_router
-from service.middleware.access_log import AccessLog
+from service.middleware.access_log import AccessLog, RouteTemplates
 from service.middleware.concurrency_limit import ConcurrencyLimit
-from service.middleware.route_templates import RouteTemplates
 from service.middleware.security_headers import SecurityHeaders
 from service.middleware.timeout import RequestTimeout
 from service.models import image_routes
-from service.models.access.routes import explain_router
-from service.models.history.routes import history_router
-from service.models.image_routes import image_router
-from service.models.routes import models_router
+from service.models import routes as model_routes
+from service.models.access import routes as access_routes
+from service.models.history import routes as history_routes
 from service.observability import routes as observability_routes
 from service.observability.metrics import Metrics
 from service.observability.probes import drain_on_sigterm, readiness_problem
 from service.observability.tracing import SILENT, traces
-from service.people import group_routes, me_routes, user_api_key_routes, user_routes
+from service.people import group_routes, me_routes, user_routes
 from service.settings import Settings, load_settings
 
 API = "/api"
 COMPATIBILITY = "/api/v1"
 
 
-def connect(settings: Settings, watch: DatabaseWatch, traced: Sequence[CommandWatch]) -> Database:
+def connect(settings: Settings, watch: DatabaseObserver, traced: Sequence[CommandObserver]) -> Database:
     """Return the database that the settings name; the embedded one has put its URI there by now."""
     if settings.mongodb_uri is None:
         raise ConfigurationError("MODELDECK_MONGODB_URI is not set; `modeldeck serve` starts an embedded MongoDB.")
@@ -53,7 +54,7 @@ def connect(settings: Settings, watch: DatabaseWatch, traced: Sequence[CommandWa
         settings.mongodb_uri.get_secret_value(),
         settings.database,
         settings.request_timeout,
-        event_listeners=listeners(watch, traced),
+        event_listeners=event_listeners(watch, traced),
     )
 
 
@@ -119,19 +120,19 @@ def create_app(
     app.include_router(observability_routes.router)
     app.include_router(observability_routes.router, prefix=API, include_in_schema=False)
     app.include_router(observability_routes.metrics_router)
-    app.include_router(image_routes.router)
-    for people in (me_routes, user_routes, user_api_key_routes, group_routes):
-        app.include_router(people.router, prefix=API)
-    for router in (
-        list_router,
-        inventory_router,
-        models_router,
-        image_router,
-        history_router,
-        explain_router,
-        bulk_router,
-        sets_router,
+    app.include_router(image_routes.static_router)
+    for people in (me_routes, user_routes, group_routes):
+        app.include_router(people.router, prefix=API, dependencies=STRICT)
+    for models in (
+        listing_routes,
+        exporting_routes,
+        model_routes,
+        image_routes,
+        history_routes,
+        access_routes,
+        bulk_routes,
+        importing_routes,
     ):
-        app.include_router(router(lenient=False), prefix=API)
-        app.include_router(router(lenient=True), prefix=COMPATIBILITY, include_in_schema=False)
+        app.include_router(models.router, prefix=API, dependencies=STRICT)
+        app.include_router(models.router, prefix=COMPATIBILITY, dependencies=COMPATIBLE, include_in_schema=False)
     return app

@@ -3,6 +3,7 @@
 import os
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -10,21 +11,24 @@ import hypothesis
 import pytest
 from mongomock_motor import AsyncMongoMockClient
 from pydantic import SecretStr
-from pymongo import MongoClient
+from pymongo import MongoClient, WriteConcern
 from pymongo.database import Database as SyncDatabase
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
 from documents import DOCUMENTS
 from indexes.ensure import ensure
-from service.database import Database
+from service.database.client import Database
 from service.embedded_mongo.server import EmbeddedMongo
 from service.settings import Settings
 from tests.support.backends import MockedDatabase, teach_union_with
 from tests.support.directory import Directory
 from tests.support.past_validation import PastValidation
-from tests.support.world import World
+from tests.support.world import SEED, World
+
+Raw = SyncDatabase[dict[str, Any]]
 
 DATABASE = "modeldeck_test"
+WORLD_DATABASE = f"{DATABASE}_world"
 # Machines that run tests can be slow; where the deadline is what is tested, the test sets it.
 TIMEOUT_SECONDS = 60.0
 # Many tests fail to say who they are, all from one address.
@@ -87,15 +91,22 @@ class Commands(CommandListener):
 
 
 @pytest.fixture(scope="session")
-def commands() -> Commands:
-    """What the service under test sent to the real mongod; cleared by the tests that look at it."""
+def all_commands() -> Commands:
+    """What was sent to the real mongod."""
     return Commands()
 
 
+@pytest.fixture(autouse=True)
+def commands(all_commands: Commands) -> Commands:
+    """What was sent to the real mongod since this test began; kept for no longer, or it would fill the memory."""
+    all_commands.clear()
+    return all_commands
+
+
 @pytest.fixture(scope="session")
-async def real_database(mongo_uri: str, commands: Commands) -> AsyncIterator[Database]:
+async def real_database(mongo_uri: str, all_commands: Commands) -> AsyncIterator[Database]:
     """One database on the real mongod, with all its indexes."""
-    database = Database.connect(mongo_uri, DATABASE, TIMEOUT_SECONDS, event_listeners=[commands])
+    database = Database.connect(mongo_uri, DATABASE, TIMEOUT_SECONDS, event_listeners=[all_commands])
     await database.open()
     assert await ensure(database) == []
     yield database
@@ -103,48 +114,56 @@ async def real_database(mongo_uri: str, commands: Commands) -> AsyncIterator[Dat
 
 
 @pytest.fixture(scope="session")
-def raw(mongo_uri: str) -> Iterator[SyncDatabase[dict[str, Any]]]:
+def raw(mongo_uri: str) -> Iterator[Raw]:
     """The same database through a plain driver, as a data team sees it, with the right to write past validators."""
     with MongoClient[dict[str, Any]](mongo_uri, tz_aware=True) as client:
         yield PastValidation(client, DATABASE)
 
 
-async def emptied(database: Database) -> Database:
-    """Return the database, bound to the documents and with nothing in it."""
-    await database.open()
+def empty(raw: Raw) -> None:
+    """Delete every record, without a wait for the journal, which is nothing to these tests."""
+    hasty = raw.client.get_database(raw.name, write_concern=WriteConcern(w=1, j=False))
     for document in DOCUMENTS:
-        await database.delete_many(document, {})
-    return database
+        collection = hasty[str(document.Settings.name)]
+        # Most are empty, and a look is cheaper than a write.
+        if collection.find_one({}, {"_id": 1}) is not None:
+            collection.delete_many({})
 
 
 @pytest.fixture
-async def mongod(real_database: Database) -> Database:
+async def mongod(real_database: Database, raw: Raw) -> Database:
     """The real database, empty."""
-    return await emptied(real_database)
+    empty(raw)
+    return real_database
 
 
-@pytest.fixture(params=["mongod", "mongomock"])
-async def database(request: pytest.FixtureRequest, real_database: Database) -> Database:
-    """An empty database on each backend that can run the test."""
-    if request.param == "mongod":
-        return await emptied(real_database)
+@pytest.fixture
+async def database(request: pytest.FixtureRequest, real_database: Database, raw: Raw) -> Database:
+    """An empty database: the real one, or the one that `tests.support.backends.on_each_backend` asks for."""
+    if getattr(request, "param", "mongod") == "mongod":
+        empty(raw)
+        return real_database
     teach_union_with()
     mocked = MockedDatabase(AsyncMongoMockClient(tz_aware=True), DATABASE, TIMEOUT_SECONDS)
     await mocked.open()
     return mocked
 
 
-def settings_in(folder: Path) -> Settings:
-    """Return settings that name no machine of the developer's."""
+@cache
+def _settings() -> Settings:
     return Settings(
         _env_file=None,
         mongodb_uri=SecretStr("mongodb://unused.invalid"),
-        data_dir=folder,
         max_in_flight=1000,
         request_timeout=TIMEOUT_SECONDS,
         list_timeout=TIMEOUT_SECONDS,
         auth_failures_per_minute=MANY_FAILURES,
     )
+
+
+def settings_in(folder: Path) -> Settings:
+    """Return settings that name no machine of the developer's."""
+    return _settings().model_copy(update={"data_dir": folder})
 
 
 @pytest.fixture
@@ -155,7 +174,7 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture
 async def directory(database: Database, settings: Settings) -> AsyncIterator[Directory]:
-    """The service over HTTP, on each backend, with helpers to fill it."""
+    """The service over HTTP, with helpers to fill it; on the real mongod unless a test asks for each backend."""
     async with Directory.on(database, settings) as directory:
         yield directory
 
@@ -167,7 +186,21 @@ async def real_directory(mongod: Database, settings: Settings) -> AsyncIterator[
         yield directory
 
 
+@pytest.fixture(scope="session")
+async def filled_world(mongo_uri: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+    """A directory on the real mongod, in a database of its own, filled at random."""
+    folder = tmp_path_factory.mktemp("world")
+    database = Database.connect(mongo_uri, WORLD_DATABASE, TIMEOUT_SECONDS)
+    await database.open()
+    assert await ensure(database) == []
+    async with Directory.on(database, settings_in(folder)) as directory:
+        yield await World.fill(directory, folder)
+    database.close()
+
+
 @pytest.fixture
-async def world(real_directory: Directory, tmp_path: Path) -> World:
-    """A directory on the real mongod, filled at random, and the oracle that knows what it must answer."""
-    return await World.fill(real_directory, tmp_path)
+def world(filled_world: World, request: pytest.FixtureRequest) -> World:
+    """One world for all tests that change nothing in it, and the oracle that knows what it must answer."""
+    # What a test draws does not depend on which were there before it.
+    filled_world.generator.random.seed(f"{SEED} {request.node.name}")
+    return filled_world

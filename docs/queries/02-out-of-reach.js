@@ -1,5 +1,5 @@
-// Models that are shared with nobody, and whose owner is gone or inactive
-// Only admins reach them. Reads `users`.
+// Models that are shared with nobody and whose owner does not exist or is inactive
+// Only admins can access them. Reads `users`.
 db.models_flat.aggregate([
   { $match: { grants: 0 } },
   { $lookup: { from: "users", localField: "owner_id", foreignField: "_id", as: "owner" } },

@@ -1,5 +1,5 @@
 // Growth by month
-// Of the models that exist now; what was deleted is in `daily_changes`.
+// Counts the models that exist now; deletions are in `daily_changes`.
 db.models_flat.aggregate([
   { $group: { _id: { $dateTrunc: { date: "$created_at", unit: "month" } }, new: { $sum: 1 } } },
   {

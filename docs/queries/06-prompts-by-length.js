@@ -1,5 +1,5 @@
 // The longest prompts, and how they begin
-// Lengths are in `models_flat` too; what a prompt says is in the collection `models` alone.
+// `models_flat` has the lengths too; the prompts are only in the collection `models`.
 db.models.aggregate([
   { $match: { "params.system": { $type: "string" } } },
   {

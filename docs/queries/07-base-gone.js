@@ -1,5 +1,5 @@
 // Models whose base is not in the directory
-// Reads `models`, for its ids.
+// Reads the ids from `models`.
 db.models_flat.aggregate([
   { $match: { base_model_id: { $ne: null } } },
   { $lookup: { from: "models", localField: "base_model_id", foreignField: "_id", as: "base" } },

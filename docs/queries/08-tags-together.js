@@ -1,5 +1,5 @@
 // Tags that are used together
-// As they are written: `SQL` and `sql` count as two.
+// In the spelling of the models: `SQL` and `sql` count as two.
 db.models_flat.aggregate([
   { $project: { one: "$tags", other: "$tags" } },
   { $unwind: "$one" },

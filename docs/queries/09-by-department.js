@@ -1,5 +1,5 @@
 // What is shared with each department
-// Their members also have what is shared with the groups above.
+// Members also have access to what is shared with the groups above.
 db.model_grants.aggregate([
   { $match: { principal_type: "group" } },
   {

@@ -1,1 +1,1 @@
-"""The data dictionary, made of the documents, the indexes and the views: `make docs` writes it to docs/data.md."""
+"""The data dictionary docs/data.md, made from the documents, indexes and views by `make docs`."""

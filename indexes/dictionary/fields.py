@@ -1,4 +1,4 @@
-"""The fields of a document, with their types as the database names them."""
+"""The fields of a document, with their BSON types."""
 
 import types
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 
 from indexes.views.view import Column
 
-# Whole numbers are stored with 64 bits, however small.
+# Integers are always stored with 64 bits.
 _SCALARS: dict[Any, str] = {
     str: "string",
     bool: "bool",
@@ -20,12 +20,12 @@ _SCALARS: dict[Any, str] = {
     Any: "any",
     types.NoneType: "null",
 }
-# Beanie's own, which nothing of ours uses.
+# Declared by Beanie and not used here.
 _UNUSED = {"revision_id"}
 
 
 def fields(document: type[BaseModel], within: str = "") -> Iterator[Column]:
-    """Yield all fields of a document, nested ones right after the one that they are in."""
+    """Yield all fields of a document, nested fields directly after the field that contains them."""
     for name, field in document.model_fields.items():
         if name in _UNUSED:
             continue
@@ -37,7 +37,7 @@ def fields(document: type[BaseModel], within: str = "") -> Iterator[Column]:
 
 
 def bson_type(annotation: Any) -> str:
-    """Return the name of the BSON type in which values of an annotation are stored."""
+    """Return the name of the BSON type in which values of this annotation are stored."""
     if annotation in _SCALARS:
         return _SCALARS[annotation]
     origin, arguments = get_origin(annotation), get_args(annotation)
@@ -65,6 +65,6 @@ def _element(annotation: Any) -> type[BaseModel] | None:
 
 def _meaning(name: str, field: FieldInfo) -> str:
     if field.description is None:
-        raise ValueError(f"the field {name} tells no meaning")
+        raise ValueError(f"the field {name} has no description")
     values = [f"`{value}`" for value in field.annotation] if _is(field.annotation, Enum) else []  # type: ignore[union-attr]
     return f"{field.description} One of {', '.join(values)}." if values else field.description

@@ -1,32 +1,32 @@
-"""The data dictionary as one page of Markdown."""
+"""The data dictionary as one page of Markdown, made of the documents, indexes, views and docs/queries."""
 
 import inspect
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from beanie import Document
 
 from documents import DOCUMENTS
 from indexes.dictionary.fields import fields
-from indexes.dictionary.queries import Query, read_queries
-from indexes.ensure import DECLARED
-from indexes.index import Index
+from indexes.indexes import INDEXES, Index
 from indexes.views import VIEWS, View
 from indexes.views.view import Column
 
 _BEGINNING = """\
-# The data, for those who open the database
+# The data, for those who query the database directly
 
-<!-- Made of documents/, indexes/ and docs/queries/ by `make docs`; change those. -->
+<!-- Made from documents/, indexes/ and docs/queries/ by `make docs`; change those. -->
 
-Look through the views first: they are always current, hold neither prompts nor images nor key hashes, and agree with what the service
-answers. [Analysts](analysts.md) may read them and nothing else. The collections hold everything, prompts included, in the form in which the
-service needs it. Read them; never write to them past the service, whose keys and history would not follow: the database refuses what has
-another shape, and `modeldeck doctor` finds the rest.
+Start with the views: they are always current, contain neither prompts nor images nor hashes of API keys, and agree with the responses of the
+service. [Analysts](analysts.md) may read the views and nothing else. The collections contain everything, prompts included, in the form that
+the service needs. Only read them. A write past the service, that is, directly to MongoDB, updates neither derived keys nor the history; the
+database refuses it if the document does not have the declared shape, and `modeldeck doctor` finds the rest.
 
-All times are UTC. Ids are compared exactly; `*` as a user's id in a grant is everyone. Who may read a model: its owner, those whom a grant
-names, members of groups that it names or of groups below those, everyone if it is public, and admins. Only active users may do anything.
+All times are UTC. Ids are compared exactly; in a grant, the user id `*` means everyone. A model can be read by its owner, by the users in its
+grants, by the members of the groups in its grants and of all groups below these, by everyone if it is public, and by admins. Only active users
+have access.
 
 ```sh
 mongosh "$(modeldeck database-uri)"
@@ -40,7 +40,7 @@ from pymongo import MongoClient
 db = MongoClient(os.environ["MODELDECK_MONGODB_URI"], tz_aware=True)["modeldeck"]
 ```
 
-`modeldeck indexes ensure` makes the views, `modeldeck indexes check` tells where they are not as they are described here."""
+`modeldeck indexes ensure` creates the views, `modeldeck indexes check` reports views that differ from this description."""
 
 _FRAMES = """\
 ## Data frames
@@ -50,17 +50,18 @@ pip install 'modeldeck[analytics]'
 modeldeck export --out models.parquet
 ```
 
-The file has a row a model, with types, `params` and `meta` as JSON, and no images ([importing.md](importing.md#exporting)). With PyMongoArrow
-a view becomes a data frame as it is: [a first look](notebooks/first-look.ipynb) plots growth, tags and access with Polars."""
+The file has one row for each model, with typed columns, `params` and `meta` as JSON, and no images ([importing.md](importing.md#exporting)).
+With PyMongoArrow a view becomes a data frame directly: [a first look](notebooks/first-look.ipynb) plots growth, tags and access with Polars."""
 
 _FOLLOWING = """\
 ## Follow changes
 
-A change stream tells every change of `models` as it happens. The token of the last one that was dealt with is kept in a file, so that the
-next start goes on right after it, as long as the replica set's oplog reaches back; what is told twice after a crash has to do no harm.
+A change stream delivers every change of `models` as it happens. Keep the token of the last change that was processed in a file, so that the
+next start continues right after it, as long as the oplog of the replica set reaches back that far. After a crash a change may be delivered a
+second time, so processing it again must do no harm.
 
-`modeldeck watch` does that by itself: a line of JSON for each change, with the model as it is when the line is printed, through outages and
-elections.
+`modeldeck watch` does this by itself: it prints a line of JSON for each change, with the model as it is when the line is printed, and
+continues after outages and elections.
 
 ```sh
 modeldeck watch --state models.token | while read -r line; do echo "$line"; done
@@ -70,11 +71,35 @@ modeldeck watch --state models.token | while read -r line; do echo "$line"; done
 {"token": "8266…", "at": 1778845140, "change": "updated", "id": "sql-tuning", "fields": ["name"], "model": {"id": "sql-tuning", "name": "SQL"}}
 ```
 
-The same by hand:"""
+The same in your own code:"""
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """A ready query from docs/queries: `shell` is one mongosh expression, `python` puts the result into `rows`."""
+
+    name: str
+    title: str
+    remark: str
+    shell: str
+    python: str
+
+
+def read_queries(folder: Path) -> Sequence[Query]:
+    """Return the queries of a folder in order: the files whose names begin with a number."""
+    return [_read_query(path) for path in sorted(folder.glob("[0-9]*.js"))]
+
+
+def _read_query(path: Path) -> Query:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    comments = [line.removeprefix("// ") for line in lines if line.startswith("// ")]
+    shell = "\n".join(line for line in lines if not line.startswith("// "))
+    python = path.with_suffix(".py").read_text(encoding="utf-8").strip()
+    return Query(path.stem, comments[0], " ".join(comments[1:]), shell, python)
 
 
 def data_page(folder: Path) -> str:
-    """Return the page; `folder` holds the queries."""
+    """Return the page; `folder` contains the ready queries."""
     queries = read_queries(folder)
     parts = [
         _BEGINNING,
@@ -83,7 +108,7 @@ def data_page(folder: Path) -> str:
         "## Collections",
         *map(_collection, DOCUMENTS),
         "## Ready queries",
-        "Each in mongosh, and in Python with the `db` from above.",
+        "Each query for mongosh, and for Python with the `db` from above.",
         *map(_query, queries),
         _FRAMES,
         _FOLLOWING,
@@ -95,14 +120,14 @@ def data_page(folder: Path) -> str:
 
 def _view(view: View) -> str:
     same = next(other for other in VIEWS if other.columns is view.columns)
-    columns = _columns(view.columns) if same is view else f"Columns: as `{same.name}`."
-    return f"### `{view.name}`\n\n{view.meaning} Made of `{view.source}`. Filters that use an index: {view.fast}.\n\n{columns}"
+    columns = _columns(view.columns) if same is view else f"Columns: the same as `{same.name}`."
+    return f"### `{view.name}`\n\n{view.meaning} Made from `{view.source}`. Filters that use an index: {view.fast}.\n\n{columns}"
 
 
 def _collection(document: type[Document]) -> str:
     name = str(document.Settings.name)
     parts = [f"### `{name}`", inspect.cleandoc(document.__doc__ or ""), _columns(fields(document))]
-    if declared := DECLARED.get(name):
+    if declared := INDEXES.get(name):
         parts.append(_indexes(declared))
     return "\n\n".join(parts)
 
@@ -116,7 +141,7 @@ def _indexes(declared: Sequence[Index]) -> str:
     rows = []
     for index in declared:
         keys = ", ".join(f"{field}: {way}" for field, way in index.document["key"].items())
-        kind = "unique; " if index.document.get("unique") else ""
+        kind = "Unique. " if index.document.get("unique") else ""
         rows.append((f"`{index.document['name']}`", f"`{{{keys}}}`", f"{kind}{index.serves}"))
     return _table(("index", "keys", "serves"), rows)
 

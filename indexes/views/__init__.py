@@ -1,4 +1,4 @@
-"""Read-only views for those who open the database itself: what they can trust without knowing the records."""
+"""Read-only views for those who query the database directly: stable columns, independent of the stored form."""
 
 from indexes.views.access import EFFECTIVE_ACCESS, EFFECTIVE_ACCESS_BY_MODEL
 from indexes.views.changes import DAILY_CHANGES

@@ -1,6 +1,7 @@
-"""The views of effective access: who may read or write which model, and how they come to it.
+"""The views of effective access: which users may read or write which models, and by which paths.
 
-Whether follows from `keys.readers` and `keys.writers`, as in the service; how, from what these are made of.
+As in the service, `keys.readers` and `keys.writers` decide whether there is access. The paths are computed from the
+fields that these are derived from.
 """
 
 from typing import Any
@@ -14,11 +15,12 @@ from indexes.views.expressions import (
     Expression,
     as_list,
     filtered,
-    known,
+    intersects,
     list_or_none,
     mapped,
-    meeting,
-    sound_grants,
+    only,
+    or_null,
+    well_formed_grants,
 )
 from indexes.views.view import Column, Stage, View
 
@@ -31,33 +33,30 @@ COLUMNS = (
     Column("user_name", "string", "Their name.", "Ben Okafor"),
     Column("model_id", "string", "Id of the model.", "sql-tuning"),
     Column("model_name", "string", "Its name.", "SQL Tuning"),
-    Column("permission", "string", "The most they may do: `read`, or `write`, which includes reading.", "write"),
-    Column("paths", "array of object", "All ways in which they come to it.", []),
+    Column(
+        "permission", "string", "The highest permission they have: `read`, or `write`, which includes reading.", "write"
+    ),
+    Column("paths", "array of object", "All paths by which they have access.", []),
     Column(
         "paths.kind",
         "string",
-        "`owner`, `admin`, `user` (shared with them), `group` (with a group of theirs), `ancestor_group` (with a group "
-        "above one of theirs) or `public` (with everyone).",
+        "`owner`, `admin`, `user` (shared with them), `group` (with a group of theirs), `ancestor_group` (with an "
+        "ancestor of such a group) or `public` (with everyone).",
         "ancestor_group",
     ),
-    Column("paths.permission", "string", "What they may do in this way.", "write"),
-    Column("paths.group_id", "string or null", "The group it is shared with.", "g-engineering"),
+    Column("paths.permission", "string", "The permission that this path gives.", "write"),
+    Column("paths.group_id", "string or null", "Id of the group that it is shared with.", "g-engineering"),
     Column("paths.group_name", "string or null", "Its name.", "Engineering"),
-    Column("paths.through_id", "string or null", "The user's own group by which they are in it.", "g-platform"),
+    Column("paths.through_id", "string or null", "Id of the group of the user that belongs to it.", "g-platform"),
     Column("paths.through_name", "string or null", "Its name.", "Platform"),
 )
 
 
-def _only(value: Any) -> dict[str, Any]:
-    # For a query, an array equals each value in it.
-    return {"$eq": value, "$not": {"$type": "array"}}
+# A user who is being deleted is already inactive.
+_ACTIVE: dict[str, Any] = {"_id": {"$type": "string"}, "is_active": only(True)}
+_ADMINS: dict[str, Any] = {"role": only(Role.ADMIN.value)}
 
-
-# Whoever is being deleted is inactive already.
-_ACTIVE: dict[str, Any] = {"_id": {"$type": "string"}, "is_active": _only(True)}
-_ADMINS: dict[str, Any] = {"role": _only(Role.ADMIN.value)}
-
-# From each of a user's own groups up: every group that they are in, the shortest way there first.
+# All groups that a user belongs to, found upwards from their own groups; the shortest way to each group comes first.
 _WAYS: list[Stage] = [
     {
         "$graphLookup": {
@@ -75,16 +74,16 @@ _WAYS: list[Stage] = [
         "$project": {
             "_id": 0,
             "group_id": "$group._id",
-            "group_name": known("$group.name"),
+            "group_name": or_null("$group.name"),
             "through_id": "$_id",
-            "through_name": known("$name"),
+            "through_name": or_null("$name"),
             "depth": "$group.depth",
         }
     },
     {"$sort": {"depth": 1, "through_id": 1}},
 ]
 
-# A user with all that a grant to them can name.
+# A user with all principals whose grants apply to them.
 _USER_STAGES: list[Stage] = [
     {
         "$project": {
@@ -122,8 +121,8 @@ _NEEDED = {"name": 1, "user_id": 1, "access_grants": 1, "keys.readers": 1, "keys
 
 
 def _path(kind: Expression, permission: Expression, way: str | None = None) -> Expression:
-    told = ("group_id", "group_name", "through_id", "through_name")
-    return {"kind": kind, "permission": permission, **{name: f"{way}.{name}" if way else None for name in told}}
+    columns = ("group_id", "group_name", "through_id", "through_name")
+    return {"kind": kind, "permission": permission, **{name: f"{way}.{name}" if way else None for name in columns}}
 
 
 def _granted(kind: str, principal_id: Expression) -> Expression:
@@ -147,7 +146,7 @@ _LEADS_THERE = {"$eq": ["$$way.group_id", "$$this.principal_id"]}
 _OWNS = {"$and": [{"$eq": ["$model.user_id", "$user.id"]}, {"$ne": ["$user.id", EVERYONE]}]}
 _PATHS: Expression = {
     "$let": {
-        "vars": {"grants": sound_grants("$model.access_grants")},
+        "vars": {"grants": well_formed_grants("$model.access_grants")},
         "in": {
             "$concatArrays": [
                 {"$cond": [_OWNS, [_path("owner", _WRITE)], []]},
@@ -160,7 +159,7 @@ _PATHS: Expression = {
         },
     }
 }
-_MAY_WRITE = {"$or": ["$user.is_admin", meeting("$user.principals", list_or_none("$model.keys.writers"))]}
+_MAY_WRITE = {"$or": ["$user.is_admin", intersects("$user.principals", list_or_none("$model.keys.writers"))]}
 
 
 def _row(user_id: str, model_id: str) -> Stage:
@@ -168,9 +167,9 @@ def _row(user_id: str, model_id: str) -> Stage:
         "$project": {
             "_id": 0,
             "user_id": user_id,
-            "user_name": known("$user.name"),
+            "user_name": or_null("$user.name"),
             "model_id": model_id,
-            "model_name": known("$model.name"),
+            "model_name": or_null("$model.name"),
             "permission": {"$cond": [_MAY_WRITE, _WRITE, _READ]},
             "paths": _PATHS,
         }
@@ -201,11 +200,11 @@ _ALL: list[Stage] = [
 EFFECTIVE_ACCESS = View(
     name="effective_access",
     source=User.Settings.name,
-    meaning="A row is an active user and a model that they may read: the most they may do, and how they come to it.",
-    fast="`user_id`; for a model, ask `effective_access_by_model`",
+    meaning="A row is an active user and a model that they may read, with their permission and the paths that give it.",
+    fast="`user_id`; to filter by model, use `effective_access_by_model`",
     columns=COLUMNS,
-    # A filter by user goes up to the users in both parts. One by model can't, as the models come second.
-    # Its id stands before the paths are told, at least, so that they are told only for the rows that a filter leaves.
+    # MongoDB moves a filter by user up to the users in both parts. It can't do so with a filter by model, since the
+    # models are joined later; but model_id is set before the paths, so that they are computed only for matching rows.
     pipeline=[
         *_SHARED,
         {"$unionWith": {"coll": USERS, "pipeline": _ALL}},
@@ -215,7 +214,7 @@ EFFECTIVE_ACCESS = View(
 )
 
 
-# The ids behind the principals of one kind among the readers of a model.
+# The ids of the principals of one type among the readers of a model.
 def _named(kind: str) -> Expression:
     return mapped(
         filtered("$readers", {"$eq": [{"$indexOfBytes": ["$$this", kind]}, 0]}),
@@ -228,14 +227,14 @@ _CANDIDATES: Expression = {
         {"$in": [PUBLIC, "$$readers"]},
         {"$in": [{"$concat": [_USER, "$_id"]}, "$$readers"]},
         {"$eq": ["$role", Role.ADMIN.value]},
-        meeting(list_or_none("$group_ids"), "$$groups"),
+        intersects(list_or_none("$group_ids"), "$$groups"),
     ]
 }
 
 EFFECTIVE_ACCESS_BY_MODEL = View(
     name="effective_access_by_model",
     source=MODELS,
-    meaning="The rows of `effective_access`, found from the model.",
+    meaning="The same rows as `effective_access`, found by model.",
     fast="`model_id`",
     columns=COLUMNS,
     pipeline=[
@@ -264,7 +263,7 @@ EFFECTIVE_ACCESS_BY_MODEL = View(
                 "pipeline": [
                     {"$match": {**_ACTIVE, "$expr": _CANDIDATES}},
                     *_USER_STAGES,
-                    {"$match": {"$expr": {"$or": ["$user.is_admin", meeting("$user.principals", "$$readers")]}}},
+                    {"$match": {"$expr": {"$or": ["$user.is_admin", intersects("$user.principals", "$$readers")]}}},
                 ],
                 "as": "found",
             }

@@ -1,4 +1,4 @@
-"""The view `daily_changes`: how much is changed, day by day."""
+"""The view `daily_changes`: the number of changes on each day."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -12,14 +12,14 @@ from indexes.views.view import Column, Stage, View, in_order
 _REVISIONS = Revision.Settings.name
 
 _COLUMNS = (
-    Column("day", "date", "The day, as its first moment in UTC.", "2026-05-15T00:00:00Z"),
+    Column("day", "date", "The day, as its start in UTC.", "2026-05-15T00:00:00Z"),
     Column("change", "string", f"Kind of change: {', '.join(f'`{kind}`' for kind in Change)}.", "update"),
-    Column("changes", "int", "How many there were.", 17),
-    Column("models", "int", "How many models they changed.", 12),
-    Column("people", "int", "How many people made them; the command line is nobody.", 3),
+    Column("changes", "int", "Number of changes.", 17),
+    Column("models", "int", "Number of changed models.", 12),
+    Column("people", "int", "Number of users who made them; the command line does not count.", 3),
 )
 
-# Others can have written dates that are beyond what the server counts years in.
+# Dates written past the service may be outside the range of years that the server can compute with.
 _DATES = {"$gte": datetime(1, 1, 1, tzinfo=UTC), "$lte": datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)}
 
 
@@ -32,7 +32,7 @@ def _after(start: Expression, unit: str, amount: Expression = 1) -> Expression:
 
 
 def _revisions_in(unit: str, start: str, stages: Sequence[Stage], found: str) -> Stage:
-    """Return the stage that joins what `stages` make of the revisions of a year or a day, found by an index."""
+    """Return the stage that joins the revisions of a year or a day, found by an index and processed by `stages`."""
     bounds = [{"$gte": ["$at", "$$start"]}, {"$lt": ["$at", "$$end"]}]
     return {
         "$lookup": {
@@ -82,10 +82,10 @@ _SIZES = {
 DAILY_CHANGES = View(
     name="daily_changes",
     source=_REVISIONS,
-    meaning="A row is a kind of change on a day on which there were some.",
+    meaning="A row is one kind of change on one day; days without changes have no rows.",
     fast="`day`",
     columns=_COLUMNS,
-    # The days come first, of the years in which there is anything; a filter by day leaves few of them to count.
+    # The days of all years with changes are generated first, so that a filter by day leaves few days to count.
     pipeline=[
         *_YEARS,
         *_DAYS,

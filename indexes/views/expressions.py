@@ -1,4 +1,4 @@
-"""Aggregation expressions that hold for malformed records too: one of them must not make a whole view fail."""
+"""Aggregation expressions that also work for malformed records, which must not make a whole view fail."""
 
 from typing import Any
 
@@ -11,60 +11,60 @@ USERS, GROUPS = User.Settings.name, Group.Settings.name
 
 
 def list_or_none(field: str) -> Expression:
-    """Return the array of a field, empty for anything else."""
+    """Return the array in a field; an empty one for any other value."""
     return {"$cond": [{"$isArray": field}, field, []]}
 
 
 def as_list(field: str) -> Expression:
-    """Return the array of a field, or its only value in one, as a query compares either."""
+    """Return the array in a field, or an array of its single value, since a query matches both alike."""
     return {"$cond": [{"$isArray": field}, field, [field]]}
 
 
 def object_or_none(field: str) -> Expression:
-    """Return the object of a field, empty for anything else."""
+    """Return the object in a field; an empty one for any other value."""
     return {"$cond": [{"$eq": [{"$type": field}, "object"]}, field, {}]}
 
 
 def text_or(field: str, otherwise: Expression) -> Expression:
-    """Return the text of a field, or something else where it holds none."""
+    """Return the text in a field, or `otherwise` for any other value."""
     return {"$cond": [{"$eq": [{"$type": field}, "string"]}, field, otherwise]}
 
 
-def known(field: str) -> Expression:
-    """Return a field, null where it is missing, so that every row has every column."""
+def or_null(field: str) -> Expression:
+    """Return the value of a field, null when it is missing, so that every row has every column."""
     return {"$ifNull": [field, None]}
 
 
 def filtered(array: Expression, condition: Expression) -> Expression:
-    """Return the elements of an array, each `$$this` in the condition, for which it holds."""
+    """Return the elements of an array for which a condition on `$$this` is true."""
     return {"$filter": {"input": array, "cond": condition}}
 
 
 def mapped(array: Expression, expression: Expression) -> Expression:
-    """Return what an expression makes of each element, `$$this`, of an array."""
+    """Return the values of an expression on `$$this` for all elements of an array."""
     return {"$map": {"input": array, "in": expression}}
 
 
-def sound_grants(field: str) -> Expression:
-    """Return the grants of a field that give a right."""
-    sound = [
+def well_formed_grants(field: str) -> Expression:
+    """Return the well-formed grants in a field; only these give a right."""
+    well_formed = [
         {"$in": ["$$this.principal_type", [kind.value for kind in PrincipalType]]},
         {"$eq": [{"$type": "$$this.principal_id"}, "string"]},
         {"$in": ["$$this.permission", [permission.value for permission in Permission]]},
     ]
-    return filtered(list_or_none(field), {"$and": sound})
+    return filtered(list_or_none(field), {"$and": well_formed})
 
 
-def present(field: str) -> Expression:
-    """Return the first of some users or groups who is not on their way out: those count as absent."""
+def first_existing(field: str) -> Expression:
+    """Return the first of the looked-up users or groups that is not being deleted."""
     return {"$first": filtered(field, {"$ne": ["$$this.leaving", True]})}
 
 
 def only(value: Any) -> dict[str, Any]:
-    """Return the condition of a query that a field is just this value: an array equals each value in it."""
+    """Return the query condition that a field is exactly this value, and not an array that contains it."""
     return {"$eq": value, "$not": {"$type": "array"}}
 
 
-def meeting(one: Expression, other: Expression) -> Expression:
-    """Return whether two arrays have a value in common."""
+def intersects(one: Expression, other: Expression) -> Expression:
+    """Return whether two arrays have a common value."""
     return {"$ne": [{"$setIntersection": [one, other]}, []]}

@@ -1,4 +1,4 @@
-"""The view `models_flat`: what a table of models needs, and sizes in place of content."""
+"""The view `models_flat`: a table of models, with sizes in place of large content."""
 
 from documents import ModelRecord
 from documents.grant import PUBLIC, Permission
@@ -7,49 +7,59 @@ from indexes.views.expressions import (
     Expression,
     as_list,
     filtered,
-    known,
+    first_existing,
     list_or_none,
     mapped,
     object_or_none,
-    present,
-    sound_grants,
+    or_null,
     text_or,
+    well_formed_grants,
 )
 from indexes.views.view import Column, View, in_order
 
 _COLUMNS = (
     Column("_id", "string", "Id of the model.", "sql-tuning"),
     Column("name", "string", "Its name.", "SQL Tuning"),
-    Column("owner_id", "string", "Id of its owner, also of one who does not exist any more.", "u-anna"),
-    Column("owner_name", "string or null", "The owner's name; null when they are gone or leaving.", "Anna Kowalska"),
-    Column("owner_email", "string or null", "The owner's email; null likewise.", "anna.kowalska@example.com"),
+    Column("owner_id", "string", "Id of its owner, who may no longer exist.", "u-anna"),
+    Column(
+        "owner_name",
+        "string or null",
+        "The owner's name; null when they do not exist or are being deleted.",
+        "Anna Kowalska",
+    ),
+    Column("owner_email", "string or null", "The owner's email; null in the same cases.", "anna.kowalska@example.com"),
     Column("base_model_id", "string or null", "The model that it configures; null for a base model.", "openai/gpt-4o"),
-    Column("description", "string or null", "What it is for.", "Reads query plans and proposes indexes."),
-    Column("tags", "array of string", "Its tags as they are written.", ["sql", "engineering"]),
-    Column("capabilities", "array of string", "Names of the capabilities that are true.", ["function_calling"]),
-    Column("is_active", "bool", "Whether it is switched on.", True),
-    Column("version", "long", "Counts its changes.", 3),
-    Column("created_at", "date", "When it was made.", "2026-03-21T16:10:55Z"),
+    Column("description", "string or null", "Its description.", "Reads query plans and proposes indexes."),
+    Column("tags", "array of string", "Its tags as written.", ["sql", "engineering"]),
+    Column("capabilities", "array of string", "Names of its capabilities whose value is true.", ["function_calling"]),
+    Column("is_active", "bool", "Whether it is active.", True),
+    Column("version", "long", "Increases with every change.", 3),
+    Column("created_at", "date", "When it was created.", "2026-03-21T16:10:55Z"),
     Column("updated_at", "date", "When it was last changed.", "2026-05-15T11:39:00Z"),
-    Column("grants", "int", "How many grants it has.", 2),
-    Column("read_grants", "int", "How many of them are to read.", 1),
-    Column("write_grants", "int", "How many of them are to write, which includes reading.", 1),
+    Column("grants", "int", "Number of its grants.", 2),
+    Column("read_grants", "int", "Number of grants with permission `read`.", 1),
+    Column("write_grants", "int", "Number of grants with permission `write`, which includes reading.", 1),
     Column("is_public", "bool", "Whether it is shared with everyone.", False),
-    Column("prompt_length", "int or null", "Characters of its system prompt; null when it has none.", 87),
-    Column("params_bytes", "int", "Size of `params` as BSON.", 132),
-    Column("meta_bytes", "int", "Size of `meta` as BSON, its image included.", 402),
-    Column("size_bytes", "int", "Size of the whole record as BSON, its keys included.", 1893),
-    Column("profile_image_url", "string or null", "Address of its image; null for one in the record.", "/static/x.png"),
-    Column("has_image", "bool", "Whether it names an image or holds one.", True),
-    Column("image_bytes", "int", "Size of the image in the record, as a data URI; 0 for an address.", 0),
+    Column("prompt_length", "int or null", "Length of its system prompt in characters; null when it has none.", 87),
+    Column("params_bytes", "int", "Size of `params` in bytes as BSON.", 132),
+    Column("meta_bytes", "int", "Size of `meta` in bytes as BSON, including the image.", 402),
+    Column("size_bytes", "int", "Size of the whole record in bytes as BSON, including derived keys.", 1893),
+    Column(
+        "profile_image_url",
+        "string or null",
+        "Address of its image; null for an image stored in the record.",
+        "/static/x.png",
+    ),
+    Column("has_image", "bool", "Whether it has an image, by address or in the record.", True),
+    Column("image_bytes", "int", "Size in bytes of an image stored in the record, as a data URI; otherwise 0.", 0),
 )
 
 _IMAGE = text_or("$meta.profile_image_url", "")
 _IS_INLINE = {"$regexMatch": {"input": _IMAGE, "regex": r"^\s*data:", "options": "i"}}
 
 
-def _with(permission: Permission) -> Expression:
-    return {"$size": filtered(sound_grants("$access_grants"), {"$eq": ["$$this.permission", permission.value]})}
+def _grant_count(permission: Permission) -> Expression:
+    return {"$size": filtered(well_formed_grants("$access_grants"), {"$eq": ["$$this.permission", permission.value]})}
 
 
 _FROM_THE_RECORD = {
@@ -68,9 +78,9 @@ _FROM_THE_RECORD = {
     "version": 1,
     "created_at": 1,
     "updated_at": 1,
-    "grants": {"$size": sound_grants("$access_grants")},
-    "read_grants": _with(Permission.READ),
-    "write_grants": _with(Permission.WRITE),
+    "grants": {"$size": well_formed_grants("$access_grants")},
+    "read_grants": _grant_count(Permission.READ),
+    "write_grants": _grant_count(Permission.WRITE),
     "is_public": {"$in": [PUBLIC, as_list("$keys.readers")]},
     "prompt_length": {
         "$cond": [{"$eq": [{"$type": "$params.system"}, "string"]}, {"$strLenCP": text_or("$params.system", "")}, None]
@@ -86,14 +96,14 @@ _FROM_THE_RECORD = {
 MODELS_FLAT = View(
     name="models_flat",
     source=ModelRecord.Settings.name,
-    meaning="A row is a model, with its owner's name and email, and with sizes in place of prompts and images.",
+    meaning="A row is a model with its owner's name and email, and with sizes in place of prompts and images.",
     fast="`_id`, `owner_id`, `base_model_id`, `created_at`, `updated_at`",
     columns=_COLUMNS,
     pipeline=[
-        # Before anything is joined: the size is the record's alone, and what is large goes no further.
+        # Projected before the join, so that `$$ROOT` is the record alone and large fields are not carried along.
         {"$project": _FROM_THE_RECORD},
         {"$lookup": {"from": USERS, "localField": "owner_id", "foreignField": "_id", "as": "owner"}},
-        {"$set": {"owner": present("$owner")}},
-        in_order(_COLUMNS, owner_name=known("$owner.name"), owner_email=known("$owner.email")),
+        {"$set": {"owner": first_existing("$owner")}},
+        in_order(_COLUMNS, owner_name=or_null("$owner.name"), owner_email=or_null("$owner.email")),
     ],
 )

@@ -1,41 +1,41 @@
-"""The view `model_grants`: who is named by which model."""
+"""The view `model_grants`: the access grants of all models."""
 
 from documents import ModelRecord
 from documents.grant import EVERYONE, PrincipalType
-from indexes.views.expressions import GROUPS, USERS, known, present, sound_grants
+from indexes.views.expressions import GROUPS, USERS, first_existing, or_null, well_formed_grants
 from indexes.views.view import Column, View, in_order
 
 _COLUMNS = (
-    # First, where it stays when it is passed on: made anew, it would not take a filter to an index.
+    # The first column, since an included nested field stays first; a computed one could not use the index.
     Column(
         "keys.readers",
         "array of string",
-        "All who may read the model, as `user:…` and `group:…`: to find the models of one principal by an index.",
+        "The principals who may read the model, as `user:…` and `group:…`; filter by it to use an index.",
         ["group:g-platform", "user:u-anna"],
     ),
     Column("model_id", "string", "Id of the model.", "sql-tuning"),
     Column("model_name", "string", "Its name.", "SQL Tuning"),
     Column("grant_id", "string", "Id of the grant.", "43114972-2dab-58d0-a43a-27ef223e89a6"),
     Column("principal_type", "string", "`user` or `group`.", "group"),
-    Column("principal_id", "string", "Id of the user or group; `*` with `user` is everyone.", "g-platform"),
-    Column("principal_name", "string or null", "Their name, or `everyone`; null when they are gone.", "Platform"),
+    Column("principal_id", "string", "Id of the user or group; `*` with type `user` means everyone.", "g-platform"),
+    Column("principal_name", "string or null", "Its name, or `everyone`; null when it does not exist.", "Platform"),
     Column("permission", "string", "`read`, or `write`, which includes reading.", "write"),
 )
 
 _NAME = {
     "$switch": {
         "branches": [
-            {"case": {"$eq": ["$principal_type", PrincipalType.GROUP.value]}, "then": present("$group")},
+            {"case": {"$eq": ["$principal_type", PrincipalType.GROUP.value]}, "then": first_existing("$group")},
             {"case": {"$eq": ["$principal_id", EVERYONE]}, "then": {"name": "everyone"}},
         ],
-        "default": present("$user"),
+        "default": first_existing("$user"),
     }
 }
 
 MODEL_GRANTS = View(
     name="model_grants",
     source=ModelRecord.Settings.name,
-    meaning="A row is a grant: whom a model names, and what they may do.",
+    meaning="A row is one access grant of one model.",
     fast="`model_id`; `principal_id` together with `keys.readers`",
     columns=_COLUMNS,
     pipeline=[
@@ -43,23 +43,23 @@ MODEL_GRANTS = View(
             "$project": {
                 "model_id": "$_id",
                 "model_name": "$name",
-                "grant": sound_grants("$access_grants"),
+                "grant": well_formed_grants("$access_grants"),
                 "keys.readers": 1,
             }
         },
         {"$unwind": "$grant"},
         {
             "$set": {
-                "grant_id": known("$grant.id"),
+                "grant_id": or_null("$grant.id"),
                 "principal_type": "$grant.principal_type",
                 "principal_id": "$grant.principal_id",
                 "permission": "$grant.permission",
             }
         },
-        # Names come last, for the grants that a filter has left.
+        # Joined last, so that names are looked up only for the grants that match a filter.
         {"$lookup": {"from": USERS, "localField": "principal_id", "foreignField": "_id", "as": "user"}},
         {"$lookup": {"from": GROUPS, "localField": "principal_id", "foreignField": "_id", "as": "group"}},
         {"$set": {"principal": _NAME}},
-        in_order(_COLUMNS, principal_name=known("$principal.name"), **{"keys.readers": 1}),
+        in_order(_COLUMNS, principal_name=or_null("$principal.name"), **{"keys.readers": 1}),
     ],
 )

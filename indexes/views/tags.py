@@ -1,4 +1,4 @@
-"""The view `tag_usage`: which tags there are, and how much they are used."""
+"""The view `tag_usage`: the tags and how often they are used."""
 
 from typing import Any
 
@@ -7,12 +7,12 @@ from indexes.views.expressions import filtered, list_or_none, mapped
 from indexes.views.view import Column, View, in_order
 
 _COLUMNS = (
-    Column("tag", "string", "The tag as tags are compared: in no case, see `keys.tags`.", "sql"),
-    Column("shown_as", "string", "How it is written on one of its models, as far as that can be told.", "SQL"),
-    Column("models", "int", "How many models have it.", 12),
-    Column("active_models", "int", "How many of them are switched on.", 11),
-    Column("owners", "int", "How many people own them.", 4),
-    Column("last_used_at", "date", "When one of them was last changed.", "2026-05-15T11:39:00Z"),
+    Column("tag", "string", "The tag in folded form, see `keys.tags`.", "sql"),
+    Column("shown_as", "string", "One of its spellings in the models, as far as it can be determined.", "SQL"),
+    Column("models", "int", "Number of models with it.", 12),
+    Column("active_models", "int", "Number of active models with it.", 11),
+    Column("owners", "int", "Number of owners of these models.", 4),
+    Column("last_used_at", "date", "When one of these models was last changed.", "2026-05-15T11:39:00Z"),
 )
 
 _WRITTEN = mapped(
@@ -20,15 +20,15 @@ _WRITTEN = mapped(
     {"$trim": {"input": "$$this.name"}},
 )
 _SAME: Any = {"$eq": [{"$toLower": "$$written"}, "$tag"]}
-# MongoDB can't fold all of Unicode. What is written belongs to a tag if it is the same but for ASCII case, or if the
-# model has no other tag.
+# MongoDB can't fold all of Unicode. A spelling belongs to a tag if both are equal but for ASCII case, or if the model
+# has only one tag.
 _BELONGS = {"$or": [_SAME, {"$eq": ["$count", 1]}]}
 
 TAG_USAGE = View(
     name="tag_usage",
     source=ModelRecord.Settings.name,
-    meaning="A row is a tag that at least one model has.",
-    fast="none: every model is read",
+    meaning="A row is one tag that at least one model has.",
+    fast="none; every model is read",
     columns=_COLUMNS,
     pipeline=[
         {
@@ -43,7 +43,7 @@ TAG_USAGE = View(
         },
         {"$unwind": "$tag"},
         {"$set": {"written": {"$first": {"$filter": {"input": "$written", "as": "written", "cond": _BELONGS}}}}},
-        # By owner first, so that nothing grows with the number of models.
+        # Grouped by owner first, so that the memory needed for a tag does not grow with the number of models.
         {
             "$group": {
                 "_id": {"tag": "$tag", "owner": "$user_id"},

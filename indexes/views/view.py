@@ -1,4 +1,4 @@
-"""What a view is: where its rows come from, what a row and each of its columns mean."""
+"""The declaration of a view: its source, its pipeline, and the meaning of its rows and columns."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,9 +19,9 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A read-only view: `pipeline` makes its rows of `source`, `meaning` says in one sentence what a row is.
+    """A read-only view: `pipeline` makes its rows from `source`; `meaning` describes a row in one sentence.
 
-    `fast` says which filters are answered by an index, whatever the size of the directory.
+    `fast` lists the filters that use an index, so that they are fast in a directory of any size.
     """
 
     name: str
@@ -32,11 +32,11 @@ class View:
     pipeline: Sequence[Stage]
 
 
-def in_order(columns: Sequence[Column], **made: Any) -> Stage:
-    """Return the last stage of a pipeline: all columns in their order, some of them `made` of others.
+def in_order(columns: Sequence[Column], **computed: Any) -> Stage:
+    """Return the last stage of a pipeline: all columns in their order, some of them `computed` by expressions.
 
-    A column that is only passed on is named as a rename of itself: a filter by it still reaches the index, and,
-    unlike one that is included, it stands where it is named.
+    Other columns are written as a rename of themselves, `name: "$name"`: unlike with `name: 1`, they keep this order,
+    and a filter by them can still use the index.
     """
-    named = {column.name: made.get(column.name, f"${column.name}") for column in columns}
+    named = {column.name: computed.get(column.name, f"${column.name}") for column in columns}
     return {"$project": {"_id": 0, **named}}

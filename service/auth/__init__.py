@@ -1,1 +1,1 @@
-"""Who is calling, and what they may read and write."""
+"""Authentication, and the access rule: who is calling, and what they may read and write."""

@@ -13,7 +13,7 @@ from service.settings import Settings
 
 
 class JwtVerifier:
-    """Checks the signature and claims of a token; whether its user exists is for the caller to ask."""
+    """Checks the signature and claims of a token. It does not check whether the user exists."""
 
     def __init__(self, settings: Settings) -> None:
         self._issuer = settings.jwt_issuer
@@ -30,10 +30,10 @@ class JwtVerifier:
             raise ConfigurationError("No JWT key is configured.")
 
     def user_id(self, token: str) -> str | None:
-        """Return the user id that a valid token names, or None when `token` is no JWT at all.
+        """Return the user id in a valid token, or None when `token` is no JWT.
 
-        Raises UnauthorizedError for a JWT that does not count: wrong algorithm, signature, expiry,
-        issuer, audience, or no usable user claim.
+        Raises UnauthorizedError for an invalid JWT: wrong algorithm, signature, expiry, issuer or audience, or no
+        usable user claim.
         """
         try:
             header = jwt.get_unverified_header(token)
@@ -67,14 +67,14 @@ def _read_jwks(path: Path) -> dict[str | None, Any]:
     try:
         usable = [key for key in jwt.PyJWKSet.from_dict(json.loads(path.read_text())).keys if key.key_type == "RSA"]
     except (OSError, ValueError, TypeError, AttributeError, jwt.PyJWTError) as error:
-        raise ConfigurationError(f"MODELDECK_JWT_JWKS_FILE {path}: is no JWKS file ({error})") from None
+        raise ConfigurationError(f"MODELDECK_JWT_JWKS_FILE {path}: is not a JWKS file ({error})") from None
     identifiers = [key.key_id for key in usable]
     if not usable:
-        raise ConfigurationError(f"MODELDECK_JWT_JWKS_FILE {path}: holds no RSA key")
+        raise ConfigurationError(f"MODELDECK_JWT_JWKS_FILE {path}: contains no RSA key")
     if any(isinstance(key.key, RSAPrivateKey) for key in usable):
         raise ConfigurationError(
-            f"MODELDECK_JWT_JWKS_FILE {path}: holds a private key, which belongs to the issuer alone"
+            f"MODELDECK_JWT_JWKS_FILE {path}: contains a private key, which only the issuer should have"
         )
     if len(usable) > 1 and (None in identifiers or len(set(identifiers)) < len(identifiers)):
-        raise ConfigurationError(f"MODELDECK_JWT_JWKS_FILE {path}: several keys need a `kid` of their own each")
+        raise ConfigurationError(f"MODELDECK_JWT_JWKS_FILE {path}: with several keys, each needs its own `kid`")
     return {key.key_id: key.key for key in usable}

@@ -1,1 +1,1 @@
-"""Many models at once: access, state, sync and import."""
+"""Bulk changes of the state and the grants of models."""

@@ -1,70 +1,87 @@
-"""Which models a request for many of them is about, and what became of each."""
+"""A bulk change of the models that a request selects by ids or by a filter, with a result for each model."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, replace
 from typing import Any
 
-from pydantic import BaseModel, Field
-
 from documents.folding import fold
+from documents.revision import Change
+from service.auth import access_rule
 from service.auth.authentication import Caller
-from service.bulk.schemas import SelectionForm
-from service.database import Database
+from service.bulk.schemas import BulkAccessChange, BulkStateChange, ModelSelection
+from service.database.client import Database
 from service.database.errors import DatabaseError
+from service.database.exact_bson import Record
 from service.listing.pipeline import list_match
 from service.listing.search_statistics import SearchStatistics
-from service.models.bulk_change import BulkChange, RecordResult, RecordStatus, change_each, change_where
+from service.models.bulk_change import BulkChange, RecordResult, RecordStatus, change_matching, change_models
+from service.models.grant_revocation import revoke_absent_grants
+from service.models.grants import GrantChanges, build_grants, replace_grants
+from service.models.principals import require_principals
+from service.models.record import Content
 
 
-class ResultShape(BaseModel):
-    """What became of one model."""
-
-    id: str = Field(examples=["sql-tuning"])
-    status: RecordStatus = Field(description="`not_found`: absent, or not the caller's to change.")
-    version: int | None = Field(description="The version that it has now.", examples=[4])
-    detail: str | None = Field(description="Why it failed.", examples=[None])
-
-
-class OutcomesShape(BaseModel):
-    """What became of every model."""
-
-    results: list[ResultShape] = Field(description="In the order of `ids`; with a filter, in order of id.")
-    counts: dict[RecordStatus, int] = Field(
-        description="How many there are of each status.",
-        examples=[{status: int(not at) for at, status in enumerate(RecordStatus)}],
-    )
-
-
-async def change_selected(
-    database: Database, statistics: SearchStatistics, caller: Caller, selection: SelectionForm, wish: BulkChange
+async def change_states(
+    database: Database, statistics: SearchStatistics, caller: Caller, body: BulkStateChange
 ) -> dict[str, Any]:
-    """Make a wish of the caller's come true for every selected model; return the results as the API shows them."""
+    """Make the selected models active or inactive, if the caller may write them; return the results for the API."""
+    content = {"is_active": body.is_active}
+    bulk = BulkChange(Change.TOGGLE, caller.user_id, access_rule.writable(caller), lambda _: content)
+    return await _change_selected(database, statistics, caller, body, bulk)
+
+
+async def change_grants(
+    database: Database, statistics: SearchStatistics, caller: Caller, body: BulkAccessChange
+) -> dict[str, Any]:
+    """Change the grants of the selected models that the caller may manage; return the results for the API.
+
+    Raises InvalidInputError for a new grant to a principal that does not exist.
+    """
+    added = [grant.model_dump() for grant in body.replace or body.add or ()]
+    await require_principals(database, added, ("body", "add" if body.replace is None else "replace"))
+    bulk = BulkChange(Change.ACCESS, caller.user_id, access_rule.manageable(caller), _new_grants(body))
+    results = await _change_selected(database, statistics, caller, body, bulk)
+    await revoke_absent_grants(database, added)
+    return results
+
+
+def _new_grants(body: BulkAccessChange) -> Callable[[Record], Content]:
+    if body.replace is not None:
+        wanted = body.replace
+        return lambda record: {"access_grants": replace_grants(build_grants(record["_id"], wanted), record)}
+    changes = GrantChanges([removal.model_dump() for removal in body.remove or ()], body.add or ())
+    return lambda record: {"access_grants": changes.apply(record)}
+
+
+async def _change_selected(
+    database: Database, statistics: SearchStatistics, caller: Caller, selection: ModelSelection, bulk: BulkChange
+) -> dict[str, Any]:
     if selection.ids is not None:
         unique = list(dict.fromkeys(selection.ids))
-        return _shown(await change_each(database, unique, wish))
-    assert selection.filter is not None  # noqa: S101  # the form requires one of the two
+        return _rendered(await change_models(database, unique, bulk))
+    assert selection.filter is not None  # noqa: S101  # the model requires one of the two
     query = selection.filter.query
     narrowing = statistics.narrowing(fold(query)) if query else ()
-    # Looked at again when a record is written: it need not be selected any more.
-    wish = replace(wish, allowed={"$and": [list_match(selection.filter, caller, narrowing), wish.allowed]})
-    outcomes: list[RecordResult] = []
+    # The filter is checked again when a record is written, since the record may have changed since it was selected.
+    bulk = replace(bulk, condition={"$and": [list_match(selection.filter, caller, narrowing), bulk.condition]})
+    results: list[RecordResult] = []
     complete = True
     try:
-        async for batch in change_where(database, wish.allowed, wish):
-            outcomes += [outcome for outcome in batch if outcome.status is not RecordStatus.NOT_FOUND]
+        async for batch in change_matching(database, bulk.condition, bulk):
+            results += [result for result in batch if result.status is not RecordStatus.NOT_FOUND]
     except DatabaseError:
-        if not outcomes:
+        if not results:
             raise
-        # What was changed before must be told; the rest was not reached.
+        # The caller must learn what was changed before the failure; the other models were not reached.
         complete = False
-    return _shown(outcomes, complete=complete)
+    return _rendered(results, complete=complete)
 
 
-def _shown(outcomes: Iterable[RecordResult], *, complete: bool = True) -> dict[str, Any]:
+def _rendered(results: Iterable[RecordResult], *, complete: bool = True) -> dict[str, Any]:
     counts = dict.fromkeys(map(str, RecordStatus), 0)
-    results = []
-    for outcome in outcomes:
-        counts[outcome.status] += 1
-        shown = asdict(outcome)
-        results.append({"id": shown.pop("model_id"), **shown})
-    return {"results": results, "counts": counts, "complete": complete}
+    rendered = []
+    for result in results:
+        counts[result.status] += 1
+        fields = asdict(result)
+        rendered.append({"id": fields.pop("model_id"), **fields})
+    return {"results": rendered, "counts": counts, "complete": complete}

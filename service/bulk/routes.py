@@ -1,66 +1,43 @@
 """`POST /models/bulk/access` and `/models/bulk/state`."""
 
-from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Response
 
-from documents.revision import Change
-from service.auth import access_rule
-from service.bulk.operations import OutcomesShape, change_selected
-from service.bulk.schemas import SharingForm, StateForm
-from service.database.exact_bson import Record
+from service.bulk import operations
+from service.bulk.schemas import BulkAccessChange, BulkChangeResults, BulkStateChange
 from service.http.dependencies import MORE_TIME, ContextDependency, WriterDependency
-from service.http.json_body import documented_body, read_body
+from service.http.json_body import json_body
 from service.http.problems import BODY_FAILURES, documented_problems
 from service.http.responses import json_response
 from service.listing.search_statistics import SearchStatisticsDependency
-from service.models.bulk_change import BulkChange
-from service.models.grant_revocation import revoke_absent_grants
-from service.models.grants import Amendment, asked_grants, replaced_grants
-from service.models.principals import require_principals
-from service.models.record import Content
 
 _ANSWERS: dict[int | str, dict[str, Any]] = {
-    200: {"model": OutcomesShape},
+    200: {"model": BulkChangeResults},
     **documented_problems(*BODY_FAILURES),
 }
 
 
-def bulk_router(*, lenient: bool) -> APIRouter:
-    """Return the routes for many models, for the strict front door or for the compatibility door."""
-    router = APIRouter(prefix="/models/bulk", tags=["bulk"], dependencies=[MORE_TIME])
-
-    @router.post("/state", responses=_ANSWERS, openapi_extra={"requestBody": documented_body(StateForm)})
-    async def change_states(
-        caller: WriterDependency, request: Request, context: ContextDependency, statistics: SearchStatisticsDependency
-    ) -> Response:
-        """Make many models active or inactive: each changes for itself, if the caller may write it."""
-        form = await read_body(request, StateForm, lenient=lenient)
-        wish = BulkChange(
-            Change.TOGGLE, caller.user_id, access_rule.writable(caller), lambda _: {"is_active": form.is_active}
-        )
-        return json_response(await change_selected(context.database, statistics, caller, form, wish))
-
-    @router.post("/access", responses=_ANSWERS, openapi_extra={"requestBody": documented_body(SharingForm)})
-    async def change_grants(
-        caller: WriterDependency, request: Request, context: ContextDependency, statistics: SearchStatisticsDependency
-    ) -> Response:
-        """Add, remove or replace grants of many models: each changes for itself, if it is the caller's to share."""
-        form = await read_body(request, SharingForm, lenient=lenient)
-        given = [grant.model_dump() for grant in form.replace or form.add or ()]
-        await require_principals(context.database, given, ("body", "add" if form.replace is None else "replace"))
-        wish = BulkChange(Change.ACCESS, caller.user_id, access_rule.managed(caller), _amending(form))
-        outcomes = await change_selected(context.database, statistics, caller, form, wish)
-        await revoke_absent_grants(context.database, given)
-        return json_response(outcomes)
-
-    return router
+router = APIRouter(prefix="/models/bulk", tags=["bulk"], dependencies=[MORE_TIME])
 
 
-def _amending(form: SharingForm) -> Callable[[Record], Content]:
-    if form.replace is not None:
-        asked = form.replace
-        return lambda record: {"access_grants": replaced_grants(asked_grants(record["_id"], asked), record)}
-    amendment = Amendment([removal.model_dump() for removal in form.remove or ()], form.add or ())
-    return lambda record: {"access_grants": amendment.of(record)}
+@router.post("/state", responses=_ANSWERS)
+async def change_states(
+    caller: WriterDependency,
+    body: Annotated[BulkStateChange, json_body(BulkStateChange)],
+    context: ContextDependency,
+    statistics: SearchStatisticsDependency,
+) -> Response:
+    """Make many models active or inactive: each by itself, if the caller may write it."""
+    return json_response(await operations.change_states(context.database, statistics, caller, body))
+
+
+@router.post("/access", responses=_ANSWERS)
+async def change_grants(
+    caller: WriterDependency,
+    body: Annotated[BulkAccessChange, json_body(BulkAccessChange)],
+    context: ContextDependency,
+    statistics: SearchStatisticsDependency,
+) -> Response:
+    """Add, remove or replace grants of many models: each by itself, if the caller is its owner or an admin."""
+    return json_response(await operations.change_grants(context.database, statistics, caller, body))

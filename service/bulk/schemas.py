@@ -1,50 +1,51 @@
-"""What clients may ask of many models at once."""
+"""Bulk changes: what clients send, and what the responses look like."""
 
 from typing import Annotated, Any, Self
 
-from pydantic import ConfigDict, Field, StrictBool, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 
 from documents.grant import Permission, PrincipalType
 from documents.text import STORABLE, Identifier
-from service.http.form import Form, each
 from service.http.json_schema import echoing
+from service.http.strict_model import StrictModel, list_of
 from service.listing.params import ListFilter
-from service.models.schemas import ECHOED_IN_GRANTS, GRANT, GrantForm, without_echo
+from service.models.bulk_change import RecordStatus
+from service.models.schemas import ECHOED_IN_GRANTS, GRANT, GrantInput, without_echo
 
 MAX_IDS = 1000
 MAX_GRANTS = 1000
 _EVERYONE: dict[str, Any] = {"principal_type": "user", "principal_id": "*"}
 
 
-class FilterForm(ListFilter, Form):
+class ModelFilter(ListFilter, StrictModel):
     """The filters of the list."""
 
 
-class SelectionForm(Form):
-    """Which models: by their ids, or all that a filter of the list selects and the caller may change."""
+class ModelSelection(StrictModel):
+    """The models to change: by their ids, or all that a filter of the list selects and the caller may change."""
 
     ids: Annotated[list[Identifier], Field(min_length=1, max_length=MAX_IDS)] | None = Field(
         None, description="Either these models, or those that `filter` selects.", examples=[["sql-tuning"]]
     )
-    filter: FilterForm | None = Field(None, description="`{}` selects all that the caller may change.")
+    filter: ModelFilter | None = Field(None, description="`{}` selects all that the caller may change.")
 
     @model_validator(mode="after")
-    def _one_of_two(self) -> Self:
+    def _one_selection(self) -> Self:
         if (self.ids is None) == (self.filter is None):
             raise ValueError("either ids or filter must be given")
         return self
 
 
-class StateForm(SelectionForm):
-    """The state that these models shall have."""
+class BulkStateChange(ModelSelection):
+    """The new state of models."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"ids": ["sql-tuning"], "is_active": False}]})
 
     is_active: StrictBool
 
 
-class RemovalForm(Form):
-    """What to take away from a principal, who need not exist any more; without `permission`, all."""
+class GrantRemoval(StrictModel):
+    """The grants to remove from a principal, who need not exist any more; without `permission`, all of them."""
 
     model_config = ConfigDict(use_enum_values=True, json_schema_extra=echoing(*ECHOED_IN_GRANTS, example=_EVERYONE))
 
@@ -58,12 +59,12 @@ class RemovalForm(Form):
         return without_echo(values)
 
 
-Grants = Annotated[list[GrantForm], Field(max_length=MAX_GRANTS), each(GrantForm, MAX_GRANTS)]
-Removals = Annotated[list[RemovalForm], Field(max_length=MAX_GRANTS), each(RemovalForm, MAX_GRANTS)]
+Grants = Annotated[list[GrantInput], Field(max_length=MAX_GRANTS), list_of(GrantInput, MAX_GRANTS)]
+Removals = Annotated[list[GrantRemoval], Field(max_length=MAX_GRANTS), list_of(GrantRemoval, MAX_GRANTS)]
 
 
-class SharingForm(SelectionForm):
-    """How the grants of these models shall change: all replaced, or some removed and then some added."""
+class BulkAccessChange(ModelSelection):
+    """The change of the grants of models: all are replaced, or some are removed and then some are added."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"ids": ["sql-tuning"], "add": [GRANT], "remove": [_EVERYONE]}]}
@@ -74,8 +75,30 @@ class SharingForm(SelectionForm):
     replace: Grants | None = None
 
     @model_validator(mode="after")
-    def _one_way(self) -> Self:
+    def _one_kind_of_change(self) -> Self:
         amends = self.add is not None or self.remove is not None
         if amends == (self.replace is not None):
             raise ValueError("either replace must be given, or add, remove or both")
         return self
+
+
+class BulkChangeResult(BaseModel):
+    """The result for one model."""
+
+    id: str = Field(examples=["sql-tuning"])
+    status: RecordStatus = Field(description="`not_found`: absent, or the caller may not change it.")
+    version: int | None = Field(description="The current version.", examples=[4])
+    detail: str | None = Field(description="Why it failed.", examples=[None])
+
+
+class BulkChangeResults(BaseModel):
+    """The result for every model."""
+
+    results: list[BulkChangeResult] = Field(description="In the order of `ids`; with a filter, in order of id.")
+    counts: dict[RecordStatus, int] = Field(
+        description="The number of models with each status.",
+        examples=[{status: int(not at) for at, status in enumerate(RecordStatus)}],
+    )
+    complete: bool = Field(
+        description="Whether all models that `filter` selects were reached; if not, the database failed: send it again."
+    )

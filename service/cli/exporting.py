@@ -8,9 +8,14 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, cast
+from typing import IO, Annotated, cast
 
-from service.database import Database
+import typer
+
+from service.cli.command_line import EXIT_PROBLEMS
+from service.cli.open_database import with_database
+from service.cli.progress import progress
+from service.database.client import Database
 from service.errors import ConfigurationError
 from service.exporting.content import Exported, ExportedContent, whole_directory
 from service.exporting.formats import WRITTEN, ExportFormat, format_of
@@ -30,12 +35,12 @@ class _Tally:
         async for batch in batches:
             for exported in batch:
                 if exported.faults:
-                    self._tell(exported)
+                    self._report(exported)
             self.models += len(batch)
             self._progress(self.models)
             yield batch
 
-    def _tell(self, exported: Exported) -> None:
+    def _report(self, exported: Exported) -> None:
         self.faults += 1
         if self.faults <= SHOWN_FAULTS:
             faults = ", ".join(exported.faults)
@@ -44,16 +49,25 @@ class _Tally:
             )
 
 
-async def run_command(
-    database: Database, wanted: ExportFormat | None, out: Path | None, progress: Callable[[int], None]
-) -> bool:
-    """Export, say how much it was, and return whether all of it was well-formed.
+def export(
+    format_: Annotated[
+        ExportFormat | None,
+        typer.Option("--format", help="As the name of the file says, or modeldeck, when not given."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Standard output when not given; FILE.gz is packed.")
+    ] = None,
+) -> None:
+    """Export all users, groups and models, as they are at one moment; an import reads them back."""
+    kind = format_ or format_of(out.name if out else "")
+    with progress("exported") as report:
+        whole = with_database(lambda database: _export(database, kind, out, _Tally(report)), with_indexes=False)
+    if not whole:
+        sys.exit(EXIT_PROBLEMS)
 
-    `out` is a file, replaced when all is written, and packed when its name ends with `.gz`; without one it goes
-    to standard output. Without a wanted format the name of the file decides.
-    """
-    kind = wanted or format_of(out.name if out else "")
-    tally = _Tally(progress)
+
+async def _export(database: Database, kind: ExportFormat, out: Path | None, tally: _Tally) -> bool:
+    """Export, print how much it was, and return whether all of it was well-formed."""
     async with database.snapshot():
         whole = whole_directory(database)
         content = ExportedContent(tally.counting(whole.models), whole.users, whole.groups)

@@ -3,9 +3,14 @@
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
+import typer
+
+from service.cli.command_line import EXIT_PROBLEMS
+from service.cli.open_database import with_database
 from service.cli.progress import progress
-from service.database import Database
+from service.database.client import Database
 from service.errors import InvalidInputError
 from service.importing.formats import Format
 from service.importing.open_source import OpenedSource, import_opened, open_named_source
@@ -19,8 +24,8 @@ FORMATS = (AUTO, *Format)
 
 
 @dataclass(frozen=True, slots=True)
-class ImportRequest:
-    """What was asked on the command line."""
+class _Request:
+    """What the command line asks for."""
 
     source: str
     format: str
@@ -28,13 +33,41 @@ class ImportRequest:
     dry_run: bool
     on_conflict: OnConflict
     report: Path | None
-    user_map: Path | None = None
-    atomic: bool = False
-    create_groups: bool = False
+    user_map: Path | None
+    atomic: bool
+    create_groups: bool
 
 
-async def run_command(database: Database, request: ImportRequest) -> bool:
-    """Import, print the report, and say whether everything was taken over."""
+def import_(
+    source: Annotated[
+        str, typer.Argument(help="A file, plain or gzip, - for standard input, or the URL of a database.")
+    ],
+    format_: Annotated[
+        str,
+        typer.Option("--format", help="auto, modeldeck, openwebui, openwebui-db, litellm or litellm-prices."),
+    ] = AUTO,
+    owner: Annotated[str | None, typer.Option(help="Id or email of the owner of models that name none.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and write nothing.")] = False,
+    on_conflict: Annotated[
+        OnConflict, typer.Option(help="What to do with a record that exists and differs.")
+    ] = OnConflict.UPDATE,
+    report: Annotated[Path | None, typer.Option(metavar="FILE.json", help="Write a report as JSON.")] = None,
+    map_users: Annotated[
+        Path | None, typer.Option(metavar="FILE.csv", help="Who is who: ids there, and ids or emails here.")
+    ] = None,
+    atomic: Annotated[bool, typer.Option("--atomic", help="Write all of it or nothing.")] = False,
+    create_groups: Annotated[
+        bool, typer.Option("--create-groups", help="Make the groups that are only named.")
+    ] = False,
+) -> None:
+    """Import users, groups and models; run again, it changes nothing."""
+    request = _Request(source, format_, owner, dry_run, on_conflict, report, map_users, atomic, create_groups)
+    if not with_database(lambda database: _import(database, request)):
+        sys.exit(EXIT_PROBLEMS)
+
+
+async def _import(database: Database, request: _Request) -> bool:
+    """Import, print the report, and return whether everything was taken over."""
     if request.format not in FORMATS:
         raise InvalidInputError([{"loc": ["--format"], "msg": f"must be one of {', '.join(FORMATS)}"}])
     if request.report is not None:
@@ -51,8 +84,8 @@ async def run_command(database: Database, request: ImportRequest) -> bool:
         create_groups=request.create_groups,
     )
     with open_named_source(request.source, wanted) as source:
-        with progress("imported", source.share) as tell:
-            report = await import_opened(database, source, options, user_map, tell)
+        with progress("imported", source.share) as advance:
+            report = await import_opened(database, source, options, user_map, advance)
         try:
             _print(report, source, dry_run=request.dry_run)
             if request.report is not None:
@@ -65,7 +98,7 @@ async def run_command(database: Database, request: ImportRequest) -> bool:
 def _print(report: Report, source: OpenedSource, *, dry_run: bool) -> None:
     if dry_run or source.format is not Format.MODELDECK:
         print(f"read as {source.format}, since {source.reason}")
-    for step in report.steps() if dry_run else report.told():
+    for step in report.results() if dry_run else report.reported():
         print(step)
     for kind, counts in report.summary().items():
         print(f"{kind}s: {', '.join(f'{count:,} {outcome}' for outcome, count in counts.items())}")

@@ -1,22 +1,26 @@
 """From settings to an open database, for every command; the embedded MongoDB is started when none is named."""
 
+import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from typing import TypeVar
 
 from pydantic import SecretStr
 
 from indexes.drift import Drift
 from indexes.ensure import ensure
-from service.database import Database
+from service.database.client import Database
 from service.embedded_mongo.server import EmbeddedMongo
 from service.errors import ConfigurationError
-from service.settings import Settings
+from service.settings import Settings, load_settings
+
+T = TypeVar("T")
 
 log = logging.getLogger("modeldeck")
 
-# What a command that was killed was writing stays locked until the server gives its transaction up: after 60 seconds
-# and up to half a minute more (transactionLifetimeLimitSeconds).
+# The transaction of a command that was killed keeps its records locked until the server aborts it: after 60 seconds
+# (transactionLifetimeLimitSeconds) and up to half a minute more.
 ORPHANED_SECONDS = 120.0
 
 
@@ -33,22 +37,25 @@ def located_mongo(settings: Settings) -> Iterator[Settings]:
 
 def mongodb_uri(settings: Settings) -> str:
     """Return the URI of located settings."""
-    assert settings.mongodb_uri is not None  # noqa: S101  # see `located`
+    assert settings.mongodb_uri is not None  # noqa: S101  # see `located_mongo`
     return settings.mongodb_uri.get_secret_value()
 
 
 def _require_guards(drifts: Sequence[Drift]) -> None:
     for drift in drifts:
-        if drift.guards:
+        if drift.keeps_unique:
             raise ConfigurationError(f"An index that keeps values unique is not as declared: {drift}. Drop it first.")
         log.warning("%s; see: modeldeck indexes check", drift)
 
 
 @asynccontextmanager
 async def open_database(settings: Settings, *, with_indexes: bool = True) -> AsyncIterator[Database]:
-    """Yield the open database of located settings, its missing indexes made first: emails are unique by one."""
+    """Yield the open database of located settings.
+
+    With indexes, the missing ones are made first: without them, emails would not be unique.
+    """
     database = Database.connect(
-        mongodb_uri(settings), settings.database, settings.request_timeout, patience=ORPHANED_SECONDS
+        mongodb_uri(settings), settings.database, settings.request_timeout, conflict_retry_seconds=ORPHANED_SECONDS
     )
     try:
         await database.open()
@@ -57,3 +64,14 @@ async def open_database(settings: Settings, *, with_indexes: bool = True) -> Asy
         yield database
     finally:
         database.close()
+
+
+def with_database(work: Callable[[Database], Awaitable[T]], *, with_indexes: bool = True) -> T:
+    """Run `work` on the database that the settings name, and return its result."""
+
+    async def run() -> T:
+        async with open_database(settings, with_indexes=with_indexes) as database:
+            return await work(database)
+
+    with located_mongo(load_settings()) as settings:
+        return asyncio.run(run())

@@ -5,9 +5,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
 LINE_SECONDS = 5.0
 
 Report = Callable[[int], None]
@@ -15,9 +12,9 @@ Report = Callable[[int], None]
 
 @contextmanager
 def progress(verb: str, share_done: Callable[[], float] | None = None) -> Iterator[Report]:
-    """Yield a function that is told how many records are done.
+    """Yield a function to call with the number of records done so far.
 
-    `share_done` returns how much of the work is done, from 0 to 1, where that is known.
+    `share_done` returns the share of the work that is done, from 0 to 1, where that is known.
     """
     show = _bar if sys.stderr.isatty() else _lines
     with show(verb, share_done) as report:
@@ -26,6 +23,17 @@ def progress(verb: str, share_done: Callable[[], float] | None = None) -> Iterat
 
 @contextmanager
 def _bar(verb: str, share_done: Callable[[], float] | None) -> Iterator[Report]:
+    # Slow to import, and needed on a terminal only.
+    from rich.console import Console  # noqa: PLC0415
+    from rich.progress import (  # noqa: PLC0415
+        BarColumn,
+        Progress,
+        SpinnerColumn,
+        TaskProgressColumn,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+
     columns = [SpinnerColumn(), TextColumn("{task.description} {task.fields[records]:,} records")]
     if share_done is not None:
         columns += [BarColumn(), TaskProgressColumn()]

@@ -6,8 +6,9 @@ import socket
 from contextlib import suppress
 from dataclasses import dataclass
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Annotated, Any
 
+import typer
 import uvicorn
 from fastapi import FastAPI
 from uvicorn.supervisors import Multiprocess
@@ -17,29 +18,29 @@ from service.cli.open_database import located_mongo, mongodb_uri, open_database
 from service.demo.catalogue import demo_key, load_demo, require_room
 from service.embedded_mongo.server import EmbeddedMongo
 from service.errors import ConfigurationError
-from service.observability.logs import configuration, configure, log_the_rest
+from service.observability.logs import configuration, configure, log_uncaught
 from service.observability.metrics import SHARED_FOLDER
 from service.observability.tracing import require_libraries
-from service.settings import PREFIX, Settings
+from service.settings import PREFIX, Settings, load_settings
 
-# From SIGTERM to the end, with the seconds in which it only says that it will leave.
+# From SIGTERM to the end, including the seconds in which it still serves but is not ready any more.
 LEAVING_SECONDS = 24
-# A worker that does not answer the web server's own process for so long, also while it starts, is replaced.
+# A worker that does not answer the parent process for so long, also while it starts, is replaced.
 WORKER_SECONDS = 30
 
 
 @dataclass(frozen=True, slots=True)
-class ServeOptions:
+class _Options:
     """Where and how to serve; `workers` are processes."""
 
-    host: str = "127.0.0.1"
-    port: int = 8000
-    workers: int = 1
-    demo: bool = False
+    host: str
+    port: int
+    workers: int
+    demo: bool
 
 
 class _Announcing(uvicorn.Server):
-    """A server that says when it can be asked."""
+    """A server that prints its address once it accepts connections."""
 
     def __init__(self, config: uvicorn.Config, announcement: str) -> None:
         super().__init__(config)
@@ -52,7 +53,10 @@ class _Announcing(uvicorn.Server):
 
 
 class _Workers(Multiprocess):
-    """Several processes that serve; when they listen no more, nobody does, so that who connects is refused at once."""
+    """Several processes that serve.
+
+    The parent closes its listening sockets too when it stops, so that new connections are refused at once.
+    """
 
     def terminate_all(self) -> None:
         for listening in self.sockets:
@@ -60,8 +64,14 @@ class _Workers(Multiprocess):
         super().terminate_all()
 
 
-def serve(settings: Settings, options: ServeOptions) -> None:
-    """Serve until SIGINT or SIGTERM, then stop all that was started for it."""
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535)] = 8000,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="Processes.")] = 1,
+    demo: Annotated[bool, typer.Option("--demo", help="Load a demo catalogue and print a key for it.")] = False,
+) -> None:
+    """Serve the HTTP API until Ctrl-C."""
+    settings, options = load_settings(), _Options(host, port, workers, demo)
     _require_free(options)
     require_libraries(settings)
     logged = configuration(settings)
@@ -71,15 +81,15 @@ def serve(settings: Settings, options: ServeOptions) -> None:
         whole = located_settings.model_copy(update={"docs": embedded if settings.docs is None else settings.docs})
         try:
             announcement = asyncio.run(_prepare(whole, options, embedded=embedded))
-            # The web server stops in order and then repeats the signal that made it stop.
+            # The web server stops in order and then raises the signal that stopped it again.
             with suppress(KeyboardInterrupt):
                 _run(whole, options, announcement, logged)
         finally:
             if embedded:
-                EmbeddedMongo(settings.data_dir).stop_keeper()
+                EmbeddedMongo(settings.data_dir).stop_keep_alive()
 
 
-def _require_free(options: ServeOptions) -> None:
+def _require_free(options: _Options) -> None:
     try:
         family, kind, _, _, address = socket.getaddrinfo(options.host, options.port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind) as probe:
@@ -89,7 +99,7 @@ def _require_free(options: ServeOptions) -> None:
         raise ConfigurationError(f"Can't listen on {options.host}:{options.port}: {error}") from None
 
 
-async def _prepare(settings: Settings, options: ServeOptions, *, embedded: bool) -> str:
+async def _prepare(settings: Settings, options: _Options, *, embedded: bool) -> str:
     host = f"[{options.host}]" if ":" in options.host else options.host
     address = f"http://{host}:{options.port}"
     async with open_database(settings) as database:
@@ -110,10 +120,10 @@ async def _prepare(settings: Settings, options: ServeOptions, *, embedded: bool)
     )
 
 
-def _run(settings: Settings, options: ServeOptions, announcement: str, logged: dict[str, Any]) -> None:
+def _run(settings: Settings, options: _Options, announcement: str, logged: dict[str, Any]) -> None:
     common = {
-        # Not uvloop, which takes one connection between two rounds of work: whoever comes while there is much work
-        # waits before they are seen, for seconds that no deadline counts, instead of being refused at once.
+        # Not uvloop: it accepts only one connection in each round of the event loop. Under load, connections would
+        # wait unaccepted for seconds that no timeout counts, instead of being refused at once.
         "loop": "asyncio",
         "host": options.host,
         "port": options.port,
@@ -127,12 +137,12 @@ def _run(settings: Settings, options: ServeOptions, announcement: str, logged: d
         config = uvicorn.Config(create_app(settings), **common)  # type: ignore[arg-type]
         _Announcing(config, announcement).run()
         return
-    # Workers are processes of their own, which learn of an embedded MongoDB by its URI.
+    # Workers are separate processes; they get the URI of an embedded MongoDB from the environment.
     os.environ[f"{PREFIX}MONGODB_URI"] = mongodb_uri(settings)
     os.environ[f"{PREFIX}DOCS"] = str(settings.docs)
     print(announcement, flush=True)
     with TemporaryDirectory(prefix="modeldeck-metrics-") as folder:
-        # Whichever of them is asked for metrics tells those of all.
+        # The worker that is asked for metrics answers with the sum over all workers.
         os.environ[SHARED_FOLDER] = folder
         config = uvicorn.Config(
             "service.cli.serve:create_worker",
@@ -145,6 +155,6 @@ def _run(settings: Settings, options: ServeOptions, announcement: str, logged: d
 
 
 def create_worker() -> FastAPI:
-    """Return the service for one of several processes, which the web server has told already how to log."""
-    log_the_rest()
+    """Return the service for one of several workers; the web server has configured its logging already."""
+    log_uncaught()
     return create_app()

@@ -4,10 +4,15 @@ import os
 import re
 import sys
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from documents import ModelRecord
+from service.cli.open_database import with_database
 from service.clock import epoch_seconds
-from service.database import Database, Event
+from service.database.change_streams import Event
+from service.database.client import Database
 from service.database.exact_bson import Record
 from service.errors import ConfigurationError
 from service.http.responses import json_bytes
@@ -18,12 +23,24 @@ CHANGES = {"insert": "created", "update": "updated", "replace": "updated", "dele
 _TOKEN = re.compile(r"[0-9A-Fa-f]{2,10000}")
 
 
-async def watch(database: Database, after: str | None, state: Path | None) -> None:
+def watch(
+    after: Annotated[str | None, typer.Option(metavar="TOKEN", help="Begin after the change of this token.")] = None,
+    state: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Begin where this file says, and keep it up to date.")
+    ] = None,
+) -> None:
+    """Print each change of a model as a line of JSON, with a token to begin again from, until Ctrl-C."""
+    if after is not None and state is not None:
+        raise typer.BadParameter("--after and --state exclude each other")
+    with_database(lambda database: _watch(database, after, state), with_indexes=False)
+
+
+async def _watch(database: Database, after: str | None, state: Path | None) -> None:
     """Print each change of a model until interrupted.
 
     It begins after the change whose token is `after`, or where the file `state` says that an earlier run stopped;
-    without either, now. `state` always holds where it would go on. Raises ConfigurationError for a token that is none,
-    or that is of a time which the server does not remember any more.
+    without either, now. `state` always holds the token to continue from. Raises ConfigurationError for a token that
+    is malformed, or older than the server's history of changes.
     """
     start = _checked(after if state is None else _read(state))
     announced = False
@@ -33,7 +50,7 @@ async def watch(database: Database, after: str | None, state: Path | None) -> No
         if state is not None:
             _write(state, token)
         if not announced:
-            # From here on, nothing escapes, not even one who is ended at once and goes on where `state` says.
+            # From here on no change is missed, not even by a run that is stopped at once and continues from `state`.
             print(WATCHING, file=sys.stderr, flush=True)
             announced = True
 

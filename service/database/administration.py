@@ -10,59 +10,60 @@ from pymongo.errors import DuplicateKeyError, OperationFailure
 
 from service.database.calls import Calls
 from service.database.connection import MAJORITY
-from service.database.deadline import within_deadline
 from service.database.exact_bson import Record
 from service.database.reads import Pipeline
+from service.database.work_context import within_deadline
 from service.errors import ConflictError
 
 log = logging.getLogger("modeldeck")
-
 
 _DURABLY = {"writeConcern": MAJORITY.document}
 _NAMESPACE_NOT_FOUND, _NAMESPACE_EXISTS = 26, 48
 _UNAUTHORIZED = 13
 
 
-class Administration(Calls):
-    """What is declared of collections and views."""
+class Administration:
+    """Creates, changes and lists what is declared of collections and views."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+        self._database = calls.connection.database
+        self._timeout = calls.connection.timeout
 
     async def command(self, command: Record) -> Record:
         """Run an administrative command, durably where it writes, and return the server's reply."""
-        written = command if next(iter(command)).endswith(("Info", "Status")) else {**command, **_DURABLY}
-        return await self._call(lambda session: self._database.command(written, session=session))
+        only_reads = next(iter(command)).endswith(("Info", "Status"))
+        sent = command if only_reads else {**command, **_DURABLY}
+        return await self._calls.call(lambda session: self._database.command(sent, session=session))
 
     async def create_indexes(self, collection: str, indexes: Sequence[IndexModel]) -> None:
-        """Create indexes; waits as long as the server needs to build them.
+        """Create indexes, and wait until the server has built them, however long that takes.
 
-        Raises ConflictError when an index is unique and what is stored is not.
+        Raises ConflictError when an index is unique and the stored values are not.
         """
         try:
             await self._database[collection].create_indexes(list(indexes))
         except DuplicateKeyError:
             names = ", ".join(index.document["name"] for index in indexes)
             raise ConflictError(
-                f"The index {collection}.{names} can't be made: the collection holds values twice that must be unique."
+                f"The index {collection}.{names} can't be created: values that must be unique occur more than once."
             ) from None
 
     async def collection_options(self) -> dict[str, Record]:
-        """Return the options of every collection and view, by its name."""
+        """Return the options of every collection and view by name."""
         with pymongo.timeout(within_deadline(self._timeout)):
             found = await self._database.list_collections()
             return {described["name"]: described.get("options", {}) async for described in found}
 
     async def set_validator(self, collection: str, validator: Mapping[str, Any]) -> None:
-        """Let a collection have this validator, and make the collection when there is none.
+        """Set the validator of a collection, which is created when absent.
 
-        Where it had another validator, level and action stay as they are. When the database user may not do this,
-        nothing is done.
+        An existing validator keeps its level and action. When the database user may not do this, log a warning.
         """
         await self._create_or_modify(collection, {"validator": validator})
 
     async def put_view(self, name: str, source: str, pipeline: Pipeline) -> None:
-        """Create a view, or give it another definition.
-
-        When the database user may not do this, nothing is done.
-        """
+        """Create a view, or change its definition. When the database user may not do this, log a warning."""
         await self._create_or_modify(name, {"viewOn": source, "pipeline": list(pipeline)})
 
     async def _create_or_modify(self, name: str, options: Record) -> None:
@@ -78,10 +79,10 @@ class Administration(Calls):
             except OperationFailure as error:
                 if error.code != _UNAUTHORIZED:
                     raise
-                log.warning("this database user may not set up %s, which takes create and collMod", name)
+                log.warning("the database user may not set up %s; this takes the actions create and collMod", name)
 
     async def list_indexes(self, collection: str) -> list[Record]:
-        """Return the live indexes as the server describes them; empty for an absent collection."""
+        """Return the existing indexes as the server describes them; none for an absent collection."""
         with pymongo.timeout(within_deadline(self._timeout)):
             try:
                 return [dict(index) async for index in self._database[collection].list_indexes()]

@@ -1,4 +1,4 @@
-"""What the driver tells of its commands and connections, passed on to those who count or trace them."""
+"""Passes the driver's events about commands and connections on to metrics and traces."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
@@ -24,56 +24,56 @@ from pymongo.monitoring import (
 
 OPEN, IN_USE = "open", "in_use"
 
-# Is told of each command that has ended: its name, its seconds and, of a failure, the code or else the kind.
-CommandWatch = Callable[[str, float, str | None], None]
+# Called for each command that has ended with its name, its seconds and, if it failed, the code or else the kind.
+CommandObserver = Callable[[str, float, str | None], None]
 
 
-class DatabaseWatch(Protocol):
-    """Who wants to know of commands and connections. Called in the threads of the driver."""
+class DatabaseObserver(Protocol):
+    """Observes commands and connections. Called in the threads of the driver."""
 
     def command(self, name: str, seconds: float, code: str | None) -> None:
-        """Take note of a command that has ended; of one that failed, by the code or else the kind of the failure."""
+        """Note a command that has ended; `code` is the code of its failure, or else the kind."""
 
     def connections(self, state: str, change: int) -> None:
-        """Take note that there are more or fewer connections that are `open` or `in_use`."""
+        """Note that `change` more connections are `open` or `in_use`."""
 
 
-def listeners(watch: DatabaseWatch, traced: Sequence[CommandWatch] = ()) -> list[Any]:
-    """Return what the driver is to be given as its `event_listeners`."""
-    return [*(_Commands(told) for told in (watch.command, *traced)), _Connections(watch)]
+def event_listeners(observer: DatabaseObserver, on_command: Sequence[CommandObserver] = ()) -> list[Any]:
+    """Return the driver's option `event_listeners`."""
+    return [*(_Commands(each) for each in (observer.command, *on_command)), _Connections(observer)]
 
 
 class _Commands(CommandListener):
-    def __init__(self, told: CommandWatch) -> None:
-        self._told = told
+    def __init__(self, on_command: CommandObserver) -> None:
+        self._on_command = on_command
 
     def started(self, event: CommandStartedEvent) -> None:
-        """Nothing: how long it took is told at the end."""
+        """Do nothing: the event at the end has the duration."""
 
     def succeeded(self, event: CommandSucceededEvent) -> None:
-        self._told(event.command_name, event.duration_micros / 1e6, None)
+        self._on_command(event.command_name, event.duration_micros / 1e6, None)
 
     def failed(self, event: CommandFailedEvent) -> None:
         # The message of a failure can quote the command.
         code = event.failure.get("code", event.failure.get("errtype", "unknown"))
-        self._told(event.command_name, event.duration_micros / 1e6, str(code))
+        self._on_command(event.command_name, event.duration_micros / 1e6, str(code))
 
 
 class _Connections(ConnectionPoolListener):
-    def __init__(self, watch: DatabaseWatch) -> None:
-        self._watch = watch
+    def __init__(self, observer: DatabaseObserver) -> None:
+        self._observer = observer
 
     def connection_created(self, event: ConnectionCreatedEvent) -> None:  # noqa: ARG002
-        self._watch.connections(OPEN, 1)
+        self._observer.connections(OPEN, 1)
 
     def connection_closed(self, event: ConnectionClosedEvent) -> None:  # noqa: ARG002
-        self._watch.connections(OPEN, -1)
+        self._observer.connections(OPEN, -1)
 
     def connection_checked_out(self, event: ConnectionCheckedOutEvent) -> None:  # noqa: ARG002
-        self._watch.connections(IN_USE, 1)
+        self._observer.connections(IN_USE, 1)
 
     def connection_checked_in(self, event: ConnectionCheckedInEvent) -> None:  # noqa: ARG002
-        self._watch.connections(IN_USE, -1)
+        self._observer.connections(IN_USE, -1)
 
     def connection_ready(self, event: ConnectionReadyEvent) -> None: ...
     def connection_check_out_started(self, event: ConnectionCheckOutStartedEvent) -> None: ...

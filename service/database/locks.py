@@ -1,12 +1,12 @@
-"""Changes that must not happen at the same moment."""
+"""Locks that are held until the end of a transaction, across all processes of the service."""
 
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from documents import Lock
-from service.database import Database
+from service.database.client import Database
 from service.database.exact_bson import int64
-from service.database.write_tracker import untracked
+from service.database.work_context import untracked
 
 T = TypeVar("T")
 
@@ -14,39 +14,39 @@ PEOPLE, MODELS = "people", "models"
 
 
 def user_lock(user_id: str) -> str:
-    """Return the guard of what belongs to one user."""
+    """Return the name of the lock on everything that belongs to one user."""
     return f"user:{user_id}"
 
 
 async def serialized(
-    database: Database, work: Callable[[], Awaitable[T]], *, guard: str = PEOPLE, bulk: bool = False
+    database: Database, work: Callable[[], Awaitable[T]], *, lock: str = PEOPLE, bulk: bool = False
 ) -> T:
-    """Run `work` in a transaction of which, with the same guard, no two happen at once; return what it returns.
+    """Serialise work that takes the same lock: run `work` in a transaction that holds `lock`; return what it returns.
 
-    A transaction sees the database as it was when it began. Of two that each change what only the other has read,
-    such as two admins who remove each other, both would succeed; here both change the guard, so one is run again.
-    Raises BusyError when too many wait for the same guard.
+    A transaction reads the state from when it began. So when two transactions each change what only the other reads,
+    as when two admins remove each other, both would succeed. Here both also change the document of the lock: they
+    conflict, and one of them is run again. Raises BusyError when too many wait for the same lock.
     """
 
-    async def alone() -> T:
-        await take_lock(database, guard)
+    async def locked_work() -> T:
+        await take_lock(database, lock)
         return await work()
 
     if database.transacting:
-        return await alone()
-    await create_lock(database, guard)
-    # Those in this process wait for each other here, and not in transactions that get in each other's way.
-    async with database.turn(guard):
-        return await database.in_transaction(alone, bulk=bulk)
+        return await locked_work()
+    await create_lock(database, lock)
+    # Within this process they wait here, since waiting is cheaper than conflicting transactions.
+    async with database.lock_in_process(lock):
+        return await database.in_transaction(locked_work, bulk=bulk)
 
 
-async def create_lock(database: Database, guard: str = PEOPLE) -> None:
-    """See that a guard is there, which a transaction can't do without failing when it is."""
+async def create_lock(database: Database, lock: str = PEOPLE) -> None:
+    """Create the document of a lock if it is absent; inside a transaction, finding it there would be an error."""
     with untracked():
-        await database.insert_record(Lock, {"_id": guard, "changes": int64(0)})
+        await database.insert_record(Lock, {"_id": lock, "changes": int64(0)})
 
 
-async def take_lock(database: Database, guard: str) -> None:
-    """Make the caller's transaction one that does not happen at once with others of the same guard."""
+async def take_lock(database: Database, lock: str) -> None:
+    """Make the current transaction conflict with every other one that takes the same lock."""
     with untracked():
-        await database.update_one(Lock, {"_id": guard}, {"$inc": {"changes": int64(1)}})
+        await database.update_one(Lock, {"_id": lock}, {"$inc": {"changes": int64(1)}})

@@ -7,27 +7,30 @@ from typing import Any, TypeVar
 from beanie import Document
 from pymongo.errors import OperationFailure
 
-from indexes.validators import DECLARED
-from service.database.calls import Session
+from indexes.validators import VALIDATORS
+from service.database.calls import Calls, Session
 from service.database.exact_bson import Record, decode_exactly
-from service.database.transactions import Transactions
 
 log = logging.getLogger("modeldeck")
 
 D = TypeVar("D", bound=Document)
 
-
 Pipeline = Sequence[Mapping[str, Any]]
 _BAD_VALUE = 2
 
 
-class Reads(Transactions):
-    """What is there, free-form values exactly as they are stored."""
+class Reads:
+    """Reads documents, free-form values exactly as they are stored."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+        self._collection = calls.connection.collection
+        self._raw_collection = calls.connection.raw_collection
 
     async def aggregate(
         self, kind: type[Document], pipeline: Pipeline, *, hint: str | None = None, seconds: float | None = None
     ) -> list[Record]:
-        """Run one aggregation within `seconds` and return all it yields, free-form values exactly as stored.
+        """Run one aggregation within `seconds`; return all documents that it yields.
 
         `hint` names the index to use; while that index does not exist, the server chooses.
         """
@@ -42,8 +45,8 @@ class Reads(Transactions):
     async def _aggregate(
         self, kind: type[Document], pipeline: Pipeline, options: Record, seconds: float | None
     ) -> list[Record]:
-        collection = self._for_reading(kind)
-        found = await self._call(
+        collection = self._raw_collection(kind)
+        found = await self._calls.call(
             lambda session: collection.aggregate(pipeline, session=session, **options).to_list(None), seconds
         )
         return [decode_exactly(document) for document in found]
@@ -59,17 +62,17 @@ class Reads(Transactions):
         limit: int = 0,
     ) -> list[Record]:
         """Return the documents that match, whole or only with the given fields (and `_id`)."""
-        collection = self._for_reading(kind)
+        collection = self._raw_collection(kind)
 
         def begin(session: Session) -> Awaitable[list[Any]]:
             cursor = collection.find(query, fields, skip=skip, limit=limit, session=session)
             return (cursor.sort(list(sort)) if sort else cursor).to_list(None)
 
-        return [decode_exactly(document) for document in await self._call(begin)]
+        return [decode_exactly(document) for document in await self._calls.call(begin)]
 
     async def count(self, kind: type[Document], query: Mapping[str, Any]) -> int:
         """Return how many documents match."""
-        return await self._call(lambda session: self._collection(kind).count_documents(query, session=session))
+        return await self._calls.call(lambda session: self._collection(kind).count_documents(query, session=session))
 
     async def batches(
         self, kind: type[Document], query: Mapping[str, Any], *, fields: Sequence[str], size: int
@@ -86,7 +89,10 @@ class Reads(Transactions):
     async def aggregate_batches(
         self, kind: type[Document], query: Mapping[str, Any], stages: Pipeline, *, size: int
     ) -> AsyncIterator[list[Record]]:
-        """Yield what `stages`, which keep every document and its `_id`, make of those that match; as `batches` does."""
+        """Yield the documents that match in batches, as `batches` does, each changed by `stages`.
+
+        `stages` must keep every document and its `_id`.
+        """
         after: Mapping[str, Any] = {}
         while found := await self.aggregate(
             kind, [{"$match": {"$and": [query, after]}}, {"$sort": {"_id": 1}}, {"$limit": size}, *stages]
@@ -102,6 +108,6 @@ class Reads(Transactions):
     async def malformed(
         self, kind: type[Document], query: Mapping[str, Any], rule: Mapping[str, Any] | None = None
     ) -> list[Any]:
-        """Return the ids of those documents that match and are not of the declared shape, or not as `rule` has it."""
-        unfit = {"$nor": [rule or DECLARED[self._collection(kind).name]]}
-        return [found["_id"] for found in await self.find(kind, {"$and": [query, unfit]}, fields=["_id"])]
+        """Return the ids of the documents that match `query` and break the declared validator, or another `rule`."""
+        malformed = {"$nor": [rule or VALIDATORS[self._collection(kind).name]]}
+        return [found["_id"] for found in await self.find(kind, {"$and": [query, malformed]}, fields=["_id"])]

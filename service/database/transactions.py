@@ -1,4 +1,4 @@
-"""Calls that take effect together, or see one moment."""
+"""Calls that take effect together, and reads that see one moment."""
 
 import asyncio
 import random
@@ -12,9 +12,13 @@ from motor.motor_asyncio import AsyncIOMotorClientSession
 from pymongo.errors import OperationFailure, PyMongoError
 
 from service.database.calls import Calls
-from service.database.connection import BULK_TIMEOUT_FACTOR, current_session
-from service.database.deadline import current_deadline, within_deadline
-from service.database.write_tracker import write_tracker
+from service.database.work_context import (
+    BULK_TIMEOUT_FACTOR,
+    current_deadline,
+    current_session,
+    within_deadline,
+    write_tracker,
+)
 
 T = TypeVar("T")
 
@@ -24,21 +28,24 @@ _WRITE_CONFLICT = 112
 _TRANSIENT, _UNKNOWN_COMMIT = "TransientTransactionError", "UnknownTransactionCommitResult"
 
 
-class Transactions(Calls):
-    """Calls that take effect together, or not at all."""
+class Transactions:
+    """Runs work in transactions and snapshots.
 
-    @property
-    def transacting(self) -> bool:
-        """Whether the calls of this task take part in a transaction."""
-        return current_session.get() is not None
+    For at least `conflict_retry_seconds`, a transaction is tried again while others have locked what it changes.
+    """
+
+    def __init__(self, calls: Calls, *, conflict_retry_seconds: float = 0.0) -> None:
+        self._calls = calls
+        self._timeout = calls.connection.timeout
+        self._conflict_retry_seconds = conflict_retry_seconds
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[None]:
-        """Let all reads of a block see the database as it is at the first of them; nothing can be written in it.
+        """Let all reads of a block see the database as it is at the first of them; the block can't write.
 
         The server keeps such a state for five minutes, unless its `minSnapshotHistoryWindowInSeconds` is longer.
         """
-        async with await self._client.start_session(snapshot=True) as session:
+        async with await self._calls.connection.client.start_session(snapshot=True) as session:
             token = current_session.set(session)
             try:
                 yield
@@ -48,23 +55,24 @@ class Transactions(Calls):
     async def in_transaction(self, work: Callable[[], Awaitable[T]], *, bulk: bool = False) -> T:
         """Run `work` so that all its calls on this database take effect, or none; return what it returns.
 
-        It is run again when others got in its way, and must raise to give up. `bulk` gives it more time. Inside
-        another transaction it is a part of that one.
+        It is run again after a conflict with other transactions, and must raise to abort. `bulk` allows it more time.
+        Inside another transaction it becomes a part of that one.
         """
-        if self.transacting:
+        if self._calls.transacting:
             return await work()
 
-        session = self._new_session()
+        session = self._calls.new_session()
+        assert session is not None  # noqa: S101  # transactions need a server with sessions
         token = current_session.set(session)
         try:
             result = await self._attempts(session, work, self._timeout * (BULK_TIMEOUT_FACTOR if bulk else 1))
         except BaseException as error:
-            # One in which something is killed is not used again, or that could hit what comes next.
+            # A session that is being killed is not used again: the kill could hit its next call.
             await self._give_up(session, reusable=not isinstance(error, asyncio.CancelledError))
             raise
         finally:
             current_session.reset(token)
-        # The driver's own would ask a thread for what is done in memory: it is kept for the next call.
+        # The driver's own end_session would use a thread for what happens in memory: the session is kept for reuse.
         session.delegate.end_session()
         return result
 
@@ -72,7 +80,7 @@ class Transactions(Calls):
         self, session: AsyncIOMotorClientSession, work: Callable[[], Awaitable[T]], seconds: float
     ) -> T:
         started, attempt = time.monotonic(), 0
-        deadline, patient_until = started + seconds, started + max(seconds, self._patience)
+        deadline, conflict_deadline = started + seconds, started + max(seconds, self._conflict_retry_seconds)
         while True:
             try:
                 with pymongo.timeout(within_deadline(max(deadline - time.monotonic(), 0.001))):
@@ -80,14 +88,14 @@ class Transactions(Calls):
             except PyMongoError as error:
                 if not error.has_error_label(_TRANSIENT):
                     raise
-                held_by_others = isinstance(error, OperationFailure) and error.code == _WRITE_CONFLICT
-                if _is_over() or time.monotonic() >= (patient_until if held_by_others else deadline):
+                conflict = isinstance(error, OperationFailure) and error.code == _WRITE_CONFLICT
+                if _is_overdue() or time.monotonic() >= (conflict_deadline if conflict else deadline):
                     raise
-                if held_by_others:
-                    # Another attempt gets all the time that one may take.
-                    deadline = max(deadline, min(time.monotonic() + seconds, patient_until))
+                if conflict:
+                    # The next attempt gets the full time of one attempt.
+                    deadline = max(deadline, min(time.monotonic() + seconds, conflict_deadline))
             await self._abort(session)
-            # At random, and longer each time: of many that want the same, one has to get through.
+            # A random pause, longer each time, so that one of many that conflict gets through.
             await asyncio.sleep(random.uniform(0, min(0.005 * 2**attempt, MAX_PAUSE_SECONDS)))  # noqa: S311
             attempt += 1
 
@@ -97,24 +105,25 @@ class Transactions(Calls):
         write_tracker().commit()
         while True:
             try:
-                await self._call(lambda _: session.commit_transaction(), self._timeout * BULK_TIMEOUT_FACTOR)
+                await self._calls.call(lambda _: session.commit_transaction(), self._timeout * BULK_TIMEOUT_FACTOR)
             except PyMongoError as error:
-                # The same commit can be sent again, and takes effect once.
+                # Sending the same commit again is safe: it takes effect once.
                 if error.timeout or not error.has_error_label(_UNKNOWN_COMMIT):
                     raise
             else:
                 return result
 
     async def _give_up(self, session: AsyncIOMotorClientSession, *, reusable: bool) -> None:
-        """Abort what is open, and let go of the session; whoever has no time left does not wait for that."""
+        """Abort the open transaction and end its session; wait for that only within the current deadline."""
 
         async def work() -> None:
             await self._abort(session)
             if reusable:
                 await session.end_session()
 
-        # Not a part of the request: what is left open keeps what it has locked until the server gives it up.
-        giving_up = self._run_beside(work())
+        # In the background, so that it completes when the request ends: a transaction left open would hold its locks
+        # until the server aborts it.
+        giving_up = self._calls.background.start(work())
         await asyncio.wait({giving_up}, timeout=within_deadline(ABORT_SECONDS))
 
     async def _abort(self, session: AsyncIOMotorClientSession) -> None:
@@ -123,6 +132,6 @@ class Transactions(Calls):
                 await session.abort_transaction()
 
 
-def _is_over() -> bool:
+def _is_overdue() -> bool:
     deadline = current_deadline.get()
     return deadline is not None and deadline.remaining <= 0

@@ -8,25 +8,32 @@ from pymongo import DeleteOne, InsertOne, UpdateOne
 from pymongo.errors import BulkWriteError, DuplicateKeyError
 from pymongo.results import UpdateResult
 
-from service.database.connection import BULK_TIMEOUT_FACTOR
+from service.database.calls import Calls
 from service.database.exact_bson import Record, int64
 from service.database.reads import Pipeline, Reads
+from service.database.work_context import BULK_TIMEOUT_FACTOR
 
 Write = InsertOne[Record] | UpdateOne | DeleteOne
 _DUPLICATE_KEY = 11000
 
 
-class Writes(Reads):
-    """What is stored, changed and deleted."""
+class Writes:
+    """Inserts, updates and deletes documents."""
+
+    def __init__(self, calls: Calls, reads: Reads) -> None:
+        self._calls = calls
+        self._collection = calls.connection.collection
+        self._timeout = calls.connection.timeout
+        self._reads = reads
 
     async def insert(self, document: Document) -> bool:
-        """Store a new document; say False when its id or another unique field is taken."""
+        """Store a new document; return False when its id or another unique field is taken."""
         return await self.insert_record(type(document), stored(document))
 
     async def insert_record(self, kind: type[Document], record: Record) -> bool:
-        """Store a new document that is already in its stored form; say False when its id is taken."""
+        """Store a new document that is already in its stored form; return False when its id is taken."""
         try:
-            await self._change(lambda session: self._collection(kind).insert_one(record, session=session))
+            await self._calls.change(lambda session: self._collection(kind).insert_one(record, session=session))
         except DuplicateKeyError:
             return False
         return True
@@ -39,9 +46,9 @@ class Writes(Reads):
         *,
         any_shape: bool = False,
     ) -> bool:
-        """Change the one document that matches in one step; say whether there was one.
+        """Change the one document that matches; return whether there was one.
 
-        With `any_shape` it is changed also when others wrote it malformed and it stays so.
+        With `any_shape`, a document that was written past the service and breaks the validator can be changed too.
         """
         return await self._update("update_one", kind, query, change, any_shape=any_shape) == 1
 
@@ -53,50 +60,51 @@ class Writes(Reads):
         *,
         any_shape: bool = False,
     ) -> int:
-        """Change every document that matches; return how many there were. `any_shape` is as for one."""
+        """Change every document that matches; return how many there were. `any_shape` as in `update_one`."""
         return await self._update("update_many", kind, query, change, any_shape=any_shape)
 
     async def _update(
         self,
-        how: str,
+        method: str,
         kind: type[Document],
         query: Mapping[str, Any],
         change: Mapping[str, Any] | Pipeline,
         *,
         any_shape: bool,
     ) -> int:
-        past = await self._past_validation(kind, query, any_shape=any_shape)
-        update = getattr(self._collection(kind), how)
-        done: UpdateResult = await self._change(lambda session: update(query, change, session=session, **past))
+        options = await self._validation_options(kind, query, any_shape=any_shape)
+        update = getattr(self._collection(kind), method)
+        done: UpdateResult = await self._calls.change(lambda session: update(query, change, session=session, **options))
         return done.matched_count
 
-    async def _past_validation(self, kind: type[Document], query: Mapping[str, Any], *, any_shape: bool) -> Record:
-        # Asked for only where it is needed: it takes a right of its own.
-        return {"bypass_document_validation": True} if any_shape and await self.malformed(kind, query) else {}
+    async def _validation_options(self, kind: type[Document], query: Mapping[str, Any], *, any_shape: bool) -> Record:
+        # Bypassed only where it is needed, since that takes a privilege of its own.
+        bypass = any_shape and await self._reads.malformed(kind, query)
+        return {"bypass_document_validation": True} if bypass else {}
 
     async def delete_many(self, kind: type[Document], query: Mapping[str, Any]) -> int:
         """Delete every document that matches; return how many there were."""
-        result = await self._change(lambda session: self._collection(kind).delete_many(query, session=session))
+        result = await self._calls.change(lambda session: self._collection(kind).delete_many(query, session=session))
         return result.deleted_count
 
     async def write_many(
         self, kind: type[Document], writes: Sequence[Write], *, any_shape: Sequence[str] = ()
     ) -> tuple[int, list[int]]:
-        """Send independent writes in one go.
+        """Send independent writes together.
 
-        `any_shape` are the ids of documents that are changed also when others wrote them malformed and they stay so.
-        Returns how many documents were inserted, matched or deleted, and the positions in `writes` of
-        those refused because a unique key is taken; in a transaction, which that ends, the first of them. Any other
-        failure is raised.
+        `any_shape` are the ids of documents that can be changed although they break the validator, as in `update_one`.
+        Returns how many documents were inserted, matched or deleted, and the positions in `writes` of those refused
+        because a unique key is taken. In a transaction, the first refusal ends the transaction and is the only one
+        returned. Any other failure is raised.
         """
         if not writes:
             return 0, []
-        past = await self._past_validation(kind, {"_id": {"$in": list(any_shape)}}, any_shape=bool(any_shape))
-        # What was sent in a transaction that is over would fail as if another attempt could help.
-        options = {"ordered": self.transacting, **past}
+        options = await self._validation_options(kind, {"_id": {"$in": list(any_shape)}}, any_shape=bool(any_shape))
+        # In a transaction in order: a write after the refused one would fail with an error that looks transient.
+        ordered = self._calls.transacting
         try:
-            result = await self._change(
-                lambda session: self._collection(kind).bulk_write(writes, session=session, **options),
+            result = await self._calls.change(
+                lambda session: self._collection(kind).bulk_write(writes, ordered=ordered, session=session, **options),
                 self._timeout * BULK_TIMEOUT_FACTOR,
             )
         except BulkWriteError as error:
@@ -124,7 +132,7 @@ def delete_one(query: Mapping[str, Any]) -> Write:
 
 
 def stored(document: Document) -> Record:
-    """Return a document as it is written: `_id` first, whole numbers that count as 64-bit."""
+    """Return a document as it is written: `_id` first, `version` as a 64-bit integer."""
     whole = {"_id": document.id, **document.model_dump(exclude={"id", "revision_id"})}
     if "version" in whole:
         whole["version"] = int64(whole["version"])

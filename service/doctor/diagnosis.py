@@ -1,4 +1,4 @@
-"""What the doctor saw: counts and examples by kind, and what was mended."""
+"""What the doctor found: counts and examples of each kind of problem, and how many were repaired."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -8,78 +8,78 @@ EXAMPLES = 10
 
 
 class Kind(StrEnum):
-    """What can be wrong, named as it is counted."""
+    """The kinds of problem, worded as in the output."""
 
     INTERRUPTED_DELETION = "interrupted deletions"
-    STALE_KEYS = "stale keys"
+    STALE_KEYS = "stale derived keys"
     INTERRUPTED_CHANGE = "interrupted changes"
     REPEATED_EMAIL = "emails of several users"
-    ODD_ID = "ids that are no text"
+    NON_TEXT_ID = "ids that are not text"
     MALFORMED = "malformed records"
-    GRANT_TO_NOBODY = "grants to nobody"
+    ABSENT_GRANTEE = "grants to users or groups that do not exist"
     TOO_LARGE = "records beyond the size limit"
     ORPHANED_HISTORY = "histories without a model"
     LARGE = "records near the size limit"
     NO_OWNER = "models without an owner"
 
 
-# By design, or not yet a fault: told, and no reason for an exit status.
+# These can occur in normal operation: they are reported, but do not change the exit status.
 WARNINGS = frozenset({Kind.LARGE, Kind.NO_OWNER})
 
 
 @dataclass(slots=True)
 class Finding:
-    """All of one kind: how many there were and how many of them were mended, and the first few."""
+    """All problems of one kind: how many were found, how many were repaired, and the first few as examples."""
 
     count: int = 0
-    mended: int = 0
+    repaired: int = 0
     examples: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
 class Diagnosis:
-    """What the doctor saw, and whether it mends."""
+    """What the doctor found; `repair` is set if it repairs."""
 
     repair: bool = False
     progress: Callable[[int], None] = lambda _: None
-    seen: int = 0
+    examined: int = 0
     findings: dict[Kind, Finding] = field(default_factory=dict)
 
-    def look(self, documents: int) -> None:
-        """Count documents that have been looked at."""
-        self.seen += documents
-        self.progress(self.seen)
+    def count_examined(self, documents: int) -> None:
+        """Count documents that have been examined."""
+        self.examined += documents
+        self.progress(self.examined)
 
-    def note(self, kind: Kind, what: str, count: int = 1) -> None:
-        """Count a finding, and keep the first few of each kind as examples."""
+    def add(self, kind: Kind, example: str, count: int = 1) -> None:
+        """Count a problem, and keep the first few of each kind as examples."""
         finding = self.findings.setdefault(kind, Finding())
         finding.count += count
         if len(finding.examples) < EXAMPLES:
-            finding.examples.append(what)
+            finding.examples.append(example)
 
     def wants_example(self, kind: Kind) -> bool:
-        """Whether the next finding of this kind would be kept as an example."""
+        """Return whether the next problem of this kind would be kept as an example."""
         return kind not in self.findings or len(self.findings[kind].examples) < EXAMPLES
 
-    def mend(self, kind: Kind, count: int = 1) -> None:
-        """Count what has been mended."""
+    def add_repaired(self, kind: Kind, count: int = 1) -> None:
+        """Count problems that have been repaired."""
         if count:
-            self.findings[kind].mended += count
+            self.findings[kind].repaired += count
 
     @property
     def problems(self) -> int:
-        """How many problems there were, warnings aside."""
+        """The number of problems, without warnings."""
         return sum(finding.count for kind, finding in self.findings.items() if kind not in WARNINGS)
 
     @property
     def warnings(self) -> int:
-        """How many warnings there were."""
+        """The number of warnings."""
         return sum(finding.count for kind, finding in self.findings.items() if kind in WARNINGS)
 
     @property
-    def mended(self) -> int:
-        """How many problems were mended."""
-        return sum(finding.mended for finding in self.findings.values())
+    def repaired(self) -> int:
+        """The number of repaired problems."""
+        return sum(finding.repaired for finding in self.findings.values())
 
     @property
     def examples(self) -> list[str]:
@@ -88,19 +88,19 @@ class Diagnosis:
         return [example for examples in found for example in examples]
 
     def lines(self) -> list[str]:
-        """Return what to tell: of each kind the examples and how many there are, and the sums at the end."""
-        told: list[str] = []
+        """Return the report: the examples and the count of each kind, and the totals at the end."""
+        lines: list[str] = []
         for kind in Kind:
             if kind in self.findings:
-                told += [*self.findings[kind].examples, self._counted(kind)]
-        sums = [f"{self.seen:,} documents examined", f"{self.problems:,} problems"]
+                lines += [*self.findings[kind].examples, self._count_line(kind)]
+        totals = [f"{self.examined:,} documents examined", f"{self.problems:,} problems"]
         if self.warnings:
-            sums.append(f"{self.warnings:,} warnings")
+            totals.append(f"{self.warnings:,} warnings")
         if self.repair:
-            sums.append(f"{self.mended:,} mended")
-        return [*told, ", ".join(sums)]
+            totals.append(f"{self.repaired:,} repaired")
+        return [*lines, ", ".join(totals)]
 
-    def _counted(self, kind: Kind) -> str:
+    def _count_line(self, kind: Kind) -> str:
         finding = self.findings[kind]
-        mended = f", {finding.mended:,} mended" if self.repair and kind not in WARNINGS else ""
-        return f"{'warning: ' if kind in WARNINGS else ''}{kind}: {finding.count:,}{mended}"
+        repaired = f", {finding.repaired:,} repaired" if self.repair and kind not in WARNINGS else ""
+        return f"{'warning: ' if kind in WARNINGS else ''}{kind}: {finding.count:,}{repaired}"

@@ -1,9 +1,11 @@
-"""Users and groups: deletions and changes that were cut off, stale keys, emails that should be of one user only."""
+"""Users and groups: interrupted deletions and changes, stale derived keys, emails that several users have."""
 
 from typing import Any
 
 from documents import Group, User
-from service.database import BULK_TIMEOUT_FACTOR, Database, update_one
+from service.database.client import Database
+from service.database.work_context import BULK_TIMEOUT_FACTOR
+from service.database.writes import update_one
 from service.doctor.diagnosis import Diagnosis, Kind
 from service.errors import ConflictError, NotFoundError
 from service.models.principals import EXISTING
@@ -13,54 +15,51 @@ from service.people.users import derived_keys_of_user, finish_refresh
 BATCH = 500
 
 
-async def examine_departures(database: Database, diagnosis: Diagnosis) -> None:
+async def examine_deletions(database: Database, diagnosis: Diagnosis) -> None:
     """Find deletions that were interrupted, and finish them."""
     for kind, delete in ((User, delete_user), (Group, delete_group)):
         for found in await database.find(kind, BEING_DELETED, fields=["_id"]):
-            diagnosis.note(
-                Kind.INTERRUPTED_DELETION,
-                f"{kind.__name__.lower()} {found['_id']!r} was being deleted, and the deletion was interrupted",
-            )
+            message = f"the deletion of the {kind.__name__.lower()} {found['_id']!r} was interrupted"
+            diagnosis.add(Kind.INTERRUPTED_DELETION, message)
             if diagnosis.repair:
                 try:
                     await delete(database, found["_id"], None)
                 except ConflictError:
-                    # A grant to them is in a record that can't be changed, which is told of that record.
+                    # A record that can't be changed has a grant to them; it is reported as malformed.
                     continue
                 except NotFoundError:
-                    # Whoever began it has finished it.
+                    # The process that began the deletion has finished it.
                     pass
-                diagnosis.mend(Kind.INTERRUPTED_DELETION)
+                diagnosis.add_repaired(Kind.INTERRUPTED_DELETION)
 
 
 async def examine_users(database: Database, diagnosis: Diagnosis) -> None:
-    """Recompute the keys of every user, and find changes that their records have not followed."""
+    """Find and refresh stale derived keys of users, and of models whose refresh was interrupted."""
     fields = ["name", "email", "username", "keys", "rekey_pending"]
     async for batch in database.batches(User, EXISTING, fields=fields, size=BATCH):
         writes = []
         for user in batch:
-            live, keys = user.get("keys"), derived_keys_of_user(user).model_dump()
-            if live != keys:
-                known = live if isinstance(live, dict) else {}
-                differing = [name for name in {**keys, **known} if known.get(name) != keys.get(name)]
-                diagnosis.note(Kind.STALE_KEYS, f"user {user['_id']!r} has stale keys: {', '.join(differing)}")
+            keys = derived_keys_of_user(user).model_dump()
+            if user.get("keys") != keys:
+                stored = user["keys"] if isinstance(user.get("keys"), dict) else {}
+                differing = [name for name in {**keys, **stored} if stored.get(name) != keys.get(name)]
+                message = f"user {user['_id']!r} has stale derived keys: {', '.join(differing)}"
+                diagnosis.add(Kind.STALE_KEYS, message)
                 unchanged = {field: {"$eq": user.get(field)} for field in ("_id", "name", "email", "username")}
                 writes.append(update_one(unchanged, {"$set": {"keys": keys}}))
         interrupted = [user["_id"] for user in batch if user.get("rekey_pending")]
         for user_id in interrupted:
-            diagnosis.note(
-                Kind.INTERRUPTED_CHANGE,
-                f"user {user_id!r} was changed, and the change was interrupted before their records followed",
-            )
+            message = f"user {user_id!r} was changed, but the refresh of their models' derived keys was interrupted"
+            diagnosis.add(Kind.INTERRUPTED_CHANGE, message)
         if diagnosis.repair:
             written, _taken = await database.write_many(User, writes, any_shape=[user["_id"] for user in batch])
             await finish_refresh(database, interrupted)
-            diagnosis.mend(Kind.STALE_KEYS, written)
-            diagnosis.mend(Kind.INTERRUPTED_CHANGE, len(interrupted))
+            diagnosis.add_repaired(Kind.STALE_KEYS, written)
+            diagnosis.add_repaired(Kind.INTERRUPTED_CHANGE, len(interrupted))
 
 
 async def examine_emails(database: Database, diagnosis: Diagnosis) -> None:
-    """Find emails that several users have, which the unique index prevents while it is there."""
+    """Find emails that several users have, which is possible only while the unique index is missing."""
     repeated: list[dict[str, Any]] = [
         {"$match": {"keys.email": {"$type": "string"}}},
         {"$group": {"_id": "$keys.email", "users": {"$sum": 1}}},
@@ -72,4 +71,4 @@ async def examine_emails(database: Database, diagnosis: Diagnosis) -> None:
         if diagnosis.wants_example(Kind.REPEATED_EMAIL):
             users = await database.find(User, {"keys.email": found["_id"]}, fields=["_id"], sort=[("_id", 1)], limit=5)
             named = ", ".join(repr(user["_id"]) for user in users)
-        diagnosis.note(Kind.REPEATED_EMAIL, f"the email {found['_id']!r} is that of {found['users']} users: {named}")
+        diagnosis.add(Kind.REPEATED_EMAIL, f"{found['users']} users have the email {found['_id']!r}: {named}")

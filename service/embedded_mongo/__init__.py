@@ -1,1 +1,1 @@
-"""A private MongoDB for a fresh machine."""
+"""A private mongod for machines without a MongoDB: finds it, starts it, and stops it after its last user."""

@@ -1,4 +1,4 @@
-"""Administers the one member of an embedded replica set, before and beside the service."""
+"""Administers the embedded MongoDB, a replica set of one member, without Motor."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,12 +9,12 @@ from pymongo.errors import OperationFailure, PyMongoError
 Record = dict[str, Any]
 
 _ALREADY_INITIALIZED = 23
-# One that is polled is asked again soon; one that has answered is only busy when it doesn't.
+# A poll is repeated soon. A server that has answered before is only busy when it does not answer.
 _POLL_SECONDS, _BUSY_SECONDS = 1, 15
 
 
 class ReplicaSetMember:
-    """The server of an embedded MongoDB, asked over a connection of its own for each question."""
+    """The server of an embedded MongoDB; each method opens a connection of its own."""
 
     _APP = "modeldeck-embedded"
 
@@ -22,7 +22,7 @@ class ReplicaSetMember:
         self._uri = uri
 
     def _connected(self, seconds: int = _BUSY_SECONDS) -> MongoClient[Record]:
-        # A connection each time: none may stay open when a mongod is stopped, or be shared across a fork.
+        # None may stay open when the mongod is stopped, or be shared across a fork.
         return MongoClient(self._uri, appname=self._APP, serverSelectionTimeoutMS=seconds * 1000, maxPoolSize=1)
 
     def _command(self, name: str, value: Any = 1, **options: Any) -> Record:
@@ -30,7 +30,7 @@ class ReplicaSetMember:
             return dict(client.admin.command(name, value, **options))
 
     def answers(self) -> bool:
-        """Say whether a server listens and answers at once."""
+        """Return whether a server listens and answers at once."""
         try:
             with self._connected(_POLL_SECONDS) as client:
                 client.admin.command("ping")
@@ -43,11 +43,11 @@ class ReplicaSetMember:
         return int(self._command("serverStatus")["pid"])
 
     def is_primary(self) -> bool:
-        """Say whether the member accepts writes."""
+        """Return whether the member accepts writes."""
         return bool(self._command("hello").get("isWritablePrimary"))
 
     def configure(self, replica_set: str, host: str) -> None:
-        """Make the server the only member of `replica_set`, under the name `host`; harmless when it is."""
+        """Make the server the only member of `replica_set`, under the name `host`; do nothing when it is."""
         member = {"_id": 0, "host": host}
         try:
             config = self._stored_config()
@@ -66,8 +66,8 @@ class ReplicaSetMember:
         with self._connected() as client:
             return client.local["system.replset"].find_one()
 
-    def has_visitors(self) -> bool:
-        """Say whether any client but this class is connected; a server too busy to tell is taken to have some."""
+    def has_other_clients(self) -> bool:
+        """Return whether any client but this class is connected; True for a server that is too busy to answer."""
         stages: list[Mapping[str, Any]] = [
             {"$currentOp": {"allUsers": True, "idleConnections": True}},
             {"$match": {"clientMetadata": {"$exists": True}}},

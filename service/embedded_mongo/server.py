@@ -1,7 +1,7 @@
-"""A private mongod for a fresh machine: one per data directory, shared by every command that runs.
+"""The embedded MongoDB: one mongod per data directory, shared by all commands that run.
 
-Each user of it holds a shared lock, the lease. Who comes first starts it, who leaves last stops it; the kernel
-releases the lease of a process that dies, so a crash blocks nobody.
+Each command holds a lease, a shared file lock. The first starts the mongod, the last stops it. The kernel releases
+the lease of a process that dies, so a crash blocks nobody.
 """
 
 import fcntl
@@ -26,15 +26,15 @@ from service.errors import ConfigurationError
 REPLICA_SET = "modeldeck"
 SOCKET_NAME = "mongodb-27017.sock"
 # sun_path of a Unix socket, unix(7), less the final NUL.
-MAX_SOCKET_PATH = 107
-# Not $TMPDIR: commands started from different environments must agree on the place.
+MAX_SOCKET_PATH = 103 if sys.platform == "darwin" else 107
+# Not $TMPDIR: commands started in different environments must use the same folder.
 SHORT_DIR = Path("/tmp")  # noqa: S108  # the folder inside it is private
 START_SECONDS = 60.0
 STOP_SECONDS = 60.0
 POLL_SECONDS = 0.02
 MAX_CACHE_GB = 2.0
-# The server starts writing changed pages out when 5 % of the cache is changed. A large import changes the same
-# index pages again and again, and they would be written and read back each time, for 2.5 times the processor time.
+# By default the server starts to write changed pages out when they fill 5 % of the cache. A large import changes the
+# same index pages again and again; writing and reading them each time takes 2.5 times the processor time.
 CACHE_POLICY = ",".join(
     (
         "eviction_dirty_target=40",
@@ -55,12 +55,12 @@ class EmbeddedMongo:
 
     @property
     def member(self) -> ReplicaSetMember:
-        """The server, for its administration."""
+        """The server as the member of its replica set."""
         return ReplicaSetMember(self.uri("admin"))
 
     @property
     def socket_path(self) -> Path:
-        """The Unix socket on which it listens, readable for the owner of the data directory alone."""
+        """The Unix socket on which it listens, which only the owner of the data directory can open."""
         inside = self._dir / "run" / SOCKET_NAME
         if _can_be_socket(inside):
             return inside
@@ -72,12 +72,12 @@ class EmbeddedMongo:
         return f"mongodb://{quote(str(self.socket_path), safe='')}/{database}?directConnection=true"
 
     @property
-    def keeper_file(self) -> Path:
-        """Holds the process id of the keeper, while one runs."""
-        return self._dir / "keeper.pid"
+    def keep_alive_file(self) -> Path:
+        """The file with the process id of the keep-alive process, while one runs."""
+        return self._dir / "keep-alive.pid"
 
     def acquire(self) -> None:
-        """Take a lease: join the running mongod, or start one. Raises ConfigurationError when it can't run."""
+        """Take a lease on the running mongod, or start one. Raises ConfigurationError when it can't run."""
         self._make_private(self._dir)
         self._lease = self._open_lock("lease.lock")
         fcntl.flock(self._lease, fcntl.LOCK_SH)
@@ -91,14 +91,14 @@ class EmbeddedMongo:
             raise
 
     def release(self) -> None:
-        """Give the lease back, and stop the mongod when nobody else holds one."""
+        """Give the lease back, and stop the mongod when there is no other lease."""
         if self._lease is None:
             return
         self._lease.close()
         self._lease = None
-        with self._open_lock("lease.lock") as alone:
+        with self._open_lock("lease.lock") as only:
             try:
-                fcntl.flock(alone, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                fcntl.flock(only, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 return
             self._stop()
@@ -135,8 +135,8 @@ class EmbeddedMongo:
         return self._dir / "db" / "mongod.lock"
 
     def runs(self) -> bool:
-        """Say whether there is a mongod, which may be starting, stopping or too busy to answer."""
-        # Asked of the kernel: a mongod that starts, stops or hangs does not answer, and a process id may be a zombie's.
+        """Return whether there is a mongod, which may be starting, stopping or too busy to answer."""
+        # By its file lock: a mongod that starts, stops or hangs does not answer, and its process id may be a zombie's.
         try:
             with self._mongod_lock.open() as lock:
                 fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -147,11 +147,11 @@ class EmbeddedMongo:
         return False
 
     def _bring_up(self) -> None:
-        # What a killed command left behind may still be starting or stopping.
+        # A mongod that a killed command left behind may still be starting or stopping.
         deadline = time.monotonic() + START_SECONDS
         while not self._answers():
             if time.monotonic() > deadline:
-                raise ConfigurationError(f"A mongod has {self._dir} but does not answer; see the end of {self._log}.")
+                raise ConfigurationError(f"A mongod uses {self._dir} but does not answer; see the end of {self._log}.")
             if not self.runs():
                 self._start()
             time.sleep(POLL_SECONDS)
@@ -182,12 +182,12 @@ class EmbeddedMongo:
             "--wiredTigerEngineConfigString": CACHE_POLICY,
             "--setParameter": "diagnosticDataCollectionEnabled=false",
         }
-        # With --fork it is nobody's child and outside the terminal's reach: Ctrl-C is for us to handle. The command
-        # returns when the server listens.
+        # With --fork it is no child of ours, and Ctrl-C in the terminal does not reach it. The command returns when
+        # the server listens.
         return ["--fork", "--logappend", *(str(part) for pair in values.items() for part in pair)]
 
     def _make_primary(self) -> None:
-        # The member's name in the replica set is its socket, so a data directory that was moved is renamed here.
+        # The member is named by its socket, so its name is changed here after the data directory was moved.
         deadline = time.monotonic() + START_SECONDS
         self.member.configure(REPLICA_SET, str(self.socket_path))
         while not self.member.is_primary():
@@ -196,73 +196,73 @@ class EmbeddedMongo:
             time.sleep(POLL_SECONDS)
 
     def _answers(self) -> bool:
-        # The driver takes a second to give up on a socket that is not there; most of the time, it is not.
+        # Checked first, since the driver takes a second to give up on a socket that does not exist.
         with socket.socket(socket.AF_UNIX) as probe:
             if probe.connect_ex(str(self.socket_path)) != 0:
                 return False
         return self.member.answers()
 
     def _stop(self) -> None:
-        told = False
+        signalled = False
         deadline = time.monotonic() + STOP_SECONDS
         while self.runs() and time.monotonic() < deadline:
-            # One that a killed command has just started holds the lock before it writes its process id there.
-            told = told or self._tell_to_stop()
+            # A mongod that a killed command has just started locks the file before it writes its process id there.
+            signalled = signalled or self._terminate()
             time.sleep(POLL_SECONDS)
 
-    def _tell_to_stop(self) -> bool:
+    def _terminate(self) -> bool:
         try:
             os.kill(int(self._mongod_lock.read_text()), signal.SIGTERM)
         except (ProcessLookupError, ValueError):
             return False
-        # Nobody may take it for a running one any more.
+        # From now on, other commands must not take it for a running one.
         self.socket_path.unlink(missing_ok=True)
         return True
 
-    def start_keeper(self) -> None:
-        """Start a process that holds a lease of its own until nobody has been connected for a while.
+    def start_keep_alive(self) -> None:
+        """Start a process that holds a lease of its own until no client has been connected for a while.
 
-        It makes a URI outlive the command that printed it; returns when it does.
+        So a URI stays valid after the command that printed it. Returns when the process holds its lease.
         """
-        keeper = subprocess.Popen(
+        process = subprocess.Popen(
             [sys.executable, "-m", "service.embedded_mongo.keep_alive", str(self._dir)],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        # The keeper closes its end once it has its lease.
-        assert keeper.stdout is not None  # noqa: S101  # a pipe, see above
-        with keeper.stdout as told:
-            told.read()
+        # The process closes its standard output once it holds its lease.
+        assert process.stdout is not None  # noqa: S101  # a pipe, see above
+        with process.stdout as output:
+            output.read()
 
-    def stop_keeper(self) -> None:
-        """Ask the keeper, if one runs, to give its lease back."""
-        with self._open_lock("keeper.lock") as held, suppress(OSError, ValueError):
+    def stop_keep_alive(self) -> None:
+        """Ask the keep-alive process, if one runs, to give its lease back."""
+        with self._open_lock("keep-alive.lock") as held, suppress(OSError, ValueError):
             try:
                 fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                os.kill(int(self.keeper_file.read_text()), signal.SIGTERM)
+                os.kill(int(self.keep_alive_file.read_text()), signal.SIGTERM)
 
     @contextmanager
-    def keeping(self) -> Iterator[bool]:
-        """Be the keeper for the duration of a block; yields False when there is one already."""
+    def only_keep_alive(self) -> Iterator[bool]:
+        """Be the only keep-alive process for the duration of a block; yield False when another one runs."""
         self._make_private(self._dir)
-        with self._open_lock("keeper.lock") as held:
+        with self._open_lock("keep-alive.lock") as held:
             try:
                 fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 yield False
                 return
-            self.keeper_file.write_text(str(os.getpid()))
+            self.keep_alive_file.write_text(str(os.getpid()))
             yield True
 
 
 def _launched(command: list[str], environment: dict[str, str]) -> int:
-    # Interrupts reach the main thread alone, which waits for the other one: half started, a mongod could be neither
-    # found nor stopped.
-    with ThreadPoolExecutor(1, thread_name_prefix="modeldeck-launch") as aside:
-        return aside.submit(_launch, command, environment).result()
+    # In a thread, since only the main thread is interrupted by signals, and it waits for the thread to end: a mongod
+    # whose start was interrupted could be neither found nor stopped.
+    with ThreadPoolExecutor(1, thread_name_prefix="modeldeck-launch") as executor:
+        return executor.submit(_launch, command, environment).result()
 
 
 def _launch(command: list[str], environment: dict[str, str]) -> int:

@@ -1,1 +1,1 @@
-"""What all routes share: dependencies, parameters, bodies, answers, problems and the OpenAPI document."""
+"""What all routes share: dependencies, parameters, bodies, responses, problems and the OpenAPI document."""

@@ -1,4 +1,4 @@
-"""What a route can ask for: the running parts, and who is calling."""
+"""Dependencies of the routes: the running parts of the service, the caller, and the time for a request."""
 
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -12,11 +12,12 @@ from documents.api_key import Scope
 from service.auth.authentication import Authenticator, Caller
 from service.auth.login_throttle import LoginThrottle
 from service.background import BackgroundTasks
-from service.database import BULK_TIMEOUT_FACTOR, Database
-from service.errors import ConflictError, ForbiddenError, TooManyLongRequestsError
+from service.database.client import Database
+from service.database.work_context import BULK_TIMEOUT_FACTOR
+from service.errors import ConflictError, ForbiddenError, InvalidInputError, TooManyLongRequestsError
 from service.settings import Settings
 
-# Of the requests that are let in at a time, one in so many may take long: the others are for everybody else.
+# One in this many of the concurrent requests may be a long one; the rest are kept for other requests.
 LONG_SHARE = 8
 
 T = TypeVar("T")
@@ -24,14 +25,14 @@ T = TypeVar("T")
 
 @dataclass
 class Context:
-    """What the routes of one service process share, made by the composition root."""
+    """What the routes of one service process share; made in `service/app.py`."""
 
     settings: Settings
     database: Database
     authenticator: Authenticator
     login_throttle: LoginThrottle
     background: BackgroundTasks = field(default_factory=BackgroundTasks)
-    # How many long requests of each user are in flight.
+    # The number of long requests in progress, by user.
     long_requests: Counter[str] = field(default_factory=Counter)
 
 
@@ -44,27 +45,31 @@ async def get_context(request: Request) -> Context:
 ContextDependency = Annotated[Context, Depends(get_context)]
 
 
-# Only describes the credential; `Identity` reads it.
+# Only describes the credential in the OpenAPI document; `Authenticator` reads it.
 _bearer = HTTPBearer(auto_error=False, description="An API key, or a JWT where the service is configured for it.")
 
 
 async def resolved(request: Request, context: Context, resolve: Callable[[str | None], Awaitable[T]]) -> T:
-    """Return what `resolve` takes the credential of `request` for, unless its client has guessed too often."""
-    # Of several, whatever stands before the service may have looked at another one than the service would.
+    """Return what `resolve` returns for the credential of `request`, unless its address has too many login failures."""
+    # Several headers are refused: a proxy might have checked another one than the service would.
     sent = request.headers.getlist("Authorization")
     address = request.client.host if request.client else None
     return await context.login_throttle.resolve(sent[0] if len(sent) == 1 else None, address, resolve)
 
 
 async def get_caller(request: Request, context: ContextDependency, _: Annotated[Any, Depends(_bearer)]) -> Caller:
-    """Return who sends `request`: the one credential path of every route.
+    """Return the caller of a request: the only place where a route authenticates.
 
-    Raises UnauthorizedError, or TooManyGuessesError after too many of those.
+    Raises UnauthorizedError, or TooManyLoginFailuresError after too many of those. Raises InvalidInputError for what
+    `check_query` has found, because only known callers get an explanation of it.
     """
     caller = await resolved(request, context, context.authenticator.resolve)
     request.state.caller = caller
-    if context.authenticator.use_is_news(caller):
-        context.background.start(context.authenticator.note_use(caller))
+    query_error: InvalidInputError | None = getattr(request.state, "query_error", None)
+    if query_error is not None:
+        raise query_error
+    if context.authenticator.last_use_is_old(caller):
+        context.background.start(context.authenticator.record_use(caller))
     return caller
 
 
@@ -72,9 +77,10 @@ CallerDependency = Annotated[Caller, Depends(get_caller)]
 
 
 async def get_more_time(request: Request, context: ContextDependency, caller: CallerDependency) -> AsyncIterator[None]:
-    """Give a request that concerns many records more time than others; raise CrowdedError when too many have it.
+    """Give a request that concerns many records more time; raise TooManyLongRequestsError when too many have it.
 
-    For callers who are known, nobody else shall keep them from it; and of two, one can't keep the other from it.
+    It depends on the caller, so that requests without a valid credential can't use the places up. One user can use at
+    most half of them.
     """
     most = max(1, context.settings.max_in_flight // LONG_SHARE)
     if context.long_requests.total() >= most or context.long_requests[caller.user_id] >= max(1, most // 2):
@@ -85,7 +91,7 @@ async def get_more_time(request: Request, context: ContextDependency, caller: Ca
         yield
     finally:
         context.long_requests[caller.user_id] -= 1
-        # Who has none is not remembered.
+        # Drops the users who have no long request any more.
         context.long_requests += Counter()
 
 
@@ -93,7 +99,7 @@ MORE_TIME = Depends(get_more_time)
 
 
 async def get_list_time(request: Request, context: ContextDependency) -> None:
-    """Give a request for a page of the list the time that it has."""
+    """Set the deadline of a request for a page of the list."""
     request.state.deadline.allow(context.settings.list_timeout)
 
 
@@ -101,9 +107,9 @@ LIST_TIME = Depends(get_list_time)
 
 
 async def require_still_entitled(request: Request) -> None:
-    """Look again at who sends a request that took its time; raise when they may not do what they might then.
+    """Authenticate a slow request again, because its caller may have lost their rights meanwhile.
 
-    Raises UnauthorizedError for a credential that does not count any more, ConflictError for other rights.
+    Raises UnauthorizedError when the credential is no longer valid, ConflictError when the caller has other rights.
     """
     known: Caller = request.state.caller
     context = await get_context(request)
@@ -113,7 +119,7 @@ async def require_still_entitled(request: Request) -> None:
 
 
 async def get_writer(caller: CallerDependency) -> Caller:
-    """Return who sends a request that changes something; raise ForbiddenError for a key that may only read."""
+    """Return the caller of a request that changes something; raise ForbiddenError for a read-only API key."""
     if caller.scope is not Scope.WRITE:
         raise ForbiddenError("This key is for reading only.")
     return caller
@@ -123,7 +129,7 @@ WriterDependency = Annotated[Caller, Depends(get_writer)]
 
 
 async def get_admin(caller: CallerDependency) -> Caller:
-    """Return the admin who sends a request; raise ForbiddenError for anybody else."""
+    """Return the caller, who is an admin; raise ForbiddenError for others."""
     if not caller.is_admin:
         raise ForbiddenError("Only admins may do this.")
     return caller
@@ -133,7 +139,7 @@ AdminDependency = Annotated[Caller, Depends(get_admin)]
 
 
 async def get_admin_writer(admin: AdminDependency) -> Caller:
-    """Return the admin who sends a request that changes something; raise ForbiddenError as both of these do."""
+    """Return the caller, who is an admin and may write; raise ForbiddenError for others."""
     return await get_writer(admin)
 
 

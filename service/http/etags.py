@@ -1,4 +1,4 @@
-"""Answers with an entity tag, which a client that has them already does not get again (RFC 9110, section 13.1.2)."""
+"""Responses with an entity tag; a client that has the content already gets 304 instead (RFC 9110, section 13.1.2)."""
 
 import hashlib
 import re
@@ -7,28 +7,24 @@ from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import Header, Response
+from pydantic import WithJsonSchema
 
-# Of an image in the OpenAPI document.
+# For the OpenAPI document.
 EXAMPLE_TAG = '"5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03"'
 _TAG = re.compile(r'"[^"]*"')
 
-KnownETags = Annotated[list[str] | None, Header(alias="If-None-Match", include_in_schema=False)]
-
-# A client that was made from the document sends the header once, with all the tags in it.
-DOCUMENTED_TAGS = {
-    "name": "If-None-Match",
-    "in": "header",
-    "required": False,
-    "description": "The tags of what the client has, or `*`.",
-    "schema": {"type": "string"},
-    "example": EXAMPLE_TAG,
-}
+KnownETags = Annotated[
+    list[str] | None,
+    Header(alias="If-None-Match", description="The entity tags of the copies that the client has, or `*`."),
+    # A client that was generated from the OpenAPI document sends the header once, with all the tags in it.
+    WithJsonSchema({"type": "string", "examples": [EXAMPLE_TAG]}),
+]
 
 
 def tagged_response(
     content: bytes, media_type: str, headers: Mapping[str, str], known: Sequence[str] | None
 ) -> Response:
-    """Answer with `content`, or with 304 when its tag is among the `known` ones."""
+    """Return a response with `content`, or with 304 when its tag is among the `known` ones."""
     tag = f'"{hashlib.sha256(content).hexdigest()}"'
     tagged = {**headers, "ETag": tag}
     if _is_among(tag, known or ()):
@@ -37,6 +33,6 @@ def tagged_response(
 
 
 def _is_among(tag: str, known: Sequence[str]) -> bool:
-    # A weak tag counts too: nothing is put together from parts.
+    # Weak tags match too: If-None-Match compares weakly.
     listed = ", ".join(known)
     return listed.strip() == "*" or tag in _TAG.findall(listed)

@@ -1,19 +1,20 @@
-"""JSON request bodies into typed forms: bounded, exact, and strict or lenient about unknown fields."""
+"""JSON request bodies: read up to a limit, parsed without loss, and validated by a model."""
 
 import asyncio
 import json
 import logging
 import tempfile
 import time
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import IO, Any, TypeVar
+from typing import IO, Any, Generic, TypeVar
 
-from fastapi import Request
+from fastapi import Depends, Request
 from pydantic import BaseModel, ValidationError
 
-from service.database import within_deadline
+from service.database.work_context import within_deadline
 from service.errors import (
     SHOWN_NAME_LENGTH,
     InvalidInputError,
@@ -22,53 +23,91 @@ from service.errors import (
     TooLargeError,
     invalid_input,
 )
-from service.http.dependencies import require_still_entitled
-from service.http.json_schema import REFERENCE_TEMPLATE
-from service.http.query_params import NoParams, read_query
+from service.http.compatibility import compatible_body, is_compatible
+from service.http.dependencies import CallerDependency, require_still_entitled
+from service.http.json_schema import REFERENCE_TEMPLATE, Schema
+from service.http.responses import JSON
 
 MAX_BODY_BYTES = 1_000_000
 ARRIVAL_SECONDS = 60.0
-# What was found out about a caller counts as long.
+# A body that takes longer to arrive is read for a caller whose rights may have changed.
 FRESH_SECONDS = 1.0
 
 log = logging.getLogger("modeldeck")
-F = TypeVar("F", bound=BaseModel)
+M = TypeVar("M", bound=BaseModel)
 
 
-async def read_body(request: Request, form: type[F], *, lenient: bool, limit: int = MAX_BODY_BYTES) -> F:
-    """Parse the body of a request into `form`; unknown top-level fields are refused, or ignored if `lenient`.
+class BodyReader(ABC):
+    """A dependency that reads the body of a request; the OpenAPI document takes its description from here."""
 
-    So are query parameters: a route that reads a body takes none. Raises TooLargeError as soon as the body
-    exceeds `limit` bytes, SlowRequestError when it takes too long to arrive, NoRoomError when it can't be kept, and
-    InvalidInputError that names the field for anything else that is wrong. Whoever takes a while to send it has to
-    have their rights still.
+    @abstractmethod
+    def request_body(self) -> Schema:
+        """Return the request body as OpenAPI describes it."""
+
+
+class JsonBody(BodyReader, Generic[M]):
+    """Reads the body of a request into `model`: at most `limit` bytes, and only for a known caller."""
+
+    def __init__(self, model: type[M], limit: int) -> None:
+        self._model = model
+        self._limit = limit
+
+    def request_body(self) -> Schema:
+        """Return the request body as OpenAPI describes it."""
+        return documented_json(self._model.model_json_schema(ref_template=REFERENCE_TEMPLATE))
+
+    async def __call__(self, request: Request, _: CallerDependency) -> M:
+        """Return the body; raises as `read_body` does."""
+        return await read_body(request, self._model, self._limit)
+
+
+def json_body(model: type[BaseModel], limit: int = MAX_BODY_BYTES) -> Any:
+    """Return the annotation of a handler's parameter that is the JSON body of the request, parsed into `model`.
+
+    FastAPI's own `Body()` would read the body before the caller is known, however large it is, and would keep the
+    last of repeated names.
     """
-    read_query(request, NoParams, lenient=lenient)
+    return Depends(JsonBody(model, limit))
+
+
+def documented_json(schema: Schema) -> Schema:
+    """Return the OpenAPI request body for a JSON schema."""
+    return {"required": True, "content": {JSON: {"schema": schema}}}
+
+
+async def read_body(request: Request, model: type[M], limit: int) -> M:
+    """Parse the body of a request into `model`.
+
+    Raises TooLargeError as soon as the body exceeds `limit` bytes, SlowRequestError when it takes too long to arrive,
+    NoRoomError when it can't be stored meanwhile, and InvalidInputError that names the field for anything else that is
+    wrong. A caller who took long to send it is authenticated again.
+    """
+    compatible = await is_compatible(request)
     with spool() as file:
         await copy_body(request, file, limit)
         body = file.read()
     if len(body) <= MAX_BODY_BYTES:
-        return _parsed(body, form, lenient=lenient)
-    # In a thread, so that other requests get their turns meanwhile.
-    return await asyncio.to_thread(_parsed, body, form, lenient=lenient)
+        return _parsed(body, model, compatible=compatible)
+    # In a thread, because parsing a large body would block other requests.
+    return await asyncio.to_thread(_parsed, body, model, compatible=compatible)
 
 
 @contextmanager
 def spool() -> Iterator[IO[bytes]]:
-    """Yield a file for a body that may yet be refused: what is large does not take memory until it is read."""
+    """Yield a temporary file for the body of a request: a large one takes disk instead of memory until it is parsed."""
     file: IO[bytes] = tempfile.SpooledTemporaryFile(MAX_BODY_BYTES)  # noqa: SIM115
     try:
         yield file
     finally:
-        # On a full disk it fails once more, with what is thrown away.
+        # On a full disk, closing fails too; the content is not needed any more.
         with suppress(OSError):
             file.close()
 
 
 async def copy_body(request: Request, file: IO[bytes], limit: int) -> int:
-    """Copy the body of a request to a file, which is at its beginning then; return its size in bytes.
+    """Copy the body of a request to a file, rewind the file, and return the size in bytes.
 
-    Raises as `read_body` does, and NoRoomError where the file can't take it.
+    Raises TooLargeError, SlowRequestError and NoRoomError as `read_body` does.
     """
 
     def take(chunk: bytes) -> None:
@@ -91,12 +130,10 @@ def _room() -> Iterator[None]:
         raise NoRoomError from None
 
 
-def _parsed(body: bytes, form: type[F], *, lenient: bool) -> F:
+def _parsed(body: bytes, model: type[M], *, compatible: bool) -> M:
     value = _decode(body)
-    if lenient:
-        value = {name: value[name] for name in value.keys() & form.model_fields.keys()}
     try:
-        return form.model_validate(value)
+        return model.model_validate(compatible_body(model, value) if compatible else value)
     except ValidationError as error:
         raise invalid_input(error, "body") from None
 
@@ -110,7 +147,7 @@ async def _receive(request: Request, limit: int, take: Callable[[bytes], object]
     except TimeoutError:
         raise SlowRequestError(f"The body did not arrive within {seconds:.0f} seconds.") from None
     if limit > MAX_BODY_BYTES:
-        # What takes long to send is not taken from the time to work on it.
+        # The time in which a large body arrives does not count as time to process it.
         request.state.deadline.renew()
     if time.monotonic() - started > FRESH_SECONDS:
         await require_still_entitled(request)
@@ -118,7 +155,7 @@ async def _receive(request: Request, limit: int, take: Callable[[bytes], object]
 
 async def _bounded(request: Request, limit: int, take: Callable[[bytes], object]) -> None:
     announced = request.headers.get("Content-Length", "")
-    # The server has seen that it is a number.
+    # The web server has checked that it is a number.
     if announced.isdecimal() and int(announced) > limit:
         raise _too_large(limit)
     received = 0
@@ -130,12 +167,13 @@ async def _bounded(request: Request, limit: int, take: Callable[[bytes], object]
 
 
 def _too_large(limit: int) -> TooLargeError:
-    # Not kept in a variable where it is raised: the two would hold each other, and what was received, for a while.
+    # Not kept in a variable where it is raised: the exception and the frame would refer to each other, which would keep
+    # the received body in memory until the next garbage collection.
     return TooLargeError(f"The body exceeds {limit:,} bytes.")
 
 
 class _RepeatedNameError(ValueError):
-    """An object with one name twice, of which a reader would keep any."""
+    """A JSON object with the same name twice; parsers differ in which value they keep."""
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -160,9 +198,3 @@ def _decode(body: bytes) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise InvalidInputError([{"loc": ["body"], "msg": "must be a JSON object"}])
     return value
-
-
-def documented_body(form: type[BaseModel]) -> dict[str, Any]:
-    """Return the OpenAPI request body of a route that reads `form`."""
-    schema = form.model_json_schema(ref_template=REFERENCE_TEMPLATE)
-    return {"required": True, "content": {"application/json": {"schema": schema}}}

@@ -1,4 +1,4 @@
-"""JSON schemas for the OpenAPI document: what Pydantic can't say by itself, and examples."""
+"""JSON schemas for the OpenAPI document: what Pydantic can't express itself, and examples."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -13,22 +13,30 @@ _NULL = {"type": "null"}
 
 
 def reference(name: str) -> Schema:
-    """Return a schema that stands for a component of the document."""
+    """Return a schema that refers to a component of the OpenAPI document."""
     return {"$ref": _COMPONENTS + name}
 
 
 def referred(schema: Schema, components: Mapping[str, Schema]) -> Schema:
-    """Return the component for which a schema stands."""
+    """Return the component to which a schema refers."""
     return components[schema["$ref"].removeprefix(_COMPONENTS)]
 
 
 def without_null(schema: Schema) -> Schema:
-    """Return the schema of a value that is left out rather than null."""
+    """Return the schema of a value that may be left out but not be null."""
     rest = {name: value for name, value in schema.items() if (name, value) != ("default", None)}
     alternatives = [one for one in rest.pop("anyOf", ()) if one != _NULL]
     if len(alternatives) == 1:
         return {**alternatives[0], **rest}
     return {**({"anyOf": alternatives} if alternatives else {}), **rest}
+
+
+def without_null_defaults(schema: Any) -> Any:
+    """Return a schema without the defaults that are null, at any depth; `required` implies them."""
+    if isinstance(schema, dict):
+        kept = {name: value for name, value in schema.items() if (name, value) != ("default", None)}
+        return {name: without_null_defaults(value) for name, value in kept.items()}
+    return [without_null_defaults(part) for part in schema] if isinstance(schema, list) else schema
 
 
 def _drop_null(schema: Schema) -> None:
@@ -37,12 +45,12 @@ def _drop_null(schema: Schema) -> None:
     schema.update(wanted)
 
 
-# Of a field whose None stands for a value that was not given.
+# For a field that may be left out, which is None then, but not be null.
 NEVER_NULL: Any = Field(json_schema_extra=_drop_null)
 
 
 def or_null(schema: Schema) -> None:
-    """Say in a field's schema that null is taken too, for nothing."""
+    """Add to a field's schema that null is accepted too and means nothing."""
     kept = {name: schema.pop(name) for name in ("title", "description", "default", "examples") if name in schema}
     alternatives = [dict(schema), _NULL]
     schema.clear()
@@ -50,7 +58,7 @@ def or_null(schema: Schema) -> None:
 
 
 def echoing(*names: str, example: Schema) -> Callable[[Schema], None]:
-    """Return what adds to a form's schema the fields that clients may send back to no effect, and an example."""
+    """Return a function that adds to a schema an example, and fields that clients may send back without effect."""
 
     def add(schema: Schema) -> None:
         schema["properties"].update({name: {"description": "May be sent back; has no effect."} for name in names})
@@ -60,7 +68,7 @@ def echoing(*names: str, example: Schema) -> Callable[[Schema], None]:
 
 
 def example(schema: Schema, components: Mapping[str, Schema]) -> Any:
-    """Return an example of a schema, composed of those of its parts; raise LookupError when a part has none."""
+    """Return an example for a schema, composed from the examples of its parts; raise LookupError when one lacks any."""
     own = [*schema.get("examples", ()), *schema.get("enum", ())]
     own += [schema[keyword] for keyword in ("const", "default") if schema.get(keyword) is not None]
     if own:

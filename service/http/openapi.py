@@ -1,4 +1,4 @@
-"""The OpenAPI document: what the framework gathers from the routes, completed so that clients can be made from it."""
+"""The OpenAPI document: what FastAPI gathers from the routes, completed so that clients can be generated from it."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from http import HTTPStatus
@@ -6,11 +6,21 @@ from typing import Any
 
 import orjson
 from fastapi import FastAPI
+from fastapi.routing import APIRoute, iter_route_contexts
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
-from service.http.json_schema import REFERENCE_TEMPLATE, Schema, example, reference, referred, without_null
-from service.http.problems import PROBLEM_JSON, ProblemShape
+from service.http.json_body import BodyReader
+from service.http.json_schema import (
+    REFERENCE_TEMPLATE,
+    Schema,
+    example,
+    reference,
+    referred,
+    without_null,
+    without_null_defaults,
+)
+from service.http.problems import PROBLEM_JSON, Problem
 
 _RESPONSES = "#/components/responses/"
 _UNDESCRIBED = "Successful Response"
@@ -18,29 +28,29 @@ _UNDESCRIBED = "Successful Response"
 _DESCRIPTION = """\
 An access-controlled directory of LLM model configurations: which models may I see, and which of them am I looking for?
 
-**Who asks.** All requests but those about health carry `Authorization: Bearer <key>`: an API key or, where the service
-is configured for it, a JWT. A key that is for reading only is refused with 403 where something changes. What a caller
-may not read is answered like what does not exist.
+**Authentication.** All requests except those about health carry `Authorization: Bearer <key>`: an API key or, where the
+service is configured for it, a JWT. A read-only API key gets 403 from routes that change something. What a caller may
+not read is answered like what does not exist.
 
-**Errors** are `application/problem+json` (RFC 9457). With 422, `errors` names each fault by its place and, where there
-are only a few, what is `allowed`. With 429 and 503, `Retry-After` tells when to try again. With 504 it is
-not known whether a change was made.
+**Errors** are `application/problem+json` (RFC 9457). With 422, `errors` names each invalid part of the request and,
+where there are only a few, the values that are `allowed`. With 429 and 503, `Retry-After` says when to try again. With
+504 it is not known whether a change was made.
 
-**Changes.** A model has a version, which is its `ETag`. A change that is sent with `If-Match` is refused with 412 when
-somebody else was faster.
+**Changes.** Each model has a version, which is its `ETag`. A change that is sent with `If-Match` is refused with 412
+when the model has been changed since.
 
-**Two doors.** What is described here refuses each parameter and field that it does not know. `/api/v1/models/…` is the
-same for existing clients and ignores them.
+**Compatibility.** The API that is described here refuses parameters and fields that it does not know. The compatibility
+API, `/api/v1/models/…`, has the same routes for clients of Open WebUI and ignores them.
 """
 
 _TAGS = {
-    "health": "Whether the process is up, and whether it can serve; for probes, without a key.",
-    "self": "The caller's own affairs: who they are, and their keys.",
-    "people": "Users, their keys, and groups; for admins.",
+    "health": "Whether the process runs, and whether it can serve requests; for probes, without an API key.",
+    "self": "The caller: who they are, and their API keys.",
+    "people": "Users, their API keys, and groups; for admins.",
     "models": "Find, read, create, change, share and delete models.",
-    "history": "What a model said before and after each change, what differs, and the way back.",
+    "history": "The content of a model before and after each change, what differs, and how to restore it.",
     "access": "Who may read and write a model, and why.",
-    "bulk": "Many models at once: each for itself, or all or none.",
+    "bulk": "Many models at once: each by itself, or all or none.",
 }
 
 ABOUT: dict[str, Any] = {
@@ -54,42 +64,59 @@ ABOUT: dict[str, Any] = {
 
 
 class DocumentedApp(FastAPI):
-    """An application whose document names what is shared by reference and has an example of everything."""
+    """An application whose OpenAPI document has shared parts as components, and an example of everything."""
 
     _completed: tuple[Schema, Schema] | None = None
 
     def __init__(
         self, behind: Callable[[ASGIApp, Sequence[BaseRoute]], ASGIApp], *, documented: bool, **options: Any
     ) -> None:
-        """Make an application that is put `behind` something, and shows its document only if `documented`."""
+        """Make an application behind some middleware, which serves its OpenAPI document only if `documented`."""
         self._behind = behind
         hidden: dict[str, Any] = {} if documented else {"openapi_url": None, "docs_url": None, "redoc_url": None}
         super().__init__(**options, **hidden)
 
     def build_middleware_stack(self) -> ASGIApp:
-        """Put all of it behind the gates, also what answers unforeseen errors."""
+        """Return the whole application behind the middleware, including the handler of unexpected errors."""
         return self._behind(super().build_middleware_stack(), self.routes)
 
     def openapi(self) -> Schema:
         """Return the OpenAPI document."""
         gathered = super().openapi()
         if self._completed is None or self._completed[0] is not gathered:
-            self._completed = gathered, completed(gathered)
+            self._completed = gathered, completed(gathered, request_bodies(self.routes))
         return self._completed[1]
 
 
-def completed(gathered: Schema) -> Schema:
-    """Return the document with schemas and errors as components, and with examples of parameters and contents."""
-    # Parts that routes share are the same object up to here, and would be completed more than once.
+def request_bodies(routes: Sequence[BaseRoute]) -> dict[str, Schema]:
+    """Return the request body of each operation that reads one, by the name of the operation."""
+    return {
+        str(route.name): part.call.request_body()
+        for route in iter_route_contexts(routes)
+        if isinstance(route.original_route, APIRoute)
+        for part in route.dependant.dependencies
+        if isinstance(part.call, BodyReader)
+    }
+
+
+def completed(gathered: Schema, bodies: Mapping[str, Schema]) -> Schema:
+    """Return the document with request bodies, schemas and errors as components, and examples of all contents."""
+    # Routes share some parts as one object, which would be completed more than once without this copy.
     document: Schema = orjson.loads(orjson.dumps(gathered))
     components = document["components"]
     schemas = components["schemas"]
-    problem = ProblemShape.model_json_schema(ref_template=REFERENCE_TEMPLATE)
+    problem = Problem.model_json_schema(ref_template=REFERENCE_TEMPLATE)
     _add(schemas, problem["title"], _lifted(problem, schemas))
     operations = [operation for path in document["paths"].values() for operation in path.values()]
     for operation in operations:
+        if operation["operationId"] in bodies:
+            operation["requestBody"] = without_null_defaults(bodies[operation["operationId"]])
         for parameter in operation.get("parameters", ()):
             parameter["schema"] = without_null(_lifted(parameter["schema"], schemas))
+            if parameter["in"] == "query":
+                # The parameter itself has both.
+                parameter["schema"].pop("title", None)
+                parameter["schema"].pop("description", None)
         for content in _request_contents(operation):
             schema = _lifted(content["schema"], schemas)
             _add(schemas, schema["title"], schema)

@@ -1,26 +1,26 @@
-"""Pages of anything: which one, how long, and how much to skip for it."""
+"""Pagination of any list: the page, its size, and how many items to skip."""
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
+
+from service.http.query_params import QueryModel
 
 MAX_PAGE_SIZE = 100
 DEFAULT_PAGE_SIZE = 30
-# No collection is that large, and far beyond it the server refuses the number itself.
+# No collection is that large; MongoDB refuses numbers far beyond it.
 MAX_SKIP = 10**12
 
 
 def whole_number(value: Any) -> Any:
-    """Let pass what is written in ASCII digits; Pydantic alone takes `1.0`, `1_0` and full-width digits too."""
+    """Return text of ASCII digits as it is; Pydantic alone accepts `1.0`, `1_0` and full-width digits too."""
     if isinstance(value, str) and not (value.isascii() and value.isdigit()):
         raise ValueError("must be a whole number written in digits")
     return value
 
 
-class PageParams(BaseModel):
-    """The parameters with which a client walks through pages."""
-
-    model_config = ConfigDict(frozen=True)
+class PageParams(QueryModel):
+    """The query parameters of a route that returns pages."""
 
     page: Annotated[int, Field(ge=1), BeforeValidator(whole_number)] = Field(
         1, description="1 and up; past the end there are no items, and the true total."

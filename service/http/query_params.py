@@ -1,27 +1,53 @@
-"""Query strings into typed parameters: strict at the front door, lenient about unknown names at the other."""
+"""Query strings: the checks that FastAPI does not make when it reads one into a handler's parameters."""
 
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar, get_origin
+import inspect
+from collections.abc import Callable, Mapping
+from functools import cache
+from typing import Any, get_args, get_origin
 from urllib.parse import parse_qsl
 
-from fastapi import Request
-from pydantic import BaseModel, ValidationError
+from fastapi import Depends, Request, params
+from pydantic import BaseModel, ConfigDict
+from pydantic.fields import FieldInfo
 
-from service.errors import SHOWN_NAME_LENGTH, InvalidInputError, invalid_input
-from service.http.json_schema import REFERENCE_TEMPLATE
+from service.errors import SHOWN_NAME_LENGTH, InvalidInputError
 
 MAX_PARAMETERS = 50
-# Of a route one of whose parameters may be repeated.
+# For a route that has a repeatable parameter.
 MAX_REPEATED = 1000
 
-P = TypeVar("P", bound=BaseModel)
+Fields = Mapping[str, FieldInfo]
 
 
-class NoParams(BaseModel):
-    """The parameters of a route that takes none."""
+class QueryModel(BaseModel):
+    """The query parameters of a route; others are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-def _pairs(request: Request, limit: int) -> list[tuple[str, str]]:
+@cache
+def query_fields(endpoint: Callable[..., Any]) -> Fields:
+    """Return the fields of the query model in a handler's signature; none when it takes no query parameters."""
+    for annotation in inspect.get_annotations(endpoint).values():
+        # Of `Annotated[Model, Query()]`, the model and then its metadata.
+        parts = get_args(annotation)
+        if any(isinstance(part, params.Query) for part in parts):
+            fields: Fields = parts[0].model_fields
+            return fields
+    return {}
+
+
+def is_repeatable(field: FieldInfo | None) -> bool:
+    """Say whether a parameter may be given more than once."""
+    return field is not None and get_origin(field.annotation) is list
+
+
+def query_pairs(request: Request, fields: Fields) -> list[tuple[str, str]]:
+    """Return the names and values in a query string.
+
+    Raises InvalidInputError when it is not percent-encoded UTF-8, or has more parameters than any request needs.
+    """
+    limit = MAX_REPEATED if any(map(is_repeatable, fields.values())) else MAX_PARAMETERS
     raw: bytes = request.scope["query_string"]
     try:
         text = raw.decode("ascii")
@@ -31,59 +57,36 @@ def _pairs(request: Request, limit: int) -> list[tuple[str, str]]:
         raise InvalidInputError([{"loc": ["query"], "msg": msg}]) from None
 
 
-def read_query(request: Request, model: type[P], *, lenient: bool) -> P:
-    """Parse the query string of a request into `model`.
+def unknown_parameter(name: str, fields: Fields) -> dict[str, Any]:
+    """Return the error for a parameter that a route does not have."""
+    return {"loc": ["query", name[:SHOWN_NAME_LENGTH]], "msg": "unknown query parameter", "allowed": list(fields)}
 
-    Raises InvalidInputError for a bad value, a repeated parameter that is not a list and, unless
-    `lenient`, an unknown one; each error names the parameter and what is allowed.
+
+def require_unambiguous(pairs: list[tuple[str, str]], fields: Fields) -> None:
+    """Raise InvalidInputError for what FastAPI would let pass.
+
+    It keeps the last value of a repeated parameter, and looks at no query string where a handler takes no parameters.
     """
-    known = list(model.model_fields)
-    lists = {name for name, field in model.model_fields.items() if get_origin(field.annotation) is list}
-    values: dict[str, Any] = {}
     errors: list[dict[str, Any]] = []
-    for name, value in _pairs(request, MAX_REPEATED if lists else MAX_PARAMETERS):
-        loc = ["query", name[:SHOWN_NAME_LENGTH]]
-        if name not in known:
-            if not lenient:
-                errors.append({"loc": loc, "msg": "unknown query parameter", "allowed": known})
-        elif name in lists:
-            values.setdefault(name, []).append(value)
-        elif name in values:
-            errors.append({"loc": loc, "msg": "must be given only once"})
-        else:
-            values[name] = value
-    parsed: P | None = None
-    try:
-        parsed = model.model_validate(values)
-    except ValidationError as error:
-        errors += invalid_input(error, "query").errors
-    if errors or parsed is None:
+    seen: set[str] = set()
+    for name, _ in pairs:
+        if not fields:
+            errors.append(unknown_parameter(name, fields))
+        elif name in seen and name in fields and not is_repeatable(fields[name]):
+            errors.append({"loc": ["query", name], "msg": "must be given only once"})
+        seen.add(name)
+    if errors:
         raise InvalidInputError(errors)
-    return parsed
 
 
-def query_dependency(model: type[P], *, lenient: bool) -> Callable[[Request], Awaitable[P]]:
-    """Return a dependency that gives a route its query parameters as `model`."""
+async def check_query(request: Request) -> None:
+    """Check the query string of a request; `get_caller` raises what is wrong with it, once it knows the caller."""
+    fields = query_fields(request.scope["endpoint"])
+    try:
+        require_unambiguous(query_pairs(request, fields), fields)
+    except InvalidInputError as error:
+        request.state.query_error = error
 
-    # Asynchronous, though it awaits nothing: the framework would run it in a thread otherwise.
-    async def dependency(request: Request) -> P:
-        return read_query(request, model, lenient=lenient)
 
-    return dependency
-
-
-def documented(model: type[BaseModel]) -> list[dict[str, Any]]:
-    """Return the parameters of `model` as an OpenAPI parameter list."""
-    schema = model.model_json_schema(ref_template=REFERENCE_TEMPLATE)
-    shared = {"$defs": schema["$defs"]} if "$defs" in schema else {}
-    return [
-        {
-            "name": name,
-            "in": "query",
-            "required": name in schema.get("required", []),
-            "description": rest.pop("description", ""),
-            "schema": {**rest, **shared},
-        }
-        for name, definition in schema["properties"].items()
-        for rest in [{key: value for key, value in definition.items() if key != "title"}]
-    ]
+# For `include_router`: the routes take what is documented and nothing else.
+STRICT = [Depends(check_query)]

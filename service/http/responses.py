@@ -1,4 +1,4 @@
-"""JSON answers, exact for every value that free-form fields can hold."""
+"""JSON responses that keep every value of free-form fields exact, and responses that are sent in parts."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
@@ -11,22 +11,22 @@ JSON = "application/json"
 
 
 def _foreign(value: Any) -> str:
-    # Reached only for types that JSON lacks, written into free-form fields past the service.
+    # Only for BSON types that JSON lacks, in free-form fields that were written past the service.
     return str(value)
 
 
 def json_bytes(content: Any) -> bytes:
-    """Write a value as JSON, as UTF-8 and on one line."""
+    """Serialise a value as JSON, in UTF-8 and on one line."""
     return orjson.dumps(content, default=_foreign)
 
 
 def json_response(content: Any, headers: Mapping[str, str] | None = None) -> Response:
-    """Render `content` as an application/json answer."""
+    """Return `content` as an application/json response."""
     return Response(json_bytes(content), headers=headers, media_type=JSON)
 
 
 async def json_array_response(batches: AsyncIterator[Sequence[Any]]) -> Response:
-    """Render all elements of all batches as one array, sent while later batches are still being read."""
+    """Return all elements of all batches as one JSON array, which is sent while later batches are still being read."""
 
     async def parts() -> AsyncIterator[bytes]:
         opened = b"["
@@ -42,10 +42,10 @@ async def json_array_response(batches: AsyncIterator[Sequence[Any]]) -> Response
 async def streamed_response(
     parts: AsyncIterator[bytes], media_type: str, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """Send the parts of a body as they come.
+    """Return a response whose body is sent part by part.
 
-    What goes wrong before there is anything to send is raised here, so that it is answered with its status;
-    after that the answer breaks off, which every client notices: its end is missing.
+    An error before the first part is raised here, so that the client gets its status. After a later error the response
+    breaks off without its end, which every client notices.
     """
     first = await anext(parts, b"")
 

@@ -1,4 +1,4 @@
-"""The records of a bundle, checked: what a file may say of a user, a group or a model."""
+"""The shapes of the records that a source may have: users, groups, models, API keys and revisions."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -13,7 +13,7 @@ from pydantic import (
     model_validator,
 )
 
-from documents.api_key import KeyName
+from documents.api_key import ApiKeyName
 from documents.freeform import FreeForm
 from documents.grant import AccessGrant, grant_id
 from documents.image import image_problem
@@ -21,9 +21,9 @@ from documents.model import BaseModelId, Meta, Name, no_base_of_itself, unique_g
 from documents.text import Identifier, PrincipalId
 from documents.user import Email, Role, Username
 from service.clock import MAX_SECONDS, MIN_SECONDS
-from service.http.form import Form, each, require_few
+from service.http.strict_model import StrictModel, list_of, require_few_fields
 
-# It goes up with each change, and has to fit into 64 bits then, too.
+# It grows with each change, and must still fit into 64 bits then.
 MAX_VERSION = 2**62
 
 
@@ -43,15 +43,15 @@ def _required_moment(value: Any) -> Any:
     return _moment(value)
 
 
-def _without_bad_image(said: dict[str, Any]) -> dict[str, Any]:
-    # It could be restored, and would then be shown.
-    meta = said.get("meta")
+def _without_unsafe_image(content: dict[str, Any]) -> dict[str, Any]:
+    # Restoring the revision would make it the image of the model.
+    meta = content.get("meta")
     if not isinstance(meta, dict) or not image_problem(meta.get("profile_image_url")):
-        return said
-    return {**said, "meta": {name: value for name, value in meta.items() if name != "profile_image_url"}}
+        return content
+    return {**content, "meta": {name: value for name, value in meta.items() if name != "profile_image_url"}}
 
 
-def _whole(value: Any) -> Any:
+def _whole_number(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, int):
         raise ValueError("must be a whole number")
     return value
@@ -60,8 +60,8 @@ def _whole(value: Any) -> Any:
 EpochSeconds = Annotated[datetime | None, BeforeValidator(_moment)]
 
 
-class UserInput(Form):
-    """A user of a bundle."""
+class ImportedUser(StrictModel):
+    """A user."""
 
     id: PrincipalId
     name: Name
@@ -71,8 +71,8 @@ class UserInput(Form):
     is_active: StrictBool = True
 
 
-class GroupInput(Form):
-    """A group of a bundle; `member_ids`, when given, are all of its members."""
+class ImportedGroup(StrictModel):
+    """A group; `member_ids`, when given, are all of its members."""
 
     id: PrincipalId
     name: Name
@@ -80,8 +80,8 @@ class GroupInput(Form):
     member_ids: list[Any] | None = None
 
 
-class ModelInput(Form):
-    """A model of a bundle, in the API's shape; what only an answer has is accepted and not looked at."""
+class ImportedModel(StrictModel):
+    """A model in the shape in which the API returns it; fields that only a response has are accepted and ignored."""
 
     id: Identifier
     user_id: PrincipalId | None = None
@@ -89,11 +89,11 @@ class ModelInput(Form):
     name: Name
     params: FreeForm = Field(default_factory=dict)
     meta: Meta = Field(default_factory=dict)
-    access_grants: Annotated[list[AccessGrant], each(AccessGrant), AfterValidator(unique_grants)] = Field(
+    access_grants: Annotated[list[AccessGrant], list_of(AccessGrant), AfterValidator(unique_grants)] = Field(
         default_factory=list
     )
     is_active: StrictBool = True
-    version: Annotated[int, Field(ge=1, lt=MAX_VERSION), BeforeValidator(_whole)] = 1
+    version: Annotated[int, Field(ge=1, lt=MAX_VERSION), BeforeValidator(_whole_number)] = 1
     created_at: EpochSeconds = None
     updated_at: EpochSeconds = None
     write_access: Any = Field(None, exclude=True)
@@ -106,35 +106,35 @@ class ModelInput(Form):
             return values
         grants = values.get("access_grants")
         if isinstance(grants, list):
-            values = {**values, "access_grants": [_identified(values.get("id"), grant) for grant in grants]}
+            values = {**values, "access_grants": [_with_id(values.get("id"), grant) for grant in grants]}
         return no_base_of_itself(values)
 
 
-class KeyInput(Form):
-    """An API key of a user: the whole key, of which only the hash is stored."""
+class ImportedApiKey(StrictModel):
+    """An API key of a user: the whole secret, of which only the hash is stored."""
 
     model_config = ConfigDict(hide_input_in_errors=True)
 
     user_id: PrincipalId
     key: SecretStr
-    name: KeyName
+    name: ApiKeyName
     expires_at: EpochSeconds = None
     created_at: Any = Field(None, exclude=True)
 
 
-class RevisionInput(Form):
-    """What a model said after a change that was made elsewhere."""
+class ImportedRevision(StrictModel):
+    """The content of a model after a change that was made in another system."""
 
     id: Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
     model_id: Identifier
     at: Annotated[datetime, BeforeValidator(_required_moment)]
     by: Identifier | None = None
-    said: Annotated[FreeForm, AfterValidator(_without_bad_image)]
+    content: Annotated[FreeForm, AfterValidator(_without_unsafe_image)]
     message: Any = Field(None, exclude=True)
 
 
-def _identified(model_id: Any, grant: Any) -> Any:
-    require_few(grant, AccessGrant)
+def _with_id(model_id: Any, grant: Any) -> Any:
+    require_few_fields(grant, AccessGrant)
     if not isinstance(grant, dict) or grant.get("id") is not None:
         return grant
     named = [grant.get(field) for field in ("principal_type", "principal_id", "permission")]

@@ -1,21 +1,29 @@
 """A set of models as clients send it: to import it, or to make the directory match it."""
 
-from typing import Annotated, Any
+from enum import StrEnum
+from typing import Annotated, Any, Self
 
-from pydantic import BeforeValidator, ConfigDict, Field, StrictBool, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, model_validator
 
 from documents.freeform import FreeForm
 from documents.model import Name
 from documents.text import PrincipalId
-from service.http.form import Form, each
 from service.http.json_schema import NEVER_NULL, echoing
-from service.models.grants import asked_grants
-from service.models.schemas import GRANT, META, PARAMS, BaseOfModel, GrantForm, ModelIdForm, ShownMeta, given
+from service.http.query_params import QueryModel
+from service.http.strict_model import StrictModel, list_of
+from service.importing.formats import Format
+from service.importing.model_set import Action
+from service.importing.plan import OnConflict
+from service.importing.report import ImportOutcome
+from service.models.grants import build_grants
+from service.models.schemas import GRANT, META, PARAMS, BaseOfModel, GrantInput, ModelId, ShownMeta, given
 
 MAX_IMPORT_MODELS, MAX_IMPORT_BYTES = 10_000, 16_000_000
 # A whole directory; only admins send one.
 MAX_SYNC_MODELS, MAX_SYNC_BYTES = 100_000, 64_000_000
 DEFAULT_MAX_DELETIONS = "10%"
+# That the report of an imported file has.
+MAX_STEPS = 10_000
 
 # What an export holds and no client can say; it has no effect.
 _SHOWN_ONLY = ("write_access", "user", "version", "created_at", "updated_at")
@@ -29,7 +37,7 @@ _ITEM: dict[str, Any] = {
 _PERCENTAGE = "^([0-9]{1,2}|100)%$"
 
 
-class ItemForm(ModelIdForm):
+class ModelInput(ModelId):
     """One model. What is left out stays as it is, or gets its default when the model is new."""
 
     model_config = ConfigDict(json_schema_extra=echoing(*_SHOWN_ONLY, example=_ITEM))
@@ -43,7 +51,7 @@ class ItemForm(ModelIdForm):
     )
     params: Annotated[FreeForm | None, BeforeValidator(given), NEVER_NULL] = Field(None, description=PARAMS)
     meta: Annotated[ShownMeta | None, BeforeValidator(given), NEVER_NULL] = Field(None, description=META)
-    access_grants: Annotated[list[GrantForm] | None, each(GrantForm), BeforeValidator(given), NEVER_NULL] = None
+    access_grants: Annotated[list[GrantInput] | None, list_of(GrantInput), BeforeValidator(given), NEVER_NULL] = None
     is_active: Annotated[StrictBool | None, BeforeValidator(given), NEVER_NULL] = None
 
     @model_validator(mode="before")
@@ -58,46 +66,25 @@ class ItemForm(ModelIdForm):
         """The values that were given, as they are stored."""
         said = self.model_dump(include=self.model_fields_set - {"id", "access_grants"})
         if self.access_grants is not None:
-            said["access_grants"] = asked_grants(self.id, self.access_grants)
+            said["access_grants"] = build_grants(self.id, self.access_grants)
         return said
 
 
-class CompatibleItemForm(ItemForm):
-    """The same from an existing client, which sends more; that has no effect."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _drop_the_rest(cls, values: Any) -> Any:
-        if not isinstance(values, dict):
-            return values
-        # Such clients send null for what they do not say, but a base model that is null says that there is none.
-        said = {name: value for name, value in values.items() if value is not None or name == "base_model_id"}
-        return {name: value for name, value in said.items() if name != "user_id"}
-
-
-class ImportForm(Form):
+class ImportModels(StrictModel):
     """Models to create or to update."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"models": [_ITEM], "dry_run": True}]})
 
-    models: Annotated[list[ItemForm], Field(max_length=MAX_IMPORT_MODELS), each(ItemForm, MAX_IMPORT_MODELS)]
+    models: Annotated[list[ModelInput], Field(max_length=MAX_IMPORT_MODELS), list_of(ModelInput, MAX_IMPORT_MODELS)]
     dry_run: StrictBool = Field(False, description="Only return the plan.")
 
 
-class CompatibleImportForm(ImportForm):
-    """The same from an existing client."""
-
-    models: Annotated[
-        list[CompatibleItemForm], Field(max_length=MAX_IMPORT_MODELS), each(CompatibleItemForm, MAX_IMPORT_MODELS)
-    ]  # type: ignore[assignment]
-
-
-class SyncForm(ImportForm):
+class SyncModels(ImportModels):
     """All models that the directory shall hold."""
 
-    models: Annotated[list[ItemForm], Field(min_length=1, max_length=MAX_SYNC_MODELS), each(ItemForm, MAX_SYNC_MODELS)]
+    models: Annotated[
+        list[ModelInput], Field(min_length=1, max_length=MAX_SYNC_MODELS), list_of(ModelInput, MAX_SYNC_MODELS)
+    ]
     max_deletions: Annotated[int, Field(strict=True, ge=0)] | Annotated[str, Field(pattern=_PERCENTAGE)] = Field(
         DEFAULT_MAX_DELETIONS,
         description="How many models may be deleted: a number, or a share of all that there are, such as `10%`.",
@@ -111,11 +98,93 @@ class SyncForm(ImportForm):
         return deletions * 100 <= int(self.max_deletions.removesuffix("%")) * existing
 
 
-class CompatibleSyncForm(SyncForm):
-    """The same from an existing client."""
+class SentFormat(StrEnum):
+    """What a source that is sent can be."""
 
-    models: Annotated[
-        list[CompatibleItemForm],
-        Field(min_length=1, max_length=MAX_SYNC_MODELS),
-        each(CompatibleItemForm, MAX_SYNC_MODELS),
-    ]  # type: ignore[assignment]
+    AUTO = "auto"
+    MODELDECK = Format.MODELDECK.value
+    OPENWEBUI = Format.OPENWEBUI.value
+    LITELLM = Format.LITELLM.value
+    LITELLM_PRICES = Format.LITELLM_PRICES.value
+
+
+class ImportParams(QueryModel):
+    """How a source that is sent shall be imported."""
+
+    format: SentFormat | None = Field(
+        None,
+        description="The body is a file of this format, plain or gzip; `auto` recognises it by its content.",
+        examples=["openwebui"],
+    )
+    dry_run: bool = Field(False, description="With a format: only return the plan.")
+    atomic: bool = Field(True, description="With a format: all or nothing. Otherwise, what can't go in is reported.")
+    on_conflict: OnConflict = Field(
+        OnConflict.UPDATE, description="With a format: what to do with a record that exists and differs."
+    )
+    mine: bool = Field(False, description="With a format: new models are the caller's, whatever the source says.")
+    create_groups: bool = Field(
+        False, description="With a format, for admins: make the groups that grants name and that do not exist."
+    )
+
+    @model_validator(mode="after")
+    def _only_with_a_format(self) -> Self:
+        if self.format is None and self.model_fields_set:
+            raise ValueError(f"{', '.join(sorted(self.model_fields_set))}: counts only together with a format")
+        return self
+
+
+class PlannedModel(BaseModel):
+    """What happens to one model."""
+
+    id: str = Field(examples=["sql-tuning"])
+    fields: list[str] = Field(description="The fields that change.", examples=[["base_model_id", "access_grants"]])
+
+
+_PLAN: dict[str, Any] = {
+    "dry_run": True,
+    "counts": {"create": 0, "update": 1, "unchanged": 0, "delete": 0},
+    "create": [],
+    "update": [{"id": "sql-tuning", "fields": ["base_model_id", "access_grants"]}],
+    "unchanged": [],
+    "delete": [],
+}
+
+
+class ImportPlan(BaseModel):
+    """What was done or, for a dry run, would be done."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_PLAN]})
+
+    dry_run: bool
+    counts: dict[Action, int]
+    create: list[PlannedModel]
+    update: list[PlannedModel]
+    unchanged: list[PlannedModel]
+    delete: list[PlannedModel]
+
+
+class ImportedRecord(BaseModel):
+    """What became of one record of a source, or of a part of one."""
+
+    outcome: ImportOutcome
+    position: str = Field(description="Where it stands in the source.", examples=["models[3]"])
+    kind: str = Field(examples=["model"])
+    id: str | None = Field(examples=["sql-tuning"])
+    fields: list[str] = Field(description="The fields that change.", examples=[["name"]])
+    reason: str = Field(description="Why it, or a part of it, was not taken over.", examples=[""])
+
+
+class ImportReport(BaseModel):
+    """What an import did or, for a dry run, would do."""
+
+    format: Format = Field(description="What the source was read as.")
+    reason: str = Field(description="How that is known.", examples=["the format was named"])
+    dry_run: bool
+    clean: bool = Field(description="Whether all of it could be taken over.")
+    changes: int = Field(description="How many records were, or would be, written.", examples=[36])
+    counts: dict[str, dict[ImportOutcome, int]] = Field(examples=[{"model": {"created": 36}}])
+    kept_out: int = Field(description="Parts of records that were not taken over.", examples=[0])
+    steps: list[ImportedRecord] = Field(
+        description=f"Of a dry run all, else those that tell of a fault; {MAX_STEPS:,} at most."
+    )
+    left_out: int = Field(description="How many steps there are besides.", examples=[0])

@@ -3,17 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from pydantic import BaseModel, Field
-
 from service.auth.authentication import Caller
-from service.models.item import ItemShape, render_item
-
-
-class PageShape(BaseModel):
-    """A page of models."""
-
-    items: list[ItemShape]
-    total: int = Field(description="How many there are on all pages together.", examples=[1])
+from service.models.item import render_item
 
 
 def render_page(yielded: Sequence[Mapping[str, Any]], caller: Caller, *, readers_see_params: bool) -> dict[str, Any]:

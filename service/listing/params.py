@@ -1,13 +1,14 @@
-"""What a list request may ask for."""
+"""The parameters of a list request."""
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from documents.model import MAX_TAG_LENGTH
 from documents.text import STORABLE
 from service.http.pagination import PageParams
+from service.http.query_params import QueryModel
 
 MAX_QUERY_LENGTH = 128
 
@@ -33,10 +34,8 @@ def _true_or_false(value: Any) -> Any:
     raise PydanticCustomError("boolean", "must be true or false", {"expected": "true, false"})
 
 
-class ListFilter(BaseModel):
-    """What selects models, wherever models are selected."""
-
-    model_config = ConfigDict(frozen=True)
+class ListFilter(QueryModel):
+    """The filters that select models, in the list and in bulk changes."""
 
     query: Annotated[_Query | None, BeforeValidator(blank_is_absent)] = Field(
         None,

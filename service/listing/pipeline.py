@@ -1,4 +1,4 @@
-"""The one aggregation of a list request: typed inputs in, `list[dict]` out, no I/O."""
+"""The aggregation pipeline of a list request: typed inputs in, `list[dict]` out, no I/O."""
 
 import re
 from collections.abc import Sequence
@@ -8,7 +8,7 @@ from bson.min_key import MinKey
 
 from documents import ModelRecord
 from documents.folding import fold
-from indexes.model import all_by, readable_by
+from indexes.indexes import all_by, readable_by
 from service.auth import access_rule
 from service.auth.access_rule import Match
 from service.auth.authentication import Caller
@@ -19,10 +19,10 @@ _SORT_FIELDS = {"name": "keys.name", "created_at": "created_at", "updated_at": "
 
 
 def search_match(query: str, narrowing: Sequence[str]) -> Match:
-    """Return the match of a literal, case-insensitive search.
+    """Return the match fragment of a literal search that ignores case.
 
-    The escaped expression decides; `narrowing` are trigrams of the folded query that let an index
-    propose candidates.
+    The escaped regular expression decides what matches. `narrowing` contains trigrams of the folded query, by which
+    an index finds the candidates.
     """
     match: Match = {"keys.text": {"$regex": re.escape(fold(query))}}
     if narrowing:
@@ -31,8 +31,8 @@ def search_match(query: str, narrowing: Sequence[str]) -> Match:
 
 
 def list_match(selected: ListFilter, caller: Caller, narrowing: Sequence[str] = ()) -> Match:
-    """Return the match of all that a filter selects for a caller: the access rule first, then the filters."""
-    views = {None: access_rule.readable, "created": access_rule.owned, "shared": access_rule.shared}
+    """Return the match fragment of the models that a filter selects for a caller: the access rule, then the filters."""
+    views = {None: access_rule.readable, "created": access_rule.owned, "shared": access_rule.shared_with}
     match = views[selected.view_option](caller)
     if selected.query is not None:
         match |= search_match(selected.query, narrowing)
@@ -46,10 +46,10 @@ def list_match(selected: ListFilter, caller: Caller, narrowing: Sequence[str] = 
 
 
 def list_hint(params: ListParams, match: Match) -> str | None:
-    """Return the name of the index that the page must use, or None to leave the choice to the server.
+    """Return the name of the index that the page must use; None to leave the choice to the server.
 
-    Without a search or a tag, the index of the requested order ends every page after its last record,
-    but the server prefers another index and a sort when a filter looks selective.
+    Without a search or a tag, the index of the requested order can stop after the last record of the page. The server
+    would prefer another index and a sort when a filter looks selective.
     """
     if params.query is not None or params.tag is not None:
         return None
@@ -58,16 +58,16 @@ def list_hint(params: ListParams, match: Match) -> str | None:
 
 
 def list_pipeline(params: ListParams, match: Match) -> list[dict[str, Any]]:
-    """Return the pipeline on `models` that yields the page's records in order, then `{total}`.
+    """Return the pipeline on `models` that yields the records of the page in order, then `{total}`.
 
-    `match` selects them, see `list_match`. The total comes by `$unionWith`, so it is there for an empty
-    page too and the page may be larger than one document, which a `$facet` could not be. It yields no
-    total when it counts nothing.
+    `match` selects the records, see `list_match`. The total is computed by `$unionWith`: unlike with `$facet`, the
+    page may be larger than one document, and an empty page still has a total. When nothing matches, no total is
+    yielded.
     """
     field = _SORT_FIELDS[params.order_by]
     direction = 1 if params.direction == "asc" else -1
-    # An open range on the sort field changes no result. It makes the index of that order apply the other filters to its
-    # keys, instead of fetching each record to look at it. With principals to match, that is already so.
+    # An open range on the sort field does not change the result. It makes the server apply the other filters to the
+    # index keys instead of fetching each record. With principals in the match, the server does so anyway.
     page_match = match if "keys.readers" in match else {field: {"$gte": MinKey()}, **match}
     return [
         {"$match": page_match},

@@ -1,4 +1,4 @@
-"""Which trigrams are too common to search by: an estimate from a sample, renewed in the background."""
+"""Which trigrams are too frequent to narrow a search: an estimate from a sample, renewed in the background."""
 
 import asyncio
 import logging
@@ -10,20 +10,20 @@ from fastapi import Depends, Request
 
 from documents import ModelRecord
 from documents.derived_keys import grams
-from service.database import Database
+from service.database.client import Database
 
 log = logging.getLogger("modeldeck")
 
 SAMPLE_SIZE = 2000
-# Fetching and checking a candidate costs several times what one record costs in a scan of index keys, so a trigram
-# that more than this share of all records hold does not pay.
+# Fetching and checking a candidate costs several times as much as one record in a scan of index keys, so a trigram
+# that occurs in more than this share of all records makes a search slower.
 COMMON_SHARE = 0.2
 MAX_GRAMS = 2
 RENEW_SECONDS = 60.0
 
 
 class SearchStatistics:
-    """Chooses the trigrams of a search term that narrow the search most; with no sample, trusts them all."""
+    """Chooses the trigrams of a search term that narrow the search most; without a sample, all are considered rare."""
 
     def __init__(self, counts: Counter[str] | None = None, sampled: int = 0) -> None:
         self._counts: Counter[str] = counts or Counter()
@@ -31,7 +31,7 @@ class SearchStatistics:
 
     @classmethod
     def of(cls, records: Iterable[Iterable[str]]) -> "SearchStatistics":
-        """Make an estimate from the trigram lists of sampled records."""
+        """Return the estimate from the trigram lists of sampled records."""
         counts: Counter[str] = Counter()
         sampled = 0
         for record in records:
@@ -40,7 +40,7 @@ class SearchStatistics:
         return cls(counts, sampled)
 
     def narrowing(self, folded_term: str) -> list[str]:
-        """Return up to two trigrams of a folded term, the rarest first; none when none would narrow enough."""
+        """Return up to two trigrams of a folded term, the rarest first; none when all are too frequent."""
         limit = COMMON_SHARE * self._sampled
         usable = [gram for gram in grams(folded_term) if not self._sampled or self._counts[gram] <= limit]
         return sorted(usable, key=lambda gram: (self._counts[gram], gram))[:MAX_GRAMS]
@@ -50,7 +50,7 @@ SAMPLE_PIPELINE: list[dict[str, Any]] = [{"$sample": {"size": SAMPLE_SIZE}}, {"$
 
 
 class SearchStatisticsMonitor:
-    """Holds the latest estimate. It decides only how a search is run, never what it finds."""
+    """Holds the latest estimate, which affects only how fast a search is, never its result."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -62,17 +62,17 @@ class SearchStatisticsMonitor:
         self.latest = SearchStatistics.of(record.get("keys", {}).get("grams", ()) for record in sample)
 
     async def run(self) -> None:
-        """Renew the estimate for ever; a failure keeps the last one and is logged."""
+        """Renew the estimate again and again; after a failure, which is logged, the last one is kept."""
         while True:
             try:
                 await self.renew()
-            except Exception as error:  # whatever it was, searches go on with the last estimate
-                log.warning("the search statistics were not renewed: %s", type(error).__name__)
+            except Exception as error:  # searches continue with the last estimate
+                log.warning("could not renew the search statistics: %s", type(error).__name__)
             await asyncio.sleep(RENEW_SECONDS)
 
 
 async def get_search_statistics(request: Request) -> SearchStatistics:
-    """Return the latest search statistics of the service that answers `request`."""
+    """Return the latest search statistics of the app that handles `request`."""
     monitor: SearchStatisticsMonitor = request.app.state.search_statistics
     return monitor.latest
 

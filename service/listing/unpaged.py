@@ -1,4 +1,4 @@
-"""All that a caller may see, without pages: the models one after another, and the names of their tags."""
+"""Listings without pages: all models that a caller may read as a stream, and the names of their tags."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
@@ -7,35 +7,25 @@ from documents import ModelRecord
 from service.auth import access_rule
 from service.auth.access_rule import Match
 from service.auth.authentication import Caller
-from service.database import Database
-from service.errors import NotFoundError
+from service.database.client import Database
 from service.models.item import ITEM_STAGES, render_item
 
-# A batch is in memory as a whole, and a record can have 500 KB.
+# A whole batch is in memory, and a record can have 500 KB.
 BATCH = 25
 
 
 async def items(
     database: Database, caller: Caller, match: Match, *, readers_see_params: bool
 ) -> AsyncIterator[Sequence[Mapping[str, Any]]]:
-    """Yield what matches and the caller may read, as the API shows it, in order of id and in batches."""
-    # No route takes another id than a text.
+    """Yield the matching models that the caller may read, as the API shows them, in order of id and in batches."""
+    # Ids that are not text can't be addressed by any route.
     query = {"$and": [access_rule.readable(caller), match, {"_id": {"$type": "string"}}]}
     async for batch in database.aggregate_batches(ModelRecord, query, ITEM_STAGES, size=BATCH):
         yield [render_item(record, caller, readers_see_params=readers_see_params) for record in batch]
 
 
-async def require_readable(database: Database, caller: Caller, model_ids: Sequence[str]) -> None:
-    """Raise NotFoundError, which names them, when some of the models are absent or hidden from the caller."""
-    query = {**access_rule.readable(caller), "_id": {"$in": list(model_ids)}}
-    found = {record["_id"] for record in await database.find(ModelRecord, query, fields=["_id"])}
-    missing = [model_id for model_id in dict.fromkeys(model_ids) if model_id not in found]
-    if missing:
-        raise NotFoundError(f"These models do not exist, or are not shared with you: {', '.join(missing)}")
-
-
 async def tags(database: Database, caller: Caller) -> list[str]:
-    """Return the names of all tags of the models that the caller may read, in order of code points."""
+    """Return the names of all tags of the models that the caller may read, ordered by code point."""
     pipeline: list[dict[str, Any]] = [
         {"$match": {**access_rule.readable(caller), "keys.tags": {"$ne": []}}},
         {"$project": {"tag": "$meta.tags.name"}},

@@ -1,4 +1,4 @@
-"""The same change made to many records: each one changes for itself, and tells what became of it."""
+"""One change applied to many records: each record succeeds or fails on its own and gets its own result."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
@@ -7,22 +7,22 @@ from enum import StrEnum
 from documents import ModelRecord
 from documents.revision import Change
 from service.auth.access_rule import Match
-from service.database import Database
+from service.database.client import Database
 from service.database.errors import MALFORMED_DETAIL, DatabaseError, refused_fields
 from service.database.exact_bson import Record, same_content
 from service.errors import BusyError, TooLargeError
 from service.models.record import CONTENT_FIELDS, Content, require_storable
 from service.models.shape_check import malformed_fields
-from service.models.store import LostRaceError, PlannedWrite, retry_serialized, store
+from service.models.store import LostRaceError, PlannedWrite, retry_serialized, store_planned
 
-# One transaction each. A record and its two copies in the revision can have 500 KB each.
+# Records in one transaction. A record and its two copies in the revision can have 500 KB each.
 BATCH = 100
-NOT_TRIED = "The database did not answer in time; whether this model was changed is not known."
-CONTENDED = "This model is being changed by others all the time; try again later."
+RESULT_UNKNOWN = "The database did not answer in time; it is not known whether this model was changed."
+CONTENDED = "Others keep changing this model; try again later."
 
 
 class RecordStatus(StrEnum):
-    """What became of one record."""
+    """The result of the change of one record, in a word."""
 
     CHANGED = "changed"
     UNCHANGED = "unchanged"
@@ -32,7 +32,7 @@ class RecordStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class RecordResult:
-    """What became of one record: its version, if it is there, and why it failed, if it did."""
+    """The result of the change of one record: its version, if it exists, and why the change failed, if it did."""
 
     model_id: str
     status: RecordStatus
@@ -42,64 +42,64 @@ class RecordResult:
 
 @dataclass(frozen=True, slots=True)
 class BulkChange:
-    """A change that somebody wants of many records.
+    """A change of many records, requested by the user `by`.
 
-    `allowed` is the match fragment that must hold of a record at the moment when it is changed, `amend` says what a
-    record shall say, and `by` is the user who wants it.
+    `condition` is the match fragment that must hold of a record at the moment when it is changed; `new_content`
+    returns the fields to change in a record, with their new values.
     """
 
     change: Change
     by: str | None
-    allowed: Match
-    amend: Callable[[Record], Content]
+    condition: Match
+    new_content: Callable[[Record], Content]
 
 
-async def change_where(database: Database, query: Match, wish: BulkChange) -> AsyncIterator[list[RecordResult]]:
-    """Change all records that match, in order of id; yield what became of them, batch by batch."""
-    # No route takes another id than a text.
-    named = {"$and": [query, {"_id": {"$type": "string"}}]}
-    async for batch in database.batches(ModelRecord, named, fields=["_id"], size=BATCH):
-        outcomes = await change_each(database, [record["_id"] for record in batch], wish)
-        yield outcomes
-        if outcomes[-1].detail == NOT_TRIED:
+async def change_matching(database: Database, query: Match, bulk: BulkChange) -> AsyncIterator[list[RecordResult]]:
+    """Change all records that match, in order of id, and yield the results batch by batch."""
+    # Ids that are not text can't be addressed by any route.
+    addressable = {"$and": [query, {"_id": {"$type": "string"}}]}
+    async for batch in database.batches(ModelRecord, addressable, fields=["_id"], size=BATCH):
+        results = await change_models(database, [record["_id"] for record in batch], bulk)
+        yield results
+        if results[-1].detail == RESULT_UNKNOWN:
             return
 
 
-async def change_each(database: Database, model_ids: Sequence[str], wish: BulkChange) -> list[RecordResult]:
-    """Change these records; return what became of each, in the same order."""
-    outcomes: list[RecordResult] = []
+async def change_models(database: Database, model_ids: Sequence[str], bulk: BulkChange) -> list[RecordResult]:
+    """Change these records and return their results in the same order."""
+    results: list[RecordResult] = []
     for start in range(0, len(model_ids), BATCH):
         try:
-            outcomes += await _batch(database, model_ids[start : start + BATCH], wish)
+            results += await _change_batch(database, model_ids[start : start + BATCH], bulk)
         except DatabaseError:
-            if not outcomes:
+            if not results:
                 raise
-            # What was changed before must be told.
-            return outcomes + [
-                RecordResult(model_id, RecordStatus.FAILED, detail=NOT_TRIED) for model_id in model_ids[start:]
+            # The caller must learn what was changed before the failure.
+            return results + [
+                RecordResult(model_id, RecordStatus.FAILED, detail=RESULT_UNKNOWN) for model_id in model_ids[start:]
             ]
-    return outcomes
+    return results
 
 
-async def _batch(database: Database, model_ids: Sequence[str], wish: BulkChange) -> list[RecordResult]:
+async def _change_batch(database: Database, model_ids: Sequence[str], bulk: BulkChange) -> list[RecordResult]:
     try:
-        return await _together(database, model_ids, wish)
+        return await _change_together(database, model_ids, bulk)
     except LostRaceError:
-        # One of them is in demand: only that one need be tried again and again.
-        return [await _alone(database, model_id, wish) for model_id in model_ids]
+        # Only the contended records need retries.
+        return [await _change_one(database, model_id, bulk) for model_id in model_ids]
     except DatabaseError as error:
-        # Of a record that others wrote malformed in a way that only the database sees, the others know nothing.
+        # A record that only the validator finds malformed must not fail the others.
         if refused_fields(error) is None or database.transacting:
             raise
-        return [await _alone(database, model_id, wish) for model_id in model_ids]
+        return [await _change_one(database, model_id, bulk) for model_id in model_ids]
 
 
-async def _alone(database: Database, model_id: str, wish: BulkChange) -> RecordResult:
-    outcomes: list[RecordResult] = []
+async def _change_one(database: Database, model_id: str, bulk: BulkChange) -> RecordResult:
+    results: list[RecordResult] = []
 
     async def attempt() -> bool:
         try:
-            outcomes[:] = await _together(database, [model_id], wish)
+            results[:] = await _change_together(database, [model_id], bulk)
         except LostRaceError:
             return False
         return True
@@ -111,43 +111,44 @@ async def _alone(database: Database, model_id: str, wish: BulkChange) -> RecordR
     except DatabaseError as error:
         if (fields := refused_fields(error)) is None:
             raise
-        return RecordResult(model_id, RecordStatus.FAILED, detail=malformed(fields) if fields else MALFORMED_DETAIL)
-    return outcomes[0]
+        detail = malformed_detail(fields) if fields else MALFORMED_DETAIL
+        return RecordResult(model_id, RecordStatus.FAILED, detail=detail)
+    return results[0]
 
 
-async def _together(database: Database, model_ids: Sequence[str], wish: BulkChange) -> list[RecordResult]:
-    found = await database.find(ModelRecord, {"$and": [wish.allowed, {"_id": {"$in": list(model_ids)}}]})
+async def _change_together(database: Database, model_ids: Sequence[str], bulk: BulkChange) -> list[RecordResult]:
+    found = await database.find(ModelRecord, {"$and": [bulk.condition, {"_id": {"$in": list(model_ids)}}]})
     records = {record["_id"]: record for record in found}
-    outcomes: dict[str, RecordResult] = {}
+    results: dict[str, RecordResult] = {}
     planned: list[PlannedWrite] = []
     for model_id in model_ids:
-        decided = _decide(model_id, records.get(model_id), wish)
-        if isinstance(decided, PlannedWrite):
-            planned.append(decided)
+        decision = _decide(model_id, records.get(model_id), bulk)
+        if isinstance(decision, PlannedWrite):
+            planned.append(decision)
         else:
-            outcomes[model_id] = decided
-    versions = await store(database, planned, wish.by) if planned else []
+            results[model_id] = decision
+    versions = await store_planned(database, planned, bulk.by) if planned else []
     for item, version in zip(planned, versions, strict=True):
-        outcomes[item.model_id] = RecordResult(item.model_id, RecordStatus.CHANGED, version)
-    return [outcomes[model_id] for model_id in model_ids]
+        results[item.model_id] = RecordResult(item.model_id, RecordStatus.CHANGED, version)
+    return [results[model_id] for model_id in model_ids]
 
 
-def _decide(model_id: str, record: Record | None, wish: BulkChange) -> PlannedWrite | RecordResult:
+def _decide(model_id: str, record: Record | None, bulk: BulkChange) -> PlannedWrite | RecordResult:
     if record is None:
         return RecordResult(model_id, RecordStatus.NOT_FOUND)
-    if unsound := malformed_fields(record, with_params=True):
-        return RecordResult(model_id, RecordStatus.FAILED, detail=malformed(unsound))
+    if malformed := malformed_fields(record, with_params=True):
+        return RecordResult(model_id, RecordStatus.FAILED, detail=malformed_detail(malformed))
     before = {field: record[field] for field in CONTENT_FIELDS}
-    said = {**before, **wish.amend(record)}
-    if same_content(before, said):
+    after = {**before, **bulk.new_content(record)}
+    if same_content(before, after):
         return RecordResult(model_id, RecordStatus.UNCHANGED, record["version"])
     try:
-        require_storable(said)
+        require_storable(after)
     except TooLargeError as error:
         return RecordResult(model_id, RecordStatus.FAILED, record["version"], error.detail)
-    return PlannedWrite(model_id, wish.change, record, said)
+    return PlannedWrite(model_id, bulk.change, record, after)
 
 
-def malformed(fields: Sequence[str]) -> str:
-    """Return a sentence about a record that the service can't change."""
+def malformed_detail(fields: Sequence[str]) -> str:
+    """Return the error message about a record that the service can't change."""
     return f"This model was written past the service and is malformed: {', '.join(fields)}."

@@ -1,64 +1,67 @@
-"""Grants as clients ask for them, made into grants as they are stored."""
+"""From the grants in a request to grants as they are stored."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from documents.grant import grant_id
 from service.database.exact_bson import Record
-from service.models.schemas import GrantForm
+from service.models.schemas import GrantInput
 
 Grants = Sequence[Mapping[str, Any]]
 
 
-def asked_grants(model_id: str, forms: Sequence[GrantForm]) -> list[dict[str, Any]]:
-    """Return the grants that are asked for, without repetitions, each with its id."""
-    named = list(dict.fromkeys(map(_named, forms)))
-    # The forms are checked already; there can be very many.
+def build_grants(model_id: str, forms: Sequence[GrantInput]) -> list[dict[str, Any]]:
+    """Return the requested grants as they are stored: without repetitions, each with its id."""
+    unique = list(dict.fromkeys(map(_fields_of, forms)))
+    # Not built through the document class: the forms are checked already, and there can be very many.
     return [
-        {"id": grant_id(model_id, *name), "principal_type": name[0], "principal_id": name[1], "permission": name[2]}
-        for name in named
+        {"id": grant_id(model_id, *named), "principal_type": named[0], "principal_id": named[1], "permission": named[2]}
+        for named in unique
     ]
 
 
-def replaced_grants(asked: Grants, record: Record) -> list[Mapping[str, Any]]:
-    """Return the grants that a record shall have, those that it has already as they are; all, if that changes none."""
-    held = {_key(grant): grant for grant in record["access_grants"]}
-    if {_key(grant) for grant in asked} == held.keys():
+def replace_grants(wanted: Grants, record: Record) -> list[Mapping[str, Any]]:
+    """Return the new grants of a record; those that it has already are kept as stored.
+
+    When both sets are equal, the stored list is returned, so that nothing counts as changed.
+    """
+    stored = {_hashable(grant): grant for grant in record["access_grants"]}
+    if {_hashable(grant) for grant in wanted} == stored.keys():
         return list(record["access_grants"])
-    return [held.get(_key(grant), grant) for grant in asked]
+    return [stored.get(_hashable(grant), grant) for grant in wanted]
 
 
-class Amendment:
-    """What shall be taken away from records and what shall be given, looked up quickly however much it is.
+class GrantChanges:
+    """Grants to remove from records and grants to add, indexed so that very many of them are found quickly.
 
-    What is removed names a principal; without a permission, all of that principal's grants go.
+    A removal names a principal; without a permission, it removes all grants to that principal.
     """
 
-    def __init__(self, removed: Sequence[Mapping[str, Any]], added: Sequence[GrantForm]) -> None:
+    def __init__(self, removed: Sequence[Mapping[str, Any]], added: Sequence[GrantInput]) -> None:
         self._removed = {(one["principal_type"], one["principal_id"], one["permission"]) for one in removed}
-        self._added = {_named(form): form for form in added}
+        self._added = {_fields_of(form): form for form in added}
 
-    def of(self, record: Record) -> list[Mapping[str, Any]]:
-        """Return a record's grants without those removed, then those added that it does not have."""
+    def apply(self, record: Record) -> list[Mapping[str, Any]]:
+        """Return a record's grants without the removed ones, followed by the added ones that it does not have."""
         kept = [grant for grant in record["access_grants"] if not self._removes(grant)]
-        held = {_identity(grant) for grant in kept}
-        lacking = [form for named, form in self._added.items() if named not in held]
-        return kept + asked_grants(record["_id"], lacking)
+        present = {_stored_fields(grant) for grant in kept}
+        missing = [form for named, form in self._added.items() if named not in present]
+        return kept + build_grants(record["_id"], missing)
 
     def _removes(self, grant: Mapping[str, Any]) -> bool:
-        kind, principal_id, permission = _identity(grant)
+        kind, principal_id, permission = _stored_fields(grant)
         return not self._removed.isdisjoint({(kind, principal_id, permission), (kind, principal_id, None)})
 
 
-def _named(form: GrantForm) -> tuple[str, str, str]:
+def _fields_of(form: GrantInput) -> tuple[str, str, str]:
     return str(form.principal_type), form.principal_id, str(form.permission)
 
 
-def _identity(grant: Any) -> tuple[Any, ...]:
+def _stored_fields(grant: Any) -> tuple[Any, ...]:
     values = grant if isinstance(grant, Mapping) else {}
     return tuple(values.get(field) for field in ("principal_type", "principal_id", "permission"))
 
 
-def _key(grant: Any) -> str:
-    # What others have written into a record need not be fit for a set.
-    return repr(_identity(grant))
+def _hashable(grant: Any) -> str:
+    # Fields that were written past the service may hold values that can't be hashed.
+    return repr(_stored_fields(grant))

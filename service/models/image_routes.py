@@ -5,16 +5,15 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Response
+from fastapi import APIRouter, Query, Response
 
 from documents import ModelRecord
 from documents.image import INLINE_KINDS, REMOTE, image_problem, in_ascii, inline_image
 from service.auth import access_rule
 from service.errors import NotFoundError
 from service.http.dependencies import CallerDependency, ContextDependency
-from service.http.etags import DOCUMENTED_TAGS, EXAMPLE_TAG, KnownETags, tagged_response
+from service.http.etags import EXAMPLE_TAG, KnownETags, tagged_response
 from service.http.problems import COMMON_FAILURES, documented_header, documented_problems
-from service.http.query_params import documented, query_dependency
 from service.models import operations
 from service.models.item import META_DEFAULTS
 from service.models.routes import ModelParams
@@ -57,42 +56,33 @@ _ANSWERS: dict[int | str, dict[str, Any]] = {
 }
 
 
-def image_router(*, lenient: bool) -> APIRouter:
-    """Return the route of images, for the strict front door or for the compatibility door."""
-    router = APIRouter(prefix="/models", tags=["models"])
-    params_dependency = query_dependency(ModelParams, lenient=lenient)
+router = APIRouter(prefix="/models", tags=["models"])
 
-    @router.get(
-        "/model/profile/image",
-        response_class=Response,
-        responses=_ANSWERS,
-        openapi_extra={"parameters": [*documented(ModelParams), DOCUMENTED_TAGS]},
-    )
-    async def get_image(
-        caller: CallerDependency,
-        params: Annotated[ModelParams, Depends(params_dependency)],
-        context: ContextDependency,
-        known: KnownETags = None,
-    ) -> Response:
-        """Return the image of a model, or redirect to it.
 
-        A model that is hidden from the caller is answered like one that does not exist. For an image that is not safe
-        to show, the answer is 404 with the reason.
-        """
-        match = {"_id": params.id, **access_rule.readable(caller)}
-        found = await context.database.find(ModelRecord, match, fields=[f"meta.{_FIELD}"])
-        if not found:
-            raise NotFoundError(operations.HIDDEN)
-        url = _safe_image(found[0])
-        if inline := inline_image(url):
-            kind, image = inline
-            return tagged_response(image, f"image/{kind}", {**_FOR_ONE_CALLER, **_INERT}, known)
-        if url.startswith(REMOTE) and not context.settings.image_redirects:
-            raise NotFoundError(ELSEWHERE)
-        headers = {**_FOR_ONE_CALLER, "Location": in_ascii(url)}
-        return Response(status_code=HTTPStatus.TEMPORARY_REDIRECT, headers=headers)
+@router.get("/model/profile/image", response_class=Response, responses=_ANSWERS)
+async def get_image(
+    caller: CallerDependency,
+    params: Annotated[ModelParams, Query()],
+    context: ContextDependency,
+    known: KnownETags = None,
+) -> Response:
+    """Return the image of a model, or redirect to it.
 
-    return router
+    A model that is hidden from the caller is answered like one that does not exist. For an image that is not safe
+    to show, the answer is 404 with the reason.
+    """
+    match = {"_id": params.id, **access_rule.readable(caller)}
+    found = await context.database.find(ModelRecord, match, fields=[f"meta.{_FIELD}"])
+    if not found:
+        raise NotFoundError(operations.HIDDEN)
+    url = _safe_image(found[0])
+    if inline := inline_image(url):
+        kind, image = inline
+        return tagged_response(image, f"image/{kind}", {**_FOR_ONE_CALLER, **_INERT}, known)
+    if url.startswith(REMOTE) and not context.settings.image_redirects:
+        raise NotFoundError(ELSEWHERE)
+    headers = {**_FOR_ONE_CALLER, "Location": in_ascii(url)}
+    return Response(status_code=HTTPStatus.TEMPORARY_REDIRECT, headers=headers)
 
 
 def _safe_image(record: Mapping[str, Any]) -> str:
@@ -107,10 +97,10 @@ def _safe_image(record: Mapping[str, Any]) -> str:
 _FAVICON = Path(__file__).with_name("static").joinpath("favicon.png").read_bytes()
 _HEADERS = {"X-Content-Type-Options": "nosniff", "Cache-Control": "public, max-age=86400"}
 
-router = APIRouter(prefix="/static", include_in_schema=False)
+static_router = APIRouter(prefix="/static", include_in_schema=False)
 
 
-@router.get("/favicon.png")
+@static_router.get("/favicon.png")
 async def get_favicon(known: KnownETags = None) -> Response:
     """Return the default image, to whoever asks."""
     return tagged_response(_FAVICON, "image/png", _HEADERS, known)

@@ -3,10 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import BaseModel, Field
-
 from documents import User
-from documents.grant import Permission, PrincipalType
 from service.auth import access_rule
 from service.auth.authentication import Caller
 from service.clock import epoch_seconds
@@ -14,11 +11,11 @@ from service.database.exact_bson import Record
 from service.models.record import Content, changed_fields
 from service.models.shape_check import well_formed_grants
 
-# What `meta` always has in an answer, for records that were stored without.
+# Fields of `meta` that every response has, with their values for records that lack them.
 META_DEFAULTS: dict[str, Any] = {"profile_image_url": "/static/favicon.png", "description": "", "capabilities": {}}
 
 
-# What a record needs to be shown. Of its keys, `writers` tells `write_access`; the others only serve the search.
+# The fields that a response needs. `keys.writers` decides `write_access`; the other derived keys only serve search.
 ITEM_STAGES: list[dict[str, Any]] = [
     {"$lookup": {"from": User.Settings.name, "localField": "user_id", "foreignField": "_id", "as": "owner"}},
     {
@@ -46,88 +43,37 @@ ITEM_STAGES: list[dict[str, Any]] = [
 ]
 
 
-class GrantShape(BaseModel):
-    """One access grant."""
-
-    id: str = Field(examples=["43114972-2dab-58d0-a43a-27ef223e89a6"])
-    principal_type: PrincipalType = Field(examples=["group"])
-    principal_id: str = Field(
-        description="The id of a user or group; `*` with `user` is everyone.", examples=["g-platform"]
-    )
-    permission: Permission = Field(description="`write` includes `read`.")
-
-
-class OwnerShape(BaseModel):
-    """The owner of a model, as it is now."""
-
-    id: str = Field(examples=["u-anna"])
-    name: str = Field(examples=["Anna Kowalska"])
-    email: str = Field(examples=["anna.kowalska@example.com"])
-
-
-# Documents the answer, which is not validated again on its way out.
-class ItemShape(BaseModel):
-    """One model."""
-
-    id: str = Field(description="It may contain `/` and `:`.", examples=["sql-tuning"])
-    user_id: str = Field(description="The owner.", examples=["u-anna"])
-    base_model_id: str | None = Field(
-        description="The model that this one configures; null for a base model.", examples=["openai/gpt-4o"]
-    )
-    name: str = Field(examples=["SQL Tuning"])
-    params: dict[str, Any] = Field(
-        description="`{}` without write access, since it holds system prompts.", examples=[{"temperature": 0.1}]
-    )
-    meta: dict[str, Any] = Field(
-        description="Always has `profile_image_url`, `description` and `capabilities`.",
-        examples=[
-            {
-                "profile_image_url": META_DEFAULTS["profile_image_url"],
-                "description": "Reads query plans and proposes indexes.",
-                "capabilities": {"function_calling": True},
-                "tags": [{"name": "sql"}],
-            }
-        ],
-    )
-    access_grants: list[GrantShape]
-    is_active: bool
-    write_access: bool = Field(description="Whether the caller may change it.")
-    user: OwnerShape | None = Field(description="The owner; null when they do not exist any more.")
-    version: int = Field(description="Counts the changes; the `ETag`.", examples=[3])
-    created_at: int = Field(description="Seconds since 1970, UTC.", examples=[1774109455])
-    updated_at: int = Field(description="Seconds since 1970, UTC.", examples=[1778845140])
-
-
 def render_item(record: Mapping[str, Any], caller: Caller, *, readers_see_params: bool) -> dict[str, Any]:
     """Return one record, with its `owner` looked up, as the API shows it to `caller`.
 
-    One that others have written with fields missing is shown with defaults: it must not take the whole
-    page with it.
+    Missing fields of a record that was written past the service get defaults, so that it does not break the page.
     """
     write_access = access_rule.can_write(caller, record)
     return {
-        **_said(record),
+        **_content(record),
         **({} if write_access or readers_see_params else {"params": {}}),
         "meta": _shown_meta(record),
         "write_access": write_access,
         "user": owner_of(record),
-        **_counted(record),
+        **_version_and_times(record),
     }
 
 
 def plain_item(record: Mapping[str, Any], *, with_params: bool) -> dict[str, Any]:
-    """Return one record as it is moved elsewhere: no more than it says, and `meta` as it is stored."""
-    said = {**_said(record), "access_grants": well_formed_grants(record)}
-    return {name: value for name, value in said.items() if with_params or name != "params"} | _counted(record)
+    """Return one record as it is exported: only its content, with `meta` as stored."""
+    content = {**_content(record), "access_grants": well_formed_grants(record)}
+    if not with_params:
+        del content["params"]
+    return content | _version_and_times(record)
 
 
 def owner_of(record: Mapping[str, Any]) -> dict[str, Any] | None:
-    """Return the `owner` that was looked up; None when they do not exist any more."""
+    """Return the `owner` that was looked up; None when they no longer exist."""
     owner = next((owner for owner in record.get("owner", ()) if owner.get("leaving") is not True), None)
     return {"id": owner["_id"], "name": owner.get("name"), "email": owner.get("email")} if owner else None
 
 
-def _said(record: Mapping[str, Any]) -> dict[str, Any]:
+def _content(record: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "id": record["_id"],
         "user_id": record.get("user_id"),
@@ -140,7 +86,7 @@ def _said(record: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _counted(record: Mapping[str, Any]) -> dict[str, Any]:
+def _version_and_times(record: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "version": record.get("version", 0),
         "created_at": epoch_seconds(record.get("created_at")),
@@ -157,8 +103,8 @@ def _shown_meta(record: Mapping[str, Any]) -> dict[str, Any]:
     return meta | {key: META_DEFAULTS[key] for key in META_DEFAULTS if key not in meta}
 
 
-def as_stored(said: Content, record: Record) -> Content:
-    """Return what is said of a record, with its `meta` as stored if it is sent back just as it was shown."""
-    if "meta" not in said or changed_fields({"meta": said["meta"]}, {"meta": _shown_meta(record)}):
-        return said
-    return {**said, "meta": record["meta"]}
+def as_stored(content: Content, record: Record) -> Content:
+    """Return new content, with the stored `meta` if the client sent it back as it was shown, with defaults."""
+    if "meta" not in content or changed_fields({"meta": content["meta"]}, {"meta": _shown_meta(record)}):
+        return content
+    return {**content, "meta": record["meta"]}

@@ -1,10 +1,10 @@
-"""A whole model record from what people say of it: the one place where stored records are put together."""
+"""Building a whole model record from its content: the one place where stored records are put together."""
 
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from documents.derived_keys import OwnerFacts, record_derived_keys
+from documents.derived_keys import OwnerFields, record_derived_keys
 from documents.grant import AccessGrant
 from documents.model import MAX_RECORD_BYTES
 from service.database.exact_bson import Record, document_size, int64, same_content
@@ -12,31 +12,31 @@ from service.errors import TooLargeError
 
 Content = Mapping[str, Any]
 
-# All that people can say of a record, in the order in which it is stored.
+# The fields that clients can set, in the order in which they are stored.
 CONTENT_FIELDS = ("user_id", "base_model_id", "name", "params", "meta", "access_grants", "is_active")
 
 
 def build_record(
     model_id: str,
-    said: Content,
+    content: Content,
     *,
     version: int,
     created_at: datetime,
     updated_at: datetime,
-    owner: OwnerFacts | None,
+    owner: OwnerFields | None,
 ) -> Record:
-    """Return a record as it is stored, keys included; `said` holds plain values for all of `SAID`."""
+    """Return a record as it is stored, derived keys included; `content` has plain values for all `CONTENT_FIELDS`."""
     keys = record_derived_keys(
-        user_id=said["user_id"],
-        name=said["name"],
-        base_model_id=said["base_model_id"],
-        meta=said["meta"],
-        grants=[AccessGrant.model_construct(**grant) for grant in said["access_grants"]],
+        user_id=content["user_id"],
+        name=content["name"],
+        base_model_id=content["base_model_id"],
+        meta=content["meta"],
+        grants=[AccessGrant.model_construct(**grant) for grant in content["access_grants"]],
         owner=owner,
     )
     return {
         "_id": model_id,
-        **{field: said[field] for field in CONTENT_FIELDS},
+        **{field: content[field] for field in CONTENT_FIELDS},
         "version": int64(version),
         "created_at": created_at,
         "updated_at": updated_at,
@@ -45,9 +45,9 @@ def build_record(
 
 
 def changed_fields(before: Content, after: Content) -> list[str]:
-    """Return the names of the fields that are not the same, or not there, on both sides."""
+    """Return the names of the fields that differ, or that only one side has."""
     if before.keys() == after.keys() and same_content(dict(before), {name: after[name] for name in before}):
-        # As most are, in an import that is repeated.
+        # The usual case when an import is repeated.
         return []
     names = dict.fromkeys([*before, *after])
     return [name for name in names if not _same(before, after, name)]
@@ -57,12 +57,12 @@ def _same(before: Content, after: Content, name: str) -> bool:
     return name in before and name in after and same_content({name: before[name]}, {name: after[name]})
 
 
-def require_storable(said: Content) -> int:
-    """Return the size in bytes of what is said of a record; raise TooLargeError beyond the limit.
+def require_storable(content: Content) -> int:
+    """Return the size of the content as BSON in bytes.
 
-    Raises ValueError for what can't be stored at all.
+    Raises TooLargeError beyond the limit, and ValueError for content that BSON can't represent.
     """
-    size = document_size(dict(said))
+    size = document_size(dict(content))
     if size > MAX_RECORD_BYTES:
         raise TooLargeError(f"The record has {size:,} bytes as BSON; at most {MAX_RECORD_BYTES:,} are allowed.")
     return size

@@ -1,16 +1,17 @@
-"""What clients may say of a model, route by route."""
+"""What clients send to the routes of models, and what the responses look like."""
 
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StrictBool, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, model_validator
 
 from documents.freeform import FreeForm
 from documents.grant import Permission, PrincipalType
 from documents.image import image_problem
 from documents.model import BaseModelId, Meta, Name, no_base_of_itself
 from documents.text import STORABLE, Identifier
-from service.http.form import Form, each
 from service.http.json_schema import NEVER_NULL, Schema, echoing, or_null
+from service.http.strict_model import StrictModel, list_of
+from service.models.item import META_DEFAULTS
 
 ECHOED_IN_GRANTS = ("id", "resource_type", "resource_id", "created_at")
 GRANT: dict[str, Any] = {"principal_type": "group", "principal_id": "g-platform", "permission": "read"}
@@ -19,19 +20,19 @@ META = (
     "Any JSON object; kept exactly. `tags` is a list of text or of `{name}`, and `profile_image_url` an image as a "
     "`data:` URL, an `https://` address, or a path below `/static/`."
 )
-_SAID_PARAMS = {"system": "Read the query plan.", "temperature": 0.1}
-_SAID_META = {"description": "Reads query plans and proposes indexes.", "tags": ["sql"]}
+_EXAMPLE_PARAMS = {"system": "Read the query plan.", "temperature": 0.1}
+_EXAMPLE_META = {"description": "Reads query plans and proposes indexes.", "tags": ["sql"]}
 
 
 def without_echo(grant: Any) -> Any:
-    """Return a grant without what existing clients send back inside it, as they got it."""
+    """Return a grant without the fields that clients of Open WebUI send back in it."""
     if not isinstance(grant, dict):
         return grant
     return {name: value for name, value in grant.items() if name not in ECHOED_IN_GRANTS}
 
 
-class GrantForm(Form):
-    """One grant, as it is asked for."""
+class GrantInput(StrictModel):
+    """A grant to be made."""
 
     model_config = ConfigDict(use_enum_values=True, json_schema_extra=echoing(*ECHOED_IN_GRANTS, example=GRANT))
 
@@ -53,7 +54,7 @@ def _with_safe_image(meta: dict[str, Any]) -> dict[str, Any]:
     return meta
 
 
-# What clients may say; an import keeps a bad image out and takes the rest of the model over.
+# What clients may send. An import that finds a bad image leaves it out instead, and imports the rest of the model.
 ShownMeta = Annotated[Meta, AfterValidator(_with_safe_image)]
 
 
@@ -72,8 +73,8 @@ BaseOfModel = Annotated[
 ]
 
 
-class ModelIdForm(Form):
-    """Names a model, and nothing more."""
+class ModelId(StrictModel):
+    """The id of a model."""
 
     id: Identifier = Field(description="The model's id; it may contain `/` and `:`.", examples=["sql-tuning"])
 
@@ -87,14 +88,14 @@ def _none_without_any(grants: Any) -> Any:
     return [] if grants is None else grants
 
 
-class CreateForm(ModelIdForm):
+class CreateModel(ModelId):
     """A new model."""
 
     base_model_id: BaseOfModel = None
     name: Name = Field(examples=["SQL Tuning"])
-    params: FreeForm = Field(default_factory=dict, description=PARAMS, examples=[_SAID_PARAMS])
-    meta: ShownMeta = Field(default_factory=dict, description=META, examples=[_SAID_META])
-    access_grants: Annotated[list[GrantForm], each(GrantForm), BeforeValidator(_none_without_any)] = Field(
+    params: FreeForm = Field(default_factory=dict, description=PARAMS, examples=[_EXAMPLE_PARAMS])
+    meta: ShownMeta = Field(default_factory=dict, description=META, examples=[_EXAMPLE_META])
+    access_grants: Annotated[list[GrantInput], list_of(GrantInput), BeforeValidator(_none_without_any)] = Field(
         default_factory=list,
         description="Absent, null or empty: only the owner and admins may use it.",
         json_schema_extra=or_null,
@@ -103,34 +104,93 @@ class CreateForm(ModelIdForm):
 
 
 def given(value: Any) -> Any:
-    """Refuse null where leaving out means something else."""
+    """Return the value; raise ValueError for null, because leaving the field out has another meaning."""
     if value is None:
         raise ValueError("must not be null; leave it out to keep what is there")
     return value
 
 
-class UpdateForm(ModelIdForm):
-    """New values for a model; what is left out stays as it is. Grants have a route of their own."""
+class UpdateModel(ModelId):
+    """New values for a model; fields that are left out keep their values. Grants have a route of their own."""
 
     base_model_id: BaseOfModel = None
     name: Annotated[Name | None, AfterValidator(given), NEVER_NULL] = Field(None, examples=["SQL Tuning"])
     params: Annotated[FreeForm | None, AfterValidator(given), NEVER_NULL] = Field(
-        None, description=PARAMS, examples=[_SAID_PARAMS]
+        None, description=PARAMS, examples=[_EXAMPLE_PARAMS]
     )
     meta: Annotated[ShownMeta | None, AfterValidator(given), NEVER_NULL] = Field(
-        None, description=META, examples=[_SAID_META]
+        None, description=META, examples=[_EXAMPLE_META]
     )
     is_active: Annotated[StrictBool | None, AfterValidator(given), NEVER_NULL] = None
 
     @property
-    def said(self) -> dict[str, Any]:
-        """The values that were given."""
+    def content(self) -> dict[str, Any]:
+        """The fields that were given."""
         return self.model_dump(include=self.model_fields_set - {"id"})
 
 
-class AccessForm(ModelIdForm):
-    """All grants that a model shall have."""
+class UpdateAccess(ModelId):
+    """The new grants of a model."""
 
-    access_grants: Annotated[list[GrantForm], each(GrantForm)] = Field(
+    access_grants: Annotated[list[GrantInput], list_of(GrantInput)] = Field(
         description="Empty: only the owner and admins may use it."
     )
+
+
+class Grant(BaseModel):
+    """One access grant."""
+
+    id: str = Field(examples=["43114972-2dab-58d0-a43a-27ef223e89a6"])
+    principal_type: PrincipalType = Field(examples=["group"])
+    principal_id: str = Field(
+        description="The id of a user or group; `*` with `user` is everyone.", examples=["g-platform"]
+    )
+    permission: Permission = Field(description="`write` includes `read`.")
+
+
+class Owner(BaseModel):
+    """The owner of a model, as it is now."""
+
+    id: str = Field(examples=["u-anna"])
+    name: str = Field(examples=["Anna Kowalska"])
+    email: str = Field(examples=["anna.kowalska@example.com"])
+
+
+# Documents the response, which is not validated again before it is sent.
+class Model(BaseModel):
+    """One model."""
+
+    id: str = Field(description="It may contain `/` and `:`.", examples=["sql-tuning"])
+    user_id: str = Field(description="The owner.", examples=["u-anna"])
+    base_model_id: str | None = Field(
+        description="The model that this one configures; null for a base model.", examples=["openai/gpt-4o"]
+    )
+    name: str = Field(examples=["SQL Tuning"])
+    params: dict[str, Any] = Field(
+        description="`{}` without write access, since it holds system prompts.", examples=[{"temperature": 0.1}]
+    )
+    meta: dict[str, Any] = Field(
+        description="Always has `profile_image_url`, `description` and `capabilities`.",
+        examples=[
+            {
+                "profile_image_url": META_DEFAULTS["profile_image_url"],
+                "description": "Reads query plans and proposes indexes.",
+                "capabilities": {"function_calling": True},
+                "tags": [{"name": "sql"}],
+            }
+        ],
+    )
+    access_grants: list[Grant]
+    is_active: bool
+    write_access: bool = Field(description="Whether the caller may change it.")
+    user: Owner | None = Field(description="The owner; null when they no longer exist.")
+    version: int = Field(description="The number of changes so far; the `ETag`.", examples=[3])
+    created_at: int = Field(description="Seconds since 1970, UTC.", examples=[1774109455])
+    updated_at: int = Field(description="Seconds since 1970, UTC.", examples=[1778845140])
+
+
+class ModelPage(BaseModel):
+    """A page of models."""
+
+    items: list[Model]
+    total: int = Field(description="The number of items on all pages.", examples=[1])

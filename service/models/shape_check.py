@@ -1,4 +1,4 @@
-"""Whether a stored record has the shape that the service writes: others can write to the collection too."""
+"""The shape check: whether a stored record, which may be written past the service, is as the service writes it."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -19,9 +19,9 @@ _SHAPE: Mapping[str, tuple[type, ...]] = {
     "updated_at": (datetime,),
 }
 
-_KNOWN = {"_id", "params", "keys", *_SHAPE}
+_DECLARED = {"_id", "params", "keys", *_SHAPE}
 
-# What each part of a grant can be; anything where nothing is said.
+# The values that each field of a grant can have; an empty set allows any text.
 _GRANT: Mapping[str, frozenset[str]] = {
     "id": frozenset(),
     "principal_type": frozenset(PrincipalType),
@@ -31,9 +31,9 @@ _GRANT: Mapping[str, frozenset[str]] = {
 
 
 def malformed_fields(record: Mapping[str, Any], *, with_params: bool = False) -> list[str]:
-    """Return the fields that are missing, of another type than the service writes, or none that it writes at all.
+    """Return the fields that are missing, of a wrong type, or unknown.
 
-    `params`, which can be large and is not always read, is looked at only when asked for.
+    `params` can be large and is not always read, so it is checked only on request.
     """
     shape = {**_SHAPE, "params": (dict,)} if with_params else _SHAPE
     return unknown_fields(record) + [
@@ -47,14 +47,14 @@ def malformed_fields(record: Mapping[str, Any], *, with_params: bool = False) ->
 
 
 def well_formed_grants(record: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the grants of a record that are as the service writes them."""
+    """Return the well-formed grants of a record."""
     grants = record.get("access_grants")
     return [grant for grant in grants if _is_grant(grant)] if isinstance(grants, list) else []
 
 
 def unknown_fields(record: Mapping[str, Any]) -> list[str]:
-    """Return the fields that the service does not write, and that no record of the declared shape has."""
-    return sorted(record.keys() - _KNOWN)
+    """Return the fields that are not part of the declared shape."""
+    return sorted(record.keys() - _DECLARED)
 
 
 def _is_grant(grant: Any) -> bool:

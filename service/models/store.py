@@ -1,4 +1,4 @@
-"""Writing model records: each write conditional on what was read, and stored together with its revision."""
+"""Writing model records: each write is conditional on what was read, and stored together with its revision."""
 
 import asyncio
 import random
@@ -11,133 +11,135 @@ from itertools import count
 from typing import Any
 
 from documents import ModelRecord, Revision
-from documents.derived_keys import OwnerFacts
+from documents.derived_keys import OwnerFields
 from documents.revision import Change
 from service.auth.authentication import Caller
 from service.clock import now
-from service.database import Database, Write, delete_one, insert_one, update_one
+from service.database.client import Database
 from service.database.exact_bson import Record, int64
+from service.database.writes import Write, delete_one, insert_one, update_one
 from service.errors import BusyError
-from service.models.derived_keys import owners, refresh_derived_keys
+from service.models.derived_keys import existing_owners, refresh_derived_keys
 from service.models.record import CONTENT_FIELDS, Content, build_record
 
 ATTEMPTS = 50
 MAX_PAUSE_SECONDS = 0.25
 
-Owners = Mapping[str, OwnerFacts | None]
+# By user id; None for an owner who does not exist.
+Owners = Mapping[str, OwnerFields | None]
 
 
 class LostRaceError(Exception):
-    """Somebody else changed a record since it was read."""
+    """Someone else changed a record since it was read."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedWrite:
-    """One record's change, decided on what was read.
+    """The change of one record, decided on the state that was read.
 
-    `live` is the record as it was read, None for a new one; `said` is what it shall say, None to delete
-    it. The times are those that a record brings along; `version` is the least that a new one shall have. Where
-    there is a `claimant`, a new record can't have the id that somebody else's record had last.
+    `stored` is the record as it was read, None for a new one. `content` is its new content, None to delete it. The
+    times are those of an imported record; `version` is the lowest that a new record may get. `reuse_limited_to`, if
+    set, is the only user whose deleted record may have had the id of a new one before.
     """
 
     model_id: str
     change: Change
-    live: Record | None
-    said: Content | None
+    stored: Record | None
+    content: Content | None
     created_at: datetime | None = None
     updated_at: datetime | None = None
     version: int = 1
-    claimant: str | None = None
+    reuse_limited_to: str | None = None
 
     @property
     def before(self) -> dict[str, Any] | None:
-        """What the record said."""
-        return (
-            None if self.live is None else {field: self.live[field] for field in CONTENT_FIELDS if field in self.live}
-        )
+        """The content before the change."""
+        if self.stored is None:
+            return None
+        return {field: self.stored[field] for field in CONTENT_FIELDS if field in self.stored}
 
     @property
-    def live_version(self) -> int | None:
-        """The version that the record has; None for a new one, and for one written past the service without."""
-        version = None if self.live is None else self.live.get("version")
+    def stored_version(self) -> int | None:
+        """The version of the stored record; None for a new one, and for one written past the service without it."""
+        version = None if self.stored is None else self.stored.get("version")
         return version if isinstance(version, int) else None
 
 
 @dataclass(frozen=True, slots=True)
 class LastRevision:
-    """The last that is recorded of an id: its version, and whose record it was."""
+    """The last recorded revision of a model id: its version, and the owner of the record before it."""
 
     version: int
     owner: Any
 
-    def bars(self, claimant: str | None) -> bool:
-        """Say whether a new record can't have the id, since it was last that of somebody else's."""
-        return claimant is not None and self.owner not in (None, claimant)
+    def forbids_reuse(self, reuse_limited_to: str | None) -> bool:
+        """Return whether the limit forbids a new record of this id, because the last one had another owner."""
+        return reuse_limited_to is not None and self.owner not in (None, reuse_limited_to)
 
 
-def claimant_of(caller: Caller | None) -> str | None:
-    """Return whose an id must have been last for the caller to give it to a new record; None where it may be anybody's.
+def reuse_limit(caller: Caller | None) -> str | None:
+    """Return the user whose deleted records' ids the caller may use again; None when there is no limit.
 
-    Whoever may write a record could delete it otherwise, and put their own in its place. Admins, and whoever has the
-    database itself, may anyway.
+    Without the limit, a user with a write grant could delete a record and put their own in its place. Admins and the
+    command line may do that anyway.
     """
     return None if caller is None or caller.is_admin else caller.user_id
 
 
-async def store(
+async def store_planned(
     database: Database,
     planned: Sequence[PlannedWrite],
     by: str | None,
     *,
     bulk: bool = False,
-    known: Owners | None = None,
+    owners: Owners | None = None,
 ) -> list[int]:
-    """Write all that is planned, or nothing, and return the versions that it made.
+    """Write all planned changes in one transaction, and return the versions that they made.
 
-    `by` is the user who asked for it; `known` is what is known of owners already, however old. Raises LostRaceError
-    when a record is not as it was read, or an id not to be had.
+    `by` is the user who asked for them. `owners` holds owners that were read earlier, which need not be current.
+    Raises LostRaceError, and writes nothing, when a record is not as it was read or an id is not available.
     """
-    known = await owners_of(database, planned, known)
-    versions = await database.in_transaction(lambda: write(database, planned, by, known), bulk=bulk)
-    await follow_owners(database, known)
+    owners = await look_up_owners(database, planned, owners)
+    versions = await database.in_transaction(lambda: write_planned(database, planned, by, owners), bulk=bulk)
+    await refresh_after_renames(database, owners)
     return versions
 
 
-async def owners_of(database: Database, planned: Sequence[PlannedWrite], known: Owners | None = None) -> Owners:
-    """Return what the keys of the planned records hold of their owners; None for one who does not exist.
-
-    What is `known` already is not looked up.
-    """
-    user_ids = {item.said["user_id"] for item in planned if item.said is not None}
-    found = dict(known or {})
-    if unknown := sorted(user_ids - found.keys()):
-        found |= await owners(database, unknown)
+async def look_up_owners(
+    database: Database, planned: Sequence[PlannedWrite], cached: Owners | None = None
+) -> dict[str, OwnerFields | None]:
+    """Return the owners of the planned records; those in `cached` are not read again."""
+    user_ids = {item.content["user_id"] for item in planned if item.content is not None}
+    found = dict(cached or {})
+    if missing := sorted(user_ids - found.keys()):
+        found |= await existing_owners(database, missing)
     return {user_id: found.get(user_id) for user_id in user_ids}
 
 
-async def follow_owners(database: Database, known: Owners) -> None:
-    """Bring the keys of records up to date, if an owner was renamed since `known` was read.
+async def refresh_after_renames(database: Database, owners: Owners) -> None:
+    """Refresh the derived keys of the records of those owners who changed since `owners` was read.
 
-    To be called after records were written with `known`.
+    Call this after writing records with `owners`.
     """
-    fresh = await owners(database, sorted(known))
-    for user_id in known:
-        if fresh.get(user_id) != known[user_id]:
+    current = await existing_owners(database, sorted(owners))
+    for user_id in owners:
+        if current.get(user_id) != owners[user_id]:
             await refresh_derived_keys(database, {"user_id": user_id})
 
 
-async def write(database: Database, planned: Sequence[PlannedWrite], by: str | None, known: Owners) -> list[int]:
-    """Do what `store` does, as a part of the caller's transaction."""
-    ended = await last_recorded(database, [item.model_id for item in planned if item.live_version is None])
-    if any(item.model_id in ended and ended[item.model_id].bars(item.claimant) for item in planned):
+async def write_planned(
+    database: Database, planned: Sequence[PlannedWrite], by: str | None, owners: Owners
+) -> list[int]:
+    """Write like `store_planned`, as a part of the caller's transaction and without the refresh afterwards."""
+    last = await last_revisions(database, [item.model_id for item in planned if item.stored_version is None])
+    if any(item.model_id in last and last[item.model_id].forbids_reuse(item.reuse_limited_to) for item in planned):
         raise LostRaceError
-    versions = [_next_version(item, ended.get(item.model_id)) for item in planned]
+    versions = [_next_version(item, last.get(item.model_id)) for item in planned]
     moment = now()
-    writes = [_write_of(item, version, moment, known) for item, version in zip(planned, versions, strict=True)]
-    revisions = [
-        insert_one(revision(item, version, moment, by)) for item, version in zip(planned, versions, strict=True)
-    ]
-    # Those of one kind are sent together, if they stand together.
+    numbered = list(zip(planned, versions, strict=True))
+    writes = [_record_write(item, version, moment, owners) for item, version in numbered]
+    revisions = [insert_one(build_revision(item, version, moment, by)) for item, version in numbered]
+    # The driver sends adjacent writes of one kind together.
     writes.sort(key=lambda change: type(change).__name__)
     for kind, changes in ((ModelRecord, writes), (Revision, revisions)):
         written, _ = await database.write_many(kind, changes)
@@ -146,11 +148,11 @@ async def write(database: Database, planned: Sequence[PlannedWrite], by: str | N
     return versions
 
 
-async def last_recorded(database: Database, model_ids: Sequence[str]) -> dict[str, LastRevision]:
-    """Return the last that is recorded of each of these ids that has a history.
+async def last_revisions(database: Database, model_ids: Sequence[str]) -> dict[str, LastRevision]:
+    """Return the last revision of each of these ids that has a history.
 
-    A new record goes on from there, where an earlier one of its id ended, so that no version ever means
-    two things.
+    A new record continues the version numbers of earlier records with its id, so that a version never has two
+    meanings.
     """
     if not model_ids:
         return {}
@@ -165,37 +167,37 @@ async def last_recorded(database: Database, model_ids: Sequence[str]) -> dict[st
 
 
 def _next_version(item: PlannedWrite, last: LastRevision | None) -> int:
-    if item.live_version is not None:
-        return item.live_version + 1
+    if item.stored_version is not None:
+        return item.stored_version + 1
     return item.version if last is None else max(item.version, last.version + 1)
 
 
-def _write_of(item: PlannedWrite, version: int, moment: datetime, known: Owners) -> Write:
-    match = {"_id": item.model_id, "version": (item.live or {}).get("version")}
-    if item.said is None:
+def _record_write(item: PlannedWrite, version: int, moment: datetime, owners: Owners) -> Write:
+    match = {"_id": item.model_id, "version": (item.stored or {}).get("version")}
+    if item.content is None:
         return delete_one(match)
-    earlier = {field: _moment((item.live or {}).get(field)) for field in ("created_at", "updated_at")}
-    whole = build_record(
+    earlier = {field: _date_or_none((item.stored or {}).get(field)) for field in ("created_at", "updated_at")}
+    record = build_record(
         item.model_id,
-        item.said,
+        item.content,
         version=version,
         created_at=item.created_at or earlier["created_at"] or moment,
-        # A clock that went back must not make a record older than it was.
+        # A clock that was set back must not make a record look older than before.
         updated_at=item.updated_at or max(moment, earlier["updated_at"] or moment),
-        owner=known.get(item.said["user_id"]),
+        owner=owners.get(item.content["user_id"]),
     )
-    if item.live is None:
-        return insert_one(whole)
-    return update_one(match, {"$set": {name: value for name, value in whole.items() if name != "_id"}})
+    if item.stored is None:
+        return insert_one(record)
+    return update_one(match, {"$set": {name: value for name, value in record.items() if name != "_id"}})
 
 
-def _moment(value: Any) -> datetime | None:
+def _date_or_none(value: Any) -> datetime | None:
     return value if isinstance(value, datetime) else None
 
 
-def revision(item: PlannedWrite, version: int, moment: datetime, by: str | None) -> Record:
-    """Return the revision of a change that made this version."""
-    # Put together by hand, not through the document: imports make very many.
+def build_revision(item: PlannedWrite, version: int, moment: datetime, by: str | None) -> Record:
+    """Return the revision that records the change to this version."""
+    # Built without the document class, since imports create very many.
     return {
         "_id": secrets.token_hex(16),
         "model_id": item.model_id,
@@ -204,18 +206,17 @@ def revision(item: PlannedWrite, version: int, moment: datetime, by: str | None)
         "by": by,
         "change": str(item.change),
         "before": item.before,
-        "after": None if item.said is None else {field: item.said[field] for field in CONTENT_FIELDS},
+        "after": None if item.content is None else {field: item.content[field] for field in CONTENT_FIELDS},
     }
 
 
 async def retry_serialized(database: Database, model_id: str, attempt: Callable[[], Awaitable[bool]]) -> None:
-    """Make attempts at changing one record until one says that it is done; raise BusyError when that takes too long.
+    """Repeat an attempt to change one record until it returns True; raise BusyError after the request timeout.
 
-    Those of this process that want the same record wait for each other, so that others elsewhere are all that
-    can be faster.
+    Attempts of this process on the same record are serialized, so that only other processes can win a race.
     """
     deadline = time.monotonic() + database.timeout
-    async with database.turn(f"model:{model_id}"):
+    async with database.lock_in_process(f"model:{model_id}"):
         for number in count():
             if await attempt():
                 return
@@ -225,5 +226,5 @@ async def retry_serialized(database: Database, model_id: str, attempt: Callable[
 
 
 async def back_off(attempt: int) -> None:
-    """Wait before another attempt: at random, and longer each time, so that many who want one record part."""
+    """Wait before the next attempt, for a random time that grows with each attempt, so that competitors spread out."""
     await asyncio.sleep(random.uniform(0, min(0.002 * 2**attempt, MAX_PAUSE_SECONDS)))  # noqa: S311  # no secret

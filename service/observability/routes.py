@@ -18,19 +18,19 @@ from service.observability.probes import DRAINING
 router = APIRouter(prefix="/health", tags=["health"])
 
 
-class LiveShape(BaseModel):
+class Liveness(BaseModel):
     """The process runs."""
 
     status: str = Field(examples=["up"])
 
 
-class ReadyShape(BaseModel):
+class Readiness(BaseModel):
     """The service can answer."""
 
     status: str = Field(examples=["ready"])
 
 
-@router.get("/live", responses={200: {"model": LiveShape}}, response_model=None)
+@router.get("/live", responses={200: {"model": Liveness}}, response_model=None)
 async def live() -> dict[str, str]:
     """Answer as long as the process runs; the database is not asked."""
     return {"status": "up"}
@@ -38,7 +38,7 @@ async def live() -> dict[str, str]:
 
 @router.get(
     "/ready",
-    responses={200: {"model": ReadyShape}, **documented_problems(HTTPStatus.SERVICE_UNAVAILABLE)},
+    responses={200: {"model": Readiness}, **documented_problems(HTTPStatus.SERVICE_UNAVAILABLE)},
     response_model=None,
 )
 async def ready(request: Request) -> Response | dict[str, Any]:
@@ -65,15 +65,15 @@ metrics_router = APIRouter(tags=["health"])
     responses={200: _ANSWER, **documented_problems(HTTPStatus.UNAUTHORIZED, HTTPStatus.TOO_MANY_REQUESTS)},
     response_class=Response,
 )
-async def get_metrics(request: Request, context: ContextDependency) -> Response:
+async def metrics(request: Request, context: ContextDependency) -> Response:
     """Answer with counts and times for Prometheus; the database is not asked.
 
     Where the service is configured for it, this takes a token of its own: `Authorization: Bearer <token>`.
     """
     if context.settings.metrics_token is not None:
         await resolved(request, context, partial(_require, context.settings.metrics_token))
-    metrics: Metrics = request.app.state.metrics
-    return Response(await metrics.rendered(), media_type=PLAIN)
+    collected: Metrics = request.app.state.metrics
+    return Response(await collected.rendered(), media_type=PLAIN)
 
 
 async def _require(token: SecretStr, sent: str | None) -> None:

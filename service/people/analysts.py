@@ -6,8 +6,8 @@ from typing import Any
 
 from documents import ModelRecord
 from indexes.views import VIEW_NAMES
-from service.database import Database
-from service.database.errors import DatabaseError, lacks_a_right
+from service.database.client import Database
+from service.database.errors import DatabaseError, lacks_privilege
 from service.database.exact_bson import Record
 from service.errors import ConfigurationError, ConflictError, InvalidInputError, NotFoundError
 
@@ -15,8 +15,8 @@ ROLE = "modeldeck_analyst"
 PASSWORD_BYTES = 24
 MIN_PASSWORD_LENGTH, MAX_PASSWORD_LENGTH = 12, 512
 OPEN_TO_ALL = (
-    "This MongoDB does not limit anybody: whoever reaches it can read everything, so an analyst would be limited to "
-    "nothing. Name one that has authorization turned on, in MODELDECK_MONGODB_URI."
+    "This MongoDB has no authorization: everyone who can connect can read everything, so an analyst can't be limited "
+    "to the views. Set MODELDECK_MONGODB_URI to a MongoDB with authorization enabled."
 )
 NO_RIGHT = (
     "The database user in MODELDECK_MONGODB_URI may not manage users: it needs the role userAdmin on this database."
@@ -26,24 +26,24 @@ _USER_EXISTS, _ROLE_EXISTS = 51003, 51002
 
 
 async def grant(database: Database, uri: str, name: str, password: str | None = None) -> str:
-    """Make a database user who may read the views, and return their password, random when none is given.
+    """Create a database user who may read only the views, and return their password, by default a random one.
 
-    `uri` is that of the database, at which the new user is tried out. Raises InvalidInputError for a bad name or
-    password, ConflictError for a name that is taken, and ConfigurationError where users can't be limited.
+    `uri` is that of the database; the new user's rights are tested there. Raises InvalidInputError for an invalid name
+    or password, ConflictError for a taken name, and ConfigurationError when the database has no authorization.
     """
     if not _NAME.fullmatch(name):
         raise InvalidInputError(
-            [{"loc": ["name"], "msg": "must be 1 to 64 letters, digits or ._@-, the first no sign"}]
+            [{"loc": ["name"], "msg": "must be 1 to 64 letters, digits or ._@-, beginning with a letter or digit"}]
         )
-    password = secrets.token_urlsafe(PASSWORD_BYTES) if password is None else _fit(password)
+    password = secrets.token_urlsafe(PASSWORD_BYTES) if password is None else _checked(password)
     await _require_login(database)
-    if (known := await _user(database, name)) is not None:
-        raise ConflictError(_taken(name, known))
+    if (existing := await _user(database, name)) is not None:
+        raise ConflictError(_taken(name, existing))
     await _declare_role(database)
     await _command(
         database,
         {"createUser": name, "pwd": password, "roles": [ROLE], "mechanisms": ["SCRAM-SHA-256"]},
-        {_USER_EXISTS: f"The database user {name!r} exists already."},
+        {_USER_EXISTS: f"The database user {name!r} already exists."},
     )
     if await _reads_everything(database, uri, name, password):
         await _command(database, {"dropUser": name})
@@ -52,22 +52,22 @@ async def grant(database: Database, uri: str, name: str, password: str | None = 
 
 
 async def revoke(database: Database, name: str) -> None:
-    """Delete an analyst, whose open connections may then read nothing any more.
+    """Delete an analyst; their open connections lose their rights too.
 
-    Raises NotFoundError, and ConflictError for a database user who is something else.
+    Raises NotFoundError, and ConflictError for a database user who is not an analyst.
     """
     await _require_login(database)
-    known = await _user(database, name)
-    if known is None:
+    existing = await _user(database, name)
+    if existing is None:
         raise NotFoundError(f"There is no analyst {name!r}.")
-    if not _is_analyst(known):
-        raise ConflictError(_taken(name, known))
+    if not _is_analyst(existing):
+        raise ConflictError(_taken(name, existing))
     await _command(database, {"dropUser": name})
 
 
-def _fit(password: str) -> str:
-    fits = MIN_PASSWORD_LENGTH <= len(password) <= MAX_PASSWORD_LENGTH
-    if not (fits and password.isascii() and password.isprintable()):
+def _checked(password: str) -> str:
+    length_ok = MIN_PASSWORD_LENGTH <= len(password) <= MAX_PASSWORD_LENGTH
+    if not (length_ok and password.isascii() and password.isprintable()):
         msg = f"must be {MIN_PASSWORD_LENGTH} to {MAX_PASSWORD_LENGTH} printable ASCII characters"
         raise InvalidInputError([{"loc": ["password"], "msg": msg}])
     return password
@@ -90,22 +90,22 @@ def _is_analyst(user: Record) -> bool:
 
 def _taken(name: str, user: Record) -> str:
     if _is_analyst(user):
-        return f"{name!r} is an analyst already; for a new password: modeldeck analyst revoke, then grant again."
-    return f"The database user {name!r} is there already, and is no analyst."
+        return f"{name!r} is already an analyst; for a new password, run modeldeck analyst revoke, then grant again."
+    return f"The database user {name!r} already exists, and is not an analyst."
 
 
 async def _declare_role(database: Database) -> None:
     privileges = [{"resource": {"db": database.name, "collection": view}, "actions": ["find"]} for view in VIEW_NAMES]
     found = (await _command(database, {"rolesInfo": ROLE, "showPrivileges": True}))["roles"]
-    rights: dict[str, Any] = {"privileges": privileges, "roles": []}
+    role: dict[str, Any] = {"privileges": privileges, "roles": []}
     if not found:
         try:
-            await _command(database, {"createRole": ROLE, **rights}, {_ROLE_EXISTS: ""})
+            await _command(database, {"createRole": ROLE, **role}, {_ROLE_EXISTS: ""})
         except ConflictError:
-            # Somebody else makes an analyst at this moment.
+            # Another command created the role at this moment.
             found = [{}]
-    if found and any(found[0].get(part) != rights[part] for part in rights):
-        await _command(database, {"updateRole": ROLE, **rights})
+    if found and any(found[0].get(part) != role[part] for part in role):
+        await _command(database, {"updateRole": ROLE, **role})
 
 
 async def _reads_everything(database: Database, uri: str, name: str, password: str) -> bool:
@@ -115,15 +115,15 @@ async def _reads_everything(database: Database, uri: str, name: str, password: s
         "authSource": database.name,
         "authMechanism": "SCRAM-SHA-256",
     }
-    tried = Database.connect(uri, database.name, database.timeout, **login)
+    trial = Database.connect(uri, database.name, database.timeout, **login)
     try:
-        await tried.find(ModelRecord, {}, limit=1)
+        await trial.find(ModelRecord, {}, limit=1)
     except DatabaseError as error:
-        if lacks_a_right(error):
+        if lacks_privilege(error):
             return False
         raise
     finally:
-        tried.close()
+        trial.close()
     return True
 
 
@@ -131,8 +131,8 @@ async def _command(database: Database, command: Record, conflicts: dict[int, str
     try:
         return await database.command(command)
     except DatabaseError as error:
-        # The driver's own words can quote the command.
-        if lacks_a_right(error):
+        # The driver's message may quote the command, which contains the password.
+        if lacks_privilege(error):
             raise ConfigurationError(NO_RIGHT) from None
         conflict = (conflicts or {}).get(getattr(error, "code", 0))
         if conflict is None:

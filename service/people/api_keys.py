@@ -1,27 +1,32 @@
-"""API keys: making one, and taking over one that was made elsewhere."""
+"""API keys: creating, adopting one that another system made, and revoking."""
 
 import re
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from pydantic import ValidationError
 
 from documents import ApiKey, User
 from documents.api_key import Scope
-from service.auth.authentication import api_key_hash, key_id, new_api_key
-from service.clock import now
-from service.database import Database
+from service.auth.authentication import Caller, api_key_hash, api_key_id, new_api_key
+from service.clock import epoch_seconds, now
+from service.database.client import Database
+from service.database.exact_bson import Record
 from service.database.locks import serialized, user_lock
 from service.errors import ConflictError, InvalidInputError, NotFoundError, invalid_input
 from service.models.principals import require_existing
+from service.people.schemas import CreateApiKey
 
-MAX_KEYS = 100
+MAX_API_KEYS = 100
 MIN_FOREIGN_LENGTH, MAX_FOREIGN_LENGTH = 20, 512
 _DURATION = re.compile(r"^([1-9][0-9]{0,5})([smhdw])$", re.ASCII)
+# An answer that holds a secret.
+NOT_KEPT = {"Cache-Control": "no-store"}
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
 
 def expiry(duration: str | None) -> datetime | None:
-    """Return the time that lies a duration such as `90d` or `12h` ahead; raise InvalidInputError."""
+    """Return the time after a duration such as `90d` or `12h` from now; raise InvalidInputError if it is invalid."""
     if duration is None:
         return None
     parts = _DURATION.match(duration)
@@ -31,13 +36,13 @@ def expiry(duration: str | None) -> datetime | None:
     try:
         return now() + timedelta(**{_UNITS[parts[2]]: int(parts[1])})
     except OverflowError:
-        raise InvalidInputError([{"loc": ["expires"], "msg": "is too far ahead"}]) from None
+        raise InvalidInputError([{"loc": ["expires"], "msg": "is too far in the future"}]) from None
 
 
-def _stored_form(key: str, user_id: str, name: str, scope: Scope, expires_at: datetime | None) -> ApiKey:
+def _build(key: str, user_id: str, name: str, scope: Scope, expires_at: datetime | None) -> ApiKey:
     try:
         return ApiKey(
-            id=key_id(key),
+            id=api_key_id(key),
             user_id=user_id,
             name=name,
             scope=scope,
@@ -52,26 +57,28 @@ def _stored_form(key: str, user_id: str, name: str, scope: Scope, expires_at: da
 
 async def _store(database: Database, key: ApiKey, taken: str) -> None:
     async def insert() -> None:
-        # A key that outlived its user would be one of whoever gets their id next.
+        # An API key that outlived its user would belong to the next user with the same id.
         await require_existing(database, User, key.user_id)
-        if await database.count(ApiKey, {"user_id": key.user_id}) >= MAX_KEYS:
-            raise ConflictError(f"A user can have {MAX_KEYS} keys; revoke one first.")
+        if await database.count(ApiKey, {"user_id": key.user_id}) >= MAX_API_KEYS:
+            raise ConflictError(f"A user can have {MAX_API_KEYS} API keys; revoke one first.")
         if not await database.insert(key):
             raise ConflictError(taken)
 
-    await serialized(database, insert, guard=user_lock(key.user_id))
+    await serialized(database, insert, lock=user_lock(key.user_id))
 
 
-async def create_key(
+async def create_api_key(
     database: Database, user_id: str, *, name: str, scope: Scope = Scope.WRITE, expires_at: datetime | None = None
 ) -> str:
-    """Store a new key and return it, the only time that it can be seen; raise NotFoundError for a user who is gone."""
+    """Store a new API key and return it, which is not possible later; raise NotFoundError for an absent user."""
     key = new_api_key()
-    await _store(database, _stored_form(key, user_id, name, scope, expires_at), "The new key's id is taken; try again.")
+    await _store(
+        database, _build(key, user_id, name, scope, expires_at), "The id of the new API key is taken; try again."
+    )
     return key
 
 
-async def adopt_key(
+async def adopt_api_key(
     database: Database,
     user_id: str,
     key: str,
@@ -80,24 +87,56 @@ async def adopt_key(
     scope: Scope = Scope.WRITE,
     expires_at: datetime | None = None,
 ) -> None:
-    """Store the hash of a key that was made elsewhere, so that its clients go on with it.
+    """Store the hash of an API key that another system made, so that its clients can continue to use it.
 
-    Raises InvalidInputError for a key too short to be a secret or that no header could carry,
-    ConflictError for one that is stored already, and NotFoundError for a user who is gone.
+    Raises InvalidInputError for an API key that is too short or can't be sent in a header, ConflictError for one that
+    is stored already, and NotFoundError for an absent user.
     """
-    require_foreign_key(key)
-    await _store(database, _stored_form(key, user_id, name, scope, expires_at), "This key is stored already.")
+    require_foreign_api_key(key)
+    await _store(database, _build(key, user_id, name, scope, expires_at), "This API key is stored already.")
 
 
-def require_foreign_key(key: str) -> None:
-    """Raise InvalidInputError for a key too short to be a secret or that no header could carry."""
+def require_foreign_api_key(key: str) -> None:
+    """Raise InvalidInputError for an API key that is too short or can't be sent in a header."""
     printable = key.isascii() and key.isprintable() and " " not in key
     if not printable or not MIN_FOREIGN_LENGTH <= len(key) <= MAX_FOREIGN_LENGTH:
         msg = f"must be {MIN_FOREIGN_LENGTH} to {MAX_FOREIGN_LENGTH} printable ASCII characters without spaces"
         raise InvalidInputError([{"loc": ["key"], "msg": msg}])
 
 
-async def revoke_key(database: Database, user_id: str, identifier: str) -> None:
-    """Delete one of a user's keys, so that it does not count any more; raise NotFoundError when it is not theirs."""
+async def revoke_api_key(database: Database, user_id: str, identifier: str) -> None:
+    """Delete an API key of a user, which makes it invalid; raise NotFoundError when the user has no such API key."""
     if not await database.delete_many(ApiKey, {"_id": identifier, "user_id": user_id}):
-        raise NotFoundError("There is no such key.")
+        raise NotFoundError("There is no such API key.")
+
+
+def _shown(key: Record) -> dict[str, Any]:
+    # Others can write to the collection: a key that lacks something is shown too, so that it can be revoked.
+    times = {name: key.get(name) for name in ("created_at", "expires_at", "last_used_at")}
+    written = {name: epoch_seconds(moment) if moment else None for name, moment in times.items()}
+    return {"id": key["_id"], "name": key.get("name"), "scope": key.get("scope"), **written}
+
+
+async def keys_of(database: Database, user_id: str) -> list[dict[str, Any]]:
+    """Return a user's keys as the API shows them, oldest first."""
+    found = await database.find(ApiKey, {"user_id": user_id}, sort=[("created_at", 1)])
+    return [_shown(key) for key in found]
+
+
+async def make_key(database: Database, caller: Caller, user_id: str, asked: CreateApiKey) -> dict[str, Any]:
+    """Make a key of a user's that the caller asks for; return it as the API shows it, once, with its secret.
+
+    Raises InvalidInputError for one that would outlive the key with which it is asked for.
+    """
+    expires_at = datetime.fromtimestamp(asked.expires_at, UTC) if asked.expires_at is not None else None
+    if expires_at is not None and expires_at <= now():
+        raise InvalidInputError([{"loc": ["body", "expires_at"], "msg": "must lie ahead"}])
+    latest = caller.api_key_expires_at
+    if latest is not None and (expires_at is None or expires_at > latest):
+        msg = f"must not be later than the expiry of the key that is sent, {epoch_seconds(latest)}"
+        raise InvalidInputError([{"loc": ["body", "expires_at"], "msg": msg}])
+    key = await create_api_key(database, user_id, name=asked.name, scope=asked.scope, expires_at=expires_at)
+    stored = await database.find(ApiKey, {"_id": api_key_id(key)})
+    if not stored:
+        raise ConflictError("The new key was revoked at once.")
+    return {**_shown(stored[0]), "key": key}

@@ -2,29 +2,24 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import APIRouter, Query, Response
+from pydantic import Field
 
 from documents import Group
 from documents.text import Identifier
 from service.http.dependencies import MORE_TIME, AdminDependency, AdminWriterDependency, ContextDependency
-from service.http.json_body import documented_body, read_body
+from service.http.json_body import json_body
 from service.http.pagination import PageParams
-from service.http.query_params import documented, query_dependency
+from service.http.query_params import QueryModel
 from service.http.responses import json_response
 from service.models.principals import require_existing
-from service.people import deletion, groups
-from service.people.responses import ABSENT, CONFLICTING, DONE, REFUSED, REFUSED_BODY, Responses
-from service.people.schemas import CreateGroupForm, GroupIdForm, MembersForm, UpdateGroupForm, body_named
-from service.people.shown import GroupShape, GroupsShape, UsersShape, groups_page, one_group, users_page
+from service.people import deletion, groups, schemas, users
 
 router = APIRouter(prefix="/groups", tags=["people"])
 
 
-class GroupParams(BaseModel):
+class GroupParams(QueryModel):
     """The parameters of a request for one group."""
-
-    model_config = ConfigDict(frozen=True)
 
     id: Identifier = Field(description="The group's id.", examples=["g-platform"])
 
@@ -43,111 +38,109 @@ class MembersParams(PageParams):
     id: Identifier = Field(description="The group's id.", examples=["g-platform"])
 
 
-class ChangedShape(BaseModel):
-    """What became of a change of members."""
-
-    changed: int = Field(description="How many joined or left; the others had already.", examples=[1])
+_CHANGED: schemas.Responses = {200: {"model": schemas.MembersChanged}, **schemas.REFUSED_BODY, **schemas.ABSENT}
 
 
-_CHANGED: Responses = {200: {"model": ChangedShape}, **REFUSED_BODY, **ABSENT}
-
-
-@router.get(
-    "", responses={200: {"model": GroupsShape}, **REFUSED}, openapi_extra={"parameters": documented(GroupsParams)}
-)
+@router.get("", responses={200: {"model": schemas.GroupPage}, **schemas.REFUSED})
 async def list_groups(
     _: AdminDependency,
-    params: Annotated[GroupsParams, Depends(query_dependency(GroupsParams, lenient=False))],
+    params: Annotated[GroupsParams, Query()],
     context: ContextDependency,
 ) -> Response:
     """Return the groups, in order of id. For admins."""
     match = {} if params.parent_id is None else {"parent_id": params.parent_id}
-    return json_response(await groups_page(context.database, match, params))
+    return json_response(await groups.groups_page(context.database, match, params))
 
 
 @router.get(
     "/group",
-    responses={200: {"model": GroupShape}, **REFUSED, **ABSENT},
-    openapi_extra={"parameters": documented(GroupParams)},
+    responses={200: {"model": schemas.Group}, **schemas.REFUSED, **schemas.ABSENT},
 )
 async def get_group(
     _: AdminDependency,
-    params: Annotated[GroupParams, Depends(query_dependency(GroupParams, lenient=False))],
+    params: Annotated[GroupParams, Query()],
     context: ContextDependency,
 ) -> Response:
     """Return one group. For admins."""
-    return json_response(await one_group(context.database, params.id))
+    return json_response(await groups.one_group(context.database, params.id))
 
 
 @router.post(
     "/create",
-    responses={200: {"model": GroupShape}, **REFUSED_BODY, **CONFLICTING},
-    openapi_extra={"requestBody": documented_body(CreateGroupForm)},
+    responses={200: {"model": schemas.Group}, **schemas.REFUSED_BODY, **schemas.CONFLICTING},
 )
-async def create_group(_: AdminWriterDependency, request: Request, context: ContextDependency) -> Response:
+async def create_group(
+    _: AdminWriterDependency,
+    body: Annotated[schemas.CreateGroup, json_body(schemas.CreateGroup)],
+    context: ContextDependency,
+) -> Response:
     """Create a group; its members have what is granted to it and to all groups above it. For admins."""
-    form = await read_body(request, CreateGroupForm, lenient=False)
-    with body_named():
-        group = await groups.add_group(context.database, name=form.name, group_id=form.id, parent_id=form.parent_id)
-    return json_response(await one_group(context.database, group.id))
+    with schemas.body_named():
+        group = await groups.add_group(context.database, name=body.name, group_id=body.id, parent_id=body.parent_id)
+    return json_response(await groups.one_group(context.database, group.id))
 
 
 @router.post(
     "/update",
     dependencies=[MORE_TIME],
-    responses={200: {"model": GroupShape}, **REFUSED_BODY, **ABSENT},
-    openapi_extra={"requestBody": documented_body(UpdateGroupForm)},
+    responses={200: {"model": schemas.Group}, **schemas.REFUSED_BODY, **schemas.ABSENT},
 )
-async def update_group(_: AdminWriterDependency, request: Request, context: ContextDependency) -> Response:
+async def update_group(
+    _: AdminWriterDependency,
+    body: Annotated[schemas.UpdateGroup, json_body(schemas.UpdateGroup)],
+    context: ContextDependency,
+) -> Response:
     """Change what is given of a group; the rest stays. It can't come to stand below itself. For admins."""
-    form = await read_body(request, UpdateGroupForm, lenient=False)
-    with body_named():
-        await groups.update_group(context.database, form.id, form.said)
-    return json_response(await one_group(context.database, form.id))
+    with schemas.body_named():
+        await groups.update_group(context.database, body.id, body.said)
+    return json_response(await groups.one_group(context.database, body.id))
 
 
 @router.post(
     "/delete",
     dependencies=[MORE_TIME],
-    responses={**DONE, **REFUSED_BODY, **ABSENT, **CONFLICTING},
-    openapi_extra={"requestBody": documented_body(GroupIdForm)},
+    responses={**schemas.DONE, **schemas.REFUSED_BODY, **schemas.ABSENT, **schemas.CONFLICTING},
 )
-async def delete_group(admin: AdminWriterDependency, request: Request, context: ContextDependency) -> Response:
+async def delete_group(
+    admin: AdminWriterDependency,
+    body: Annotated[schemas.GroupId, json_body(schemas.GroupId)],
+    context: ContextDependency,
+) -> Response:
     """Delete a group and all grants to it; the groups right below it go up to its parent. For admins.
 
     Its memberships end as soon as this begins; when it is interrupted, send it again.
     """
-    form = await read_body(request, GroupIdForm, lenient=False)
-    await deletion.delete_group(context.database, form.id, admin.user_id)
+    await deletion.delete_group(context.database, body.id, admin.user_id)
     return json_response(content=True)
 
 
 @router.get(
     "/members",
-    responses={200: {"model": UsersShape}, **REFUSED, **ABSENT},
-    openapi_extra={"parameters": documented(MembersParams)},
+    responses={200: {"model": schemas.UserPage}, **schemas.REFUSED, **schemas.ABSENT},
 )
 async def list_members(
     _: AdminDependency,
-    params: Annotated[MembersParams, Depends(query_dependency(MembersParams, lenient=False))],
+    params: Annotated[MembersParams, Query()],
     context: ContextDependency,
 ) -> Response:
     """Return the users who are a member of a group themselves, in order of email. For admins."""
     group = await require_existing(context.database, Group, params.id)
-    return json_response(await users_page(context.database, {"group_ids": group["_id"]}, params))
+    return json_response(await users.users_page(context.database, {"group_ids": group["_id"]}, params))
 
 
 @router.post(
     "/members/add",
     dependencies=[MORE_TIME],
     responses=_CHANGED,
-    openapi_extra={"requestBody": documented_body(MembersForm)},
 )
-async def add_members(_: AdminWriterDependency, request: Request, context: ContextDependency) -> Response:
+async def add_members(
+    _: AdminWriterDependency,
+    body: Annotated[schemas.GroupMembers, json_body(schemas.GroupMembers)],
+    context: ContextDependency,
+) -> Response:
     """Make users members of a group, all or none of them. For admins."""
-    form = await read_body(request, MembersForm, lenient=False)
-    with body_named():
-        changed = await groups.join_group(context.database, form.id, form.user_ids)
+    with schemas.body_named():
+        changed = await groups.join_group(context.database, body.id, body.user_ids)
     return json_response({"changed": changed})
 
 
@@ -155,11 +148,13 @@ async def add_members(_: AdminWriterDependency, request: Request, context: Conte
     "/members/remove",
     dependencies=[MORE_TIME],
     responses=_CHANGED,
-    openapi_extra={"requestBody": documented_body(MembersForm)},
 )
-async def remove_members(_: AdminWriterDependency, request: Request, context: ContextDependency) -> Response:
+async def remove_members(
+    _: AdminWriterDependency,
+    body: Annotated[schemas.GroupMembers, json_body(schemas.GroupMembers)],
+    context: ContextDependency,
+) -> Response:
     """End the memberships of users in a group, of all or of none. For admins."""
-    form = await read_body(request, MembersForm, lenient=False)
-    with body_named():
-        changed = await groups.leave_group(context.database, form.id, form.user_ids)
+    with schemas.body_named():
+        changed = await groups.leave_group(context.database, body.id, body.user_ids)
     return json_response({"changed": changed})

@@ -1,4 +1,4 @@
-"""Groups: adding and changing them, nesting, joining and leaving."""
+"""Groups: adding and changing them, their nesting, and their members."""
 
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,24 +9,26 @@ from pydantic import ValidationError
 from documents import Group, User
 from documents.grant import PrincipalType
 from service.auth.access_rule import Match
-from service.clock import now
-from service.database import Database
+from service.clock import epoch_seconds, now
+from service.database.client import Database
+from service.database.exact_bson import Record
 from service.database.locks import serialized
 from service.errors import ConflictError, InvalidInputError, invalid_input
+from service.http.pagination import PageParams
+from service.models.grant_revocation import clear_leftovers
 from service.models.principals import EXISTING, require_all_existing, require_existing
 from service.models.record import changed_fields
-from service.people.leftovers import clear_leftovers
 
 
 def new_group_id() -> str:
-    """Return a random id for a group that came without one."""
+    """Return a random id for a new group."""
     return f"g-{secrets.token_hex(8)}"
 
 
 async def add_group(
     database: Database, *, name: str, group_id: str | None = None, parent_id: str | None = None
 ) -> Group:
-    """Store a new group; raise InvalidInputError, also for the parent, and ConflictError for a taken id."""
+    """Store a new group; raise InvalidInputError for invalid fields or parent, and ConflictError for a taken id."""
     moment = now()
     try:
         group = Group(
@@ -53,23 +55,24 @@ async def add_group(
     return group
 
 
-async def update_group(database: Database, group_id: str, said: Mapping[str, Any]) -> None:
-    """Change what is said of a group; raise NotFoundError, and InvalidInputError for a parent that it can't have."""
+async def update_group(database: Database, group_id: str, content: Mapping[str, Any]) -> None:
+    """Change fields of a group; raise NotFoundError, and InvalidInputError for an invalid parent."""
 
     async def work() -> None:
         group = await require_existing(database, Group, group_id)
-        changed = {field: said[field] for field in changed_fields({f: group[f] for f in said if f in group}, said)}
+        stored = {field: group[field] for field in content if field in group}
+        changed = {field: content[field] for field in changed_fields(stored, content)}
         if changed.get("parent_id") is not None:
             await _require_parent(database, group_id, changed["parent_id"])
         if changed:
             change = {"$set": {**changed, "updated_at": now()}}
             await database.update_one(Group, {"_id": group_id}, change, any_shape=True)
 
-    await (serialized(database, work) if "parent_id" in said else database.in_transaction(work))
+    await (serialized(database, work) if "parent_id" in content else database.in_transaction(work))
 
 
 async def _require_parent(database: Database, group_id: str, parent_id: str) -> None:
-    """Raise InvalidInputError unless the parent exists and is neither the group itself nor below it."""
+    """Raise InvalidInputError unless the parent exists and is neither the group itself nor one of its descendants."""
     if parent_id == group_id:
         raise InvalidInputError([{"loc": ["parent_id"], "msg": "a group can't be its own parent"}])
     above: list[str] = []
@@ -85,22 +88,22 @@ async def _require_parent(database: Database, group_id: str, parent_id: str) -> 
 
 
 async def join_group(database: Database, group_id: str, user_ids: Iterable[str]) -> int:
-    """Make existing users members of an existing group; return how many were not yet."""
+    """Make existing users members of an existing group; return how many were not members before."""
     return await _change_members(database, group_id, list(user_ids), {"$type": "array", "$ne": group_id}, "$push")
 
 
 async def leave_group(database: Database, group_id: str, user_ids: Iterable[str]) -> int:
-    """End the memberships of existing users in an existing group; return how many were members."""
+    """Remove existing users from an existing group; return how many were members."""
     return await _change_members(database, group_id, list(user_ids), {"$elemMatch": {"$eq": group_id}}, "$pull")
 
 
 async def _change_members(
-    database: Database, group_id: str, user_ids: Sequence[str], concerned: Match, operator: str
+    database: Database, group_id: str, user_ids: Sequence[str], affected: Match, operator: str
 ) -> int:
     async def work() -> int:
         await require_existing(database, Group, group_id)
         await require_all_existing(database, User, user_ids, "user_ids")
-        query = {"_id": {"$in": list(user_ids)}, "group_ids": concerned}
+        query = {"_id": {"$in": list(user_ids)}, "group_ids": affected}
         change = {operator: {"group_ids": group_id}, "$set": {"updated_at": now()}}
         return await database.update_many(User, query, change, any_shape=True)
 
@@ -108,10 +111,44 @@ async def _change_members(
 
 
 def ancestors(group_id: str, parents: Mapping[str, str | None]) -> list[str]:
-    """Return the chain of parents above a group, nearest first; a cycle ends it with the group itself."""
+    """Return the ancestors of a group, nearest first; in a cycle, the last one is the group itself."""
     chain: list[str] = []
     current = parents.get(group_id)
     while current is not None and current not in chain:
         chain.append(current)
         current = parents.get(current)
     return chain
+
+
+async def groups_page(database: Database, match: Match, params: PageParams) -> dict[str, Any]:
+    """Return a page of the groups that match."""
+    # No route takes an id of another type.
+    query = {**match, **EXISTING, "_id": {"$type": "string"}}
+    found = await database.find(Group, query, sort=[("_id", 1)], skip=params.skip, limit=params.page_size)
+    return {"items": await _groups(database, found), "total": await database.count(Group, query)}
+
+
+async def one_group(database: Database, group_id: str) -> dict[str, Any]:
+    """Return one group; raise NotFoundError."""
+    return (await _groups(database, [await require_existing(database, Group, group_id)]))[0]
+
+
+async def _groups(database: Database, found: Sequence[Record]) -> list[dict[str, Any]]:
+    among = {"group_ids": {"$in": [group["_id"] for group in found]}}
+    counted: list[dict[str, Any]] = [
+        {"$match": {**among, **EXISTING}},
+        {"$unwind": "$group_ids"},
+        {"$match": among},
+        {"$group": {"_id": "$group_ids", "members": {"$sum": 1}}},
+    ]
+    members = {group["_id"]: group["members"] for group in await database.aggregate(User, counted)}
+    return [
+        {
+            "id": group["_id"],
+            **{field: group.get(field) for field in ("name", "parent_id")},
+            "members": members.get(group["_id"], 0),
+            "created_at": epoch_seconds(group.get("created_at")),
+            "updated_at": epoch_seconds(group.get("updated_at")),
+        }
+        for group in found
+    ]

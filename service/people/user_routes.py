@@ -3,35 +3,31 @@
 import re
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Request, Response
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from fastapi import APIRouter, Query, Response
+from pydantic import BeforeValidator, Field
 
+from documents import User
 from documents.folding import fold
 from documents.text import STORABLE, Identifier
 from documents.user import Role
 from service.auth.access_rule import Match
 from service.http.dependencies import MORE_TIME, AdminDependency, AdminWriterDependency, ContextDependency
-from service.http.json_body import documented_body, read_body
+from service.http.json_body import json_body
 from service.http.pagination import PageParams
-from service.http.query_params import documented, query_dependency
+from service.http.query_params import QueryModel
 from service.http.responses import json_response
 from service.listing.params import MAX_QUERY_LENGTH, blank_is_absent
 from service.models.bulk_change import RecordStatus
-from service.people import deletion, users
-from service.people.responses import ABSENT, CONFLICTING, DONE, REFUSED, REFUSED_BODY
-from service.people.schemas import CreateUserForm, TransferForm, UpdateUserForm, UserIdForm, body_named
-from service.people.shown import UserShape, UsersShape, one_user, users_page
-from service.people.transfer import transfer
+from service.models.principals import require_existing
+from service.people import api_keys, deletion, schemas, users
 
 router = APIRouter(prefix="/users", tags=["people"])
 
 _Query = Annotated[str, Field(max_length=MAX_QUERY_LENGTH), STORABLE]
 
 
-class UserParams(BaseModel):
+class UserParams(QueryModel):
     """The parameters of a request for one user."""
-
-    model_config = ConfigDict(frozen=True)
 
     id: Identifier = Field(description="The user's id.", examples=["u-ben"])
 
@@ -65,110 +61,107 @@ class UsersParams(PageParams):
         return match
 
 
-class FailureShape(BaseModel):
-    """A model that was not transferred."""
+class UserKeysParams(QueryModel):
+    """Whose keys."""
 
-    id: str = Field(examples=["sql-tuning"])
-    detail: str = Field(examples=["not found"])
-
-
-class TransferShape(BaseModel):
-    """What became of a transfer."""
-
-    transferred: int = Field(description="How many.", examples=[3])
-    failed: list[FailureShape] = Field(description="Those that were not, and why.")
+    user_id: Identifier = Field(description="The user's id.", examples=["u-ben"])
 
 
-@router.get(
-    "", responses={200: {"model": UsersShape}, **REFUSED}, openapi_extra={"parameters": documented(UsersParams)}
-)
+@router.get("", responses={200: {"model": schemas.UserPage}, **schemas.REFUSED})
 async def list_users(
     _: AdminDependency,
-    params: Annotated[UsersParams, Depends(query_dependency(UsersParams, lenient=False))],
+    params: Annotated[UsersParams, Query()],
     context: ContextDependency,
 ) -> Response:
     """Return the users, in order of email. For admins."""
-    return json_response(await users_page(context.database, params.match, params))
+    return json_response(await users.users_page(context.database, params.match, params))
 
 
 @router.get(
     "/user",
-    responses={200: {"model": UserShape}, **REFUSED, **ABSENT},
-    openapi_extra={"parameters": documented(UserParams)},
+    responses={200: {"model": schemas.User}, **schemas.REFUSED, **schemas.ABSENT},
 )
 async def get_user(
     _: AdminDependency,
-    params: Annotated[UserParams, Depends(query_dependency(UserParams, lenient=False))],
+    params: Annotated[UserParams, Query()],
     context: ContextDependency,
 ) -> Response:
     """Return one user. For admins."""
-    return json_response(await one_user(context.database, params.id))
+    return json_response(await users.one_user(context.database, params.id))
 
 
 @router.post(
     "/create",
-    responses={200: {"model": UserShape}, **REFUSED_BODY, **CONFLICTING},
-    openapi_extra={"requestBody": documented_body(CreateUserForm)},
+    responses={200: {"model": schemas.User}, **schemas.REFUSED_BODY, **schemas.CONFLICTING},
 )
-async def create_user(_: AdminWriterDependency, request: Request, context: ContextDependency) -> Response:
+async def create_user(
+    _: AdminWriterDependency,
+    body: Annotated[schemas.CreateUser, json_body(schemas.CreateUser)],
+    context: ContextDependency,
+) -> Response:
     """Create a user; `POST /users/keys/create` gives them a key. For admins.
 
     An id can be used again when its user was deleted: the new user then owns the models that the earlier one left.
     """
-    form = await read_body(request, CreateUserForm, lenient=False)
-    with body_named():
-        user = await users.add_user(context.database, **form.model_dump(exclude={"id"}), user_id=form.id)
-    return json_response(await one_user(context.database, user.id))
+    with schemas.body_named():
+        user = await users.add_user(context.database, **body.model_dump(exclude={"id"}), user_id=body.id)
+    return json_response(await users.one_user(context.database, user.id))
 
 
 @router.post(
     "/update",
     dependencies=[MORE_TIME],
-    responses={200: {"model": UserShape}, **REFUSED_BODY, **ABSENT, **CONFLICTING},
-    openapi_extra={"requestBody": documented_body(UpdateUserForm)},
+    responses={200: {"model": schemas.User}, **schemas.REFUSED_BODY, **schemas.ABSENT, **schemas.CONFLICTING},
 )
-async def update_user(_: AdminWriterDependency, request: Request, context: ContextDependency) -> Response:
+async def update_user(
+    _: AdminWriterDependency,
+    body: Annotated[schemas.UpdateUser, json_body(schemas.UpdateUser)],
+    context: ContextDependency,
+) -> Response:
     """Change what is given of a user; the rest stays. Their models are found by a new name at once. For admins.
 
     The last active admin stays an active admin.
     """
-    form = await read_body(request, UpdateUserForm, lenient=False)
-    await users.update_user(context.database, form.id, form.said)
-    return json_response(await one_user(context.database, form.id))
+    await users.update_user(context.database, body.id, body.said)
+    return json_response(await users.one_user(context.database, body.id))
 
 
 @router.post(
     "/delete",
     dependencies=[MORE_TIME],
-    responses={**DONE, **REFUSED_BODY, **ABSENT, **CONFLICTING},
-    openapi_extra={"requestBody": documented_body(UserIdForm)},
+    responses={**schemas.DONE, **schemas.REFUSED_BODY, **schemas.ABSENT, **schemas.CONFLICTING},
 )
-async def delete_user(admin: AdminWriterDependency, request: Request, context: ContextDependency) -> Response:
+async def delete_user(
+    admin: AdminWriterDependency, body: Annotated[schemas.UserId, json_body(schemas.UserId)], context: ContextDependency
+) -> Response:
     """Delete a user, their keys and all grants to them. For admins, also themselves, but for the last active one.
 
     Their models stay, without an owner, until `POST /users/transfer` gives them to somebody. They have no access any
     more as soon as this begins; when it is interrupted, send it again.
     """
-    form = await read_body(request, UserIdForm, lenient=False)
-    await deletion.delete_user(context.database, form.id, admin.user_id)
+    await deletion.delete_user(context.database, body.id, admin.user_id)
     return json_response(content=True)
 
 
 @router.post(
     "/transfer",
     dependencies=[MORE_TIME],
-    responses={200: {"model": TransferShape}, **REFUSED_BODY},
-    openapi_extra={"requestBody": documented_body(TransferForm)},
+    responses={200: {"model": schemas.TransferResult}, **schemas.REFUSED_BODY},
 )
-async def transfer_models(admin: AdminWriterDependency, request: Request, context: ContextDependency) -> Response:
+async def transfer_models(
+    admin: AdminWriterDependency,
+    body: Annotated[schemas.TransferModels, json_body(schemas.TransferModels)],
+    context: ContextDependency,
+) -> Response:
     """Make another user the owner of a user's models, of all or of some. For admins.
 
     Grants stay as they are. Those of `ids` that are not the earlier owner's are told as `not found`. When it is
     interrupted, send it again.
     """
-    form = await read_body(request, TransferForm, lenient=False)
-    with body_named():
-        outcomes = await transfer(context.database, form.from_user_id, form.to_user_id, form.ids, by=admin.user_id)
+    with schemas.body_named():
+        outcomes = await users.transfer_models(
+            context.database, body.from_user_id, body.to_user_id, body.ids, by=admin.user_id
+        )
     transferred = [outcome for outcome in outcomes if outcome.status is RecordStatus.CHANGED]
     failed = [
         {"id": outcome.model_id, "detail": outcome.detail or "not found"}
@@ -176,3 +169,48 @@ async def transfer_models(admin: AdminWriterDependency, request: Request, contex
         if outcome.status is not RecordStatus.CHANGED
     ]
     return json_response({"transferred": len(transferred), "failed": failed})
+
+
+@router.get(
+    "/keys",
+    responses={200: schemas.LISTED_KEYS, **schemas.REFUSED, **schemas.ABSENT},
+)
+async def list_user_keys(
+    _: AdminDependency,
+    params: Annotated[UserKeysParams, Query()],
+    context: ContextDependency,
+) -> Response:
+    """Return a user's keys, oldest first, without their secrets. For admins."""
+    user = await require_existing(context.database, User, params.user_id)
+    return json_response(await api_keys.keys_of(context.database, user["_id"]))
+
+
+@router.post(
+    "/keys/create",
+    responses={200: {"model": schemas.NewApiKey}, **schemas.REFUSED_BODY, **schemas.ABSENT, **schemas.CONFLICTING},
+)
+async def create_user_key(
+    admin: AdminWriterDependency,
+    body: Annotated[schemas.CreateUserApiKey, json_body(schemas.CreateUserApiKey)],
+    context: ContextDependency,
+) -> Response:
+    """Make a key of a user's. It can do at most what they can, and expires no later than the key that is sent.
+
+    For admins.
+    """
+    key = await api_keys.make_key(context.database, admin, body.user_id, body)
+    return json_response(key, api_keys.NOT_KEPT)
+
+
+@router.post(
+    "/keys/revoke",
+    responses={**schemas.DONE, **schemas.REFUSED_BODY, **schemas.ABSENT},
+)
+async def revoke_user_key(
+    _: AdminWriterDependency,
+    body: Annotated[schemas.RevokeUserApiKey, json_body(schemas.RevokeUserApiKey)],
+    context: ContextDependency,
+) -> Response:
+    """Revoke a key of a user's: it does not count from the next request on. For admins."""
+    await api_keys.revoke_api_key(context.database, body.user_id, body.id)
+    return json_response(content=True)

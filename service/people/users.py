@@ -1,4 +1,4 @@
-"""Users: adding, changing and finding them, and keeping the keys of their records in step."""
+"""Users: adding, changing and finding them, and refreshing the derived keys of their models."""
 
 import secrets
 from collections.abc import Mapping, Sequence
@@ -7,29 +7,34 @@ from typing import Any
 from pydantic import ValidationError
 
 from documents import Group, User
-from documents.derived_keys import OwnerFacts, UserDerivedKeys, user_derived_keys
+from documents.derived_keys import OwnerFields, UserDerivedKeys, user_derived_keys
 from documents.folding import fold
 from documents.grant import PrincipalType
+from documents.revision import Change
 from documents.text import text_problem
 from documents.user import Role
-from service.clock import now
-from service.database import Database, update_one
+from service.auth.access_rule import Match
+from service.clock import epoch_seconds, now
+from service.database.client import Database
 from service.database.locks import serialized
-from service.errors import ConflictError, NotFoundError, invalid_input
-from service.models.derived_keys import owners, refresh_derived_keys
+from service.database.writes import update_one
+from service.errors import ConflictError, InvalidInputError, NotFoundError, invalid_input
+from service.http.pagination import PageParams
+from service.models.bulk_change import BulkChange, RecordResult, RecordStatus, change_matching, change_models
+from service.models.derived_keys import existing_owners, refresh_derived_keys
+from service.models.grant_revocation import clear_leftovers
 from service.models.principals import EXISTING, require_all_existing, require_existing
 from service.models.record import changed_fields
-from service.people.leftovers import clear_leftovers
 
 TAKEN = "The id or the email is taken by another user."
 LAST_ADMIN = "The last admin can't be removed."
 
-# What tells whether somebody is an admin who can act.
-_POWERS = ("role", "is_active")
+# The fields that decide whether a user is an active admin.
+_ADMIN_FIELDS = ("role", "is_active")
 
 
 def new_user_id() -> str:
-    """Return a random id for a user who came without one."""
+    """Return a random id for a new user."""
     return f"u-{secrets.token_hex(8)}"
 
 
@@ -43,7 +48,7 @@ async def add_user(
     user_id: str | None = None,
     group_ids: Sequence[str] = (),
 ) -> User:
-    """Store a new user; raise InvalidInputError for bad fields and ConflictError for a taken id or email."""
+    """Store a new user; raise InvalidInputError for invalid fields and ConflictError for a taken id or email."""
     moment = now()
     try:
         user = User(
@@ -71,37 +76,39 @@ async def add_user(
         if not await database.insert(user):
             raise ConflictError(TAKEN)
 
-    # A random id is new, and what is new has nothing that could change at the same moment.
+    # A random id needs no lock: nothing else refers to it yet.
     await (insert() if user_id is None and not user.group_ids else serialized(database, insert))
-    # Records can be older than their owner: they may have been imported first.
+    # Models may have been imported before their owner was added.
     await finish_refresh(database, [user.id])
     return user
 
 
-async def update_user(database: Database, user_id: str, said: Mapping[str, Any]) -> None:
-    """Change what is said of a user, and what is found by it.
+async def update_user(database: Database, user_id: str, content: Mapping[str, Any]) -> None:
+    """Change fields of a user, and then the derived keys that depend on them.
 
-    Raises NotFoundError, and ConflictError for an email that is taken and for the last admin.
+    Raises NotFoundError, and ConflictError for a taken email and for the last admin.
     """
 
     async def work() -> bool:
-        return await _update(database, user_id, said)
+        return await _update(database, user_id, content)
 
-    pending = await (serialized(database, work) if said.keys() & set(_POWERS) else database.in_transaction(work))
+    needs_lock = content.keys() & set(_ADMIN_FIELDS)
+    pending = await (serialized(database, work) if needs_lock else database.in_transaction(work))
     if pending:
         await finish_refresh(database, [user_id])
 
 
-async def _update(database: Database, user_id: str, said: Mapping[str, Any]) -> bool:
-    """Store what is said of a user; say whether their records have yet to follow."""
+async def _update(database: Database, user_id: str, content: Mapping[str, Any]) -> bool:
+    """Store changed fields of a user; return whether the derived keys of their models need a refresh."""
     user = await require_existing(database, User, user_id)
-    changed = {field: said[field] for field in changed_fields({f: user[f] for f in said if f in user}, said)}
+    stored = {field: user[field] for field in content if field in user}
+    changed = {field: content[field] for field in changed_fields(stored, content)}
     if not changed:
         return bool(user.get("rekey_pending"))
     after = {**user, **changed}
-    if is_acting_admin(user) and not is_acting_admin(after):
+    if is_active_admin(user) and not is_active_admin(after):
         await require_other_admin(database, user_id)
-    if changed.keys() & set(OwnerFacts._fields):
+    if changed.keys() & set(OwnerFields._fields):
         changed |= {"keys": derived_keys_of_user(after).model_dump(), "rekey_pending": True}
     write = update_one({"_id": user_id}, {"$set": {**changed, "updated_at": now()}})
     _, taken = await database.write_many(User, [write], any_shape=[user_id])
@@ -110,57 +117,57 @@ async def _update(database: Database, user_id: str, said: Mapping[str, Any]) -> 
     return bool(changed.get("rekey_pending") or user.get("rekey_pending"))
 
 
-def is_acting_admin(user: Mapping[str, Any]) -> bool:
-    """Say whether a user, given as stored, is an admin who can act."""
+def is_active_admin(user: Mapping[str, Any]) -> bool:
+    """Return whether a stored user is an active admin."""
     return user.get("role") == Role.ADMIN and user.get("is_active") is True
 
 
 async def require_other_admin(database: Database, user_id: str) -> None:
-    """Raise ConflictError when no admin but this one can act; only what is guarded can rely on it."""
+    """Raise ConflictError when there is no other active admin; reliable only while the lock on people is held."""
     query = {"role": Role.ADMIN.value, "_id": {"$ne": user_id}, **EXISTING}
-    if not any(map(is_acting_admin, await database.find(User, query, fields=_POWERS))):
+    if not any(map(is_active_admin, await database.find(User, query, fields=_ADMIN_FIELDS))):
         raise ConflictError(LAST_ADMIN)
 
 
 def derived_keys_of_user(user: Mapping[str, Any]) -> UserDerivedKeys:
-    """Derive the keys of a user given as stored: others can have written anything in the place of a text."""
+    """Derive the keys of a stored user, whose fields may have any type if they were written past the service."""
     name, username = (value if isinstance(value := user.get(field), str) else "" for field in ("name", "username"))
     return user_derived_keys(email=str(user.get("email")), name=name, username=username)
 
 
 async def finish_refresh(database: Database, user_ids: Sequence[str]) -> int:
-    """Bring the keys of these users' records up to date, then clear their `rekey_pending`.
+    """Refresh the derived keys of these users' models, then clear `rekey_pending` of the users.
 
-    Returns how many records had stale keys. Interrupted anywhere, it can be run again.
+    Returns how many models had stale derived keys. If it is interrupted, it can be run again.
     """
     if not user_ids:
         return 0
     query = {"_id": {"$in": list(user_ids)}, "rekey_pending": True}
     pending = await database.find(User, query, fields=["name", "email", "username"])
-    mended = await follow_owners(database, user_ids)
-    # One who was changed again meanwhile stays pending for whoever changed them.
-    done = [update_one(facts, {"$set": {"rekey_pending": False}}) for facts in pending]
-    await database.write_many(User, done, any_shape=[facts["_id"] for facts in pending])
-    return mended
+    refreshed = await refresh_models_of(database, user_ids)
+    # Matched by all fields: a user who was changed again meanwhile stays pending, and that change clears it.
+    cleared = [update_one(user, {"$set": {"rekey_pending": False}}) for user in pending]
+    await database.write_many(User, cleared, any_shape=[user["_id"] for user in pending])
+    return refreshed
 
 
-async def follow_owners(database: Database, user_ids: Sequence[str]) -> int:
-    """Bring the keys of these users' records up to date; return how many were stale.
+async def refresh_models_of(database: Database, user_ids: Sequence[str]) -> int:
+    """Refresh the derived keys of these users' models; return how many were stale.
 
-    Whoever changes a user does so before this: of two who change the same one, the slower may derive from what
-    the other has changed already, and then it looks again.
+    Call this after changing the users. It repeats until the users no longer change: of two concurrent changes of a
+    user, the slower refresh may otherwise store keys derived from the older state.
     """
-    mended, known = 0, None
-    while (fresh := await owners(database, user_ids)) != known:
-        known = fresh
-        mended += await refresh_derived_keys(database, {"user_id": {"$in": list(user_ids)}})
-    return mended
+    refreshed, used = 0, None
+    while (owners := await existing_owners(database, user_ids)) != used:
+        used = owners
+        refreshed += await refresh_derived_keys(database, {"user_id": {"$in": list(user_ids)}})
+    return refreshed
 
 
 async def find_user(database: Database, id_or_email: str) -> User:
-    """Return the user with this id or, failing that, this email.
+    """Return the user with this id or else this email.
 
-    Raises NotFoundError, and ConflictError for one whom others wrote malformed.
+    Raises NotFoundError, and ConflictError for a malformed user.
     """
     queries = [{"_id": id_or_email}, {"keys.email": fold(id_or_email)}]
     for query in queries if text_problem(id_or_email) is None else ():
@@ -170,3 +177,55 @@ async def find_user(database: Database, id_or_email: str) -> User:
         except ValidationError:
             raise ConflictError(f"The user {id_or_email!r} is malformed; see: modeldeck doctor") from None
     raise NotFoundError(f"There is no user with the id or email {id_or_email!r}.")
+
+
+async def users_page(database: Database, match: Match, params: PageParams) -> dict[str, Any]:
+    """Return a page of the users that match."""
+    # No route takes an id of another type.
+    query = {**match, **EXISTING, "_id": {"$type": "string"}}
+    order = [("keys.email", 1), ("_id", 1)]
+    found = await database.find(User, query, sort=order, skip=params.skip, limit=params.page_size)
+    return {"items": [_user(user) for user in found], "total": await database.count(User, query)}
+
+
+async def one_user(database: Database, user_id: str) -> dict[str, Any]:
+    """Return one user; raise NotFoundError."""
+    return _user(await require_existing(database, User, user_id))
+
+
+def _user(user: Mapping[str, Any]) -> dict[str, Any]:
+    # Others can write to the collection: what they left out must not take the whole page with it.
+    return {
+        "id": user["_id"],
+        **{field: user.get(field) for field in ("name", "email", "username", "role")},
+        "is_active": user.get("is_active") is True,
+        "group_ids": user["group_ids"] if isinstance(user.get("group_ids"), list) else [],
+        "created_at": epoch_seconds(user.get("created_at")),
+        "updated_at": epoch_seconds(user.get("updated_at")),
+    }
+
+
+async def transfer_models(
+    database: Database, from_id: str, to_id: str, model_ids: Sequence[str] | None, by: str | None
+) -> list[RecordResult]:
+    """Transfer all models, or some, of a user who need not exist to another user; return a result for each model.
+
+    `by` is the user who asks for it. Raises InvalidInputError unless the new owner is another, active user.
+    """
+    if from_id == to_id:
+        raise InvalidInputError([{"loc": ["to_user_id"], "msg": "must be another user than from_user_id"}])
+    await _require_active(database, to_id)
+    bulk = BulkChange(Change.TRANSFER, by, {"user_id": from_id}, lambda _: {"user_id": to_id})
+    if model_ids is not None:
+        return await change_models(database, list(dict.fromkeys(model_ids)), bulk)
+    results: list[RecordResult] = []
+    async for batch in change_matching(database, bulk.condition, bulk):
+        await _require_active(database, to_id)
+        # Models that changed their owner meanwhile were not asked for by id, so they need no result.
+        results += [result for result in batch if result.status is not RecordStatus.NOT_FOUND]
+    return results
+
+
+async def _require_active(database: Database, to_id: str) -> None:
+    if not await database.count(User, {"_id": to_id, "is_active": True, **EXISTING}):
+        raise InvalidInputError([{"loc": ["to_user_id"], "msg": f"there is no active user {to_id!r}"}])

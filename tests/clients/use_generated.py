@@ -8,13 +8,13 @@ import httpx
 from modeldeck_client import AuthenticatedClient
 from modeldeck_client.api.models import create_model, get_model, list_models, update_model
 from modeldeck_client.models import (
-    CreateForm,
-    GrantForm,
-    ItemShape,
+    CreateModel,
+    GrantInput,
+    Model,
     Permission,
     PrincipalType,
-    ProblemShape,
-    UpdateForm,
+    Problem,
+    UpdateModel,
 )
 from modeldeck_client.models.list_models_kind import ListModelsKind
 from modeldeck_client.types import Unset
@@ -22,35 +22,35 @@ from modeldeck_client.types import Unset
 client = AuthenticatedClient(os.environ["URL"], os.environ["KEY"], timeout=httpx.Timeout(30))
 
 page = list_models.sync(client=client, query="gpt", kind=ListModelsKind.BASE, page_size=2)
-assert page is not None and not isinstance(page, ProblemShape)
+assert page is not None and not isinstance(page, Problem)
 assert (len(page.items), page.total > 2) == (2, True)
 assert all("gpt" in item.name.lower() for item in page.items)
 
-shared = [GrantForm(principal_type=PrincipalType.GROUP, principal_id="g-platform", permission=Permission.READ)]
-created = create_model.sync(client=client, body=CreateForm(id="generated", name="Generated", access_grants=shared))
-assert isinstance(created, ItemShape)
+shared = [GrantInput(principal_type=PrincipalType.GROUP, principal_id="g-platform", permission=Permission.READ)]
+created = create_model.sync(client=client, body=CreateModel(id="generated", name="Generated", access_grants=shared))
+assert isinstance(created, Model)
 assert (created.version, created.access_grants[0].principal_id) == (1, "g-platform")
 
 read = get_model.sync_detailed(client=client, id="generated")
 assert read.parsed == created
 etag = read.headers["ETag"]
 
-change = UpdateForm(id="generated", name="Generated, then changed")
+change = UpdateModel(id="generated", name="Generated, then changed")
 updated = update_model.sync(client=client, body=change, if_match=etag)
-assert isinstance(updated, ItemShape)
+assert isinstance(updated, Model)
 assert (updated.name, updated.version) == (change.name, 2)
 
 stale = update_model.sync_detailed(client=client, body=change, if_match=etag)
 assert stale.status_code == HTTPStatus.PRECONDITION_FAILED
-assert isinstance(stale.parsed, ProblemShape)
+assert isinstance(stale.parsed, Problem)
 assert stale.parsed.detail == "The current version is 2."
 
 refused = list_models.sync(client=client, page_size=1000)
-assert isinstance(refused, ProblemShape)
+assert isinstance(refused, Problem)
 assert not isinstance(refused.errors, Unset)
 assert [fault.loc for fault in refused.errors] == [["query", "page_size"]]
 if TYPE_CHECKING:
     # The types are no mere decoration.
-    CreateForm(id=1, name="A")  # type: ignore[arg-type]
+    CreateModel(id=1, name="A")  # type: ignore[arg-type]
     list_models.sync(client=client, surprise=1)  # type: ignore[call-arg]
 print("done")

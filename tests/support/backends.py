@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from copy import deepcopy
 from typing import Any, TypeVar
 
+import pytest
 from beanie import Document
 from bson.min_key import MinKey
 from mongomock import aggregate
@@ -11,25 +12,44 @@ from motor.motor_asyncio import AsyncIOMotorCollection
 from pymongo import DeleteOne, InsertOne
 from pymongo.errors import DuplicateKeyError
 
-from service.database import Database, Pipeline, Write
+from service.database.calls import Calls, Session
+from service.database.client import Database
+from service.database.connection import Connection
 from service.database.exact_bson import Record
+from service.database.reads import Pipeline, Reads
+from service.database.transactions import Transactions
+from service.database.writes import Write, Writes
 
 T = TypeVar("T")
 
+# For reading through the pipeline. What is written has transactions, validators and unique indexes to thank for that it
+# is right, none of which mongomock has, so that it could show nothing there.
+on_each_backend = pytest.mark.parametrize("database", ["mongod", "mongomock"], indirect=True)
 
-class MockedDatabase(Database):
-    """On mongomock, which has no BSON to read exactly: it keeps the Python objects."""
 
-    def _for_reading(self, kind: type[Document]) -> AsyncIOMotorCollection[Any]:
-        return self._collection(kind)
+class _MockedConnection(Connection):
+    """It has no BSON to leave undecoded: it keeps the Python objects."""
+
+    def raw_collection(self, kind: type[Document]) -> AsyncIOMotorCollection[Any]:
+        return self.collection(kind)
+
+
+class _MockedCalls(Calls):
+    """It has no sessions."""
+
+    def new_session(self) -> Session:
+        return None
+
+
+class _NoTransactions(Transactions):
+    """It has no transactions: what needs one to be right is tested on the real server."""
 
     async def in_transaction(self, work: Callable[[], Awaitable[T]], *, bulk: bool = False) -> T:
-        # It has no transactions: what needs one to be right is tested on the real server.
         return await work()
 
-    def _new_session(self) -> Any:
-        # It has no sessions either.
-        return None
+
+class _MockedReads(Reads):
+    """It has no validators, and takes fewer pipelines."""
 
     async def _aggregate(
         self, kind: type[Document], pipeline: Pipeline, options: Record, seconds: float | None
@@ -52,8 +72,11 @@ class MockedDatabase(Database):
         query: Mapping[str, Any],
         rule: Mapping[str, Any] | None = None,
     ) -> list[Any]:
-        # It has no validators either.
         return []
+
+
+class _MockedWrites(Writes):
+    """Its bulk_write does not know the current driver's write objects."""
 
     async def write_many(
         self,
@@ -62,7 +85,6 @@ class MockedDatabase(Database):
         *,
         any_shape: Sequence[str] = (),
     ) -> tuple[int, list[int]]:
-        # Its bulk_write does not know the current driver's write objects.
         collection, written, taken = self._collection(kind), 0, []
         for position, write in enumerate(writes):
             try:
@@ -76,6 +98,15 @@ class MockedDatabase(Database):
             except DuplicateKeyError:
                 taken.append(position)
         return written, taken
+
+
+class MockedDatabase(Database):
+    """The client of a database on mongomock."""
+
+    def __init__(self, client: Any, name: str, timeout: float) -> None:
+        calls = _MockedCalls(_MockedConnection(client, name, timeout))
+        reads = _MockedReads(calls)
+        super().__init__(calls, _NoTransactions(calls), reads, _MockedWrites(calls, reads))
 
 
 def _union_with(collection: list[dict[str, Any]], database: Any, options: dict[str, Any]) -> list[dict[str, Any]]:

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 from service.app import create_app
 from service.settings import Settings
-from tests.support.doors import PUBLIC
+from tests.support.routes import PUBLIC
 
 DOCUMENT = create_app(Settings(_env_file=None)).openapi()
 COMPONENTS = DOCUMENT["components"]

@@ -60,9 +60,9 @@ class Example:
     query: dict[str, Any] = field(default_factory=dict)
     body: Any = None
 
-    def address(self, query: list[tuple[str, str]] | None = None, *, lenient: bool = False) -> str:
-        """Return the address, with another query if there is one, at the strict or the lenient door."""
-        path = self.path.replace("/api/", "/api/v1/", 1) if lenient else self.path
+    def address(self, query: list[tuple[str, str]] | None = None, *, compatible: bool = False) -> str:
+        """Return the address, with another query if there is one, in the strict or the compatibility API."""
+        path = self.path.replace("/api/", "/api/v1/", 1) if compatible else self.path
         written = urlencode(self.pairs if query is None else query)
         return f"{path}?{written}" if written else path
 
@@ -73,7 +73,7 @@ class Example:
         return [(name, _written(one)) for name, values in listed for one in values]
 
     @property
-    def has_lenient_door(self) -> bool:
+    def has_compatible_route(self) -> bool:
         """Whether the same is served for existing clients."""
         return self.operation.path.startswith("/api/models/")
 

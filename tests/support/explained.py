@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from documents.user import Role
-from service.models.access.routes import ReadersShape, VerdictShape
+from service.models.access.schemas import AccessExplanation, ReaderPage
 from tests.support.directory import Directory, grant, model
 
 ACCESS = "/api/models/model/access"
 PEOPLE = ["heir", "member", "named", "owner", "root", "stranger"]
-Told = tuple[str, str, tuple[str, ...]]
+PathSummary = tuple[str, str, tuple[str, ...]]
 
 
 async def people(directory: Directory) -> None:
@@ -39,7 +39,7 @@ async def readers(directory: Directory, as_user: str = "owner", model_id: str = 
     answer = await directory.get(ACCESS, as_user, id=model_id, **page)
     assert answer.status_code == 200, answer.text
     found: dict[str, Any] = answer.json()
-    assert ReadersShape.model_validate(found).model_dump(mode="json") == found
+    assert ReaderPage.model_validate(found).model_dump(mode="json") == found
     return found
 
 
@@ -49,16 +49,16 @@ async def permissions(directory: Directory, as_user: str = "owner", model_id: st
     return {item["user"]["id"]: item["permission"] for item in items}
 
 
-async def verdict(directory: Directory, user: str, as_user: str = "owner", model_id: str = "m") -> dict[str, Any]:
+async def explanation(directory: Directory, user: str, as_user: str = "owner", model_id: str = "m") -> dict[str, Any]:
     """Return what one user may do with a model."""
     answer = await directory.get(ACCESS, as_user, id=model_id, user_id=user)
     assert answer.status_code == 200, answer.text
     found: dict[str, Any] = answer.json()
-    assert VerdictShape.model_validate(found).model_dump(mode="json") == found
+    assert AccessExplanation.model_validate(found).model_dump(mode="json") == found
     return found
 
 
-def told(paths: list[dict[str, Any]]) -> list[Told]:
+def summarized(paths: list[dict[str, Any]]) -> list[PathSummary]:
     """Return kind, permission and groups of each path."""
     assert all(path["group_id"] == (path["via"][-1] if path["via"] else None) for path in paths)
     return [(path["kind"], path["permission"], tuple(path["via"])) for path in paths]

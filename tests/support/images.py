@@ -47,12 +47,12 @@ def ways(image: Any) -> Iterator[Way]:
     """Yield every request that would give the model `m`, which is there, or a new one an image."""
     meta = {"profile_image_url": image}
     model = {"id": "m", "name": "M", "meta": meta}
-    for door in ("/api/models", "/api/v1/models"):
-        yield Way(f"{door}/create", {**model, "id": "new"})
-        yield Way(f"{door}/model/update", {"id": "m", "meta": meta})
-        yield Way(f"{door}/import", {"models": [model]})
-        yield Way(f"{door}/import", {"models": [{**model, "id": "new"}]})
-        yield Way(f"{door}/sync", {"models": [model], "max_deletions": "100%"})
-        yield Way(f"{door}/import?format=modeldeck", {"models": [model]})
-        yield Way(f"{door}/import?format=modeldeck&atomic=false", {"models": [model]}, reports=True)
-        yield Way(f"{door}/import?format=openwebui&atomic=false&mine=true", [{**model, "id": "new"}], reports=True)
+    for prefix in ("/api/models", "/api/v1/models"):
+        yield Way(f"{prefix}/create", {**model, "id": "new"})
+        yield Way(f"{prefix}/model/update", {"id": "m", "meta": meta})
+        yield Way(f"{prefix}/import", {"models": [model]})
+        yield Way(f"{prefix}/import", {"models": [{**model, "id": "new"}]})
+        yield Way(f"{prefix}/sync", {"models": [model], "max_deletions": "100%"})
+        yield Way(f"{prefix}/import?format=modeldeck", {"models": [model]})
+        yield Way(f"{prefix}/import?format=modeldeck&atomic=false", {"models": [model]}, reports=True)
+        yield Way(f"{prefix}/import?format=openwebui&atomic=false&mine=true", [{**model, "id": "new"}], reports=True)

@@ -34,12 +34,12 @@ class Attack(NamedTuple):
     headers: Mapping[str, str] = MappingProxyType({})
 
 
-def attacks(example: Example, *, lenient: bool = False) -> Iterator[Attack]:
+def attacks(example: Example, *, compatible: bool = False) -> Iterator[Attack]:
     """Yield the example with each of these in each of its places, one at a time."""
     method, body = example.operation.method, json.dumps(example.body).encode() if example.body is not None else b""
     for query, where, must_fail in _queries(example):
-        yield Attack(method, example.address(query, lenient=lenient), body, where, must_fail and not lenient)
-    address = example.address(lenient=lenient)
+        yield Attack(method, example.address(query, compatible=compatible), body, where, must_fail and not compatible)
+    address = example.address(compatible=compatible)
     if example.body is not None:
         for planted, path, must_fail in _bodies(example):
             # A file is imported record by record, and what is wrong is told.

@@ -1,6 +1,6 @@
 """Who may do what: every way into the service, every kind of caller, one model and what belongs to it.
 
-The cases name a route without its door; a route that has no case fails the test that reads this.
+The cases name a route without the prefix of its API; a route that has no case fails the test that reads this.
 """
 
 from collections.abc import Callable, Mapping

@@ -74,7 +74,7 @@ NAMED = {"models": [model("m", "ann", access_grants=[grant("group:g"), grant("gr
 
 @asynccontextmanager
 async def moved(directory: Directory, where: Path, **options: Any) -> AsyncIterator[Report]:
-    """Import a source of any format through the door for scripts, and close its report in the end."""
+    """Import a source of any format with `import_source`, as scripts do, and close its report in the end."""
     named = {name: options.pop(name) for name in ("wanted", "user_map") if name in options}
     report = await import_source(directory.database, str(where), ImportOptions(**options), **named)
     try:

@@ -11,10 +11,10 @@ from pymongo.database import Database as SyncDatabase
 
 from documents.api_key import Scope
 from documents.user import Role
-from service.auth.authentication import key_id, new_api_key
+from service.auth.authentication import api_key_id, new_api_key
 from tests.support.directory import Directory, grant, model
-from tests.support.doors import Door
 from tests.support.matrix import IMAGE, MODEL, ROLES, Case, Facts
+from tests.support.routes import Route
 
 Raw = SyncDatabase[dict[str, Any]]
 NOTHING: Facts = MappingProxyType({})
@@ -50,7 +50,7 @@ class Stage:
         first = raw.revisions.find_one({"model_id": MODEL, "version": 1})
         assert first is not None
         spare = {
-            f"{role} key": key_id(await directory.key(role.partition("-")[0], name="spare"))
+            f"{role} key": api_key_id(await directory.key(role.partition("-")[0], name="spare"))
             for role in ROLES
             if role.partition("-")[0] not in ("anonymous", "forged", "expired")
         }
@@ -73,7 +73,7 @@ class Stage:
 
     async def send(
         self,
-        door: Door,
+        route: Route,
         case: Case,
         role: str,
         *,
@@ -84,12 +84,12 @@ class Stage:
         credential = self._credentials[role]
         facts = {**self.facts, "spare key": self.facts.get(f"{role} key", "")}
         body = json.dumps(case.body(facts)) if case.body and case.body(facts) else ""
-        address = door.path.replace("{revision}", self.facts["revision"]) + case.query
+        address = route.path.replace("{revision}", self.facts["revision"]) + case.query
         for text, other in instead.items():
             body, address = body.replace(text, other), address.replace(text, other)
         sent = {"Authorization": f"Bearer {credential}"} if credential else {}
         return await self._directory.client.request(
-            door.method, address, headers={**sent, **headers}, content=body.encode()
+            route.method, address, headers={**sent, **headers}, content=body.encode()
         )
 
 

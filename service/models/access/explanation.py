@@ -1,6 +1,7 @@
-"""Why a user may read or write a model: the paths that lead there from its owner, its grants and the groups.
+"""Why a user may read or write a model: the paths from the user to the model by its owner, its grants and groups.
 
-`service.auth.access_rule` decides by the keys of a record; this tells the same from what the keys are made of.
+`service.auth.access_rule` decides by the derived keys of a record. This module reaches the same result from the fields
+that they are derived from.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,10 +12,11 @@ from typing import Any, NamedTuple
 from documents import Group, ModelRecord, User
 from documents.grant import EVERYONE, Permission, PrincipalType
 from documents.user import Role
+from indexes.views.expressions import only
 from service.auth import access_rule
 from service.auth.access_rule import Match
 from service.auth.authentication import Caller
-from service.database import Database
+from service.database.client import Database
 from service.database.exact_bson import Record
 from service.errors import ForbiddenError, NotFoundError
 from service.models.operations import HIDDEN, NOT_MANAGED
@@ -25,7 +27,7 @@ _USER_FIELDS = ("name", "email", "role", "is_active", "group_ids")
 
 
 class PathKind(StrEnum):
-    """How a user comes to a model, in the order in which it is told."""
+    """How a user gets access to a model, in the order of the response."""
 
     OWNER = "owner"
     ADMIN = "admin"
@@ -36,7 +38,7 @@ class PathKind(StrEnum):
 
 
 _ORDER = list(PathKind)
-_SINCE = {
+_REASONS = {
     PathKind.OWNER: "they own it",
     PathKind.ADMIN: "they are an admin",
     PathKind.USER: "it is shared with them",
@@ -48,7 +50,7 @@ _SINCE = {
 
 @dataclass(frozen=True, slots=True)
 class Path:
-    """One way to a model; `via` leads from a group of the user's up to the one that has the grant."""
+    """One path to a model; `via` leads from a group of the user up to the group that has the grant."""
 
     kind: PathKind
     permission: Permission
@@ -58,7 +60,7 @@ class Path:
 
 
 class Grant(NamedTuple):
-    """A stored grant that gives a right."""
+    """A well-formed stored grant."""
 
     id: str | None
     to: PrincipalType
@@ -68,7 +70,7 @@ class Grant(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Sharing:
-    """Who owns a record, what it grants, and the parents of each group that has or inherits a grant of it."""
+    """The owner and grants of a record, and the parents of each group that has or inherits one of the grants."""
 
     owner_id: str | None
     grants: Sequence[Grant]
@@ -76,9 +78,10 @@ class Sharing:
 
     @classmethod
     async def of(cls, database: Database, record: Record) -> "Sharing":
-        """Read how a record is shared. What others have written malformed into it or its groups gives no right."""
+        """Read how a record is shared. Malformed values in it or in its groups give no right."""
         owner_id, stored = record.get("user_id"), record.get("access_grants")
-        grants = [sound for grant in (stored if isinstance(stored, list) else ()) if (sound := _sound(grant))]
+        listed = stored if isinstance(stored, list) else ()
+        grants = [grant for item in listed if (grant := _well_formed(item))]
         granted = sorted({grant.principal_id for grant in grants if grant.to is PrincipalType.GROUP})
         groups = await database.aggregate(Group, groups_pipeline(granted)) if granted else []
         return cls(
@@ -88,14 +91,14 @@ class Sharing:
         )
 
     def readers(self) -> Match:
-        """Return the query for all users who may read the record: those for whom `paths` finds one."""
-        active: Match = {"_id": {"$type": "string"}, "is_active": _only(True)}
+        """Return the query for all users who may read the record, that is, for whom `paths` finds a path."""
+        active: Match = {"_id": {"$type": "string"}, "is_active": only(True)}
         named = [grant.principal_id for grant in self.grants if grant.to is PrincipalType.USER]
         if EVERYONE in named:
             return active
         named += [self.owner_id] if self.owner_id is not None else []
         members = {"group_ids": {"$in": list(self.parents), "$type": "array"}}
-        ways = [{"role": _only(Role.ADMIN)}, {"_id": {"$in": named}}, members]
+        ways = [{"role": only(Role.ADMIN)}, {"_id": {"$in": named}}, members]
         return {**active, "$or": ways}
 
     def paths(self, user: Record) -> list[Path]:
@@ -109,9 +112,9 @@ class Sharing:
         return sorted(found, key=lambda path: _ORDER.index(path.kind))
 
     def _below(self, own: Sequence[str]) -> dict[str, str | None]:
-        """Return each group that members of `own` are in, with the next one on the shortest way down to `own`."""
+        """Return each group that members of `own` belong to, with the next group on the shortest way down to `own`."""
         below: dict[str, str | None] = {group: None for group in sorted(own) if group in self.parents}
-        # Breadth first; each group is met once, so that a cycle ends.
+        # Breadth first; each group is visited once, so that a cycle ends.
         reached = list(below)
         for group in reached:
             for parent in self.parents[group]:
@@ -124,12 +127,12 @@ class Sharing:
 async def explain_all(
     database: Database, caller: Caller, model_id: str, *, skip: int, limit: int
 ) -> tuple[list[dict[str, Any]], int]:
-    """Return some of those who may read a model, in the order of their ids, and how many there are.
+    """Return a page of the users who may read a model, in order of id, and their total number.
 
-    Raises NotFoundError when the model is absent or hidden from the caller, ForbiddenError when it is
-    not the caller's to manage.
+    Raises NotFoundError when the model is absent or hidden from the caller, ForbiddenError when the caller may not
+    manage its grants.
     """
-    record = await _asked_about(database, caller, model_id, of_others=True)
+    record = await _require_explainable(database, caller, model_id, of_others=True)
     sharing = await Sharing.of(database, record)
     query = sharing.readers()
     found = await database.find(User, query, fields=_USER_FIELDS, sort=[("_id", 1)], skip=skip, limit=limit)
@@ -140,9 +143,9 @@ async def explain_all(
 async def explain_one(database: Database, caller: Caller, model_id: str, user_id: str) -> dict[str, Any]:
     """Return whether one user may read and write a model, and why; raises as `explain_all` does.
 
-    Callers may ask about themselves when the model is not theirs to manage.
+    Callers may ask about themselves even if they may not manage the grants of the model.
     """
-    record = await _asked_about(database, caller, model_id, of_others=user_id != caller.user_id)
+    record = await _require_explainable(database, caller, model_id, of_others=user_id != caller.user_id)
     found = await database.find(User, {"_id": user_id, **EXISTING}, fields=_USER_FIELDS)
     if not found:
         raise NotFoundError(NO_USER)
@@ -159,7 +162,7 @@ async def explain_one(database: Database, caller: Caller, model_id: str, user_id
     }
 
 
-async def _asked_about(database: Database, caller: Caller, model_id: str, *, of_others: bool) -> Record:
+async def _require_explainable(database: Database, caller: Caller, model_id: str, *, of_others: bool) -> Record:
     match = {"_id": model_id, **access_rule.readable(caller)}
     found = await database.find(ModelRecord, match, fields=["user_id", "access_grants"])
     if not found:
@@ -170,9 +173,9 @@ async def _asked_about(database: Database, caller: Caller, model_id: str, *, of_
 
 
 def groups_pipeline(granted: Sequence[str]) -> list[dict[str, Any]]:
-    """Return the pipeline on `groups` that yields those of the granted ones that exist, then all below them.
+    """Return the pipeline on `groups` that yields the granted groups that exist, then all groups below them.
 
-    A group that is granted and below another one comes twice.
+    A granted group that is below another one is yielded twice.
     """
     granted_ones = {"$match": {"_id": {"$in": list(granted)}}}
     needed = {"$project": {"parent_id": 1}}
@@ -183,7 +186,7 @@ def groups_pipeline(granted: Sequence[str]) -> list[dict[str, Any]]:
         "connectToField": "parent_id",
         "as": "group",
     }
-    # One descent for all, so that what is below several of them is visited once.
+    # One descent for all, so that a group below several granted ones is visited once.
     below: list[dict[str, Any]] = [
         granted_ones,
         {"$group": {"_id": None, "granted": {"$push": "$_id"}}},
@@ -195,7 +198,7 @@ def groups_pipeline(granted: Sequence[str]) -> list[dict[str, Any]]:
     return [granted_ones, needed, {"$unionWith": {"coll": Group.Settings.name, "pipeline": below}}]
 
 
-def _sound(grant: Any) -> Grant | None:
+def _well_formed(grant: Any) -> Grant | None:
     if not isinstance(grant, dict) or not isinstance(grant.get("principal_id"), str):
         return None
     try:
@@ -207,18 +210,13 @@ def _sound(grant: Any) -> Grant | None:
 
 
 def _ids(value: Any) -> list[str]:
-    # As the server follows a parent for the caller of a request: an id by itself counts like a list of it.
+    # As $graphLookup does in authentication: a single id counts like a list of one.
     return [one for one in (value if isinstance(value, list) else [value]) if isinstance(one, str)]
 
 
 def _memberships(user: Record) -> list[str]:
-    # As for the caller of a request: anything but a list is no membership.
+    # As in authentication: anything but a list is no membership.
     return _ids(user["group_ids"]) if isinstance(user.get("group_ids"), list) else []
-
-
-def _only(value: Any) -> Match:
-    # For the server, a list equals each value in it.
-    return {"$eq": value, "$not": {"$type": "array"}}
 
 
 def _path(grant: Grant, user_id: str, below: Mapping[str, str | None]) -> Path | None:
@@ -245,12 +243,12 @@ def _best(paths: Sequence[Path]) -> Path | None:
 def _reason(best: Path | None) -> str:
     if best is None:
         return "This user may not read the model: it is neither theirs nor shared with them, their groups or everyone."
-    since = _SINCE[best.kind].format(group=best.group_id, own=next(iter(best.via), None))
-    return f"This user may {best.permission} the model, since {since}."
+    reason = _REASONS[best.kind].format(group=best.group_id, own=next(iter(best.via), None))
+    return f"This user may {best.permission} the model, since {reason}."
 
 
 def _shown(user: Record, caller: Caller) -> dict[str, Any]:
-    # Whoever shares with a group or with everyone gets to know who that is, but not how to write to them.
+    # Sharing with a group or with everyone reveals who the readers are, but not their email addresses.
     email = user.get("email") if caller.is_admin or user["_id"] == caller.user_id else None
     return {"id": user["_id"], "name": user.get("name"), "email": email}
 

@@ -1,4 +1,4 @@
-"""The history of a model record: its revisions, one of them, and what differs between two."""
+"""The history of a model record: a page of its revisions, one revision, and the differences between two versions."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -7,25 +7,26 @@ from documents import Revision
 from documents.revision import Change
 from service.auth.authentication import Caller
 from service.clock import epoch_seconds
-from service.database import Database
+from service.database.client import Database
 from service.database.exact_bson import Record, same_content
 from service.errors import NotFoundError
 from service.models.operations import ChangeRequest, require_changeable
 from service.models.record import changed_fields
 
 NO_REVISION = "There is no such revision, or its model is not yours to change."
-# What a revision brings back. Grants and owner stay: restoring a text must not share a model again.
+# The fields that a restore brings back. Grants and owner stay, since restoring a text must not share a model again.
 RESTORED_FIELDS = ("base_model_id", "name", "params", "meta", "is_active")
 
 _ABSENT = object()
-# No model can have it as its id.
+# An id that no model can have.
 _NO_MODEL = ""
 
 
 async def visible(database: Database, caller: Caller, model_id: str) -> dict[str, Any]:
-    """Return the query for the revisions of a model that the caller may change; raises as a change does.
+    """Return the query for the visible revisions of a model that the caller may change; raises as a change does.
 
-    They begin after the last deletion: what an earlier model of the same id said is not theirs to see.
+    Only revisions after the last deletion are visible, because an earlier model of the same id may have belonged to
+    someone else.
     """
     await require_changeable(database, ChangeRequest(caller, model_id, Change.UPDATE))
     deleted = {"model_id": model_id, "after": None}
@@ -36,15 +37,15 @@ async def visible(database: Database, caller: Caller, model_id: str) -> dict[str
 async def page(
     database: Database, caller: Caller, model_id: str, *, skip: int, limit: int
 ) -> tuple[list[dict[str, Any]], int]:
-    """Return the summaries of some revisions, newest first, and how many there are."""
+    """Return a page of revision summaries, newest first, and the total number of revisions."""
     query = await visible(database, caller, model_id)
     found = await database.find(Revision, query, sort=[("version", -1)], skip=skip, limit=limit)
     return [summary(revision) for revision in found], await database.count(Revision, query)
 
 
 async def revision(database: Database, caller: Caller, revision_id: str) -> Record:
-    """Return one revision; raise NotFoundError when it is absent or its model is not the caller's to change."""
-    # A revision that is absent takes as long as one of a model that is hidden, however large that is.
+    """Return one revision; raise NotFoundError when it is absent or the caller may not change its model."""
+    # An absent revision must take as long as one of a hidden model, so that the time does not reveal which it is.
     found = await database.find(Revision, {"_id": revision_id}, fields=["model_id"])
     try:
         query = await visible(database, caller, found[0]["model_id"] if found else _NO_MODEL)
@@ -56,19 +57,19 @@ async def revision(database: Database, caller: Caller, revision_id: str) -> Reco
     return shown[0]
 
 
-async def said_at(database: Database, caller: Caller, model_id: str, version: int) -> Mapping[str, Any]:
-    """Return what a model said at one of its versions; raise NotFoundError for a version that is not recorded."""
+async def content_at(database: Database, caller: Caller, model_id: str, version: int) -> Mapping[str, Any]:
+    """Return the content of a model at one of its versions; raise NotFoundError for a version that is not recorded."""
     query = await visible(database, caller, model_id)
-    for field, wanted in (("after", version), ("before", version + 1)):
-        found = await database.find(Revision, {"$and": [query, {"version": wanted}]}, fields=[field])
+    for field, recorded_at in (("after", version), ("before", version + 1)):
+        found = await database.find(Revision, {"$and": [query, {"version": recorded_at}]}, fields=[field])
         if found and found[0][field] is not None:
-            said: Mapping[str, Any] = found[0][field]
-            return said
+            content: Mapping[str, Any] = found[0][field]
+            return content
     raise NotFoundError(f"Version {version} of this model is not recorded.")
 
 
 def summary(stored: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a page of the history shows of a revision."""
+    """Return a revision as a page of the history shows it: without its content."""
     return {
         "id": stored["_id"],
         "model_id": stored["model_id"],
@@ -81,12 +82,12 @@ def summary(stored: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def whole(stored: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a revision as the API shows it by itself."""
+    """Return a revision as the API shows it on its own: with the content before and after."""
     return {**summary(stored), "before": stored["before"], "after": stored["after"]}
 
 
 def differences(before: Any, after: Any, path: str = "") -> Iterator[dict[str, Any]]:
-    """Yield each difference as `{path, before?, after?}`: a JSON pointer (RFC 6901), and lists as a whole."""
+    """Yield each difference as `{path, before?, after?}`, with a JSON pointer (RFC 6901); a list is one value."""
     if isinstance(before, dict) and isinstance(after, dict):
         for name in dict.fromkeys([*before, *after]):
             pointer = f"{path}/{name.replace('~', '~0').replace('/', '~1')}"

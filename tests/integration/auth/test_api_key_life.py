@@ -1,4 +1,4 @@
-"""The life of a key: nowhere but with its holder, at most what owner and maker may, and over when it is over."""
+"""The life of an API key: it is never stored, never exceeds the rights of its user and its creator, and it expires."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -11,7 +11,7 @@ from pymongo.database import Database as SyncDatabase
 
 from documents.api_key import Scope
 from documents.user import Role
-from service.database import Database
+from service.database.client import Database
 from service.settings import Settings
 from tests.conftest import TIMEOUT_SECONDS
 from tests.support.commands import CommandLine
@@ -35,8 +35,8 @@ async def status(directory: Directory, key: str) -> int:
     return (await send(directory, key)).status_code
 
 
-async def made(directory: Directory, user: str, **said: Any) -> dict[str, Any]:
-    answer = await directory.post(CREATE, user, {"name": "made", **said})
+async def made(directory: Directory, user: str, **content: Any) -> dict[str, Any]:
+    answer = await directory.post(CREATE, user, {"name": "made", **content})
     assert answer.status_code == 200, answer.text
     assert answer.headers["cache-control"] == "no-store"
     key: dict[str, Any] = answer.json()
@@ -141,7 +141,7 @@ async def test_a_key_follows_its_owner_at_once(directory: Directory) -> None:
     await directory.user("root", role=Role.ADMIN)
     await directory.user("ann", role=Role.ADMIN)
     key = (await made(directory, "ann"))["key"]
-    for said, users, own in (
+    for content, users, own in (
         ({"role": "user"}, 403, 200),
         ({"role": "admin"}, 200, 200),
         ({"is_active": False}, 401, 401),
@@ -149,7 +149,7 @@ async def test_a_key_follows_its_owner_at_once(directory: Directory) -> None:
         ({"role": "user", "is_active": False}, 401, 401),
         ({"is_active": True}, 403, 200),
     ):
-        assert (await directory.post("/api/users/update", "root", {"id": "ann", **said})).status_code == 200
+        assert (await directory.post("/api/users/update", "root", {"id": "ann", **content})).status_code == 200
         assert ((await send(directory, key, "/api/users")).status_code, await status(directory, key)) == (users, own)
 
 

@@ -1,4 +1,4 @@
-"""Credentials: API keys of our own and of others, and JWTs where configured."""
+"""Authentication: API keys, generated and adopted, and JWTs if configured."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -12,9 +12,9 @@ from pydantic import SecretStr
 from pymongo.database import Database as SyncDatabase
 
 from service.auth.authentication import Authenticator, new_api_key
-from service.database import Database
+from service.database.client import Database
 from service.errors import InvalidInputError
-from service.people.api_keys import adopt_key
+from service.people.api_keys import adopt_api_key
 from service.people.users import find_user
 from service.settings import Settings
 from tests.conftest import Commands
@@ -95,11 +95,11 @@ async def test_a_key_made_elsewhere_goes_on_and_is_stored_hashed(
     await real_directory.user("ann")
     ann = await find_user(real_directory.database, "ann")
     for foreign in ("sk-" + "0123456789abcdef" * 2, "a.b.c" * 8, "mdk_" + "z" * 30):
-        await adopt_key(real_directory.database, ann.id, foreign, name="old")
+        await adopt_api_key(real_directory.database, ann.id, foreign, name="old")
         assert await _status(real_directory, foreign) == 200
         assert foreign not in str(list(raw.api_keys.find()))
     with pytest.raises(InvalidInputError):
-        await adopt_key(real_directory.database, ann.id, "too-short", name="old")
+        await adopt_api_key(real_directory.database, ann.id, "too-short", name="old")
 
 
 async def test_the_last_use_is_stored_at_most_once_a_minute(
@@ -112,8 +112,8 @@ async def test_the_last_use_is_stored_at_most_once_a_minute(
     async def use() -> int:
         commands.clear()
         caller = await identity.resolve(f"Bearer {key}")
-        if identity.use_is_news(caller):
-            await identity.note_use(caller)
+        if identity.last_use_is_old(caller):
+            await identity.record_use(caller)
         return sum(name == "update" for name, _ in commands.on("api_keys"))
 
     assert [await use(), await use()] == [1, 0]

@@ -1,4 +1,4 @@
-"""What an attacker can make of a JWT without its key, and an issuer by mistake with it: nothing of it counts."""
+"""Forged and misissued JWTs are refused."""
 
 import json
 from collections.abc import AsyncIterator
@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from pymongo.database import Database as SyncDatabase
 
 from documents.user import Role
-from service.database import Database
+from service.database.client import Database
 from service.settings import Settings
 from tests.support.directory import LIST, Directory
 from tests.support.tokens import by_hand, claims, encoded, jwks_file, public_jwk, rsa_key, seconds_from_now

@@ -1,4 +1,4 @@
-"""What is hidden from a caller is answered like what is not there, by every route, and the database does the same.
+"""Every route responds alike to a hidden and to an absent record, and sends the same database commands for both.
 
 Also by the clock: TIMED_PAIRS=500 pytest tests/integration/auth/test_hidden_and_absent.py
 """
@@ -15,50 +15,50 @@ import pytest
 
 from tests.conftest import Commands
 from tests.support.directory import Directory, grant
-from tests.support.doors import GUARDED, STRICT, Door
 from tests.support.matrix import CASES, MODEL, Case, Facts
+from tests.support.routes import GUARDED, STRICT, Route
 from tests.support.stage import NOTHING, Raw, Stage
 from tests.support.timing import median_gap
 
 ABSENT, NO_REVISION = "team/m:2", "0" * 32
 PAIRS = int(os.environ.get("TIMED_PAIRS", "0"))
 MOST_SECONDS = 0.001
-# That an id is taken has to be told to whoever wants to use it: see below. A sync is for admins, who see all.
+# That an id is taken must be reported to a caller who wants to use it: see below. A sync is for admins, who see all.
 TELLING = ("/models/create", "/models/import", "/models/sync")
 
 
 class Question(NamedTuple):
     """A request about a model that the caller does not see."""
 
-    door: Door
+    route: Route
     case: Case
     headers: Facts = NOTHING
 
     def __str__(self) -> str:
         extra = [self.case.query.replace(f"?id={MODEL}", ""), *self.headers.values()]
-        return " ".join([str(self.door), *filter(None, extra)])
+        return " ".join([str(self.route), *filter(None, extra)])
 
 
-def _about_the_model(door: Door, case: Case) -> bool:
-    said = str(case.body({"revision": "the revision"})) if case.body and "key" not in door.path else ""
-    return any(name in door.path + case.query + said for name in (MODEL, "{revision}", "the revision"))
+def _about_the_model(route: Route, case: Case) -> bool:
+    content = str(case.body({"revision": "the revision"})) if case.body and "key" not in route.path else ""
+    return any(name in route.path + case.query + content for name in (MODEL, "{revision}", "the revision"))
 
 
 def _questions() -> Iterator[Question]:
-    for door in GUARDED:
-        case = CASES[f"{door.method} {door.inner}"]
-        if door.inner in TELLING or not _about_the_model(door, case):
+    for route in GUARDED:
+        case = CASES[f"{route.method} {route.inner}"]
+        if route.inner in TELLING or not _about_the_model(route, case):
             continue
-        yield Question(door, case)
-        if door.inner.startswith("/models/model/") and door.method == "POST":
-            yield from (Question(door, case, {"If-Match": tag}) for tag in ('"1"', '"2"', "*"))
+        yield Question(route, case)
+        if route.inner.startswith("/models/model/") and route.method == "POST":
+            yield from (Question(route, case, {"If-Match": tag}) for tag in ('"1"', '"2"', "*"))
         more = {
             "/models/export": ("&id=own", "&format=csv", "&format=modeldeck", "&format=openwebui", "&format=jsonl"),
             "/models/model/access": ("&user_id=stranger", "&user_id=owner", "&page=2", "&user_id=nobody"),
             "/models/model/history": ("&page=2",),
         }
-        for query in more.get(door.inner, ()):
-            yield Question(door, Case(case.lets_in, case.query + query))
+        for query in more.get(route.inner, ()):
+            yield Question(route, Case(case.lets_in, case.query + query))
 
 
 QUESTIONS = list(_questions())
@@ -71,10 +71,10 @@ async def stage(real_directory: Directory, raw: Raw, tmp_path: Path) -> Stage:
 
 def ask(stage: Stage, question: Question, *, hidden: bool) -> "partial[Any]":
     instead = {} if hidden else {MODEL: ABSENT, stage.facts["revision"]: NO_REVISION}
-    return partial(stage.send, question.door, question.case, "stranger", instead=instead, headers=question.headers)
+    return partial(stage.send, question.route, question.case, "stranger", instead=instead, headers=question.headers)
 
 
-def told(answer: httpx.Response) -> tuple[int, str, dict[str, str]]:
+def comparable(answer: httpx.Response) -> tuple[int, str, dict[str, str]]:
     """Return all that an answer tells, but for what was in the question."""
     headers = {name: value for name, value in answer.headers.items() if name not in ("date", "x-request-id")}
     return answer.status_code, answer.text.replace(ABSENT, MODEL), headers
@@ -87,25 +87,25 @@ def sent(commands: Commands) -> list[tuple[str, Any]]:
 
 
 def test_every_route_about_a_model_is_asked() -> None:
-    asked = {(question.door.method, question.door.inner) for question in QUESTIONS}
+    asked = {(question.route.method, question.route.inner) for question in QUESTIONS}
     assert len(asked) >= 13
     assert ("GET", "/models/model/history/{revision}") in asked
-    named = {(door.method, door.inner) for door in STRICT if door.inner.startswith("/models/model")}
+    named = {(route.method, route.inner) for route in STRICT if route.inner.startswith("/models/model")}
     assert named <= asked
     assert {("POST", "/models/bulk/state"), ("POST", "/models/bulk/access"), ("GET", "/models/export")} <= asked
 
 
-@pytest.mark.parametrize("door", ["/api/", "/api/v1/"])
-async def test_both_are_answered_alike(stage: Stage, commands: Commands, door: str) -> None:
+@pytest.mark.parametrize("prefix", ["/api/", "/api/v1/"])
+async def test_both_are_answered_alike(stage: Stage, commands: Commands, prefix: str) -> None:
     for question in QUESTIONS:
-        if question.door.lenient != (door == "/api/v1/"):
+        if question.route.is_compatible != (prefix == "/api/v1/"):
             continue
         answers, work = [], []
         for hidden in (True, False):
             commands.clear()
             answers.append(await ask(stage, question, hidden=hidden)())
             work.append(sent(commands))
-        assert told(answers[0]) == told(answers[1]), str(question)
+        assert comparable(answers[0]) == comparable(answers[1]), str(question)
         # As a clock would tell: what the database is asked for.
         assert work[0] == work[1], str(question)
         assert work[0], str(question)
@@ -122,7 +122,7 @@ async def test_a_revision_of_a_hidden_model_is_no_revision_of_ones_own_either(
         body = {"id": "own", "revision": revision}
         answers.append(await real_directory.post("/api/models/model/history/restore", "stranger", body))
         work.append(sent(commands))
-    assert told(answers[0]) == told(answers[1])
+    assert comparable(answers[0]) == comparable(answers[1])
     assert work[0] == work[1]
 
 
@@ -132,7 +132,7 @@ async def test_a_key_of_somebody_else_is_no_key(stage: Stage, real_directory: Di
         commands.clear()
         answers.append(await real_directory.post("/api/keys/revoke", "stranger", {"id": key}))
         work.append(sent(commands))
-    assert told(answers[0]) == told(answers[1])
+    assert comparable(answers[0]) == comparable(answers[1])
     assert work[0] == work[1]
     assert stage.unchanged() or answers[0].status_code == 404
 
@@ -142,11 +142,11 @@ async def test_what_can_not_be_an_id_is_refused_everywhere(stage: Stage) -> None
         if MODEL not in question.case.query:
             continue
         for model_id in ("a b", "", "x" * 257, "a\0", "\u00a0", "\u2028", "$" * 300):
-            answer = await stage.send(question.door, question.case, "stranger", instead={MODEL: quote(model_id)})
+            answer = await stage.send(question.route, question.case, "stranger", instead={MODEL: quote(model_id)})
             assert (answer.status_code, answer.json()["errors"][0]["loc"][:2]) == (422, ["query", "id"]), str(question)
 
 
-async def test_that_an_id_is_taken_is_told_and_nothing_else_of_it(stage: Stage, real_directory: Directory) -> None:
+async def test_that_an_id_is_taken_is_reported_and_nothing_else_of_it(stage: Stage, real_directory: Directory) -> None:
     body = {"id": MODEL, "name": "Mine"}
     answer = await real_directory.post("/api/models/create", "stranger", body)
     assert (answer.status_code, answer.json()["detail"]) == (409, "This model id is taken.")
@@ -168,7 +168,7 @@ async def test_a_clock_does_not_tell_them_apart(stage: Stage, raw: Raw) -> None:
     gaps = {
         str(question): await median_gap(ask(stage, question, hidden=True), ask(stage, question, hidden=False), PAIRS)
         for question in QUESTIONS
-        if not question.door.lenient
+        if not question.route.is_compatible
     }
     print("\n".join(f"{gap * 1e6:+8.0f} us  {question}" for question, gap in gaps.items()))
     assert {question: gap for question, gap in gaps.items() if abs(gap) >= MOST_SECONDS} == {}

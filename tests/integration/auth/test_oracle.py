@@ -1,24 +1,26 @@
-"""The list against the oracle: a random directory, thousands of random requests, no difference."""
+"""The list agrees with the oracle for hundreds of random requests in a random directory."""
 
 import asyncio
 from pathlib import Path
 
 import pytest
 
+from tests.support.backends import on_each_backend
 from tests.support.directory import Directory
 from tests.support.oracle import Parameters
 from tests.support.world import MODELS, REQUESTS, World
 
 # mongomock takes its time for each record that it looks at.
-FEWER_MODELS, FEWER_PAIRS = 50, 300
+FEWER_MODELS, FEWER_PAIRS = 50, REQUESTS * 3 // 20
 
 
-async def test_thousands_of_random_requests_are_answered_as_the_contract_says(world: World) -> None:
+async def test_many_random_requests_are_answered_as_the_contract_says(world: World) -> None:
     filled = await world.compare(world.pairs(REQUESTS))
     # Most pages have to have items, or the comparison would prove little.
     assert REQUESTS > filled > REQUESTS // 3
 
 
+@on_each_backend
 async def test_random_requests_are_answered_as_the_contract_says(directory: Directory, tmp_path: Path) -> None:
     world = await World.fill(directory, tmp_path, FEWER_MODELS)
     await world.compare(world.pairs(FEWER_PAIRS))

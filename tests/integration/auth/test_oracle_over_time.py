@@ -1,4 +1,4 @@
-"""A directory in use, against the oracle: after every change by anybody, everybody's list is right at once."""
+"""A changing directory against the oracle: after every change, the lists of all users are correct at once."""
 
 import random
 from collections.abc import Awaitable, Callable
@@ -10,9 +10,10 @@ from httpx import Response
 from documents.user import Role
 from service.doctor import examine
 from tests.support.directory import Directory, grant
+from tests.support.effort import times
 from tests.support.oracle import COMPARED_FIELDS, Oracle, difference
 
-USERS, GROUPS, STEPS = 8, 5, 150
+USERS, GROUPS, STEPS = 8, 5, times(60, 150)
 MODELS = "/api/models"
 WORDS = ["Alpha", "beta", "Gamma", "STRASSE", "straße", "ﬁsh", "delta"]
 
@@ -88,8 +89,8 @@ class Life:
     async def create(self) -> None:
         self.made += 1
         owner, model_id = self.anybody(), f"m/{self.made}"
-        said = {"base_model_id": self.random.choice([None, "base"]), "name": self.name(), "params": {"n": self.made}}
-        body = {"id": model_id, **said, "access_grants": self.grants()}
+        content = {"base_model_id": self.random.choice([None, "base"]), "name": self.name(), "params": {"n": self.made}}
+        body = {"id": model_id, **content, "access_grants": self.grants()}
         assert (await self.post(f"{MODELS}/create", owner, body)).status_code == 200
         times = {"created_at": 0, "updated_at": 0}
         self.models[model_id] = {**body, **times, "user_id": owner, "meta": {}, "is_active": True}

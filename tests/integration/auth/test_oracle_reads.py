@@ -1,33 +1,21 @@
-"""Everything else that reads or selects models, against the oracle: what a caller gets is what is theirs to get."""
+"""All other routes that read or select models agree with the oracle about access."""
 
 import asyncio
 import csv
 import io
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 import pytest
 
 from documents import Revision
-from service.database import Database
-from tests.conftest import emptied, settings_in
-from tests.support.directory import Directory
 from tests.support.oracle import COMPARED_FIELDS, has_tag
 from tests.support.world import CLIENTS, REQUESTS, World
 
 MODELS = "/api/models"
 GETS, SUBSETS, VERDICTS = REQUESTS, REQUESTS // 16, REQUESTS // 6
 FORMATS = ("modeldeck", "openwebui", "jsonl", "csv")
-
-
-@pytest.fixture(scope="module")
-async def world(real_database: Database, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
-    """One for all of these tests, which change nothing."""
-    folder = tmp_path_factory.mktemp("world")
-    await emptied(real_database)
-    async with Directory.on(real_database, settings_in(folder)) as directory:
-        yield await World.fill(directory, folder)
 
 
 async def _each(things: Iterable[Any], ask: Callable[[Any], Awaitable[None]]) -> None:
@@ -50,13 +38,13 @@ def _compared(item: dict[str, Any]) -> dict[str, Any]:
     return {field: item[field] for field in COMPARED_FIELDS}
 
 
-@pytest.mark.parametrize("door", ["/api", "/api/v1"])
-async def test_one_model(world: World, door: str) -> None:
+@pytest.mark.parametrize("prefix", ["/api", "/api/v1"])
+async def test_one_model(world: World, prefix: str) -> None:
     seen = set()
 
     async def ask(pair: tuple[str, str]) -> None:
         user_id, model_id = pair
-        answer = await world.directory.get(f"{door}/models/model", user_id, id=model_id)
+        answer = await world.directory.get(f"{prefix}/models/model", user_id, id=model_id)
         expected = world.oracle.item(user_id, model_id)
         found = _compared(answer.json()) if answer.status_code == 200 else None
         assert found == expected, pair
@@ -79,8 +67,8 @@ async def test_a_hidden_model_and_an_absent_one_are_answered_alike_everywhere(wo
             absent = await world.directory.get(f"{MODELS}/{path}", user_id, id="absent")
             assert hidden.status_code == absent.status_code == 404, (path, pair)
             # An export names what it does not find.
-            told = {**hidden.json(), "detail": hidden.json()["detail"].replace(model_id, "absent")}
-            assert told == absent.json()
+            reported = {**hidden.json(), "detail": hidden.json()["detail"].replace(model_id, "absent")}
+            assert reported == absent.json()
             assert hidden.headers.keys() == absent.headers.keys()
 
     await _each(_pairs(world, SUBSETS), ask)
@@ -184,9 +172,9 @@ async def test_exports_as_files(world: World, kind: str) -> None:
         # In a table, what a spreadsheet would calculate begins with an apostrophe.
         ids = [[one["id"].lstrip("'") for one in items] for items in (found, expected)]
         assert ids[0] == ids[1], user_id
-        # What is told of the params is told to those who may write.
-        told = [item["write_access"] for one, item in zip(found, expected, strict=True) if "secret of" in str(one)]
-        assert all(told), user_id
+        # Only those who may write get the params.
+        reported = [item["write_access"] for one, item in zip(found, expected, strict=True) if "secret of" in str(one)]
+        assert all(reported), user_id
         people = answer.text.count('"kind":"user"') if kind == "jsonl" else answer.text.count('"member_ids"')
         assert bool(people) == (world.oracle.is_admin(user_id) and kind in ("modeldeck", "jsonl")), user_id
 
@@ -204,8 +192,8 @@ async def test_verdicts(world: World) -> None:
             assert answer.status_code == 403, (asker, pair)
         else:
             item = world.oracle.item(user_id, model_id)
-            told = (answer.json()["can_read"], answer.json()["can_write"])
-            assert told == (item is not None, item is not None and item["write_access"]), (asker, pair)
+            reported = (answer.json()["can_read"], answer.json()["can_write"])
+            assert reported == (item is not None, item is not None and item["write_access"]), (asker, pair)
 
     await _each(_pairs(world, VERDICTS), ask)
 

@@ -1,4 +1,4 @@
-"""Changes of many models at once, as a REST client meets them."""
+"""Bulk changes over REST."""
 
 import asyncio
 from pathlib import Path

@@ -4,20 +4,23 @@ import os
 import signal
 from pathlib import Path
 
+import pytest
+
 from documents import User
-from service.database import Database
+from service.database.client import Database
 from tests.support.commands import until
 from tests.support.guarded_mongod import Client, guarded_mongod
 
 NOTICED_SECONDS = 8.0
 
 
+@pytest.mark.faults
 async def test_a_mongod_that_hangs_is_noticed(tmp_path: Path) -> None:
     with guarded_mongod(tmp_path) as uri, Client(uri) as client:
         pid = client.admin.command("serverStatus")["pid"]
         database = Database.connect(uri, "modeldeck_hung", 60.0)
         await database.open()
-        driver = database._client.delegate
+        driver = database.connection.client.delegate
         try:
             assert await database.count(User, {}) == 0
             os.kill(pid, signal.SIGSTOP)

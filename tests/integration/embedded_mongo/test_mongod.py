@@ -11,8 +11,8 @@ from service.embedded_mongo.mongod import find_mongod
 from service.embedded_mongo.server import EmbeddedMongo
 from service.errors import ConfigurationError
 
-WHEEL_MONGOD = mongod._from_wheel()
-needs_wheel = pytest.mark.skipif(WHEEL_MONGOD is None, reason="the mongod wheel is for Linux x86_64")
+INSTALLED_MONGOD = mongod._from_distribution()
+needs_distribution = pytest.mark.skipif(INSTALLED_MONGOD is None, reason="the extra `embedded` is not installed")
 
 
 def script(path: Path, text: str) -> Path:
@@ -30,12 +30,12 @@ def output_of(program: str, environment: dict[str, str]) -> str:
 
 
 @pytest.fixture
-def no_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(mongod, "_from_wheel", lambda: None)
+def no_distribution(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mongod, "_from_distribution", lambda: None)
 
 
 def test_without_any_mongod_the_message_says_what_to_install(
-    no_wheel: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    no_distribution: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PATH", "")
     with pytest.raises(ConfigurationError) as refused:
@@ -45,7 +45,7 @@ def test_without_any_mongod_the_message_says_what_to_install(
 
 
 def test_without_the_wheel_a_mongod_on_path_is_taken(
-    no_wheel: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    no_distribution: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     own = script(tmp_path / "bin" / "mongod", "echo db version v8.0.4")
     monkeypatch.setenv("PATH", str(own.parent))
@@ -54,7 +54,7 @@ def test_without_the_wheel_a_mongod_on_path_is_taken(
 
 @pytest.mark.parametrize("says", ["db version v4.4.29", "something else"])
 def test_a_mongod_that_is_too_old_is_named(
-    no_wheel: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, says: str
+    no_distribution: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, says: str
 ) -> None:
     old = script(tmp_path / "bin" / "mongod", f"echo {says}")
     monkeypatch.setenv("PATH", str(old.parent))
@@ -64,23 +64,22 @@ def test_a_mongod_that_is_too_old_is_named(
     assert "MODELDECK_MONGODB_URI" in refused.value.detail
 
 
-@needs_wheel
+@needs_distribution
 def test_without_a_libcurl_of_the_system_the_one_of_another_wheel_serves(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     link = tmp_path / "lib" / "libcurl.so.4"
     complaint = "error while loading shared libraries: libcurl.so.4: cannot open shared object file"
-    bare = (
-        f'case "$LD_LIBRARY_PATH" in {link.parent}:*) exec {WHEEL_MONGOD} "$@";; esac; echo "{complaint}" >&2; exit 127'
-    )
-    monkeypatch.setattr(mongod, "_from_wheel", lambda: str(script(tmp_path / "mongod", bare)))
+    within = f'case "$LD_LIBRARY_PATH" in {link.parent}:*) exec {INSTALLED_MONGOD} "$@";; esac'
+    bare = f'{within}; echo "{complaint}" >&2; exit 127'
+    monkeypatch.setattr(mongod, "_from_distribution", lambda: str(script(tmp_path / "mongod", bare)))
     monkeypatch.setenv("PATH", os.defpath)
 
     environment = find_mongod(link.parent).environment
 
-    assert WHEEL_MONGOD is not None
-    assert "db version v" in output_of(WHEEL_MONGOD, environment)
-    loaded = output_of(WHEEL_MONGOD, {**environment, "LD_TRACE_LOADED_OBJECTS": "1"})
+    assert INSTALLED_MONGOD is not None
+    assert "db version v" in output_of(INSTALLED_MONGOD, environment)
+    loaded = output_of(INSTALLED_MONGOD, {**environment, "LD_TRACE_LOADED_OBJECTS": "1"})
     assert f"libcurl.so.4 => {link} " in loaded
     assert "not found" not in loaded
     assert "pycurl.libs" in str(link.resolve())
@@ -88,7 +87,7 @@ def test_without_a_libcurl_of_the_system_the_one_of_another_wheel_serves(
 
 def test_without_any_libcurl_the_message_says_how_to_get_one(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     broken = script(tmp_path / "mongod", "echo mongod: libcurl.so.4: cannot open shared object file >&2; exit 127")
-    monkeypatch.setattr(mongod, "_from_wheel", lambda: str(broken))
+    monkeypatch.setattr(mongod, "_from_distribution", lambda: str(broken))
     monkeypatch.setattr("sys.path", [])
     monkeypatch.setenv("PATH", "")
     with pytest.raises(ConfigurationError) as refused:
@@ -99,7 +98,7 @@ def test_without_any_libcurl_the_message_says_how_to_get_one(monkeypatch: pytest
 
 def test_a_mongod_that_does_not_start_names_its_log(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     failing = script(tmp_path / "mongod", 'test "$1" = --version && echo db version v8.0.4')
-    monkeypatch.setattr(mongod, "_from_wheel", lambda: str(failing))
+    monkeypatch.setattr(mongod, "_from_distribution", lambda: str(failing))
     embedded = EmbeddedMongo(tmp_path / "data")
     for _ in range(2):
         with pytest.raises(ConfigurationError) as refused:

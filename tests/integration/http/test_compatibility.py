@@ -1,11 +1,11 @@
-"""An existing client of Open WebUI's models routes, which goes on through the compatibility door."""
+"""An existing client of Open WebUI's models routes, which goes on through the compatibility API."""
 
 from typing import Any
 
 from documents.user import Role
 from tests.support.directory import Directory, grant
 
-DOOR = "/api/v1/models"
+PREFIX = "/api/v1/models"
 
 # A model as such a client holds it: what it once got, and sends back whole.
 HELD: dict[str, Any] = {
@@ -44,9 +44,9 @@ HELD: dict[str, Any] = {
 }
 
 
-async def _door(directory: Directory, method: str, path: str, user: str, **sent: Any) -> Any:
+async def _request(directory: Directory, method: str, path: str, user: str, **sent: Any) -> Any:
     headers = {"Authorization": f"Bearer {await directory.key(user)}"}
-    answer = await directory.client.request(method, f"{DOOR}{path}", headers=headers, **sent)
+    answer = await directory.client.request(method, f"{PREFIX}{path}", headers=headers, **sent)
     assert answer.status_code == 200, answer.text
     return answer.json()
 
@@ -60,33 +60,33 @@ async def _people(directory: Directory) -> None:
 async def test_the_life_of_a_model(real_directory: Directory) -> None:
     await _people(real_directory)
 
-    async def door(method: str, path: str, user: str = "owner", **sent: Any) -> Any:
-        return await _door(real_directory, method, path, user, **sent)
+    async def ask(method: str, path: str, user: str = "owner", **sent: Any) -> Any:
+        return await _request(real_directory, method, path, user, **sent)
 
-    created = await door("POST", "/create", json=HELD)
+    created = await ask("POST", "/create", json=HELD)
     assert (created["id"], created["user_id"], created["version"]) == ("team/sql:1", "owner", 1)
     assert (created["params"], created["meta"]) == (HELD["params"], HELD["meta"])
     assert created["created_at"] > 1
-    assert [item["id"] for item in (await door("GET", "/list?page=1&limit=3", "ann"))["items"]] == ["team/sql:1"]
-    shown = await door("GET", "/model?id=team/sql:1&v=2", "ann")
+    assert [item["id"] for item in (await ask("GET", "/list?page=1&limit=3", "ann"))["items"]] == ["team/sql:1"]
+    shown = await ask("GET", "/model?id=team/sql:1&v=2", "ann")
     assert (shown["write_access"], shown["params"]) == (False, {})
-    updated = await door("POST", "/model/update?id=team/sql:1", json={**HELD, "name": "Better", "access_grants": []})
+    updated = await ask("POST", "/model/update?id=team/sql:1", json={**HELD, "name": "Better", "access_grants": []})
     assert (updated["name"], updated["user_id"], len(updated["access_grants"])) == ("Better", "owner", 1)
-    toggled = await door("POST", "/model/toggle?id=team/sql:1")
+    toggled = await ask("POST", "/model/toggle?id=team/sql:1")
     assert toggled["is_active"] is False
     shared = {"id": "team/sql:1", "name": "Better", "access_grants": [grant("user:bob", "write")]}
-    assert (await door("POST", "/model/access/update", json=shared))["access_grants"][0]["principal_id"] == "bob"
-    assert await door("GET", "/tags", "bob") == ["Data"]
-    assert await door("GET", "/base?tag=Data", "root") == []
-    exported = await door("GET", "/export?ids=team/sql:1", "bob")
+    assert (await ask("POST", "/model/access/update", json=shared))["access_grants"][0]["principal_id"] == "bob"
+    assert await ask("GET", "/tags", "bob") == ["Data"]
+    assert await ask("GET", "/base?tag=Data", "root") == []
+    exported = await ask("GET", "/export?ids=team/sql:1", "bob")
     assert [model["params"] for model in exported] == [HELD["params"]]
-    assert await door("POST", "/import", "bob", json={"models": exported}) is True
-    assert await door("POST", "/model/delete", json={"id": "team/sql:1"}) is True
-    assert await door("POST", "/import", json={"models": [HELD]}) is True
-    assert (await door("GET", "/model?id=team/sql:1"))["user_id"] == "owner"
+    assert await ask("POST", "/import", "bob", json={"models": exported}) is True
+    assert await ask("POST", "/model/delete", json={"id": "team/sql:1"}) is True
+    assert await ask("POST", "/import", json={"models": [HELD]}) is True
+    assert (await ask("GET", "/model?id=team/sql:1"))["user_id"] == "owner"
 
 
-async def test_what_has_no_effect_there_is_refused_at_the_front_door(real_directory: Directory) -> None:
+async def test_what_has_no_effect_there_is_refused_at_the_front_request(real_directory: Directory) -> None:
     await _people(real_directory)
     answer = await real_directory.post("/api/models/create", "owner", HELD)
     assert answer.status_code == 422
@@ -95,11 +95,11 @@ async def test_what_has_no_effect_there_is_refused_at_the_front_door(real_direct
     assert refused == shown_only | {"created_at", "updated_at"}
 
 
-async def test_values_are_checked_at_both_doors(real_directory: Directory) -> None:
+async def test_values_are_checked_by_both_apis(real_directory: Directory) -> None:
     await _people(real_directory)
     key = await real_directory.key("owner")
     for sent in ({**HELD, "id": "a b"}, {**HELD, "params": None}, {**HELD, "meta": {"profile_image_url": "//x"}}):
         answer = await real_directory.client.post(
-            f"{DOOR}/create", json=sent, headers={"Authorization": f"Bearer {key}"}
+            f"{PREFIX}/create", json=sent, headers={"Authorization": f"Bearer {key}"}
         )
         assert answer.status_code == 422, sent

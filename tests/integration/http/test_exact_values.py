@@ -17,7 +17,7 @@ from tests.support.directory import LIST, Directory
 
 MODELS = "/api/models"
 bounded = settings(
-    max_examples=int(os.environ.get("HOSTILE_EXAMPLES", "30")),
+    max_examples=int(os.environ.get("HOSTILE_EXAMPLES", "10")),
     derandomize=True,
     database=None,
     deadline=None,
@@ -166,8 +166,8 @@ async def test_what_is_not_accepted_is_refused_by_name(ann: Directory, said: dic
 async def test_a_name_that_stands_twice_is_refused(ann: Directory, body: str) -> None:
     # Of two, one would have to be lost, and whoever looks at requests on their way might keep the other.
     headers = {"Authorization": f"Bearer {await ann.key('ann')}"}
-    for door in (MODELS, "/api/v1/models"):
-        answer = await ann.client.post(f"{door}/create", content=body.encode(), headers=headers)
+    for prefix in (MODELS, "/api/v1/models"):
+        answer = await ann.client.post(f"{prefix}/create", content=body.encode(), headers=headers)
         assert answer.status_code == 422
         [error] = answer.json()["errors"]
         assert error["loc"] == ["body"]

@@ -9,6 +9,7 @@ import pytest
 
 from service.http.json_body import MAX_BODY_BYTES
 from tests.support.directory import Directory
+from tests.support.effort import share
 from tests.support.examples import EXAMPLES, Example, Raw, fill, put_back
 from tests.support.injections import FREE_FORM, Path, places, with_planted
 
@@ -65,14 +66,14 @@ def _holes(example: Example) -> Iterator[tuple[Path, str, str]]:
 
 
 async def test_values_that_can_not_be_kept_are_refused_in_every_field(there: Directory, raw: Raw) -> None:
-    for example in WITH_BODIES:
+    for number, example in enumerate(WITH_BODIES):
         for path, before, after in _holes(example):
             free = any(name in path for name in FREE_FORM)
             values = {**REFUSED_EVERYWHERE, **({} if free else REFUSED_WHERE_TYPED)}
             if "format" in example.query:
                 # Of the files of other systems, the last of two counts, as it does there.
                 del values["a name twice"]
-            for what, value in values.items():
+            for what, value in share(values.items(), 5, number + len(before)):
                 answer = await send(there, example, example.address(), f"{before}{value}{after}".encode())
                 if "format" in example.query and answer.status_code == 200:
                     # Without `atomic`, what can't be taken over is told in the report.
@@ -120,7 +121,8 @@ async def test_parameters_that_can_not_be_kept_are_refused_by_every_route(there:
                 continue
             name = parameter["name"]
             rest = example.address([pair for pair in example.pairs if pair[0] != name])
-            for value in [*QUERIES, *(PAGES if name in ("page", "page_size", "earlier", "later") else ())]:
+            values = [*QUERIES, *(PAGES if name in ("page", "page_size", "earlier", "later") else ())]
+            for value in share(values, 3, len(rest)):
                 answer = await send(there, example, f"{rest}{'&' if '?' in rest else '?'}{name}={value}", content)
                 _require_refused(answer, (str(example), name, value))
 

@@ -6,37 +6,37 @@ from httpx import Response
 from documents.user import Role
 from service.app import API
 from tests.support.directory import Directory
-from tests.support.doors import GUARDED, LENIENT, STRICT, Door
+from tests.support.routes import COMPATIBLE, GUARDED, STRICT, Route
 
 
-async def _send(directory: Directory, door: Door, credential: str | None, query: str = "") -> Response:
+async def _send(directory: Directory, route: Route, credential: str | None, query: str = "") -> Response:
     headers = {"Authorization": f"Bearer {credential}"} if credential else {}
-    body: dict[str, str] | None = {} if door.method == "POST" else None
-    return await directory.client.request(door.method, door.address + query, headers=headers, json=body)
+    body: dict[str, str] | None = {} if route.method == "POST" else None
+    return await directory.client.request(route.method, route.address + query, headers=headers, json=body)
 
 
-def test_the_doors_are_found() -> None:
+def test_the_routes_are_found() -> None:
     assert len(STRICT) >= 15
-    assert len(LENIENT) >= 11
+    assert len(COMPATIBLE) >= 11
 
 
-def test_every_models_route_has_both_doors() -> None:
-    strict = {(door.method, door.inner) for door in STRICT if door.path.startswith(f"{API}/models")}
-    assert strict == {(door.method, door.inner) for door in LENIENT}
+def test_every_models_route_is_in_both_apis() -> None:
+    strict = {(route.method, route.inner) for route in STRICT if route.path.startswith(f"{API}/models")}
+    assert strict == {(route.method, route.inner) for route in COMPATIBLE}
 
 
-@pytest.mark.parametrize("door", GUARDED, ids=str)
-async def test_no_route_answers_without_a_credential(real_directory: Directory, door: Door) -> None:
-    answer = await _send(real_directory, door, None, "?surprise=1")
+@pytest.mark.parametrize("route", GUARDED, ids=str)
+async def test_no_route_answers_without_a_credential(real_directory: Directory, route: Route) -> None:
+    answer = await _send(real_directory, route, None, "?surprise=1")
     assert answer.status_code == 401
     assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
-@pytest.mark.parametrize("door", STRICT, ids=str)
+@pytest.mark.parametrize("route", STRICT, ids=str)
 async def test_every_strict_route_names_a_parameter_that_it_does_not_know(
-    real_directory: Directory, door: Door
+    real_directory: Directory, route: Route
 ) -> None:
     await real_directory.user("root", role=Role.ADMIN)
-    answer = await _send(real_directory, door, await real_directory.key("root"), "?surprise=1")
+    answer = await _send(real_directory, route, await real_directory.key("root"), "?surprise=1")
     assert answer.status_code == 422
     assert ["query", "surprise"] in [error["loc"] for error in answer.json()["errors"]]

@@ -18,7 +18,7 @@ from pymongo.database import Database as SyncDatabase
 from schemathesis.checks import CheckFunction
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
-from service.database import Database
+from service.database.client import Database
 from service.settings import Settings
 from tests.conftest import DATABASE, MANY_FAILURES
 from tests.support.commands import CommandLine

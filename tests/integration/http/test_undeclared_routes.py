@@ -3,13 +3,15 @@
 from documents.user import Role
 from tests.support.directory import Directory
 from tests.support.document import OPERATIONS
-from tests.support.doors import DOORS, GUARDED, LENIENT, PUBLIC, STRICT, Door
 from tests.support.raw_requests import Headers, send_raw
+from tests.support.routes import COMPATIBLE, GUARDED, PUBLIC, ROUTES, STRICT, Route
 from tests.support.stage import Raw
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "CONNECT", "get", "PROPFIND", "X" * 100)
 REFUSED = {401, 404, 405}
-BY_PATH = {path: {door.method for door in DOORS if door.address == path} for path in {door.address for door in DOORS}}
+BY_PATH = {
+    path: {route.method for route in ROUTES if route.address == path} for path in {route.address for route in ROUTES}
+}
 
 
 def spellings(address: str) -> list[str]:
@@ -55,9 +57,9 @@ HOSTS = (b"", b"evil.example", b"test/health/live?", b"test/health/live#", b"127
 
 def test_every_route_is_described_or_the_compatible_form_of_one_that_is_or_public() -> None:
     described = {(operation.method, operation.path) for operation in OPERATIONS}
-    assert {(door.method, door.path) for door in STRICT} == {pair for pair in described if pair[1] not in PUBLIC}
-    assert {(door.method, door.inner) for door in LENIENT} <= {(door.method, door.inner) for door in STRICT}
-    others = {door.path for door in DOORS} - {door.path for door in GUARDED}
+    assert {(route.method, route.path) for route in STRICT} == {pair for pair in described if pair[1] not in PUBLIC}
+    assert {(route.method, route.inner) for route in COMPATIBLE} <= {(route.method, route.inner) for route in STRICT}
+    others = {route.path for route in ROUTES} - {route.path for route in GUARDED}
     assert others <= PUBLIC
     assert {path for path in others if not path.startswith(("/health/", "/api/health/"))} <= {
         *("/static/favicon.png", "/openapi.json", "/docs", "/docs/oauth2-redirect", "/redoc"),
@@ -78,26 +80,26 @@ async def test_a_method_that_a_route_does_not_have_does_nothing_for_anyone(real_
 
 
 async def test_no_spelling_of_an_address_and_no_claim_gets_past_the_credential(real_directory: Directory) -> None:
-    async def refused(door: Door, target: str, headers: Headers = (), host: bytes = b"test") -> None:
-        answer = await send_raw(real_directory.app, door.method, target, headers, host=host)
-        assert answer.status in REFUSED, (door, target, headers, host, answer)
+    async def refused(route: Route, target: str, headers: Headers = (), host: bytes = b"test") -> None:
+        answer = await send_raw(real_directory.app, route.method, target, headers, host=host)
+        assert answer.status in REFUSED, (route, target, headers, host, answer)
 
-    for door in GUARDED:
-        for target in spellings(door.address):
-            await refused(door, target)
+    for route in GUARDED:
+        for target in spellings(route.address):
+            await refused(route, target)
         for headers in CLAIMS:
-            await refused(door, door.address, headers)
+            await refused(route, route.address, headers)
         for host in HOSTS:
-            await refused(door, door.address, host=host)
+            await refused(route, route.address, host=host)
 
 
 async def test_a_stranger_gets_no_further_by_any_spelling(real_directory: Directory) -> None:
     await real_directory.user("eve")
     credential = [(b"authorization", ("Bearer " + await real_directory.key("eve")).encode())]
-    for door in (door for door in GUARDED if door.inner.startswith(("/users", "/groups", "/models/sync"))):
-        for target in (door.address, *spellings(door.address)):
-            answer = await send_raw(real_directory.app, door.method, target, credential)
-            assert answer.status in {403, 404, 405}, (door, target, answer)
+    for route in (route for route in GUARDED if route.inner.startswith(("/users", "/groups", "/models/sync"))):
+        for target in (route.address, *spellings(route.address)):
+            answer = await send_raw(real_directory.app, route.method, target, credential)
+            assert answer.status in {403, 404, 405}, (route, target, answer)
 
 
 def test_the_embedded_database_can_not_be_asked_from_elsewhere(raw: Raw) -> None:

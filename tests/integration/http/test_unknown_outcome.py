@@ -9,7 +9,6 @@ from pymongo.errors import AutoReconnect, PyMongoError, ServerSelectionTimeoutEr
 from pymongo.synchronous.database import Database as SyncDatabase
 
 from documents.user import Role
-from service.database import Database
 from service.models import routes
 from tests.support.directory import Directory
 
@@ -88,6 +87,6 @@ async def test_a_commit_of_nothing_changes_nothing(real_directory: Directory, lo
 
 async def test_what_only_reads_can_be_tried_again(real_directory: Directory, lost: Lost) -> None:
     await real_directory.user("ann")
-    lost(Database, "aggregate", AutoReconnect("lost"))
+    lost(real_directory.database, "aggregate", AutoReconnect("lost"))
     answer = await real_directory.get("/api/models/model", "ann", id="m")
     assert answer.status_code == 503

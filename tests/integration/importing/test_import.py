@@ -232,7 +232,7 @@ async def test_an_interrupted_renaming_is_finished(
     assert (await examine(real_directory.database, repair=False)).problems == 2
     if by == "doctor":
         diagnosis = await examine(real_directory.database, repair=True)
-        assert diagnosis.problems == diagnosis.mended
+        assert diagnosis.problems == diagnosis.repaired
     else:
         users = [{**PEOPLE["users"][0], "name": "Ann Baker"}]
         assert (await real_directory.load({"users": users}, tmp_path)).changes == 0

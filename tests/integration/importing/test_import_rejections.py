@@ -10,7 +10,7 @@ from pymongo.database import Database as SyncDatabase
 
 from documents.model import MAX_RECORD_BYTES
 from service.doctor import examine
-from service.importing.report import ImportOutcome, Step
+from service.importing.report import ImportOutcome, ImportResult
 from tests.support.directory import Directory, grant, model
 
 Stored = SyncDatabase[dict[str, Any]]
@@ -65,7 +65,7 @@ BAD_MODELS: dict[str, tuple[Mapping[str, Any], str]] = {
 }
 
 
-async def rejections(directory: Directory, tmp_path: Path, bundle: Mapping[str, Any]) -> list[Step]:
+async def rejections(directory: Directory, tmp_path: Path, bundle: Mapping[str, Any]) -> list[ImportResult]:
     report = await directory.load(bundle, tmp_path)
     assert not report.clean
     return list(report.faults())
@@ -150,7 +150,7 @@ BAD_IMAGES: list[tuple[Any, str]] = [
     ("/static/../secret", "must be one of "),
     ("data:image/svg+xml;base64,PHN2Zy8+", "must be one of "),
     ("data:image/svg+xml;base64," + "A" * MAX_RECORD_BYTES, "must be one of "),
-    ("data:image/png;base64,PHN2Zy8+", "is not the png image that it says it is"),
+    ("data:image/png;base64,PHN2Zy8+", "is not a png image, although it is declared as one"),
     ("data:image/png;base64," + "A" * MAX_RECORD_BYTES, "has 375,000 bytes; at most 262,144 are allowed"),
     (5, "must be text"),
     ({"url": "/static/a.png"}, "must be text"),

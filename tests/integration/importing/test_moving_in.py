@@ -39,7 +39,7 @@ async def test_a_whole_instance_comes_in_once(real_directory: Directory, raw: St
         assert report.clean, list(report.faults())
         assert {kind: counts["created"] for kind, counts in report.summary().items()} == {
             "group": 2,
-            "key": 1,
+            "api_key": 1,
             "model": 2,
             "revision": 3,
             "user": 2,
@@ -63,7 +63,7 @@ async def test_a_key_from_elsewhere_goes_on_and_only_its_hash_is_stored(
     real_directory: Directory, raw: Stored, tmp_path: Path
 ) -> None:
     async with moved(real_directory, instance(tmp_path / "webui.db", *SOUND), whole_report=True) as report:
-        told = "\n".join(map(str, report.steps()))
+        told = "\n".join(map(str, report.results()))
     assert (await ask(real_directory, OLD_KEY, LIST)).json()["total"] == 2
     assert (await ask(real_directory, OLD_KEY, UPDATE, {"id": "m", "name": "By the old key"})).status_code == 200
     assert (await ask(real_directory, OLD_KEY[:-1] + "3", LIST)).status_code == 401
@@ -103,7 +103,7 @@ async def test_a_model_that_was_here_keeps_its_own_history(
     steps = []
     for dry_run in (True, False):
         async with moved(real_directory, path, dry_run=dry_run, whole_report=True) as report:
-            steps.append(list(report.steps()))
+            steps.append(list(report.results()))
     assert steps[0] == steps[1]
     refused = [step.reason for step in steps[1] if (step.kind, step.outcome) == ("revision", ImportOutcome.REJECTED)]
     assert refused == ["the model was here before its history, and has versions of its own"] * 3
@@ -126,10 +126,10 @@ async def test_an_early_import_is_followed_by_a_last_one(
         async with moved(real_directory, path, dry_run=dry_run, whole_report=True, atomic=True) as report:
             assert report.clean, list(report.faults())
             assert report.changes == (1 if lost is None else 2)
-            steps.append(list(report.steps()))
+            steps.append(list(report.results()))
     assert steps[0] == steps[1]
     skipped = [(step.id, step.reason) for step in steps[1] if step.outcome is ImportOutcome.SKIPPED]
-    assert [reason for _, reason in skipped] == ["was made after the history of the model came over"]
+    assert [reason for _, reason in skipped] == ["was made after the history of the model was imported"]
     page = (await ask(real_directory, OLD_KEY, HISTORY, id="m")).json()
     assert [item["version"] for item in page["items"]] == [5, 4, 3, 2, 1]
     answer = await ask(real_directory, OLD_KEY, DIFF, id="m", earlier=4, later=5)
@@ -141,7 +141,7 @@ def test_the_command_says_what_it_read_and_never_a_key(mover: CommandLine, store
     done = mover.run("import", "webui.db", "--report", "report.json")
     assert (done.status, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
-    assert lines[0] == "read as openwebui-db, since an SQLite database, as Open WebUI keeps its own"
+    assert lines[0] == "read as openwebui-db, since an SQLite database, as Open WebUI has it"
     assert lines[-1] == "10 changes"
     report = (tmp_path / "report.json").read_text()
     assert {name: json.loads(report)[name] for name in ("format", "changes", "undone", "fatal")} == {
@@ -185,7 +185,7 @@ async def test_a_dry_run_writes_nothing_and_says_what_the_run_will_do(
         assert WRITES.isdisjoint(event.command_name for event in commands.started_events)
         assert dump(raw) == before
         async with moved(real_directory, path, whole_report=True, **options) as report:
-            assert list(rehearsal.steps()) == list(report.steps())
+            assert list(rehearsal.results()) == list(report.results())
             assert (rehearsal.changes, rehearsal.clean) == (report.changes, report.clean)
     assert dump(raw) != before
     async with moved(real_directory, path, **options) as again:
@@ -206,7 +206,7 @@ def test_nothing_is_written_when_not_all_can_be(
     done = mover.run("import", "webui.db", "--atomic", "--report", "report.json")
     assert done.status == 1
     assert "changes, had this not failed" in done.stdout
-    assert done.stderr == "modeldeck: nothing was written, since not all of it could be\n"
+    assert done.stderr == "modeldeck: nothing was written, since not everything could be\n"
     assert json.loads((tmp_path / "report.json").read_text())["undone"]
     assert dump(store) == before
 

@@ -75,7 +75,7 @@ async def test_what_the_first_user_tells_of_the_source_is_told_though_they_are_m
     await real_directory.user("here")
     path = instance(tmp_path / "webui.db", *SOUND, 'ALTER TABLE "user" ADD COLUMN bio TEXT')
     async with moved(real_directory, path, user_map={"ann": "here"}) as report:
-        assert "columns left behind: bio" in "".join(step.reason for step in report.told())
+        assert "columns left out: bio" in "".join(step.reason for step in report.reported())
 
 
 # --- Groups that are only named
@@ -127,7 +127,7 @@ async def test_a_role_or_state_that_a_bundle_does_not_tell_stays_as_it_is(
     raw["users"].update_one({"_id": "off"}, {"$set": {"is_active": False}})
     said = [{"id": user, "name": f"New name of {user}", "email": f"{user}@example.com"} for user in ("root", "off")]
     async with moved(real_directory, written(tmp_path, {"users": said})) as report:
-        assert {step.fields for step in report.steps()} <= {("name",)}
+        assert {step.fields for step in report.results()} <= {("name",)}
         assert (report.clean, report.changes) == (True, 2)
     root, off = raw["users"].find_one({"_id": "root"}) or {}, raw["users"].find_one({"_id": "off"}) or {}
     assert (root["name"], root["role"]) == ("New name of root", "admin")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from service.auth.authentication import Authenticator, api_key_hash
-from service.database import Database
+from service.database.client import Database
 from tests.conftest import TIMEOUT_SECONDS
 from tests.support.commands import CommandLine
 from tests.support.moving import NAME, Stored

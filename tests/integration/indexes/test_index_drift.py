@@ -1,4 +1,4 @@
-"""Indexes that others made: what the service and its commands do beside them."""
+"""Undeclared indexes: how the service and its commands work beside them."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -9,7 +9,7 @@ from pymongo.database import Database as SyncDatabase
 
 from indexes.ensure import ensure
 from service.cli.open_database import open_database
-from service.database import Database
+from service.database.client import Database
 from service.errors import ConfigurationError
 from service.settings import Settings
 from tests.conftest import DATABASE
@@ -25,7 +25,7 @@ def located(settings: Settings, mongo_uri: str) -> Settings:
 
 
 @pytest.fixture
-async def mended(mongod: Database, raw: Raw) -> AsyncIterator[None]:
+async def restored(mongod: Database, raw: Raw) -> AsyncIterator[None]:
     """Leave the declared indexes behind, whatever a test did to them."""
     yield
     for name in ("models", "users"):
@@ -36,7 +36,7 @@ async def mended(mongod: Database, raw: Raw) -> AsyncIterator[None]:
 @pytest.mark.parametrize(
     "key", [[("_id", "hashed")], [("name", "text")], [("meta.place", "2dsphere")], [("meta.$**", 1)], [("name", -1)]]
 )
-@pytest.mark.usefixtures("mended")
+@pytest.mark.usefixtures("restored")
 async def test_indexes_of_every_kind_disturb_nothing(
     real_directory: Directory, raw: Raw, located: Settings, key: list[tuple[str, Any]]
 ) -> None:
@@ -49,7 +49,7 @@ async def test_indexes_of_every_kind_disturb_nothing(
     assert (await real_directory.get(LIST, "ann")).status_code == 200
 
 
-@pytest.mark.usefixtures("mended")
+@pytest.mark.usefixtures("restored")
 async def test_a_declared_index_under_another_name_serves_but_is_reported(
     real_directory: Directory, raw: Raw, located: Settings
 ) -> None:
@@ -68,7 +68,7 @@ async def test_a_declared_index_under_another_name_serves_but_is_reported(
 
 
 @pytest.mark.parametrize("name", ["email", "other"])
-@pytest.mark.usefixtures("mended")
+@pytest.mark.usefixtures("restored")
 async def test_without_the_index_that_keeps_emails_unique_nothing_is_opened(
     raw: Raw, located: Settings, name: str
 ) -> None:

@@ -1,4 +1,4 @@
-"""The notebook of the documentation runs on the demo catalogue, and is kept with the pictures that it makes."""
+"""The notebook in the documentation runs on the demo catalogue, and its stored output is up to date."""
 
 import ast
 import json

@@ -1,4 +1,4 @@
-"""The ready queries of docs/data.md, run as they stand there, and its change streams."""
+"""The ready queries and change stream examples of docs/data.md, executed as printed there."""
 
 import json
 import os
@@ -18,10 +18,10 @@ from pymongo.database import Database as SyncDatabase
 
 from documents import DOCUMENTS
 from indexes.dictionary.fields import fields
-from indexes.dictionary.queries import Query, read_queries
+from indexes.dictionary.page import Query, read_queries
 from indexes.ensure import ensure
 from indexes.views import VIEWS
-from service.database import Database
+from service.database.client import Database
 from service.demo.catalogue import load_demo
 from service.settings import Settings
 from tests.conftest import TIMEOUT_SECONDS
@@ -180,25 +180,25 @@ def _follow(raw: Raw, folder: Path, *command: str, **options: Any) -> None:
     output = folder / "output"
     record = raw.models.find_one({"_id": "sql-tuning"}) or {}
 
-    def is_told(name: str) -> bool:
-        # Nobody says when the stream begins: changes are made until one is told.
+    def is_reported(name: str) -> bool:
+        # It is unknown when the stream begins, so changes are made until one is reported.
         raw.models.insert_one({**record, "_id": f"followed-{name}-{uuid4()}"})
         return f"insert followed-{name}" in output.read_text()
 
-    def run_until_told(name: str) -> None:
+    def run_until_reported(name: str) -> None:
         with output.open("a") as file:
             process = subprocess.Popen(command, cwd=folder, stdout=file, stderr=subprocess.STDOUT, text=True, **options)
         try:
-            until(lambda: is_told(name) or process.poll() is not None, f"{name} is told")
+            until(lambda: is_reported(name) or process.poll() is not None, f"{name} is reported")
             until(lambda: (folder / "models.token").exists() or process.poll() is not None, "the token is kept")
             assert process.poll() is None, output.read_text()
         finally:
             end(process)
 
-    run_until_told("before")
+    run_until_reported("before")
     raw.models.insert_one({**record, "_id": "followed-between"})
     raw.models.update_one({"_id": "followed-between"}, {"$inc": {"version": 1}})
-    run_until_told("after")
+    run_until_reported("after")
     between = [line for line in output.read_text().splitlines() if "between" in line]
     version = record["version"]
     assert between == [f"insert followed-between {version}", f"update followed-between {version + 1}"]

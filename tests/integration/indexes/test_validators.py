@@ -1,4 +1,4 @@
-"""What a data team can't write by hand: the database itself refuses records that are not of the declared shape."""
+"""The validators: the database refuses records that do not have the declared shape."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from copy import deepcopy
@@ -14,8 +14,8 @@ from pymongo.errors import WriteError
 from documents import DOCUMENTS
 from documents.user import Role
 from indexes.ensure import check, ensure
-from indexes.validators import DECLARED
-from service.database import Database
+from indexes.validators import VALIDATORS
+from service.database.client import Database
 from tests.conftest import DATABASE
 from tests.support.commands import CommandLine
 from tests.support.directory import Directory, grant, model
@@ -155,17 +155,17 @@ async def test_the_longest_id_has_a_guard(real_directory: Directory) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "reported"),
     [({"$set": {"name": "n" * 600}}, "declared shape"), ({"$set": {"embedding": [1]}}, "embedding")],
     ids=["too long", "unknown"],
 )
 async def test_a_change_of_what_only_the_database_finds_malformed_is_answered_clearly(
-    filled: Directory, raw: Raw, change: dict[str, Any], told: str
+    filled: Directory, raw: Raw, change: dict[str, Any], reported: str
 ) -> None:
     raw.models.update_one({"_id": "m"}, change)
     answer = await filled.post(f"{MODEL}/toggle", "ann", id="m")
     assert answer.status_code == 409
-    assert told in answer.json()["detail"]
+    assert reported in answer.json()["detail"]
     assert raw.revisions.count_documents({"model_id": "m"}) == 1
 
 
@@ -193,7 +193,7 @@ async def test_an_import_leaves_a_record_with_fields_of_its_own_alone(
 async def declared_again(mongod: Database, raw: Raw) -> AsyncIterator[None]:
     """Leave the declared validators behind."""
     yield
-    for collection, validator in DECLARED.items():
+    for collection, validator in VALIDATORS.items():
         options = {"validationLevel": "strict", "validationAction": "error"}
         raw.command({"collMod": collection, "validator": validator, **options})
     assert await check(mongod) == []
@@ -209,10 +209,10 @@ async def test_a_validator_is_set_where_records_violate_it_already(filled: Direc
 
 
 @pytest.mark.usefixtures("declared_again")
-async def test_a_foreign_validator_stays_and_what_it_refuses_is_told(filled: Directory, raw: Raw) -> None:
+async def test_a_foreign_validator_stays_and_what_it_refuses_is_reported(filled: Directory, raw: Raw) -> None:
     raw.command("collMod", "models", validator={"name": {"$ne": "Forbidden"}})
     [drift] = await ensure(filled.database)
-    assert str(drift) == "different: models.$jsonSchema (declared shape 1, live one is not ours)"
+    assert str(drift) == "different: models.$jsonSchema (declared shape 1, found one that modeldeck did not make)"
     assert (await filled.client.get(READY)).status_code == 503
     answer = await filled.post("/api/models/create", "ann", {"id": "new", "name": "Forbidden"})
     assert (answer.status_code, "modeldeck indexes check" in answer.json()["detail"]) == (409, True)
@@ -220,7 +220,7 @@ async def test_a_foreign_validator_stays_and_what_it_refuses_is_told(filled: Dir
 
 @pytest.mark.usefixtures("declared_again")
 @pytest.mark.parametrize("weak", [{"validationLevel": "moderate"}, {"validationAction": "warn"}], ids=str)
-async def test_a_weaker_validation_is_told_and_left(
+async def test_a_weaker_validation_is_reported_and_left(
     filled: Directory, raw: Raw, mongo_uri: str, tmp_path: Path, weak: dict[str, str]
 ) -> None:
     raw.command({"collMod": "users", **weak})

@@ -1,4 +1,4 @@
-"""Views that others changed, removed, or put something else in the place of."""
+"""Views that were changed, removed or replaced by a collection."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -10,7 +10,7 @@ from pymongo.database import Database as SyncDatabase
 from indexes.ensure import check, ensure
 from indexes.views import VIEW_NAMES, VIEWS
 from service.cli.open_database import open_database
-from service.database import Database
+from service.database.client import Database
 from service.settings import Settings
 from tests.conftest import DATABASE
 from tests.support.directory import LIST, Directory
@@ -19,7 +19,7 @@ Raw = SyncDatabase[dict[str, Any]]
 
 
 @pytest.fixture(autouse=True)
-async def mended(mongod: Database, raw: Raw) -> AsyncIterator[None]:
+async def restored(mongod: Database, raw: Raw) -> AsyncIterator[None]:
     """Leave the declared views behind, whatever a test did to them."""
     yield
     for name in VIEW_NAMES:
@@ -27,29 +27,29 @@ async def mended(mongod: Database, raw: Raw) -> AsyncIterator[None]:
     assert await ensure(mongod) == []
 
 
-async def _told(database: Database) -> list[str]:
+async def _reported(database: Database) -> list[str]:
     return [str(drift) for drift in await check(database)]
 
 
-async def test_a_missing_view_is_told_and_made(mongod: Database, raw: Raw) -> None:
+async def test_a_missing_view_is_reported_and_made(mongod: Database, raw: Raw) -> None:
     raw.drop_collection("tag_usage")
-    assert await _told(mongod) == ["missing: tag_usage.view (of models)"]
+    assert await _reported(mongod) == ["missing: tag_usage.view (of models)"]
     assert await ensure(mongod) == []
     assert list(raw.tag_usage.find()) == []
 
 
 @pytest.mark.parametrize(
-    ("source", "pipeline", "told"),
+    ("source", "pipeline", "reported"),
     [
-        ("models", [], "different: tag_usage.view (another pipeline than the declared one)"),
-        ("users", [], "different: tag_usage.view (declared of models, live of users)"),
+        ("models", [], "different: tag_usage.view (its pipeline is not the declared one)"),
+        ("users", [], "different: tag_usage.view (declared of models, found of users)"),
     ],
 )
-async def test_a_view_of_another_version_is_told_and_replaced(
-    mongod: Database, raw: Raw, source: str, pipeline: list[Any], told: str
+async def test_a_view_of_another_version_is_reported_and_replaced(
+    mongod: Database, raw: Raw, source: str, pipeline: list[Any], reported: str
 ) -> None:
     raw.command({"collMod": "tag_usage", "viewOn": source, "pipeline": pipeline})
-    assert await _told(mongod) == [told]
+    assert await _reported(mongod) == [reported]
     assert await ensure(mongod) == []
     assert await check(mongod) == []
 
@@ -59,10 +59,10 @@ async def test_the_order_of_columns_counts(mongod: Database, raw: Raw) -> None:
     *stages, last = view.pipeline
     turned = {"$project": dict(reversed(last["$project"].items()))}
     raw.command({"collMod": view.name, "viewOn": view.source, "pipeline": [*stages, turned]})
-    assert len(await _told(mongod)) == 1
+    assert len(await _reported(mongod)) == 1
 
 
-async def test_a_collection_in_place_of_a_view_is_told_and_left_alone(
+async def test_a_collection_in_place_of_a_view_is_reported_and_left_alone(
     real_directory: Directory, settings: Settings, mongo_uri: str, raw: Raw
 ) -> None:
     await real_directory.user("ann")
@@ -71,7 +71,7 @@ async def test_a_collection_in_place_of_a_view_is_told_and_left_alone(
     located = settings.model_copy(update={"mongodb_uri": SecretStr(mongo_uri), "database": DATABASE})
 
     async with open_database(located) as database:
-        assert await _told(database) == ["different: tag_usage.view (a collection stands in its place)"]
+        assert await _reported(database) == ["different: tag_usage.view (there is a collection of this name)"]
 
     assert raw.tag_usage.count_documents({}) == 1
     # The service itself reads no view.

@@ -1,4 +1,4 @@
-"""Filters of views are answered by indexes, so that they stay fast however large the directory is."""
+"""The documented filters of views use indexes, so that they stay fast in a large directory."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from pymongo.database import Database as SyncDatabase
 
+from tests.conftest import WORLD_DATABASE
 from tests.support.world import World
 
 Raw = SyncDatabase[dict[str, Any]]
@@ -32,6 +33,12 @@ def _explained(raw: Raw, view: str, query: Query) -> list[dict[str, Any]]:
 def _indexes(parts: list[dict[str, Any]]) -> set[str]:
     by_stages = {part["indexName"] for part in parts if part.get("stage") == "IXSCAN"}
     return by_stages.union(*(part["indexesUsed"] for part in parts if "indexesUsed" in part))
+
+
+@pytest.fixture
+def raw(raw: Raw) -> Raw:
+    """The database of the world."""
+    return raw.client[WORLD_DATABASE]
 
 
 @pytest.fixture

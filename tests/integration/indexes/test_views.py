@@ -1,4 +1,4 @@
-"""What the views tell, against the long way to it and against what the service answers."""
+"""The rows of the views, compared with a computation in Python and with the responses of the service."""
 
 import random
 from collections.abc import AsyncIterator
@@ -15,9 +15,9 @@ from documents.revision import Change
 from indexes.views import VIEWS
 from service.auth import access_rule
 from service.auth.authentication import _active_caller, user_pipeline
-from service.database import Database
+from service.database.client import Database
 from service.errors import UnauthorizedError
-from tests.conftest import emptied, settings_in
+from tests.conftest import empty, settings_in
 from tests.support import naive
 from tests.support.directory import Directory, grant, model
 from tests.support.naive import in_any_order
@@ -37,7 +37,8 @@ async def filled(
 ) -> AsyncIterator[World]:
     """A directory with people who are inactive or leaving, groups that are leaving, and a past."""
     folder = tmp_path_factory.mktemp("world")
-    async with Directory.on(await emptied(real_database), settings_in(folder)) as directory:
+    empty(raw)
+    async with Directory.on(real_database, settings_in(folder)) as directory:
         world = await World.fill(directory, folder, MODELS, request.param)
         chance = random.Random(request.param)
         _upset(world, raw, chance)
@@ -274,7 +275,7 @@ async def test_changes_at_no_sensible_time_hide_no_other(mongod: Database, raw: 
     assert [row["day"].year for row in raw.daily_changes.find().sort("day")] == [1970, 2200]
 
 
-async def test_changes_at_the_ends_of_time_are_told(mongod: Database, raw: Raw) -> None:
+async def test_changes_at_the_ends_of_time_are_reported(mongod: Database, raw: Raw) -> None:
     moments = [datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)]
     raw.revisions.insert_many(
         {"_id": number, "model_id": "m", "version": number, "at": moment, "by": None, "change": "update"}

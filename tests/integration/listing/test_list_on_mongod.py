@@ -1,4 +1,4 @@
-"""What only a real server can show of the list: exact values, one round trip, large pages, plans."""
+"""What only a real server can prove about the list: exact values, one round trip, large pages, query plans."""
 
 from itertools import product
 from pathlib import Path
@@ -12,7 +12,7 @@ from documents import ModelRecord
 from documents.model import MAX_RECORD_BYTES
 from documents.user import Role
 from indexes.ensure import ensure
-from indexes.model import INDEXES
+from indexes.indexes import INDEXES
 from service.auth.authentication import Authenticator
 from service.errors import ConflictError
 from service.listing.params import ListParams
@@ -150,7 +150,7 @@ async def test_a_page_reads_no_more_records_than_it_shows(
 
 
 async def test_every_index_of_models_is_declared_with_a_name(raw: SyncDatabase[dict[str, Any]]) -> None:
-    names = [index.document["name"] for index in INDEXES]
+    names = [index.document["name"] for index in INDEXES["models"]]
     assert len(names) == len(set(names))
     assert set(raw[ModelRecord.Settings.name].index_information()) == {"_id_", *names}
 

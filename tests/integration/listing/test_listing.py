@@ -1,11 +1,14 @@
-"""`GET /api/models/list` as a REST client meets it, on every backend that can run it."""
+"""`GET /api/models/list`, on every backend that can run it."""
 
 from pathlib import Path
 from typing import Any
 
 from documents import User
 from documents.user import Role
+from tests.support.backends import on_each_backend
 from tests.support.directory import Directory, grant, model
+
+pytestmark = on_each_backend
 
 
 async def test_callers_see_what_is_theirs_shared_with_them_or_public(directory: Directory, tmp_path: Path) -> None:
@@ -198,8 +201,8 @@ async def test_the_model_of_a_deleted_owner_stays_and_shows_no_owner(directory: 
 async def test_the_compatibility_door_ignores_parameters_it_does_not_know(directory: Directory) -> None:
     await directory.user("ann")
     strict: Any = await directory.get("/api/models/list", "ann", limit=3)
-    lenient = await directory.get("/api/v1/models/list", "ann", limit=3)
-    assert (strict.status_code, lenient.status_code) == (422, 200)
+    compatible = await directory.get("/api/v1/models/list", "ann", limit=3)
+    assert (strict.status_code, compatible.status_code) == (422, 200)
     assert strict.json()["errors"][0]["loc"] == ["query", "limit"]
     assert "page_size" in strict.json()["errors"][0]["allowed"]
 

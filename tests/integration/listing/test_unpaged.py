@@ -1,4 +1,4 @@
-"""What comes without pages, as a REST client meets it: base models, exports, tags."""
+"""Listings without pages over REST: base models, exports, tags."""
 
 from pathlib import Path
 from typing import Any

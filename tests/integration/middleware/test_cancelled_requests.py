@@ -13,7 +13,9 @@ from pymongo import MongoClient
 from pymongo.monitoring import CommandFailedEvent, CommandListener, CommandStartedEvent, CommandSucceededEvent
 
 from documents import Lock
-from service.database import BULK_TIMEOUT_FACTOR, Database, insert_one
+from service.database.client import Database
+from service.database.work_context import BULK_TIMEOUT_FACTOR
+from service.database.writes import insert_one
 from service.importing.engine import run_import
 from service.importing.plan import ImportOptions
 from service.importing.report import ImportOutcome
@@ -117,6 +119,7 @@ async def test_an_import_that_fails_leaves_nothing_behind_that_is_still_being_wr
     assert raw.models.count_documents({}) == raw.revisions.count_documents({}) == created == BATCH_RECORDS
 
 
+@pytest.mark.faults
 def test_a_command_waits_for_what_a_killed_one_has_left_locked(
     mover: CommandLine, store: Stored, mongo_uri: str, tmp_path: Path
 ) -> None:

@@ -1,4 +1,4 @@
-"""The explanation of access against the list and the oracle: the same users may do the same, whatever is stored."""
+"""The explanation of access agrees with the list and with the oracle for any stored values."""
 
 import asyncio
 import random
@@ -11,7 +11,7 @@ from pymongo.database import Database as SyncDatabase
 from documents.user import Role
 from service.models.access.explanation import PathKind
 from tests.support.directory import LIST, Directory, grant, model
-from tests.support.explained import PEOPLE, people, permissions, readers, share, told, verdict
+from tests.support.explained import PEOPLE, explanation, people, permissions, readers, share, summarized
 from tests.support.oracle import Oracle
 
 Raw = SyncDatabase[dict[str, Any]]
@@ -28,14 +28,14 @@ async def _shown(directory: Directory, user: str) -> dict[str, str]:
 
 
 async def _assert_agreement(directory: Directory, users: list[str], models: list[str], manager: str) -> None:
-    """Assert that a manager is told of each user what the list shows them."""
+    """Assert that the explanation for each user agrees with their list."""
     shown = {user: await _shown(directory, user) for user in users}
 
     async def compare(model_id: str) -> None:
         listed = {user: shown[user][model_id] for user in users if model_id in shown[user]}
         assert await permissions(directory, manager, model_id) == listed, model_id
         for user in users:
-            found = await verdict(directory, user, manager, model_id)
+            found = await explanation(directory, user, manager, model_id)
             assert found["can_read"] is (user in listed), (model_id, user)
             assert found["can_write"] is (listed.get(user) == "write"), (model_id, user)
 
@@ -152,7 +152,7 @@ async def test_in_random_directories_the_explanation_is_what_the_list_shows(
         pages = [await readers(real_directory, "u00", model_id, page=page, page_size=10) for page in (1, 2, 3)]
         items = [item for page in pages for item in page["items"]]
         expected = oracle.readers(model_id)
-        explained = {item["user"]["id"]: (item["permission"], set(told(item["paths"]))) for item in items}
+        explained = {item["user"]["id"]: (item["permission"], set(summarized(item["paths"]))) for item in items}
         assert list(explained) == sorted(explained)
         assert (explained, {page["total"] for page in pages}) == (expected, {len(expected)}), model_id
         kinds |= {path["kind"] for item in items for path in item["paths"]}

@@ -1,4 +1,4 @@
-"""Who may read and write a model and why, as a REST client meets it."""
+"""The explanation of access over REST: who may read and write a model, and why."""
 
 from pathlib import Path
 from typing import Any
@@ -10,21 +10,31 @@ from pymongo.database import Database as SyncDatabase
 from documents.user import Role
 from tests.conftest import Commands
 from tests.support.directory import Directory, grant, model
-from tests.support.explained import ACCESS, PEOPLE, people, permissions, readers, share, share_each_way, told, verdict
+from tests.support.explained import (
+    ACCESS,
+    PEOPLE,
+    explanation,
+    people,
+    permissions,
+    readers,
+    share,
+    share_each_way,
+    summarized,
+)
 
 Raw = SyncDatabase[dict[str, Any]]
 
 MODEL = "/api/models/model"
 
 
-async def test_every_kind_of_path_is_told(real_directory: Directory, tmp_path: Path) -> None:
+async def test_every_kind_of_path_is_reported(real_directory: Directory, tmp_path: Path) -> None:
     await people(real_directory)
     await share_each_way(real_directory, tmp_path)
 
     everyone = await readers(real_directory)
 
     assert everyone["total"] == 5
-    assert [(item["user"]["id"], item["permission"], told(item["paths"])) for item in everyone["items"]] == [
+    assert [(item["user"]["id"], item["permission"], summarized(item["paths"])) for item in everyone["items"]] == [
         ("heir", "write", [("ancestor_group", "write", ("low", "mid", "top"))]),
         ("member", "write", [("group", "write", ("top",))]),
         ("named", "read", [("user", "read", ())]),
@@ -57,13 +67,13 @@ async def test_every_kind_of_path_is_told(real_directory: Directory, tmp_path: P
         ),
     ],
 )
-async def test_one_user_is_told_what_the_page_tells_and_why(
+async def test_the_explanation_for_one_user_agrees_with_the_page(
     real_directory: Directory, tmp_path: Path, user: str, may: str | None, reason: str
 ) -> None:
     await people(real_directory)
     await share_each_way(real_directory, tmp_path)
 
-    found = await verdict(real_directory, user)
+    found = await explanation(real_directory, user)
 
     assert (found["can_read"], found["can_write"], found["reason"]) == (may is not None, may == "write", reason)
     items = {item["user"]["id"]: item for item in (await readers(real_directory))["items"]}
@@ -76,19 +86,19 @@ async def test_a_public_model_is_read_by_all_and_says_so(real_directory: Directo
     await people(real_directory)
     await share(real_directory, tmp_path, grant("user:*"))
     assert list(await permissions(real_directory)) == PEOPLE
-    stranger = await verdict(real_directory, "stranger")
-    assert told(stranger["paths"]) == [("public", "read", ())]
+    stranger = await explanation(real_directory, "stranger")
+    assert summarized(stranger["paths"]) == [("public", "read", ())]
     assert stranger["reason"] == "This user may read the model, since it is shared with everyone."
 
 
-async def test_all_paths_are_told_in_a_fixed_order_and_the_best_one_as_the_reason(
+async def test_all_paths_are_reported_in_a_fixed_order_and_the_best_one_as_the_reason(
     real_directory: Directory, tmp_path: Path
 ) -> None:
     await people(real_directory)
     await real_directory.user("many", role=Role.ADMIN, groups=["top", "low"])
     grants = [grant("user:*"), grant("group:mid"), grant("group:top"), grant("group:low", "write"), grant("user:many")]
     await real_directory.load({"models": [model("m", "many", access_grants=grants)]}, tmp_path)
-    assert told((await verdict(real_directory, "many", "many"))["paths"]) == [
+    assert summarized((await explanation(real_directory, "many", "many"))["paths"]) == [
         ("owner", "write", ()),
         ("admin", "write", ()),
         ("user", "read", ()),
@@ -97,7 +107,7 @@ async def test_all_paths_are_told_in_a_fixed_order_and_the_best_one_as_the_reaso
         ("ancestor_group", "read", ("low", "mid")),
         ("public", "read", ()),
     ]
-    heir = await verdict(real_directory, "heir", "many")
+    heir = await explanation(real_directory, "heir", "many")
     assert [path["kind"] for path in heir["paths"]] == ["group", "ancestor_group", "ancestor_group", "public"]
     assert (heir["can_write"], heir["reason"].rpartition(" ")[2]) == (True, "low.")
 
@@ -146,7 +156,7 @@ async def test_the_inactive_may_do_nothing(real_directory: Directory, raw: Raw, 
     await share(real_directory, tmp_path, grant("user:*"), grant("user:named", "write"))
     raw.users.update_one({"_id": "named"}, {"$set": {"is_active": False}})
     assert "named" not in await permissions(real_directory)
-    found = await verdict(real_directory, "named")
+    found = await explanation(real_directory, "named")
     assert (found["can_read"], found["can_write"], found["paths"]) == (False, False, [])
     assert found["reason"] == "This user is inactive and may do nothing."
 
@@ -187,7 +197,7 @@ async def test_malformed_grants_and_owners_give_no_right(
     await share(real_directory, tmp_path)
     raw.models.update_one({"_id": "m"}, {"$set": {"access_grants": grants}})
     assert await permissions(real_directory) == {"owner": "write", "root": "write"}
-    assert (await verdict(real_directory, "named"))["can_read"] is False
+    assert (await explanation(real_directory, "named"))["can_read"] is False
     raw.users.insert_one({"_id": "*", "is_active": True, "keys": {"email": "*"}})
     for owner in ("*", 5, None):
         raw.models.update_one({"_id": "m"}, {"$set": {"user_id": owner}})

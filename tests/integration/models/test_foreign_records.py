@@ -1,4 +1,4 @@
-"""Records that others have written into the collections, in shapes of their own."""
+"""Malformed records that were written past the service."""
 
 from datetime import UTC, datetime
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What was written past the service, or cut off, gives nobody a right and stands in nobody's way."""
+"""Leftovers of interrupted work and of writes past the service give no rights and block nothing."""
 
 from pathlib import Path
 from typing import Any
@@ -70,8 +70,8 @@ async def test_an_import_brings_new_people_without_what_was_left(shared: Directo
 async def test_the_doctor_finds_grants_to_nobody(shared: Directory, raw: Raw) -> None:
     raw.users.delete_one({"_id": "ann"})
     found = await examine(shared.database, repair=False)
-    assert found.examples == ["model 'm' has a grant to the user 'ann', who does not exist"]
-    assert (await examine(shared.database, repair=True)).mended == 1
+    assert found.examples == ["model 'm' has a grant to the user 'ann', which does not exist"]
+    assert (await examine(shared.database, repair=True)).repaired == 1
     assert (await examine(shared.database, repair=False)).problems == 0
     assert (await shared.get(MODEL, "bob", id="m")).json()["version"] == 2
 

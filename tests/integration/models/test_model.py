@@ -1,11 +1,14 @@
-"""`GET /api/models/model` as a REST client meets it."""
+"""`GET /api/models/model`."""
 
 from pathlib import Path
 
 from documents.user import Role
+from tests.support.backends import on_each_backend
 from tests.support.directory import Directory, grant, lasting, model
 
 MODEL = "/api/models/model"
+
+pytestmark = on_each_backend
 
 
 async def test_a_model_is_shown_as_in_the_list_with_its_version(directory: Directory, tmp_path: Path) -> None:

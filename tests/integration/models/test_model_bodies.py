@@ -1,4 +1,4 @@
-"""What a hostile or careless client can send as a new model: a 4xx that names the field, and nothing stored."""
+"""Invalid bodies for a new model: a 4xx response that names the field, and nothing is stored."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Creating, changing, sharing and deleting a model, as a REST client meets it."""
+"""Creating, changing, sharing and deleting a model over REST."""
 
 import asyncio
 import itertools

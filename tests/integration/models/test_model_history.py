@@ -1,4 +1,4 @@
-"""The history of a model, as a REST client meets it."""
+"""The history of a model over REST."""
 
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ UPDATE, DELETE, HISTORY = f"{MODEL}/update", f"{MODEL}/delete", f"{MODEL}/histor
 RESTORE, DIFF = f"{HISTORY}/restore", f"{HISTORY}/diff"
 
 
-async def _told(directory: Directory) -> None:
+async def _make_history(directory: Directory) -> None:
     """Fill a directory with one model that has three versions."""
     for user in ("owner", "writer", "reader", "stranger"):
         await directory.user(user)
@@ -34,19 +34,19 @@ async def _history(directory: Directory, user: str = "owner", **parameters: Any)
 
 
 async def test_changes_are_listed_newest_first(directory: Directory) -> None:
-    await _told(directory)
+    await _make_history(directory)
     page = await _history(directory, "writer")
-    told = [(item["version"], item["change"], item["by"], item["fields"]) for item in page["items"]]
+    reported = [(item["version"], item["change"], item["by"], item["fields"]) for item in page["items"]]
     assert page["total"] == 3
-    assert told[:2] == [(3, "update", "owner", ["name", "is_active"]), (2, "update", "writer", ["name", "params"])]
-    assert told[2][:3] == (1, "create", "owner")
+    assert reported[:2] == [(3, "update", "owner", ["name", "is_active"]), (2, "update", "writer", ["name", "params"])]
+    assert reported[2][:3] == (1, "create", "owner")
     second = await _history(directory, page=2, page_size=2)
     assert (second["items"], second["total"]) == (page["items"][2:], 3)
     assert (await _history(directory, page=10**20))["items"] == []
 
 
 async def test_one_revision_shows_before_and_after(directory: Directory) -> None:
-    await _told(directory)
+    await _make_history(directory)
     newest = (await _history(directory))["items"][0]
     revision = (await directory.get(f"{HISTORY}/{newest['id']}", "admin")).json()
     assert (revision["before"]["name"], revision["after"]["name"]) == ("Two", "Three")
@@ -54,7 +54,7 @@ async def test_one_revision_shows_before_and_after(directory: Directory) -> None
 
 @pytest.mark.parametrize(("user", "status"), [("reader", 403), ("stranger", 404)])
 async def test_history_is_for_those_who_may_change_the_model(directory: Directory, user: str, status: int) -> None:
-    await _told(directory)
+    await _make_history(directory)
     newest = (await _history(directory))["items"][0]
     answers = [
         await directory.get(HISTORY, user, id="m"),
@@ -70,7 +70,7 @@ async def test_history_is_for_those_who_may_change_the_model(directory: Director
 
 
 async def test_a_revision_is_restored_as_a_new_version_without_its_grants(directory: Directory) -> None:
-    await _told(directory)
+    await _make_history(directory)
     before = (await directory.get(MODEL, "owner", id="m")).json()
     first = (await _history(directory))["items"][-1]
 
@@ -85,7 +85,7 @@ async def test_a_revision_is_restored_as_a_new_version_without_its_grants(direct
 
 
 async def test_two_versions_are_compared_in_one_call(directory: Directory) -> None:
-    await _told(directory)
+    await _make_history(directory)
     answer = await directory.get(DIFF, "owner", id="m", earlier=1, later=3)
     assert answer.json() == [
         {"path": "/name", "before": "One", "after": "Three"},
@@ -105,7 +105,7 @@ def test_differences_tell_types_and_order_apart() -> None:
 async def test_a_new_model_of_an_old_id_does_not_show_what_the_old_one_said(
     directory: Directory, tmp_path: Path
 ) -> None:
-    await _told(directory)
+    await _make_history(directory)
     old = (await _history(directory))["items"]
     await directory.post(DELETE, "owner", {"id": "m"})
     assert (await directory.get(HISTORY, "owner", id="m")).status_code == 404
@@ -126,7 +126,7 @@ async def test_a_new_model_of_an_old_id_does_not_show_what_the_old_one_said(
 
 
 async def test_history_can_not_be_changed(directory: Directory) -> None:
-    await _told(directory)
+    await _make_history(directory)
     newest = (await _history(directory))["items"][0]
     headers = {"Authorization": f"Bearer {await directory.key('admin')}"}
     for method in ("DELETE", "PUT", "PATCH", "POST"):
@@ -135,7 +135,7 @@ async def test_history_can_not_be_changed(directory: Directory) -> None:
 
 
 async def test_what_is_no_revision_is_not_looked_for(directory: Directory) -> None:
-    await _told(directory)
+    await _make_history(directory)
     read = await directory.get(RESTORE, "owner")
     assert (read.status_code, read.headers["Allow"]) == (405, "POST")
     for revision in ("0" * 32, "0" * 31, "Z" * 32):
@@ -148,7 +148,7 @@ async def test_an_import_is_a_change_too(directory: Directory, tmp_path: Path) -
     await directory.user("owner")
     for params in ({"system": "first"}, {"system": "second"}, {"system": "second"}):
         await directory.load({"models": [model("m", "owner", params=params)]}, tmp_path)
-    told = [(item["version"], item["change"], item["by"]) for item in (await _history(directory))["items"]]
-    assert told == [(2, "import", None), (1, "import", None)]
+    reported = [(item["version"], item["change"], item["by"]) for item in (await _history(directory))["items"]]
+    assert reported == [(2, "import", None), (1, "import", None)]
     differences = await directory.get(DIFF, "owner", id="m", earlier=1, later=2)
     assert differences.json() == [{"path": "/params/system", "before": "first", "after": "second"}]

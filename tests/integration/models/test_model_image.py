@@ -1,4 +1,4 @@
-"""`GET /api/models/model/profile/image` as a browser or a REST client meets it."""
+"""`GET /api/models/model/profile/image`, for browsers and REST clients."""
 
 import base64
 import hashlib
@@ -12,7 +12,7 @@ from pymongo.database import Database as SyncDatabase
 
 from documents.image import ALLOWED_IMAGES, MAX_IMAGE_BYTES
 from documents.user import Role
-from service.database import Database
+from service.database.client import Database
 from service.models.item import META_DEFAULTS
 from service.models.operations import HIDDEN
 from service.settings import Settings

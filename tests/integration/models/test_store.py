@@ -1,4 +1,4 @@
-"""Writing model records together: what was decided on what is not there any more is given up at once."""
+"""Writing several model records together: a plan that is out of date is given up at once."""
 
 import time
 from typing import Any
@@ -6,10 +6,11 @@ from typing import Any
 import pytest
 
 from documents.revision import Change
-from service.database import Database
-from service.models.store import LostRaceError, PlannedWrite, store
+from service.database.client import Database
+from service.models.store import LostRaceError, PlannedWrite, store_planned
+from tests.conftest import TIMEOUT_SECONDS
 
-SAID: dict[str, Any] = {
+CONTENT: dict[str, Any] = {
     "user_id": "ann",
     "base_model_id": None,
     "name": "N",
@@ -23,14 +24,14 @@ SAID: dict[str, Any] = {
 @pytest.mark.parametrize("first", ["taken", "there"])
 async def test_an_id_that_was_taken_meanwhile_ends_the_whole_attempt(mongod: Database, first: str) -> None:
     # The server ends the transaction then, and whatever else is sent in it fails as if a new attempt could help.
-    there = PlannedWrite("there", Change.CREATE, None, SAID)
-    await store(mongod, [there, PlannedWrite("taken", Change.CREATE, None, SAID)], "ann")
-    live = {"_id": "there", **SAID, "version": 1}
+    there = PlannedWrite("there", Change.CREATE, None, CONTENT)
+    await store_planned(mongod, [there, PlannedWrite("taken", Change.CREATE, None, CONTENT)], "ann")
+    live = {"_id": "there", **CONTENT, "version": 1}
     stale = [
-        PlannedWrite("taken", Change.IMPORT, None, SAID, version=2),
-        PlannedWrite("there", Change.IMPORT, live, {**SAID, "name": "M"}),
+        PlannedWrite("taken", Change.IMPORT, None, CONTENT, version=2),
+        PlannedWrite("there", Change.IMPORT, live, {**CONTENT, "name": "M"}),
     ]
     started = time.monotonic()
     with pytest.raises(LostRaceError):
-        await store(mongod, stale if first == "taken" else stale[::-1], "ann")
-    assert time.monotonic() - started < 5
+        await store_planned(mongod, stale if first == "taken" else stale[::-1], "ann")
+    assert time.monotonic() - started < TIMEOUT_SECONDS / 2

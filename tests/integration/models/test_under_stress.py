@@ -1,4 +1,4 @@
-"""What is large, contended or written past the service: bounded answers, no 5xx, nothing lost."""
+"""Large, contended and malformed records: responses in bounded time, no 5xx, nothing lost."""
 
 import asyncio
 from pathlib import Path
@@ -10,7 +10,7 @@ from pymongo.database import Database as SyncDatabase
 
 from documents.user import Role
 from service.doctor import examine
-from service.models.grants import Amendment
+from service.models.grants import GrantChanges
 from tests.support.directory import Directory, grant, model
 
 Raw = SyncDatabase[dict[str, Any]]
@@ -69,7 +69,7 @@ def test_an_amendment_looks_grants_up() -> None:
     record = {"_id": "m", "access_grants": kept}
     # With every removal held against every grant, this would take minutes.
     for _ in range(20):
-        assert Amendment(removed, []).of(record) == kept[:2_500]
+        assert GrantChanges(removed, []).apply(record) == kept[:2_500]
 
 
 async def test_a_deleted_id_stays_its_owners(real_directory: Directory, tmp_path: Path) -> None:
@@ -93,13 +93,13 @@ async def test_a_model_that_is_not_selected_any_more_is_left_alone(
     await real_directory.load({"models": [model(f"m{n}", "ann", meta=tagged) for n in range(3)]}, tmp_path)
     from service.models import bulk_change  # noqa: PLC0415
 
-    together = bulk_change._together
+    together = bulk_change._change_together
 
     async def meanwhile(*arguments: Any) -> Any:
         await real_directory.post(f"{MODEL}/update", "ann", {"id": "m1", "meta": {"tags": ["live"]}})
         return await together(*arguments)
 
-    monkeypatch.setattr(bulk_change, "_together", meanwhile)
+    monkeypatch.setattr(bulk_change, "_change_together", meanwhile)
     body = {"filter": {"tag": "draft"}, "is_active": False}
     answer = (await real_directory.post(f"{MODELS}/bulk/state", "ann", body)).json()
     assert [result["id"] for result in answer["results"]] == ["m0", "m2"]

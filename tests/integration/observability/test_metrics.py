@@ -8,8 +8,10 @@ import pytest
 from pydantic import SecretStr
 from pymongo.errors import OperationFailure
 
-from service.database import Database, listeners
+from service.database.client import Database
+from service.database.listeners import event_listeners
 from service.observability.metrics import Metrics
+from service.settings import Settings
 from tests.conftest import DATABASE, TIMEOUT_SECONDS, Commands, settings_in
 from tests.support.directory import LIST, Directory
 from tests.support.scraped import labelled, value
@@ -17,6 +19,13 @@ from tests.support.scraped import labelled, value
 TOKEN = "a-token-for-prometheus"
 FAILURES = 3
 REQUESTS, SECONDS = "modeldeck_requests_total", "modeldeck_request_seconds_count"
+
+
+@pytest.fixture
+async def directory(mongod: Database, settings: Settings) -> AsyncIterator[Directory]:
+    """A service that has counted nothing yet."""
+    async with Directory.on(mongod, settings, new_app=True) as directory:
+        yield directory
 
 
 async def scraped(directory: Directory, path: str = "/metrics") -> httpx.Response:
@@ -90,13 +99,13 @@ async def asked_with_token(mongod: Database, tmp_path: Path) -> AsyncIterator[Di
     settings = settings_in(tmp_path).model_copy(
         update={"metrics_token": SecretStr(TOKEN), "auth_failures_per_minute": FAILURES}
     )
-    async with Directory.on(mongod, settings) as directory:
+    async with Directory.on(mongod, settings, new_app=True) as directory:
         yield directory
 
 
 async def test_what_is_refused_for_want_of_room_is_counted(mongod: Database, tmp_path: Path) -> None:
     settings = settings_in(tmp_path).model_copy(update={"max_in_flight": 1})
-    async with Directory.on(mongod, settings) as directory:
+    async with Directory.on(mongod, settings, new_app=True) as directory:
         metrics: Metrics = directory.app.state.metrics
         metrics.shed()
         assert value(await scraped(directory), "modeldeck_requests_shed_total") == 1
@@ -104,13 +113,13 @@ async def test_what_is_refused_for_want_of_room_is_counted(mongod: Database, tmp
 
 async def test_commands_and_connections_are_counted(mongo_uri: str, mongod: Database, tmp_path: Path) -> None:
     metrics = Metrics()
-    database = Database.connect(mongo_uri, DATABASE, TIMEOUT_SECONDS, event_listeners=listeners(metrics))
+    database = Database.connect(mongo_uri, DATABASE, TIMEOUT_SECONDS, event_listeners=event_listeners(metrics))
     try:
         await database.open()
         await database.command({"connectionStatus": 1})
         with pytest.raises(OperationFailure):
             await database.command({"noSuchStatus": 1})
-        async with Directory.on(mongod, settings_in(tmp_path)) as directory:
+        async with Directory.on(mongod, settings_in(tmp_path), new_app=True) as directory:
             directory.app.state.metrics = metrics
             found = await scraped(directory)
             database.close()

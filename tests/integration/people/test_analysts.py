@@ -1,4 +1,4 @@
-"""Analysts: what they can read on a MongoDB that limits its users, and what they can't do."""
+"""Analysts: what they can and can't do on a MongoDB with authorization."""
 
 import secrets
 from collections.abc import Callable, Iterator
@@ -195,7 +195,7 @@ def test_a_password_is_printed_alone_and_once(shell: CommandLine, stored: Raw, a
     assert (done.status, done.stderr, len(done.stdout.split())) == (0, "", 1)
     again = shell.run("analyst", "grant", "once")
     assert (again.status, again.stdout) == (2, "")
-    assert "is an analyst already; for a new password: modeldeck analyst revoke" in again.stderr
+    assert "is already an analyst; for a new password, run modeldeck analyst revoke" in again.stderr
     with login(admin_uri, "once", done.stdout.strip()) as client:
         assert client[NAME][VIEW].count_documents({}) == 1
 
@@ -242,7 +242,7 @@ def test_a_database_user_who_is_something_else_is_left_alone(shell: CommandLine,
     for command in ("grant", "revoke"):
         done = shell.run("analyst", command, "service")
         assert (done.status, done.stdout) == (2, "")
-        assert done.stderr == "modeldeck: The database user 'service' is there already, and is no analyst.\n"
+        assert done.stderr == "modeldeck: The database user 'service' already exists, and is not an analyst.\n"
     [kept] = stored.command("usersInfo", "service")["users"]
     assert len(kept["roles"]) == 2
 
@@ -255,7 +255,9 @@ def test_a_role_that_somebody_widened_is_made_as_it_should_be(shell: CommandLine
         analyst.models.count_documents({})
 
 
-def test_whoever_may_not_manage_users_is_told(stored: Raw, admin_uri: str, tmp_path: Path) -> None:
+def test_a_database_user_without_the_right_to_manage_users_is_refused(
+    stored: Raw, admin_uri: str, tmp_path: Path
+) -> None:
     roles = ["readWrite", "dbAdmin"]
     stored.command("createUser", "limited", pwd="pw-of-limited", roles=roles)
     parts = urlsplit(admin_uri)
@@ -279,14 +281,14 @@ def test_the_service_without_the_right_to_set_validators_says_so_and_goes_on(
     done = shell.run("indexes", "ensure")
     assert done.status == 1
     assert "missing: models.$jsonSchema" in done.stdout
-    assert "may not set up models, which takes create and collMod" in done.stderr
+    assert "may not set up models; this takes the actions create and collMod" in done.stderr
     shell.ok("group", "add", "--name", "G")
 
 
 def test_where_nobody_is_limited_there_are_no_analysts(mongo_uri: str, tmp_path: Path) -> None:
     done = CommandLine(tmp_path, mongodb_uri=mongo_uri, database=NAME).run("analyst", "grant", "ana")
     assert (done.status, done.stdout) == (2, "")
-    assert done.stderr.startswith("modeldeck: This MongoDB does not limit anybody")
+    assert done.stderr.startswith("modeldeck: This MongoDB has no authorization")
     with Client(mongo_uri) as client:
         assert client[NAME].command("usersInfo")["users"] == []
 
@@ -295,7 +297,7 @@ def test_the_embedded_mongodb_has_no_analysts_and_is_not_started_for_them(tmp_pa
     for command in ("grant", "revoke"):
         done = CommandLine(tmp_path).run("analyst", command, "ana")
         assert (done.status, done.stdout) == (2, "")
-        assert done.stderr.startswith("modeldeck: This MongoDB does not limit anybody")
+        assert done.stderr.startswith("modeldeck: This MongoDB has no authorization")
     assert not (tmp_path / ".modeldeck").exists()
 
 
@@ -307,7 +309,7 @@ def test_logins_without_limits_are_found_out(mongo_uri: str, tmp_path: Path) -> 
             uri += f"{'&' if '?' in uri else '?'}authSource=admin"
             done = CommandLine(tmp_path, mongodb_uri=uri, database=NAME).run("analyst", "grant", "ana")
             assert (done.status, done.stdout) == (2, "")
-            assert done.stderr.startswith("modeldeck: This MongoDB does not limit anybody")
+            assert done.stderr.startswith("modeldeck: This MongoDB has no authorization")
             assert client[NAME].command("usersInfo")["users"] == []
         finally:
             client.admin.command("dropUser", "keeper")

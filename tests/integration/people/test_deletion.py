@@ -1,4 +1,4 @@
-"""Users and groups that are deleted: what becomes of their models, grants and keys, at once and when it is cut off."""
+"""Deleting users and groups: the effect on models, grants and API keys, also when the deletion is interrupted."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator
@@ -42,7 +42,7 @@ async def shared(real_directory: Directory, tmp_path: Path) -> AsyncIterator[Dir
     await real_directory.user("root", role=Role.ADMIN)
     await _fill(real_directory, tmp_path)
     yield real_directory
-    await _assert_sound(real_directory)
+    await _assert_consistent(real_directory)
 
 
 async def _fill(directory: Directory, tmp_path: Path) -> None:
@@ -61,7 +61,7 @@ async def _empty(directory: Directory, raw: Raw) -> None:
         raw[collection].delete_many({key: {"$ne": "root"}})
 
 
-async def _assert_sound(directory: Directory) -> None:
+async def _assert_consistent(directory: Directory) -> None:
     diagnosis = await examine(directory.database, repair=False)
     assert diagnosis.problems == 0, diagnosis.examples
 
@@ -173,13 +173,13 @@ async def test_a_deletion_of_a_user_that_is_cut_off_anywhere_is_finished(
             assert (await shared.post(DELETE, "root", {"id": "ann"})).json() is True
         elif begun:
             diagnosis = await examine(shared.database, repair=True)
-            assert (diagnosis.problems, diagnosis.mended) == (1, 1)
-            assert diagnosis.examples == ["user 'ann' was being deleted, and the deletion was interrupted"]
+            assert (diagnosis.problems, diagnosis.repaired) == (1, 1)
+            assert diagnosis.examples == ["the deletion of the user 'ann' was interrupted"]
         if finish == "again" or begun:
             assert raw.users.count_documents({"_id": "ann"}) == 0
             assert raw.models.count_documents({"access_grants.principal_id": "ann"}) == 0
             assert await _found(shared, "search ann") == 0
-        await _assert_sound(shared)
+        await _assert_consistent(shared)
         await _empty(shared, raw)
         await _fill(shared, tmp_path)
     assert len(made) >= 7
@@ -202,12 +202,12 @@ async def test_a_deletion_of_a_group_that_is_cut_off_anywhere_is_finished(
             assert (await shared.post(DELETE_GROUP, "root", {"id": "team"})).json() is True
         elif begun:
             diagnosis = await examine(shared.database, repair=True)
-            assert (diagnosis.problems, diagnosis.mended) == (1, 1)
-            assert diagnosis.examples == ["group 'team' was being deleted, and the deletion was interrupted"]
+            assert (diagnosis.problems, diagnosis.repaired) == (1, 1)
+            assert diagnosis.examples == ["the deletion of the group 'team' was interrupted"]
         if finish == "again" or begun:
             assert raw.groups.count_documents({"_id": "team"}) == 0
             assert raw.models.count_documents({"access_grants.principal_id": "team"}) == 0
-        await _assert_sound(shared)
+        await _assert_consistent(shared)
         await _empty(shared, raw)
         await _fill(shared, tmp_path)
     assert len(made) >= 7
@@ -293,7 +293,7 @@ async def test_what_is_done_for_a_user_while_they_are_deleted_leaves_nothing_of_
         assert raw.api_keys.count_documents({"user_id": name}) == 0
         assert raw.models.count_documents({"access_grants.principal_id": name}) == 0
         assert await _found(shared, "leaver") == 0
-        await _assert_sound(shared)
+        await _assert_consistent(shared)
         await shared.post(TRANSFER, "root", {"from_user_id": name, "to_user_id": "bob"})
 
 
@@ -302,7 +302,7 @@ async def test_what_is_done_for_a_user_while_they_are_deleted_leaves_nothing_of_
     [
         ("service.models.operations.store", ACCESS, {"id": "annas-0", "access_grants": [grant("user:ann")]}),
         ("service.models.derived_keys.store_derived_keys", UPDATE, {"id": "ann", "name": "Search renamed ann"}),
-        ("service.people.api_key_schemas.create_key", CREATE_KEY, {"user_id": "ann", "name": "late"}),
+        ("service.people.api_keys.create_api_key", CREATE_KEY, {"user_id": "ann", "name": "late"}),
     ],
 )
 async def test_a_deletion_in_the_midst_of_a_change_leaves_nothing_of_the_user(
@@ -339,7 +339,7 @@ async def test_an_id_stays_taken_while_a_record_that_can_not_be_changed_names_it
     assert (await shared.get(LIST, "ann")).status_code == 401
     assert (await shared.post(CREATE, "root", {"id": "ann", "email": "a@x.org", "name": "A"})).status_code == 409
     diagnosis = await examine(shared.database, repair=True)
-    assert diagnosis.problems == diagnosis.mended + 2
+    assert diagnosis.problems == diagnosis.repaired + 2
     raw.models.delete_one({"_id": "bobs-1"})
     raw.revisions.delete_many({"model_id": "bobs-1"})
     assert (await shared.post(DELETE, "root", {"id": "ann"})).json() is True

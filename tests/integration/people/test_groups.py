@@ -1,4 +1,4 @@
-"""The groups of a directory, kept by its admins over REST."""
+"""Managing groups over REST, as an admin."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""Somebody can always act as an admin, whatever admins do to each other."""
+"""At least one active admin always remains, even when admins remove each other at the same time."""
 
 import asyncio
 import itertools

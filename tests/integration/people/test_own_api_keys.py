@@ -1,4 +1,4 @@
-"""`/api/me` and `/api/keys`: a caller's own affairs."""
+"""`/api/me` and `/api/keys`: the caller's own user and API keys."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""What only admins may do over REST, and how they give keys to others."""
+"""Routes for admins only, and how admins create API keys for other users."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -10,18 +10,18 @@ from documents.api_key import Scope
 from documents.user import Role
 from service.doctor import examine
 from tests.support.directory import LIST, Directory
-from tests.support.doors import STRICT, Door
+from tests.support.routes import STRICT, Route
 
 KEYS, CREATE_KEY, REVOKE_KEY = "/api/users/keys", "/api/users/keys/create", "/api/users/keys/revoke"
 ME, USER, CREATE = "/api/me", "/api/users/user", "/api/users/create"
 
-FOR_ADMINS = [door for door in STRICT if door.inner.startswith(("/users", "/groups"))]
-CHANGING = [door for door in FOR_ADMINS if door.method == "POST"]
+FOR_ADMINS = [route for route in STRICT if route.inner.startswith(("/users", "/groups"))]
+CHANGING = [route for route in FOR_ADMINS if route.method == "POST"]
 
 
-async def _send(directory: Directory, door: Door, key: str, body: Any = None) -> Any:
+async def _send(directory: Directory, route: Route, key: str, body: Any = None) -> Any:
     headers = {"Authorization": f"Bearer {key}"}
-    return await directory.client.request(door.method, door.path, headers=headers, json=body)
+    return await directory.client.request(route.method, route.path, headers=headers, json=body)
 
 
 async def _with_key(directory: Directory, key: str, path: str, body: Mapping[str, Any] | None = None) -> int:
@@ -36,24 +36,24 @@ def test_the_routes_for_admins_are_found() -> None:
     assert len(CHANGING) >= 11
 
 
-@pytest.mark.parametrize("door", FOR_ADMINS, ids=str)
-async def test_only_admins_are_answered_and_nothing_leaks(directory: Directory, door: Door) -> None:
+@pytest.mark.parametrize("route", FOR_ADMINS, ids=str)
+async def test_only_admins_are_answered_and_nothing_leaks(directory: Directory, route: Route) -> None:
     await directory.user("ann")
-    answer = await _send(directory, door, await directory.key("ann"), {"nonsense": 1})
+    answer = await _send(directory, route, await directory.key("ann"), {"nonsense": 1})
     assert (answer.status_code, answer.json()["detail"]) == (403, "Only admins may do this.")
 
 
-@pytest.mark.parametrize("door", CHANGING, ids=str)
-async def test_an_admins_key_for_reading_changes_nothing(directory: Directory, door: Door) -> None:
+@pytest.mark.parametrize("route", CHANGING, ids=str)
+async def test_an_admins_key_for_reading_changes_nothing(directory: Directory, route: Route) -> None:
     await directory.user("root", role=Role.ADMIN)
-    answer = await _send(directory, door, await directory.key("root", scope=Scope.READ), {})
+    answer = await _send(directory, route, await directory.key("root", scope=Scope.READ), {})
     assert (answer.status_code, answer.json()["detail"]) == (403, "This key is for reading only.")
 
 
-@pytest.mark.parametrize("door", CHANGING, ids=str)
-async def test_unknown_fields_are_refused(directory: Directory, door: Door) -> None:
+@pytest.mark.parametrize("route", CHANGING, ids=str)
+async def test_unknown_fields_are_refused(directory: Directory, route: Route) -> None:
     await directory.user("root", role=Role.ADMIN)
-    answer = await _send(directory, door, await directory.key("root"), {"surprise": 1})
+    answer = await _send(directory, route, await directory.key("root"), {"surprise": 1})
     assert ["body", "surprise"] in [error["loc"] for error in answer.json()["errors"]]
 
 

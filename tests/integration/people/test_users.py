@@ -1,4 +1,4 @@
-"""The users of a directory, kept by its admins over REST."""
+"""Managing users over REST, as an admin."""
 
 import asyncio
 from pathlib import Path
@@ -18,7 +18,7 @@ TRANSFER, CREATE_KEY = "/api/users/transfer", "/api/users/keys/create"
 ME, HISTORY = "/api/me", "/api/models/model/history"
 
 
-async def _sound(directory: Directory) -> bool:
+async def _is_consistent(directory: Directory) -> bool:
     return (await examine(directory.database, repair=False)).problems == 0
 
 
@@ -71,7 +71,7 @@ async def test_two_who_want_one_email_do_not_both_get_it(real_directory: Directo
         )
         assert sorted(answer.status_code for answer in answers) == [200, 409]
         assert raw.users.count_documents({"keys.email": wanted}) == 1
-    assert await _sound(real_directory)
+    assert await _is_consistent(real_directory)
 
 
 async def test_unknown_groups_are_named_and_nobody_is_created(directory: Directory) -> None:
@@ -184,7 +184,7 @@ async def test_what_is_left_out_of_an_update_stays(directory: Directory) -> None
     assert bare == {**renamed, "username": None, "updated_at": bare["updated_at"]}
     assert same == bare
     assert (await directory.post(UPDATE, "root", {"id": "nobody", "name": "N"})).status_code == 404
-    assert await _sound(directory)
+    assert await _is_consistent(directory)
 
 
 async def test_models_are_found_by_a_new_name_at_once(real_directory: Directory, tmp_path: Path) -> None:
@@ -198,7 +198,7 @@ async def test_models_are_found_by_a_new_name_at_once(real_directory: Directory,
     assert (await real_directory.page("root", query="newmail"))["total"] == 3
     assert (await real_directory.page("root", query="old"))["total"] == 0
     assert await _ids(real_directory, query="newname") == ["ann"]
-    assert await _sound(real_directory)
+    assert await _is_consistent(real_directory)
 
 
 async def test_renames_at_the_same_moment_leave_no_stale_keys(real_directory: Directory, tmp_path: Path) -> None:
@@ -211,7 +211,7 @@ async def test_renames_at_the_same_moment_leave_no_stale_keys(real_directory: Di
             *(real_directory.post(UPDATE, "root", {"id": "ann", **change}) for change in changes)
         )
         assert {answer.status_code for answer in answers} == {200}
-        assert await _sound(real_directory)
+        assert await _is_consistent(real_directory)
 
 
 async def test_the_keys_of_an_inactive_user_do_not_count_until_they_are_active_again(directory: Directory) -> None:
@@ -250,7 +250,7 @@ async def test_models_are_transferred_with_a_revision_each(real_directory: Direc
     assert await real_directory.ids("ann") == ["bobs"]
     newest = (await real_directory.get(HISTORY, "bob", id="m005")).json()["items"][0]
     assert (newest["change"], newest["by"], newest["fields"]) == ("transfer", "root", ["user_id"])
-    assert await _sound(real_directory)
+    assert await _is_consistent(real_directory)
 
 
 async def test_users_that_others_have_written_are_listed_and_can_be_put_right(
@@ -266,10 +266,10 @@ async def test_users_that_others_have_written_are_listed_and_can_be_put_right(
     assert found.examples == ["user 'bare' is malformed: group_ids, created_at"]
 
 
-async def test_users_stored_before_there_was_a_search_for_them_are_mended(real_directory: Directory, raw: Raw) -> None:
+async def test_users_stored_without_search_text_are_repaired(real_directory: Directory, raw: Raw) -> None:
     await real_directory.user("root", role=Role.ADMIN)
     raw.users.update_one({"_id": "root"}, {"$unset": {"keys.text": 1}})
     assert (await real_directory.get(ME, "root")).status_code == 200
-    mended = await examine(real_directory.database, repair=True)
-    assert (mended.problems, mended.mended) == (1, 1)
+    diagnosis = await examine(real_directory.database, repair=True)
+    assert (diagnosis.problems, diagnosis.repaired) == (1, 1)
     assert await _ids(real_directory, query="root") == ["root"]

@@ -1,9 +1,9 @@
-"""Derived keys: what a record can be found by."""
+"""The derived keys of records and users."""
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from documents.derived_keys import OwnerFacts, grams, record_derived_keys, user_derived_keys
+from documents.derived_keys import OwnerFields, grams, record_derived_keys, user_derived_keys
 from documents.folding import fold
 from documents.grant import AccessGrant
 
@@ -22,7 +22,7 @@ def test_keys_hold_every_principal_tag_and_searched_field_in_folded_form() -> No
         base_model_id="OpenAI/X",
         meta={"tags": [{"name": "EU"}, {"name": "eu"}, {"name": "Coding"}, "not a tag", {"title": "neither"}]},
         grants=GRANTS,
-        owner=OwnerFacts("Ann B.", "Ann@X.org", None),
+        owner=OwnerFields("Ann B.", "Ann@X.org", None),
     )
     assert keys.name == "grosse hilfe"
     assert keys.text == "grosse hilfe\0openai/x\0ann b.\0ann@x.org"

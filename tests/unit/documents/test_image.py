@@ -189,7 +189,7 @@ def test_inline_images_that_are_not_what_they_say_are_refused(url: str) -> None:
     assert image_problem(url) is not None
 
 
-def test_the_size_is_told() -> None:
+def test_the_size_is_reported() -> None:
     problem = image_problem(_inline(PNG + b"\0" * (MAX_IMAGE_BYTES - len(PNG) + 1)))
     assert problem == "has 262,145 bytes; at most 262,144 are allowed"
 

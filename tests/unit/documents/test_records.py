@@ -1,4 +1,4 @@
-"""What a stored record may hold."""
+"""Which values a stored record may contain."""
 
 import math
 import tracemalloc
@@ -62,7 +62,7 @@ def test_json_that_can_be_kept_is_accepted(value: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "said"),
+    ("value", "problem"),
     [
         ({"a": [math.nan]}, "a.0: is not a finite number"),
         ({"a": math.inf}, "a: is not a finite number"),
@@ -75,8 +75,8 @@ def test_json_that_can_be_kept_is_accepted(value: Any) -> None:
         ({"a": {1, 2}}, "a: is not JSON (set)"),
     ],
 )
-def test_json_that_can_not_be_kept_is_named(value: Any, said: str) -> None:
-    assert (free_form_problem(value) or "").startswith(said)
+def test_json_that_can_not_be_kept_is_named(value: Any, problem: str) -> None:
+    assert (free_form_problem(value) or "").startswith(problem)
 
 
 def test_nesting_up_to_the_limit_is_accepted() -> None:

@@ -1,4 +1,4 @@
-"""Drift between the declared and the live indexes and validators."""
+"""Drift between the declared indexes and validators and those of the database."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -7,7 +7,8 @@ import pytest
 from pymongo import IndexModel
 
 from indexes.drift import DriftKind
-from indexes.ensure import DECLARED, check, ensure
+from indexes.ensure import check, ensure
+from indexes.indexes import INDEXES
 
 
 class Server:
@@ -15,9 +16,9 @@ class Server:
 
     def __init__(self) -> None:
         self.live: dict[str, list[dict[str, Any]]] = {
-            name: [{"name": "_id_", "key": {"_id": 1}, "v": 2}] for name in DECLARED
+            name: [{"name": "_id_", "key": {"_id": 1}, "v": 2}] for name in INDEXES
         }
-        self.options: dict[str, dict[str, Any]] = {name: {} for name in DECLARED}
+        self.options: dict[str, dict[str, Any]] = {name: {} for name in INDEXES}
 
     async def create_indexes(self, collection: str, indexes: Sequence[IndexModel]) -> None:
         self.live[collection].extend({**index.document, "v": 2} for index in indexes)
@@ -54,7 +55,7 @@ async def test_extra_and_different_indexes_are_reported_and_left_alone() -> None
 
     assert [str(drift) for drift in drifts] == [
         "extra: models.theirs ({x: -1} {'sparse': True})",
-        "different: users.email (declared {keys.email: 1} {'unique': True}, live {keys.email: 1})",
+        "different: users.email (declared {keys.email: 1} {'unique': True}, found {keys.email: 1})",
     ]
     assert server.live == before
 
@@ -76,23 +77,23 @@ async def test_an_index_under_another_name_is_reported_and_not_made_again() -> N
 
     drifts = await ensure(server)
 
-    assert [(drift.kind, drift.name, drift.guards) for drift in drifts] == [
+    assert [(drift.kind, drift.name, drift.keeps_unique) for drift in drifts] == [
         (DriftKind.DIFFERENT, "email", True),
         (DriftKind.EXTRA, "theirs", False),
     ]
-    assert len(server.live["users"]) == len(DECLARED["users"]) + 1
+    assert len(server.live["users"]) == len(INDEXES["users"]) + 1
 
 
 async def test_indexes_are_made_in_the_declared_order() -> None:
     server = Server()
     await ensure(server)
     assert [index["name"] for index in server.live["models"]][1:] == [
-        index.document["name"] for index in DECLARED["models"]
+        index.document["name"] for index in INDEXES["models"]
     ]
 
 
 def test_every_index_has_a_name_of_its_own() -> None:
-    for indexes in DECLARED.values():
+    for indexes in INDEXES.values():
         names = [index.document["name"] for index in indexes]
         assert len(names) == len(set(names))
         assert not any("_1" in name for name in names)

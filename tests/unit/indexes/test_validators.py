@@ -1,4 +1,4 @@
-"""Validators that are made from the documents, and how a live one is told from the declared one."""
+"""Validators made from the documents, and how they are compared with those of the database."""
 
 from copy import deepcopy
 from datetime import datetime
@@ -12,9 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from documents import DOCUMENTS
 from indexes import validators
-from indexes.drift import DriftKind
+from indexes.drift import DriftKind, validator_drift
 from indexes.ensure import check, ensure
-from indexes.validators import DECLARED, RULE, SHAPE, bson_schema, compared, fingerprint, replaceable
+from indexes.validators import RULE, SHAPE, VALIDATORS, bson_schema, fingerprint, replaceable
 from tests.unit.indexes.test_ensure import Server
 
 # Of each shape that was ever released; what the server refuses changes only together with the number.
@@ -98,27 +98,27 @@ def test_a_field_without_a_counterpart_is_refused_not_left_out(field: Any) -> No
 
 def test_every_document_has_a_validator_that_takes_no_other_fields() -> None:
     for document in DOCUMENTS:
-        schema = DECLARED[document.Settings.name][RULE]
+        schema = VALIDATORS[document.Settings.name][RULE]
         assert schema["additionalProperties"] is False
         stored = {"_id" if name == "id" else name for name in document.model_fields} - {"revision_id"}
         assert schema["properties"].keys() == stored
-    models = DECLARED["models"][RULE]["properties"]
+    models = VALIDATORS["models"][RULE]["properties"]
     assert models["access_grants"]["items"]["additionalProperties"] is False
     assert models["version"]["bsonType"] == "long"
     assert models["params"] == models["meta"] == {"bsonType": "object"}
-    assert {"keys", "base_model_id", "version"} <= set(DECLARED["models"][RULE]["required"])
+    assert {"keys", "base_model_id", "version"} <= set(VALIDATORS["models"][RULE]["required"])
 
 
 def test_what_earlier_versions_did_not_store_is_not_required() -> None:
-    users, groups = DECLARED["users"][RULE], DECLARED["groups"][RULE]
+    users, groups = VALIDATORS["users"][RULE], VALIDATORS["groups"][RULE]
     assert users["properties"].keys() - set(users["required"]) == {"leaving", "rekey_pending"}
     assert users["properties"]["keys"]["required"] == ["email"]
     assert groups["properties"].keys() - set(groups["required"]) == {"leaving"}
 
 
 def test_another_shape_has_another_number() -> None:
-    told = fingerprint(DECLARED)
-    assert FINGERPRINTS[SHAPE] == told, "a stored shape has changed: raise validators.SHAPE, and add it here"
+    current = fingerprint(VALIDATORS)
+    assert FINGERPRINTS[SHAPE] == current, "a stored shape has changed: raise validators.SHAPE, and add it here"
 
 
 async def _standing(collection: str, options: dict[str, Any]) -> tuple[Server, list[str]]:
@@ -129,31 +129,31 @@ async def _standing(collection: str, options: dict[str, Any]) -> tuple[Server, l
 
 
 def _numbered(shape: int, **changes: Any) -> dict[str, Any]:
-    schema = {**DECLARED["models"][RULE], "title": f"modeldeck models shape {shape}", **changes}
+    schema = {**VALIDATORS["models"][RULE], "title": f"modeldeck models shape {shape}", **changes}
     return {RULE: {**schema, "description": f"Made by modeldeck from its documents: {fingerprint(schema)}"}}
 
 
-async def test_a_missing_validator_is_told_and_set() -> None:
+async def test_a_missing_validator_is_reported_and_set() -> None:
     standing: list[dict[str, Any]] = [{}, {"validator": {}}, {"capped": False}]
     for options in standing:
-        server, told = await _standing("models", dict(options))
-        assert told == ["missing: models.$jsonSchema (strict, error)"]
+        server, reported = await _standing("models", dict(options))
+        assert reported == ["missing: models.$jsonSchema (strict, error)"]
         assert await ensure(server) == []
-        assert server.options["models"]["validator"] == DECLARED["models"]
+        assert server.options["models"]["validator"] == VALIDATORS["models"]
 
 
 async def test_a_validator_of_an_earlier_version_is_replaced() -> None:
-    server, told = await _standing("models", {"validator": _numbered(SHAPE - 1, required=["_id"])})
-    assert told == [f"different: models.$jsonSchema (declared shape {SHAPE}, live one is shape {SHAPE - 1})"]
+    server, reported = await _standing("models", {"validator": _numbered(SHAPE - 1, required=["_id"])})
+    assert reported == [f"different: models.$jsonSchema (declared shape {SHAPE}, found shape {SHAPE - 1})"]
     assert await ensure(server) == []
 
 
 async def test_a_validator_of_a_later_version_stays_and_can_be_lived_with() -> None:
     later = {"validator": _numbered(SHAPE + 1, required=["_id"])}
-    server, told = await _standing("models", later)
-    assert told == [f"different: models.$jsonSchema (declared shape {SHAPE}, live one is shape {SHAPE + 1})"]
+    server, reported = await _standing("models", later)
+    assert reported == [f"different: models.$jsonSchema (declared shape {SHAPE}, found shape {SHAPE + 1})"]
     [drift] = await ensure(server)
-    assert (drift.hinders, server.options["models"]) == (False, later)
+    assert (drift.affects_service, server.options["models"]) == (False, later)
 
 
 def _foreign() -> list[dict[str, Any]]:
@@ -163,28 +163,30 @@ def _foreign() -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("foreign", _foreign(), ids=["query", "schema", "ours, edited", "ours, and more"])
-async def test_what_somebody_else_decided_stays_and_is_told(foreign: dict[str, Any]) -> None:
-    server, told = await _standing("models", {"validator": foreign})
-    assert told == [f"different: models.$jsonSchema (declared shape {SHAPE}, live one is not ours)"]
+async def test_what_somebody_else_decided_stays_and_is_reported(foreign: dict[str, Any]) -> None:
+    server, reported = await _standing("models", {"validator": foreign})
+    assert reported == [
+        f"different: models.$jsonSchema (declared shape {SHAPE}, found one that modeldeck did not make)"
+    ]
     [drift] = await ensure(server)
-    assert (drift.kind, drift.hinders) == (DriftKind.DIFFERENT, True)
+    assert (drift.kind, drift.affects_service) == (DriftKind.DIFFERENT, True)
     assert server.options["models"]["validator"] == foreign
 
 
-async def test_a_weaker_level_or_action_stays_and_is_told() -> None:
+async def test_a_weaker_level_or_action_stays_and_is_reported() -> None:
     weak = {"validationLevel": "moderate", "validationAction": "warn"}
-    server, told = await _standing("models", {"validator": _numbered(SHAPE - 1), **weak})
-    assert told[1:] == [
-        "different: models.validationAction (declared error, live warn)",
-        "different: models.validationLevel (declared strict, live moderate)",
+    server, reported = await _standing("models", {"validator": _numbered(SHAPE - 1), **weak})
+    assert reported[1:] == [
+        "different: models.validationAction (declared error, found warn)",
+        "different: models.validationLevel (declared strict, found moderate)",
     ]
     drifts = await ensure(server)
     assert [drift.name for drift in drifts] == ["validationAction", "validationLevel"]
-    assert not any(drift.hinders for drift in drifts)
-    assert server.options["models"] == {"validator": DECLARED["models"], **weak}
+    assert not any(drift.affects_service for drift in drifts)
+    assert server.options["models"] == {"validator": VALIDATORS["models"], **weak}
 
 
 def test_the_number_alone_makes_nothing_ours() -> None:
     assert validators.shape_of({RULE: {"title": f"modeldeck models shape {SHAPE}"}}) is None
     assert not replaceable({"validator": {RULE: {"title": "modeldeck models shape 0", "description": "x"}}})
-    assert compared("models", {"validator": DECLARED["models"]}) == []
+    assert validator_drift("models", {"validator": VALIDATORS["models"]}) == []

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from service.database import Database
+from service.database.client import Database
 from service.errors import ConfigurationError
 from service.settings import load_settings
 

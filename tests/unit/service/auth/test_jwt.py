@@ -1,4 +1,4 @@
-"""Files of token keys: a bad one is refused at the start, not when somebody sends a token."""
+"""JWKS files: an invalid one is refused at start-up, not at the first request with a JWT."""
 
 import json
 from pathlib import Path

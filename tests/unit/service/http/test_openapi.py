@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from service.app import API, COMPATIBILITY
 from service.http.problems import PROBLEM_JSON
 from tests.support.document import COMPONENTS, DOCUMENT, OPERATIONS, SCHEMAS, Operation, resolved
-from tests.support.doors import STRICT
+from tests.support.routes import STRICT
 
 # Of every route that asks the database who is calling.
 GUARDED_STATUSES = {401, 422, 429, 503, 504}
@@ -44,9 +44,9 @@ def test_the_document_is_openapi() -> None:
         jsonschema_rs.meta.validate({**schema, "$schema": "https://json-schema.org/draft/2020-12/schema"})
 
 
-def test_it_describes_the_strict_door_and_no_other() -> None:
+def test_it_describes_the_strict_api_and_no_other() -> None:
     described = {(operation.method, operation.path) for operation in GUARDED}
-    assert described == {(door.method, door.path) for door in STRICT}
+    assert described == {(route.method, route.path) for route in STRICT}
     assert not any(operation.path.startswith(COMPATIBILITY) for operation in OPERATIONS)
 
 
@@ -148,7 +148,7 @@ def test_every_error_is_a_shared_problem(operation: Operation) -> None:
         # 400 is what the web server says before the service is asked.
         if status > 400:
             problem = response["content"][PROBLEM_JSON]
-            assert problem["schema"] == {"$ref": "#/components/schemas/ProblemShape"}
+            assert problem["schema"] == {"$ref": "#/components/schemas/Problem"}
             assert problem["example"]["status"] == status
             assert problem["example"]["title"] == HTTPStatus(status).phrase
             assert operation.said["responses"][str(status)].keys() == {"$ref"}

@@ -1,4 +1,4 @@
-"""Which trigrams a search uses."""
+"""Which trigrams narrow a search."""
 
 from service.listing.search_statistics import MAX_GRAMS, SearchStatistics
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from service.importing.readers.litellm_prices import read_litellm_prices
-from service.importing.records import ModelInput
+from service.importing.records import ImportedModel
 from service.importing.source import Item, SourceError
 from tests.support.sources import source_of
 
@@ -71,7 +71,7 @@ def test_an_entry_becomes_a_base_model_with_each_thing_in_its_place() -> None:
             },
         },
     )
-    assert ModelInput.model_validate(item.value).meta == item.value["meta"]
+    assert ImportedModel.model_validate(item.value).meta == item.value["meta"]
 
 
 def test_a_whole_number_stays_whole_and_another_stays_what_it_is() -> None:
@@ -111,7 +111,7 @@ def test_what_is_no_model_and_what_stands_twice_is_reported_and_the_rest_is_read
         ("entry 3", "c", "must be a JSON object"),
         ("entry 4", "d", "must be a JSON object"),
         ("entry 5", "e", "must be a JSON object"),
-        ("entry 6", "a", "the key stands twice; entry 1 counts"),
+        ("entry 6", "a", "the name is given twice; only entry 1 is imported"),
         ("entry 7", "f", None),
     ]
 
@@ -120,8 +120,8 @@ def test_keys_that_can_be_no_id_are_left_to_the_checks_of_an_import() -> None:
     *bad, good = read(json.dumps({"a b": {}, "x" * 257: {}, "\ud800": {}, "ok/a:b@1": {}}))
     for item in bad:
         with pytest.raises(ValidationError):
-            ModelInput.model_validate(item.value)
-    assert ModelInput.model_validate(good.value).id == "ok/a:b@1"
+            ImportedModel.model_validate(item.value)
+    assert ImportedModel.model_validate(good.value).id == "ok/a:b@1"
 
 
 def test_a_packed_file_and_one_of_nothing_are_read() -> None:

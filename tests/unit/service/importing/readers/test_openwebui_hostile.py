@@ -13,7 +13,7 @@ from documents.grant import AccessGrant
 from service.errors import ModeldeckError
 from service.importing.readers.openwebui import read_openwebui
 from service.importing.readers.openwebui_models import grants_of
-from service.importing.records import ModelInput
+from service.importing.records import ImportedModel
 from service.importing.source import Item, SourceError
 from tests.support.sources import source_of
 
@@ -30,7 +30,7 @@ def read(content: Any) -> list[Item]:
         ("5", "after 0 characters: an export is a JSON list"),
         ("[{}", "after 3 characters: expected , or ], found the end"),
         ("[{}] x", "after 5 characters: more text after the models"),
-        ('{"models": [], "models": []}', "models stands twice"),
+        ('{"models": [], "models": []}', "models is given twice"),
         ('{"models": [],}', "not valid JSON"),
         ('{"id": "m"', "expected , or }, found the end"),
         ("[" * 100_000, "nested too deeply"),
@@ -55,7 +55,7 @@ def test_numbers_and_text_that_cannot_be_stored_reach_the_engine_and_are_refused
     for item in items:
         assert all(note.isascii() for note in item.notes)
         with pytest.raises(ValueError, match=r"params|name"):
-            ModelInput.model_validate(item.value)
+            ImportedModel.model_validate(item.value)
 
 
 def test_a_large_file_is_read_in_little_memory() -> None:

@@ -8,7 +8,7 @@ import pytest
 from service.importing.readers.modelfile import parse_modelfile
 from service.importing.readers.openwebui import read_openwebui
 from service.importing.readers.openwebui_models import PRIVATE
-from service.importing.records import ModelInput
+from service.importing.records import ImportedModel
 from service.importing.source import Item
 from tests.support.sources import source_of
 
@@ -78,7 +78,7 @@ def test_a_modelfile_becomes_a_record() -> None:
     item = one(OLD)
     assert item.value == KIM
     assert item.notes == ("TEMPLATE: left out", PRIVATE)
-    ModelInput.model_validate(item.value)
+    ImportedModel.model_validate(item.value)
 
 
 def test_a_modelfile_may_stand_there_by_itself() -> None:

@@ -1,0 +1,1 @@
+"""What the fault tests run against: real mongods, a replica set, networks, and the service as a process."""

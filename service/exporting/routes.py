@@ -1,0 +1,59 @@
+"""`GET /models/export`."""
+
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+
+from service.auth.access_rule import Match
+from service.exporting.content import readable_content, require_readable
+from service.exporting.formats import WRITTEN
+from service.exporting.schemas import Bundle, ExportParams
+from service.http.dependencies import MORE_TIME, CallerDependency, ContextDependency
+from service.http.problems import documented_problems
+from service.http.responses import json_array_response, streamed_response
+from service.listing.routes import MODELS
+from service.listing.unpaged import items
+from service.models.schemas import Model
+
+router = APIRouter(prefix="/models", tags=["models"])
+
+
+_EXPORTED: dict[int | str, dict[str, Any]] = {
+    **MODELS,
+    200: {
+        "model": list[Model] | Bundle | list[dict[str, Any]],
+        "description": "An array of models, in order of id; with a `format`, a file.",
+        "content": {
+            "application/x-ndjson": {"schema": {"type": "string"}, "example": '{"kind":"model","id":"sql-tuning"}\n'},
+            "text/csv": {"schema": {"type": "string"}, "example": "id,name\r\nsql-tuning,SQL Tuning\r\n"},
+        },
+    },
+    # The web server refuses it before the service sees it, so it is no problem details.
+    400: {
+        "description": "The address is longer than 64 KB: ask for fewer models at once.",
+        "content": {"text/plain": {"schema": {"type": "string"}, "example": "Invalid HTTP request received."}},
+    },
+    **documented_problems(HTTPStatus.NOT_FOUND),
+}
+
+
+@router.get("/export", dependencies=[MORE_TIME], responses=_EXPORTED)
+async def export_models(
+    caller: CallerDependency, params: Annotated[ExportParams, Query()], context: ContextDependency
+) -> Response:
+    """Return all models that the caller may read, or those that are asked for, if they may read every one.
+
+    With a `format`, `params` are left out of those that the caller may not write; an admin who asks for all
+    models as `modeldeck` or `jsonl` gets the users and groups too, for an import elsewhere.
+    """
+    database, readers_see_params = context.database, context.settings.readers_see_params
+    match: Match = {"_id": {"$in": params.id}} if params.id else {}
+    if params.id:
+        await require_readable(database, caller, params.id)
+    if params.format is None:
+        return await json_array_response(items(database, caller, match, readers_see_params=readers_see_params))
+    content = readable_content(database, caller, match, readers_see_params=readers_see_params)
+    written = WRITTEN[params.format]
+    headers = {"Content-Disposition": f'attachment; filename="models{written.suffix}"'}
+    return await streamed_response(written.write(content), written.media_type, headers)

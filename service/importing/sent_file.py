@@ -1,0 +1,118 @@
+"""`POST /models/import?format=…`: what another system, or another directory, has exported, with the caller's rights."""
+
+import asyncio
+from dataclasses import asdict
+from itertools import islice
+from typing import Any
+
+from fastapi import Request
+
+from service.auth.authentication import Caller
+from service.database.work_context import BULK_TIMEOUT_FACTOR, within_deadline, write_tracker
+from service.errors import (
+    MAX_ERRORS,
+    ConfigurationError,
+    ForbiddenError,
+    InvalidInputError,
+    OverdueError,
+    TooLargeError,
+)
+from service.http.dependencies import Context
+from service.http.json_body import MAX_BODY_BYTES, copy_body, spool
+from service.importing.formats import Format
+from service.importing.open_source import OpenedSource, import_opened, open_sent_source
+from service.importing.plan import ImportOptions
+from service.importing.report import ImportOutcome, ImportResult, Report
+from service.importing.schemas import MAX_STEPS, ImportParams, SentFormat
+from service.importing.source import Source
+
+MAX_SOURCE_BYTES = 64_000_000
+# Far more than a record can have, so that its images can be told to stay behind.
+MAX_VALUE_CHARACTERS = 1 << 22
+
+
+async def import_sent(request: Request, caller: Caller, context: Context, params: ImportParams) -> dict[str, Any]:
+    """Import the body of a request and return the report as the API shows it.
+
+    Raises InvalidInputError for what can't be read, and for anything that can't be taken over when all or nothing is
+    asked for.
+    """
+    if params.create_groups and not caller.is_admin:
+        raise ForbiddenError("Only admins may have groups made.")
+    with spool() as file:
+        size = await copy_body(request, file, MAX_SOURCE_BYTES)
+        if not size:
+            raise InvalidInputError([{"loc": ["body"], "msg": "must not be empty"}])
+        source = Source(file, size, longest=MAX_SOURCE_BYTES, longest_value=MAX_VALUE_CHARACTERS)
+        sent = await asyncio.to_thread(_opened, source, params)
+        report = await _imported(context, sent, params, caller)
+        try:
+            _require_taken(report, params)
+            return _shown(report, sent, params)
+        finally:
+            report.close()
+
+
+def _opened(source: Source, params: ImportParams) -> OpenedSource:
+    wanted = None if params.format in (None, SentFormat.AUTO) else Format(params.format)
+    try:
+        sent = open_sent_source(source, wanted)
+    except ConfigurationError as error:
+        raise InvalidInputError([{"loc": ["body"], "msg": error.detail}]) from None
+    if sent.format is Format.LITELLM and len(source.head(MAX_BODY_BYTES + 1)) > MAX_BODY_BYTES:
+        # YAML is read as a whole, and nobody else has a turn meanwhile.
+        raise TooLargeError(f"A configuration may have {MAX_BODY_BYTES:,} bytes.")
+    return sent
+
+
+async def _imported(context: Context, sent: OpenedSource, params: ImportParams, caller: Caller) -> Report:
+    options = ImportOptions(
+        on_conflict=params.on_conflict,
+        owner_id=caller.user_id,
+        dry_run=params.dry_run,
+        atomic=params.atomic,
+        create_groups=params.create_groups,
+        mine=params.mine,
+        caller=caller,
+    )
+    seconds = within_deadline(context.database.timeout * BULK_TIMEOUT_FACTOR)
+    try:
+        async with asyncio.timeout(seconds):
+            return await import_opened(context.database, sent, options)
+    except TimeoutError:
+        given_up = f"The import was given up after {seconds:.0f} seconds. "
+        if not write_tracker().may_have_changed:
+            raise OverdueError(given_up + "Nothing was written.") from None
+        raise OverdueError(given_up + "Send it again: it goes on where it stopped.") from None
+
+
+def _require_taken(report: Report, params: ImportParams) -> None:
+    errors: list[dict[str, Any]] = []
+    if report.fatal is not None:
+        written = 0 if params.dry_run or params.atomic else report.changes
+        before = f"; {written:,} records had been written before" if written else ""
+        errors.append({"loc": ["body"], "msg": f"can't be read to its end: {report.fatal}{before}"})
+    if params.atomic and not params.dry_run:
+        shown = islice(report.faults(), MAX_ERRORS)
+        errors += [{"loc": ["body", step.position], "msg": _told(step)} for step in shown]
+    if errors:
+        raise InvalidInputError(errors, report.fault_count)
+
+
+def _told(step: ImportResult) -> str:
+    return f"{step.kind} {step.id!r}: {step.reason}" if step.id is not None else step.reason
+
+
+def _shown(report: Report, sent: OpenedSource, params: ImportParams) -> dict[str, Any]:
+    kept = list(islice(report.results() if params.dry_run else report.reported(), MAX_STEPS + 1))
+    return {
+        "format": sent.format,
+        "reason": sent.reason,
+        "dry_run": params.dry_run,
+        "clean": report.clean,
+        "changes": report.changes,
+        "counts": report.summary(),
+        "kept_out": report.total[ImportOutcome.KEPT_OUT],
+        "steps": [asdict(step) for step in kept[:MAX_STEPS]],
+        "left_out": report.result_count - len(kept[:MAX_STEPS]),
+    }

@@ -1,0 +1,74 @@
+"""What a question about a model's history may ask for, and what the answers look like."""
+
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, Field
+
+from documents.revision import Change
+from documents.text import Identifier
+from service.http.pagination import PageParams, whole_number
+from service.http.query_params import QueryModel
+from service.models.schemas import ModelId
+
+EXAMPLE_REVISION = "5f0c7a9e3b6d4e218c1f90a2b3c4d5e6"
+
+# A version is also looked for as what comes before the next one, whose number must fit too.
+WholeNumber = Annotated[int, Field(ge=1, lt=2**63 - 1), BeforeValidator(whole_number)]
+
+
+class HistoryParams(PageParams):
+    """The parameters of a page of history."""
+
+    id: Identifier = Field(description="The model's id.", examples=["sql-tuning"])
+
+
+class DifferenceParams(QueryModel):
+    """The parameters of a comparison."""
+
+    id: Identifier = Field(description="The model's id.", examples=["sql-tuning"])
+    earlier: WholeNumber = Field(description="A version of the model.", examples=[1])
+    later: WholeNumber = Field(description="Another version of it.", examples=[2])
+
+
+class RestoreRevision(ModelId):
+    """The revision whose outcome shall be restored."""
+
+    revision: Identifier = Field(description="The id of a revision in its history.", examples=[EXAMPLE_REVISION])
+
+
+class RevisionSummary(BaseModel):
+    """One revision in a page of history."""
+
+    id: str = Field(examples=[EXAMPLE_REVISION])
+    model_id: str = Field(examples=["sql-tuning"])
+    version: int = Field(description="The version that the change made.", examples=[2])
+    at: int = Field(description="Seconds since 1970, UTC.", examples=[1778845140])
+    by: str | None = Field(description="The user who made it; null for the command line.", examples=["u-anna"])
+    change: Change = Field(examples=["update"])
+    fields: list[str] = Field(description="The fields that differ.", examples=[["name"]])
+
+
+class RevisionPage(BaseModel):
+    """A page of history."""
+
+    items: list[RevisionSummary]
+    total: int = Field(description="How many there are on all pages together.", examples=[1])
+
+
+class Revision(RevisionSummary):
+    """One revision."""
+
+    before: dict[str, Any] | None = Field(
+        description="What the model said before; null when there was none.", examples=[{"name": "SQL Helper"}]
+    )
+    after: dict[str, Any] | None = Field(
+        description="What it said after; null when it was deleted.", examples=[{"name": "SQL Tuning"}]
+    )
+
+
+class RevisionDifference(BaseModel):
+    """One difference; `before` or `after` is missing where there was nothing."""
+
+    path: str = Field(description="A JSON pointer.", examples=["/name"])
+    before: Any = Field(None, examples=["SQL Helper"])
+    after: Any = Field(None, examples=["SQL Tuning"])

@@ -1,0 +1,66 @@
+"""Every route of the service, taken from the application itself, so that no test can forget one."""
+
+import re
+from typing import NamedTuple
+
+from fastapi.routing import iter_route_contexts
+
+from service.app import API, COMPATIBILITY, create_app
+from service.settings import Settings
+
+# Paths that need no caller: health, and what FastAPI serves of the OpenAPI document.
+PUBLIC = {
+    *(
+        "/health/live",
+        "/health/ready",
+        "/api/health/live",
+        "/api/health/ready",
+        "/metrics",
+        "/static/favicon.png",
+    ),
+    *("/openapi.json", "/docs", "/docs/oauth2-redirect", "/redoc"),
+}
+
+
+# What narrows a parameter of a path, such as `{revision:…}`.
+_CONVERTOR = re.compile(r":\w+(?=})")
+
+
+class Route(NamedTuple):
+    """One method of one route."""
+
+    method: str
+    path: str
+
+    @property
+    def address(self) -> str:
+        """The path with something in the place of its parameter."""
+        return self.path.replace("{revision}", "0" * 32)
+
+    @property
+    def inner(self) -> str:
+        """The path without the prefix of the strict or the compatibility API."""
+        return self.path.removeprefix(COMPATIBILITY if self.is_compatible else API)
+
+    @property
+    def is_compatible(self) -> bool:
+        """Whether it belongs to the compatibility API."""
+        return self.path.startswith(COMPATIBILITY)
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+def _routes() -> list[Route]:
+    found = iter_route_contexts(create_app(Settings(_env_file=None)).routes)
+    return [
+        Route(method, _CONVERTOR.sub("", str(route.path)))
+        for route in found
+        for method in sorted((route.methods or set()) - {"HEAD"})
+    ]
+
+
+ROUTES = _routes()
+GUARDED = [route for route in ROUTES if route.path not in PUBLIC]
+STRICT = [route for route in GUARDED if not route.is_compatible]
+COMPATIBLE = [route for route in GUARDED if route.is_compatible]
