@@ -15,7 +15,7 @@ from service.settings import PREFIX, Settings
 from tests.support.documentation import ROOT, blocks
 from tests.support.routes import COMPATIBLE
 
-DOCUMENTS = [ROOT / "README.md", ROOT / "SECURITY.md", *sorted((ROOT / "docs").rglob("*.md"))]
+DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def test_every_setting_is_documented_with_its_default_and_meaning() -> None:
