@@ -22,6 +22,7 @@ from faults.scenarios import (
 from faults.suites import (
     ATTACKS,
     DOCUMENTED,
+    DRAIN,
     EMBEDDED,
     EXACT,
     HANGS,
@@ -54,7 +55,7 @@ GROUPS: tuple[tuple[Section, ...], ...] = (
         Section(("D3",), "reading what was written", read_your_writes.run),
         Section(("S11",), "whom the service calls", outbound_connections.run),
         Section(("S10",), DOCUMENTED.test, run_documented),
-        *_suites(EXACT, ORACLE, *ATTACKS, IMPORTS, EMBEDDED, HANGS),
+        *_suites(EXACT, ORACLE, *ATTACKS, IMPORTS, EMBEDDED, DRAIN, HANGS),
         Section(("D6",), "changes of many models that are cut off", interrupted_changes.run),
         Section(("D4", "D5"), "many who change the same", concurrent_changes.run),
     ),

@@ -129,6 +129,13 @@ EMBEDDED = Suite(
     "the next command is not blocked; no mongod is left, and none is stopped that is only busy",
     marks="faults",
 )
+DRAIN = Suite(
+    "O5",
+    "SIGTERM to a service of two workers with a request in flight",
+    "tests/integration/middleware/test_drain.py",
+    "not ready first, who comes is still served, what was begun is finished",
+    marks="faults",
+)
 HANGS = Suite(
     "O2",
     "mongod hangs: 20 lists and 20 changes at once, and the driver that watches it",
