@@ -27,9 +27,8 @@ from service.http.query_params import STRICT
 from service.importing import routes as importing_routes
 from service.listing import routes as listing_routes
 from service.listing.search_statistics import SearchStatisticsMonitor
-from service.middleware.access_log import AccessLog
+from service.middleware.access_log import AccessLog, RouteTemplates
 from service.middleware.concurrency_limit import ConcurrencyLimit
-from service.middleware.route_templates import RouteTemplates
 from service.middleware.security_headers import SecurityHeaders
 from service.middleware.timeout import RequestTimeout
 from service.models import image_routes

@@ -1,4 +1,4 @@
-"""Work beside the requests: background tasks, and calls that concurrent callers share (single-flight)."""
+"""Background tasks, and work whose result concurrent callers share (single-flight)."""
 
 import asyncio
 import contextvars
@@ -12,14 +12,14 @@ T = TypeVar("T")
 
 
 class BackgroundTasks:
-    """The tasks that run beside the requests of one service process."""
+    """A set of tasks that run in the background of the work that starts them."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
-        """Run `work` beside the requests, and return its task; `stop` cancels it at shutdown."""
-        # In an empty context: the deadline of the request that starts it must not apply to it.
+        """Run `work` in the background and return its task; `stop` cancels it."""
+        # In an empty context: the deadline and the transaction of the request that starts it must not apply to it.
         task = asyncio.get_running_loop().create_task(work, context=contextvars.Context())
         self._tasks.add(task)
         task.add_done_callback(self._ended)
@@ -31,12 +31,12 @@ class BackgroundTasks:
             log.warning("a background task failed: %s", type(error).__name__)
 
     async def finish(self) -> None:
-        """Wait until all tasks have ended, those that they start included."""
+        """Wait until all tasks have ended, including tasks that they start."""
         while self._tasks:
             await asyncio.wait(set(self._tasks))
 
     async def stop(self) -> None:
-        """Cancel the tasks that still run, and wait until they have ended."""
+        """Cancel the running tasks, and wait until they have ended."""
         tasks = list(self._tasks)
         for task in tasks:
             task.cancel()
@@ -44,7 +44,7 @@ class BackgroundTasks:
 
 
 class SingleFlight(Generic[T]):
-    """Runs one piece of work at a time, and gives its result to all who asked for it meanwhile."""
+    """Runs one piece of work at a time; callers that ask while it runs get its result."""
 
     def __init__(self, work: Callable[[], Coroutine[Any, Any, T]]) -> None:
         """Share the runs of `work`."""
@@ -52,7 +52,7 @@ class SingleFlight(Generic[T]):
         self._task: asyncio.Task[T] | None = None
 
     async def result(self) -> T:
-        """Return what the work returns; raise what it raises. The work goes on when a caller is cancelled."""
+        """Return what the work returns, or raise its error. The work continues when a caller is cancelled."""
         if self._task is None or self._task.done():
             # In an empty context: the deadline of the request that starts it must not apply to the others.
             self._task = asyncio.get_running_loop().create_task(self._work(), context=contextvars.Context())

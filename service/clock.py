@@ -1,24 +1,24 @@
-"""Time as it is stored, and as the API writes it."""
+"""Times as they are stored, and as the API writes them."""
 
 from datetime import UTC, datetime
 from typing import Any
 
 from bson.datetime_ms import DatetimeMS
 
-# The years 1 to 9999, which is what a date can hold, as seconds since 1970.
+# The years 1 to 9999, the range of Python's dates, as seconds since 1970.
 MIN_SECONDS, MAX_SECONDS = -62135596800, 253402300799
 
 
 def now() -> datetime:
-    """Return the current time in whole seconds, UTC: what the API can show."""
+    """Return the current time in UTC, in whole seconds as the API shows it."""
     return datetime.now(UTC).replace(microsecond=0)
 
 
 def epoch_seconds(moment: Any) -> int:
     """Return a stored date as the API writes it: whole seconds since 1970, UTC.
 
-    What others have stored in a date's place is shown as near to that as it can be: a date beyond the
-    years 1 to 9999 in seconds too, a whole number as it is, anything else as 0.
+    A value that was written past the service may be no date in the years 1 to 9999: a BSON date beyond them is
+    returned in seconds too, a whole number as it is, anything else as 0.
     """
     if isinstance(moment, datetime):
         return int(moment.timestamp())

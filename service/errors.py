@@ -1,4 +1,4 @@
-"""Every error that we can explain carries its status, and a sentence for whoever caused it."""
+"""The errors that clients and users of commands see, each with its HTTP status and a sentence that explains it."""
 
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
@@ -8,12 +8,12 @@ from typing import Any
 from pydantic import ValidationError
 
 SHOWN_NAME_LENGTH = 100
-# A body of many megabytes can be wrong in every place.
+# A body of many megabytes can have very many errors.
 MAX_ERRORS, MAX_DETAILS = 100, 20
 
 
 class ModeldeckError(Exception):
-    """A failure that we can explain. `detail` is a sentence for the one who caused it."""
+    """An error that can be explained. `detail` is a sentence for the client or the user of the command."""
 
     status = HTTPStatus.INTERNAL_SERVER_ERROR
     headers: Mapping[str, str] = {}
@@ -24,11 +24,11 @@ class ModeldeckError(Exception):
 
 
 class ConfigurationError(ModeldeckError):
-    """The settings, the arguments or the machine do not allow what was asked."""
+    """The settings, the arguments or the machine do not allow what was requested."""
 
 
 class UnauthorizedError(ModeldeckError):
-    """No credential, or one that does not count (any more)."""
+    """No credential, or one that is not valid or no longer valid."""
 
     status = HTTPStatus.UNAUTHORIZED
     headers: Mapping[str, str] = {"WWW-Authenticate": "Bearer"}
@@ -38,36 +38,36 @@ class UnauthorizedError(ModeldeckError):
 
 
 class TooManyLoginFailuresError(ModeldeckError):
-    """Too many credentials from one address did not count."""
+    """Too many credentials from one address were refused."""
 
     status = HTTPStatus.TOO_MANY_REQUESTS
 
     def __init__(self, seconds: float) -> None:
-        """Tell to try again after so many seconds."""
-        super().__init__("Too many keys or tokens from your address were wrong; try again later.")
+        """Ask the client to try again after so many seconds."""
+        super().__init__("Too many API keys or tokens from your address were wrong; try again later.")
         self.headers = {"Retry-After": str(max(1, ceil(seconds)))}
 
 
 class ForbiddenError(ModeldeckError):
-    """Refused to a caller who may know that the thing exists."""
+    """Refused to a caller who may know that the resource exists."""
 
     status = HTTPStatus.FORBIDDEN
 
 
 class NotFoundError(ModeldeckError):
-    """Absent, or hidden from the caller: the same answer."""
+    """Absent, or hidden from the caller; both give the same answer."""
 
     status = HTTPStatus.NOT_FOUND
 
 
 class ConflictError(ModeldeckError):
-    """What was asked for is taken."""
+    """The request conflicts with what is stored, such as an id that is taken."""
 
     status = HTTPStatus.CONFLICT
 
 
 class StaleVersionError(ModeldeckError):
-    """The caller insists on a version that is not the current one."""
+    """The caller requires a version that is not the current one."""
 
     status = HTTPStatus.PRECONDITION_FAILED
 
@@ -77,7 +77,7 @@ class StaleVersionError(ModeldeckError):
 
 
 class BusyError(ModeldeckError):
-    """Too many want the same at the moment; nothing was done."""
+    """Too many changes wait for the same lock; nothing was done."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
 
@@ -86,7 +86,7 @@ class BusyError(ModeldeckError):
 
 
 class TooManyLongRequestsError(ModeldeckError):
-    """Too many requests that take long are being answered."""
+    """Too many requests about many records are in progress; nothing was done."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
 
@@ -95,7 +95,7 @@ class TooManyLongRequestsError(ModeldeckError):
 
 
 class NoRoomError(ModeldeckError):
-    """The disk for temporary files, which takes large bodies, is full or not there."""
+    """The disk for temporary files, which holds large bodies, is full or missing."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
 
@@ -104,40 +104,40 @@ class NoRoomError(ModeldeckError):
 
 
 class SlowRequestError(ModeldeckError):
-    """A request whose body did not arrive in time."""
+    """The body of a request did not arrive in time."""
 
     status = HTTPStatus.REQUEST_TIMEOUT
 
 
 class OverdueError(ModeldeckError):
-    """What was asked for takes longer than it may."""
+    """The work takes longer than allowed."""
 
     status = HTTPStatus.GATEWAY_TIMEOUT
 
 
 class TooLargeError(ModeldeckError):
-    """A record or a body beyond its limit."""
+    """A record or a body exceeds its limit."""
 
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
 
 class InvalidInputError(ModeldeckError):
-    """Input that names the field and what is allowed: `errors` holds `{loc, msg, allowed?}`."""
+    """Input is invalid; each item of `errors` names the field and what is allowed: `{loc, msg, allowed?}`."""
 
     status = HTTPStatus.UNPROCESSABLE_ENTITY
 
     def __init__(self, errors: Sequence[Mapping[str, Any]], total: int | None = None) -> None:
-        """Tell of some errors; `total` is how many were found, when not all of them are given."""
+        """Report some errors; `total` is how many were found, if more than those given."""
         self.total = max(total or 0, len(errors))
         self.errors = [dict(error) for error in errors[:MAX_ERRORS]]
-        said = [f"{'.'.join(map(str, error['loc']))}: {error['msg']}" for error in self.errors[:MAX_DETAILS]]
-        super().__init__("; ".join(said + self._more(len(said))))
+        details = [f"{'.'.join(map(str, error['loc']))}: {error['msg']}" for error in self.errors[:MAX_DETAILS]]
+        super().__init__("; ".join(details + self._more(len(details))))
 
-    def _more(self, said: int) -> list[str]:
-        if self.total <= said:
+    def _more(self, shown: int) -> list[str]:
+        if self.total <= shown:
             return []
-        # Nobody has looked for more than can be told.
-        return ["and more"] if self.total > MAX_ERRORS else [f"and {self.total - said} more"]
+        # Checks may stop at this many errors, so the total is not known.
+        return ["and more"] if self.total > MAX_ERRORS else [f"and {self.total - shown} more"]
 
 
 def validation_errors(errors: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
@@ -153,8 +153,8 @@ def validation_errors(errors: Sequence[Mapping[str, Any]]) -> list[dict[str, Any
 
 
 def invalid_input(error: ValidationError, *where: str) -> InvalidInputError:
-    """Return Pydantic's findings as our error; `where` comes before each location, such as `body`."""
-    # Rendering takes its time.
+    """Return Pydantic's errors as one InvalidInputError; `where`, such as `body`, is put before each location."""
+    # Only the first errors are rendered, since rendering is slow.
     found = error.errors(include_input=False, include_url=False)
     rendered = validation_errors(found[:MAX_ERRORS])
     located = [{**item, "loc": [*where, *map(_shortened, item["loc"])]} for item in rendered]
@@ -162,5 +162,5 @@ def invalid_input(error: ValidationError, *where: str) -> InvalidInputError:
 
 
 def _shortened(part: Any) -> Any:
-    # Names of fields are the client's own, of any length.
+    # A client can send field names of any length.
     return part[:SHOWN_NAME_LENGTH] if isinstance(part, str) else part

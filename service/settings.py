@@ -1,4 +1,4 @@
-"""MODELDECK_* variables and `.env`, read once into a frozen Settings."""
+"""The settings, read once from MODELDECK_* variables and `.env`."""
 
 import os
 import re
@@ -14,12 +14,12 @@ from service.errors import ConfigurationError
 PREFIX = "MODELDECK_"
 SECRETS_DIR = f"{PREFIX}SECRETS_DIR"
 MIN_SECRET_BYTES = 32
-# What Kubernetes sets in every container beside a service that is named modeldeck.
+# Kubernetes sets these in every container when there is a service named modeldeck.
 _OF_KUBERNETES = re.compile(rf"^{PREFIX}(SERVICE_HOST|SERVICE_PORT.*|PORT(_.*)?)$")
 
 
 class Settings(BaseSettings):
-    """Every setting, its meaning and its default; `docs/settings.md` is tested against this class."""
+    """Every setting with its meaning and default; a test compares `docs/settings.md` with this class."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True)
 
@@ -32,30 +32,35 @@ class Settings(BaseSettings):
         False, description="Show `params`, which hold system prompts, to callers who may read but not write."
     )
     image_redirects: bool = Field(
-        False, description="Redirect to images that are `https://` addresses; else they are answered with 404."
+        False, description="Redirect to images that are `https://` addresses; otherwise these get 404."
     )
     request_timeout: float = Field(
         10.0,
         gt=0,
         le=300,
-        description="Seconds in which a request is answered; six times as many where it concerns many records.",
+        description="Seconds within which a request is answered; six times as many if it concerns many records.",
     )
     list_timeout: float = Field(5.0, gt=0, le=300, description="The same for a list.")
     max_in_flight: int = Field(
         64,
         ge=1,
         le=1000,
-        description="Requests that one process answers at a time; further ones get 503 at once. One in eight may "
-        "concern many records.",
+        description="Requests that one process answers at a time; further ones get 503 at once. At most one in eight "
+        "of them may concern many records.",
     )
     drain_seconds: float = Field(
-        2.0, ge=0, le=20, description="Seconds from SIGTERM, when it is not ready any more, until it stops listening."
+        2.0,
+        ge=0,
+        le=20,
+        description="Seconds from SIGTERM until the service stops listening; meanwhile it reports that it is not "
+        "ready.",
     )
     auth_failures_per_minute: int = Field(
         60,
         ge=1,
         le=100_000,
-        description="Wrong keys and tokens that one process takes from one address in a minute; further ones get 429.",
+        description="Wrong API keys and tokens that one process allows from one address in a minute; further ones get "
+        "429.",
     )
     log_format: Literal["json", "text"] | None = Field(
         None, description="`json` or `text`. By default `text` on a terminal, else `json`."
@@ -64,15 +69,15 @@ class Settings(BaseSettings):
         "info", description="What to log: `debug` (probes too), `info` (each request), `warning` or `error`."
     )
     metrics_token: SecretStr | None = Field(
-        None, min_length=16, description="What `/metrics` has to be asked with, as a bearer token. By default nothing."
+        None, min_length=16, description="The bearer token that `/metrics` requires. By default none is required."
     )
-    tracing: bool = Field(False, description="Send traces to an OpenTelemetry collector; takes the extra `tracing`.")
+    tracing: bool = Field(False, description="Send traces to an OpenTelemetry collector; needs the extra `tracing`.")
     docs: bool | None = Field(
         None,
         description="Serve `/docs`, `/redoc` and `/openapi.json`. By default only with the embedded MongoDB.",
     )
     jwt_secret: SecretStr | None = Field(None, description="Accept HS256 tokens signed with this (32 bytes or more).")
-    jwt_jwks_file: Path | None = Field(None, description="Accept RS256 tokens signed by a key of this JWKS file.")
+    jwt_jwks_file: Path | None = Field(None, description="Accept RS256 tokens signed with a key of this JWKS file.")
     jwt_issuer: str | None = Field(None, description="Required `iss` of a token.")
     jwt_audience: str | None = Field(None, description="Required `aud` of a token.")
     jwt_user_claim: str = Field("sub", min_length=1, description="The claim that holds the user's id.")
@@ -92,8 +97,8 @@ class Settings(BaseSettings):
 
 
 def _checked_variables() -> dict[str, str]:
-    given = {**dotenv_values(Settings.model_config["env_file"]), **os.environ}  # type: ignore[arg-type]
-    ours = {name.upper(): value for name, value in given.items() if name.upper().startswith(PREFIX)}
+    variables = {**dotenv_values(Settings.model_config["env_file"]), **os.environ}  # type: ignore[arg-type]
+    ours = {name.upper(): value for name, value in variables.items() if name.upper().startswith(PREFIX)}
     known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} | {SECRETS_DIR}
     unknown = [name for name in ours.keys() - known if not _OF_KUBERNETES.match(name)]
     if unknown:
@@ -109,7 +114,7 @@ def load_settings(**overrides: Any) -> Settings:
     """
     secrets_dir = _checked_variables().get(SECRETS_DIR)
     if secrets_dir and not Path(secrets_dir).is_dir():
-        raise ConfigurationError(f"{SECRETS_DIR}: {secrets_dir} is no directory")
+        raise ConfigurationError(f"{SECRETS_DIR}: {secrets_dir} is not a directory")
     try:
         return Settings(_secrets_dir=secrets_dir, **overrides)
     except ValidationError as error:

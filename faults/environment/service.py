@@ -11,7 +11,7 @@ import httpx
 from faults.environment.member import END_WITH_PARENT, MemberConfig
 from faults.environment.replica_set import ReplicaSet
 from faults.environment.workspace import Workspace
-from tests.support.commands import MODELDECK, CommandLine, Served, free_port
+from tests.support.commands import MODELDECK, Processes, Served, free_port
 
 ROOT = Path(__file__).parents[2]
 USER = "u-faults"
@@ -24,7 +24,7 @@ SERVICE_CONNECTIONS = {"appName": "modeldeck"}
 DEFAULT_URI_OPTIONS, WEAKENING_URI_OPTIONS = "", "&readPreference=secondaryPreferred&w=1&retryWrites=false"
 
 
-class Shell(CommandLine):
+class Shell(Processes):
     """A command line whose commands are killed when this process ends."""
 
     program = (*END_WITH_PARENT, MODELDECK)
@@ -35,7 +35,7 @@ class Service:
     """A running service, its database, and an API key of an administrator."""
 
     served: Served
-    shell: CommandLine
+    shell: Processes
     database: str
     key: str
 
@@ -71,12 +71,12 @@ class Installation:
         }
         self.folder = folder
         self.database = database
-        self.shell: CommandLine = Shell(folder, **self.settings)
+        self.shell: Processes = Shell(folder, **self.settings)
         self.shell.ok("user", "add", "--id", USER, "--email", "f@example.com", "--name", "F", "--role", "admin")
         self.key = self.shell.ok("key", "create", "--user", USER)
 
     @contextmanager
-    def serving(self, *arguments: str, shell: CommandLine | None = None) -> Iterator[Service]:
+    def serving(self, *arguments: str, shell: Processes | None = None) -> Iterator[Service]:
         """Run the service while the block runs, from another `shell` if one is given."""
         with (shell or self.shell).serving(*arguments) as served:
             yield Service(served, self.shell, self.database, self.key)

@@ -20,13 +20,13 @@ from faults.workload.ledger import compare
 from faults.workload.stored_state import stored_writes
 from service.cli import main
 from service.database import connection
-from tests.support.commands import CommandLine, until
+from tests.support.commands import Processes, until
 
 UNREPLICATED_SECONDS = 3.0
 MUST_HOLD = "the ledger finds acknowledged writes lost; otherwise D1 proves nothing"
 
 
-class WeakShell(CommandLine):
+class WeakShell(Processes):
     """A command line of a service whose writes are acknowledged by the primary alone."""
 
     program = (*END_WITH_PARENT, sys.executable, "-m", "faults.scenarios.weak_write_concern")

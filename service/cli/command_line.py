@@ -88,11 +88,7 @@ modeldeck = TyperGroup(
 
 def main() -> None:
     """Run the command line; a failure that can be explained becomes one line and exit status 2."""
-    # A terminated command leaves the embedded MongoDB like an interrupted one: it gives its lease back, and the
-    # last command to do so stops the server. The same when its terminal is closed, unless nohup ignores that signal.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
-        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
+    end_on_signals()
     # A terminal or a pipe that can't show every character is no reason to fail.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -106,3 +102,14 @@ def main() -> None:
             raise
         print(f"modeldeck: {explanation}", file=sys.stderr)
         sys.exit(EXIT_FAILED)
+
+
+def end_on_signals() -> None:
+    """End a command that is terminated, or whose terminal is closed, as one that is interrupted.
+
+    So it releases the embedded MongoDB, and stops it when no other command uses it. A SIGHUP that nohup ignores
+    stays ignored.
+    """
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_DFL:
+        signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))

@@ -18,7 +18,7 @@ from service.cli.open_database import located_mongo, mongodb_uri, open_database
 from service.demo.catalogue import demo_key, load_demo, require_room
 from service.embedded_mongo.server import EmbeddedMongo
 from service.errors import ConfigurationError
-from service.observability.logs import configuration, configure, log_the_rest
+from service.observability.logs import configuration, configure, log_uncaught
 from service.observability.metrics import SHARED_FOLDER
 from service.observability.tracing import require_libraries
 from service.settings import PREFIX, Settings, load_settings
@@ -156,5 +156,5 @@ def _run(settings: Settings, options: _Options, announcement: str, logged: dict[
 
 def create_worker() -> FastAPI:
     """Return the service for one of several workers; the web server has configured its logging already."""
-    log_the_rest()
+    log_uncaught()
     return create_app()

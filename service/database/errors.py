@@ -1,4 +1,4 @@
-"""What the failures of the driver and of the server behind it mean, for clients and for commands."""
+"""Translates errors of the driver and the server into HTTP statuses, and into lines for users of commands."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -8,10 +8,10 @@ from pymongo import errors as mongo
 
 from service.errors import ModeldeckError
 
-# Any failure of the driver or of the server behind it.
+# Any error of the driver or of the server.
 DatabaseError = mongo.PyMongoError
 
-# https://www.mongodb.com/docs/manual/reference/error-codes/: codes with which the server says "not now".
+# https://www.mongodb.com/docs/manual/reference/error-codes/: codes of errors that pass by themselves.
 _UNAVAILABLE_CODES = {6, 7, 89, 91, 112, 189, 9001, 10058, 10107, 11600, 11602, 13435, 13436}
 _TIMEOUT_CODES = {24, 50, 64, 262}
 _DUPLICATE_KEY_CODE = 11000
@@ -20,7 +20,7 @@ _UNAUTHORIZED_CODE = 13
 
 
 def mongo_status(error: mongo.PyMongoError) -> HTTPStatus:
-    """Return the status that tells a client best what a driver error means for them."""
+    """Return the HTTP status that describes a driver error to a client."""
     code = error.code if isinstance(error, mongo.OperationFailure) else None
     if isinstance(error, mongo.DuplicateKeyError) or code == _DUPLICATE_KEY_CODE or refused_fields(error) is not None:
         return HTTPStatus.CONFLICT
@@ -37,7 +37,7 @@ def mongo_status(error: mongo.PyMongoError) -> HTTPStatus:
 
 
 def _is_starting(error: mongo.PyMongoError) -> bool:
-    # A member that is not in its replica set yet says nothing of sessions, which the driver takes for a server without.
+    # A member that is not yet in its replica set does not mention sessions, so the driver assumes that it has none.
     return isinstance(error, mongo.ConfigurationError) and "Sessions are not supported" in str(error)
 
 
@@ -47,48 +47,49 @@ MONGO_DETAILS = {
     HTTPStatus.SERVICE_UNAVAILABLE: "The database can't be reached at the moment; try again.",
     HTTPStatus.GATEWAY_TIMEOUT: "The database did not answer in time.",
 }
-# A record of ours is refused only for what others have made of it, or by a validator that is not ours.
+# A record that the service writes is refused only when it was written past the service before, or by a validator
+# that is not as declared.
 MALFORMED_DETAIL = (
-    "The database refused a record that would not have the declared shape: it was written past the service, or the "
+    "The database refused a record that breaks the declared schema: it was written past the service, or the "
     "validator is not as declared. Run: modeldeck doctor; modeldeck indexes check"
 )
-INTERNAL_DETAIL = "The service failed; the fault is ours and has been logged."
+INTERNAL_DETAIL = "The service failed because of a defect of its own, which has been logged."
 
 
-def lacks_a_right(error: mongo.PyMongoError) -> bool:
-    """Say whether the database user may not do what was asked."""
+def lacks_privilege(error: mongo.PyMongoError) -> bool:
+    """Return whether the database user lacks a privilege."""
     return isinstance(error, mongo.OperationFailure) and error.code == _UNAUTHORIZED_CODE
 
 
 def refused_fields(error: mongo.PyMongoError) -> list[str] | None:
-    """Return the names of the fields for which a validator refused a record; None when none did."""
+    """Return the names of the fields for which a validator refused a record; None when no validator refused it."""
     details = (error.details or {}) if isinstance(error, mongo.OperationFailure) else {}
     for failure in (details, *details.get("writeErrors", ())):
         if failure.get("code") == _MALFORMED_CODE:
             rules = failure.get("errInfo", {}).get("details", {}).get("schemaRulesNotSatisfied", [])
-            return sorted({name for rule in rules for name in _named_by(rule)})
+            return sorted({name for rule in rules for name in _names_in(rule)})
     return None
 
 
-def _named_by(rule: Mapping[str, Any]) -> list[str]:
+def _names_in(rule: Mapping[str, Any]) -> list[str]:
     properties = [part.get("propertyName", "") for part in rule.get("propertiesNotSatisfied", ())]
     return [*properties, *rule.get("missingProperties", ()), *rule.get("additionalProperties", ())]
 
 
 def mongo_detail(error: mongo.PyMongoError) -> str:
-    """Return a sentence about a driver error that tells nothing of the data or the query."""
+    """Return a sentence about a driver error that quotes neither data nor queries."""
     if refused_fields(error) is not None:
         return MALFORMED_DETAIL
     return MONGO_DETAILS.get(mongo_status(error), INTERNAL_DETAIL)
 
 
 def explain_failure(error: Exception) -> str | None:
-    """Return one line for the user of a command, or None for a failure that is our own fault."""
+    """Return one line for the user of a command, or None for an error that is a defect of Modeldeck."""
     if isinstance(error, ModeldeckError):
         return error.detail
     if isinstance(error, mongo.ConfigurationError) and not _is_starting(error):
         return f"MODELDECK_MONGODB_URI: {error}"
     if isinstance(error, mongo.PyMongoError):
-        known = mongo_status(error) != HTTPStatus.INTERNAL_SERVER_ERROR
-        return mongo_detail(error) if known else f"The database refused: {type(error).__name__}: {error}"
+        has_detail = mongo_status(error) != HTTPStatus.INTERNAL_SERVER_ERROR
+        return mongo_detail(error) if has_detail else f"The database refused: {type(error).__name__}: {error}"
     return None

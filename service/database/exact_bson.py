@@ -1,4 +1,4 @@
-"""Values as they are stored: read back exactly, measured, and compared with their types and order."""
+"""Reads stored values back exactly, measures them, and compares them by BSON types and order."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ Record = dict[str, Any]
 
 STORED: CodecOptions[Record] = CodecOptions(tz_aware=True)
 RAW = CodecOptions(document_class=RawBSONDocument, tz_aware=True)
-# Dates beyond the years 1 to 9999, which only others can have written, must not make a record unreadable.
+# A date beyond the years 1 to 9999, written past the service, must not make a record unreadable.
 _EXACT: CodecOptions[Record] = CodecOptions(tz_aware=True, datetime_conversion=DatetimeConversion.DATETIME_AUTO)
 _EXACT_RAW = RAW.with_options(datetime_conversion=DatetimeConversion.DATETIME_AUTO)
 
@@ -19,29 +19,29 @@ _EXACT_RAW = RAW.with_options(datetime_conversion=DatetimeConversion.DATETIME_AU
 def decode_exactly(document: RawBSONDocument | Record) -> Record:
     """Decode a document so that free-form values come back as they were stored.
 
-    The driver turns any embedded `{"$ref": …, "$id": …}` into a DBRef, which loses the order of its
-    names; a document that holds both names is therefore decoded piece by piece.
+    The driver turns any embedded `{"$ref": …, "$id": …}` into a DBRef, which loses the order of its names. So a
+    document that contains both names is decoded one embedded document at a time.
     """
     if not isinstance(document, RawBSONDocument):
         return document
     raw = document.raw
     if b"$ref\0" in raw and b"$id\0" in raw:
-        inflated = _inflated(RawBSONDocument(raw, _EXACT_RAW))
-        assert isinstance(inflated, dict)  # noqa: S101  # a document inflates to a dict
+        inflated = _decoded_by_level(RawBSONDocument(raw, _EXACT_RAW))
+        assert isinstance(inflated, dict)  # noqa: S101  # a document decodes to a dict
         return inflated
     return bson.decode(raw, _EXACT)
 
 
-def _inflated(value: Any) -> Any:
+def _decoded_by_level(value: Any) -> Any:
     if isinstance(value, RawBSONDocument):
-        return {name: _inflated(child) for name, child in value.items()}
+        return {name: _decoded_by_level(child) for name, child in value.items()}
     if isinstance(value, list):
-        return [_inflated(child) for child in value]
+        return [_decoded_by_level(child) for child in value]
     return value
 
 
 def int64(number: int) -> int:
-    """Return a number that is stored as a 64-bit integer, however small."""
+    """Return a number that is stored as a 64-bit integer even when it is small."""
     return bson.Int64(number)
 
 
@@ -54,5 +54,5 @@ def document_size(document: Record) -> int:
 
 
 def same_content(one: Record, other: Record) -> bool:
-    """Say whether two documents are stored alike: types and order of names count, unlike in Python's `==`."""
+    """Return whether two documents have the same BSON; unlike `==`, this compares types and the order of names."""
     return bson.encode(one) == bson.encode(other)

@@ -1,1 +1,1 @@
-"""What every request passes before its route: access log, security headers, concurrency limit, timeout."""
+"""ASGI middleware around all routes, from the outside in: access log, security headers, concurrency limit, timeout."""

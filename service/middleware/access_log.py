@@ -1,17 +1,19 @@
-"""The outermost gate: gives each request its id, sees how it is answered, and writes a line about it."""
+"""The outermost middleware: gives each request an id, logs how it was answered, and informs the observers."""
 
 import asyncio
 import logging
 import time
 from collections.abc import Sequence
 from http import HTTPStatus
+from re import Pattern
 from typing import Any
 
+from fastapi.routing import iter_route_contexts
+from starlette.routing import BaseRoute, compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.database.errors import INTERNAL_DETAIL
 from service.http.problems import problem
-from service.middleware.route_templates import RouteTemplates
 from service.observability.logs import REQUEST
 from service.observability.requests import (
     HEADER,
@@ -24,11 +26,32 @@ from service.observability.requests import (
 
 log = logging.getLogger("modeldeck")
 
-# What others call it, too, when a client leaves before there is an answer.
-CLIENT_LEFT = 499
+# The status that nginx logs, too, for a client that disconnects before it is answered.
+CLIENT_DISCONNECTED = 499
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 OTHER = "other"
+UNMATCHED = "unmatched"
 _HEADER = HEADER.lower().encode()
+
+
+class RouteTemplates:
+    """Finds the template of the route at a path: paths hold ids, and there are arbitrarily many of them."""
+
+    def __init__(self, routes: Sequence[BaseRoute] = ()) -> None:
+        self._plain: set[str] = set()
+        self._patterns: dict[str, Pattern[str]] = {}
+        for path in [str(route.path) for route in iter_route_contexts(routes)]:
+            pattern, template, parameters = compile_path(path)
+            if parameters:
+                self._patterns[template] = pattern
+            else:
+                self._plain.add(path)
+
+    def of(self, path: str) -> str:
+        """Return the template of the route that answers at a path, or `unmatched`."""
+        if path in self._plain:
+            return path
+        return next((template for template, pattern in self._patterns.items() if pattern.match(path)), UNMATCHED)
 
 
 class _Exchange:
@@ -37,21 +60,21 @@ class _Exchange:
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._receive = receive
         self._send = send
-        self.id = request_id(_given(scope))
+        self.id = request_id(_client_id(scope))
         self.status: int | None = None
-        self.complete = self.left = False
+        self.complete = self.client_left = False
 
     @property
-    def noted_status(self) -> int:
-        """The status to note; an answer that breaks off has failed, whatever it began with."""
-        if self.status is not None and (self.complete or self.left):
+    def logged_status(self) -> int:
+        """The status for the log; an answer that breaks off has failed, whatever status it started with."""
+        if self.status is not None and (self.complete or self.client_left):
             return self.status
-        return CLIENT_LEFT if self.left else int(HTTPStatus.INTERNAL_SERVER_ERROR)
+        return CLIENT_DISCONNECTED if self.client_left else int(HTTPStatus.INTERNAL_SERVER_ERROR)
 
     async def receive(self) -> Message:
         message = await self._receive()
         if message["type"] == "http.disconnect" and not self.complete:
-            self.left = True
+            self.client_left = True
         return message
 
     async def send(self, message: Message) -> None:
@@ -63,12 +86,12 @@ class _Exchange:
         await self._send(message)
 
 
-def _given(scope: Scope) -> bytes | None:
+def _client_id(scope: Scope) -> bytes | None:
     return next((value for name, value in scope["headers"] if name == _HEADER), None)
 
 
 class AccessLog:
-    """Writes down each request."""
+    """Writes one line for each request."""
 
     def __init__(self, app: ASGIApp, templates: RouteTemplates, observers: Sequence[RequestObserver] = ()) -> None:
         self._app = app
@@ -89,7 +112,7 @@ class AccessLog:
         try:
             await self._answered(scope, exchange)
         finally:
-            self._note(scope, exchange, time.perf_counter() - begun, probe=probe)
+            self._log_answer(scope, exchange, time.perf_counter() - begun, probe=probe)
             current_request_id.reset(token)
 
     async def _answered(self, scope: Scope, exchange: _Exchange) -> None:
@@ -98,27 +121,27 @@ class AccessLog:
         except asyncio.CancelledError:
             raise
         except Exception as error:
-            # It goes no further: the server would log it with what it says. An answer that is not complete, the
-            # server breaks off.
-            log.error("unforeseen error", exc_info=error)
-            if exchange.status is None and not exchange.left:
+            # Not raised again: the server would log its message, which may quote data. The server breaks off an
+            # answer that is not complete.
+            log.error("unexpected error", exc_info=error)
+            if exchange.status is None and not exchange.client_left:
                 answer = problem(HTTPStatus.INTERNAL_SERVER_ERROR, INTERNAL_DETAIL)
                 await answer(scope, exchange.receive, exchange.send)
 
-    def _note(self, scope: Scope, exchange: _Exchange, seconds: float, *, probe: bool) -> None:
+    def _log_answer(self, scope: Scope, exchange: _Exchange, seconds: float, *, probe: bool) -> None:
         answered = AnsweredRequest(
             method=scope["method"] if scope["method"] in METHODS else OTHER,
             route=self._templates.of(scope["path"]),
-            status=exchange.noted_status,
+            status=exchange.logged_status,
             seconds=seconds,
             probe=probe,
-            left=exchange.left,
+            client_left=exchange.client_left,
         )
         for observer in self._observers:
             observer.end(answered)
         level = logging.DEBUG if probe else logging.INFO
         if log.isEnabledFor(level):
-            log.log(level, "a request", extra={REQUEST: _line(scope, answered)})
+            log.log(level, "request", extra={REQUEST: _line(scope, answered)})
 
 
 def _line(scope: Scope, answered: AnsweredRequest) -> dict[str, Any]:

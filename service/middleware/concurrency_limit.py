@@ -1,4 +1,4 @@
-"""A bound on the requests in flight: what is too much is refused at once, before anything is done for it."""
+"""Limits the requests in flight: further ones are refused at once, before any work is done for them."""
 
 from collections.abc import Callable
 from http import HTTPStatus
@@ -13,14 +13,14 @@ FULL = "Too many requests are being answered at the moment; try again."
 
 
 class ConcurrencyLimit:
-    """Lets a number of requests in at a time, and probes always."""
+    """Passes `limit` requests on at a time, and probes always."""
 
     def __init__(self, app: ASGIApp, limit: int, on_refusal: Callable[[], None] | None = None) -> None:
         self._app = app
         self._limit = limit
         self._in_flight = 0
         self._on_refusal = on_refusal
-        # Made once: whoever refuses many has no time for more.
+        # Made once, so that refusing many requests costs little.
         self._refusal = problem(HTTPStatus.SERVICE_UNAVAILABLE, FULL, {"Retry-After": RETRY_AFTER_SECONDS})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

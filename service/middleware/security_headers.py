@@ -1,4 +1,4 @@
-"""Headers that every answer carries, so that browsers do nothing with it but show it."""
+"""Adds security headers to every answer, so that browsers only display it."""
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -13,7 +13,7 @@ UNLESS_SET = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
 }
-# The pages that show the document load their scripts from there.
+# The pages that show the OpenAPI document; they load scripts, styles and fonts from elsewhere.
 PAGES = frozenset({"/docs", "/redoc"})
 PAGE_POLICY = (
     "default-src 'none'; connect-src 'self'; frame-ancestors 'none'; worker-src blob:; "
@@ -26,7 +26,7 @@ OVER_TLS = {"Strict-Transport-Security": "max-age=31536000"}
 
 
 class SecurityHeaders:
-    """Adds the headers to whatever answers."""
+    """Adds the headers to the answers of an application."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -1,4 +1,4 @@
-"""A deadline for every request, and an end to what is done for a client that has left."""
+"""Cancels each request at its deadline, or when its client disconnects."""
 
 import asyncio
 import logging
@@ -12,31 +12,31 @@ from service.http.problems import SAFE_METHODS, UNKNOWN_OUTCOME, problem
 
 log = logging.getLogger("modeldeck")
 
-# So much earlier, or a tenth of the time, the database is given up: its failures say more, and there is time to answer.
-MOST_MARGIN_SECONDS = 0.25
-OVERDUE = "The answer took longer than it may."
-# Whoever takes an answer part by part, each just in time, holds a place for so many times what a request may take.
-MOST_RENEWALS = 20
-# Read before anybody has asked for it: whether a client has left is seen only behind what it has sent.
-MOST_AHEAD_BYTES = 262_144
-# What a message takes besides its body, which can be empty.
+# Database calls end so much earlier, or a tenth of the time: their errors say more, and there is time left to answer.
+MAX_MARGIN_SECONDS = 0.25
+OVERDUE = "The answer took longer than allowed."
+# A client that reads an answer slowly, each part just in time, can use so many times the request timeout.
+MAX_RENEWALS = 20
+# Read before the application reads it, since a disconnect is received only after all that the client has sent.
+MAX_READ_AHEAD_BYTES = 262_144
+# The size of a message besides its body, which can be empty.
 MESSAGE_BYTES = 512
-LAST_WORD_SECONDS = 1.0
-ANNOUNCE_A_BODY = {b"content-length", b"transfer-encoding"}
+OVERDUE_ANSWER_SECONDS = 1.0
+BODY_HEADERS = {b"content-length", b"transfer-encoding"}
 
 
 class RequestDeadline(Deadline):
-    """The deadline of one request, at which it is cancelled wherever it is."""
+    """The deadline of one request, at which it is cancelled."""
 
     def __init__(self, seconds: float, timeout: asyncio.Timeout) -> None:
         """Set the deadline to `seconds` from now; `timeout` is what cancels the request."""
         super().__init__(_for_calls(seconds))
         self._timeout = timeout
-        self._begun = asyncio.get_running_loop().time()
+        self._started = asyncio.get_running_loop().time()
         self.allow(seconds)
 
     def allow(self, seconds: float) -> None:
-        """Move the deadline to `seconds` from now, and its renewals; one that is over stays over."""
+        """Move the deadline to `seconds` from now, and renew it by as much later; do nothing after the deadline."""
         if self._timeout.expired():
             return
         super().allow(_for_calls(seconds))
@@ -44,18 +44,18 @@ class RequestDeadline(Deadline):
         self._timeout.reschedule(asyncio.get_running_loop().time() + seconds)
 
     def renew(self) -> None:
-        """Begin the time anew: a part of what was asked for is done. That is done so often only, in all."""
-        if asyncio.get_running_loop().time() < self._begun + MOST_RENEWALS * self._seconds:
+        """Restart the time after a part of the answer was sent, up to `MAX_RENEWALS` times the time in total."""
+        if asyncio.get_running_loop().time() < self._started + MAX_RENEWALS * self._seconds:
             self.allow(self._seconds)
 
     def end(self) -> None:
-        """Cancel the request now, unless it is being cancelled already."""
+        """Cancel the request now, unless it is already being cancelled."""
         if not self._timeout.expired():
             self._timeout.reschedule(asyncio.get_running_loop().time())
 
 
 def _for_calls(seconds: float) -> float:
-    return seconds - min(MOST_MARGIN_SECONDS, seconds / 10)
+    return seconds - min(MAX_MARGIN_SECONDS, seconds / 10)
 
 
 class _Exchange:
@@ -66,46 +66,47 @@ class _Exchange:
         self._send = send
         self._deadline = deadline
         self._received: asyncio.Queue[Message] = asyncio.Queue()
-        self._ahead = 0
+        self._read_ahead_bytes = 0
         self._wanted = asyncio.Event()
-        # To begin to receive is to tell a client who waits for that to send it all.
+        # With `Expect: 100-continue`, the client sends its body only after the first receive, so that is left to the
+        # application.
         headers = {name for name, _ in scope["headers"]}
-        if b"expect" not in headers or not headers & ANNOUNCE_A_BODY:
+        if b"expect" not in headers or not headers & BODY_HEADERS:
             self._wanted.set()
-        self.begun = self.complete = self.abandoned = False
+        self.started = self.complete = self.abandoned = False
 
     async def relay(self) -> None:
-        """Pass on what comes from the client, and notice when they have left."""
+        """Receive the messages of the client for the application, and notice a disconnect."""
         while not self.abandoned:
             await self._wanted.wait()
             message = await self._receive()
             if message["type"] == "http.disconnect":
                 self.abandoned = True
-                # After an answer, this is no news.
+                # After a complete answer, a disconnect is normal.
                 if not self.complete:
                     self._deadline.end()
             self._received.put_nowait(message)
-            self._ahead += _size(message)
-            if self._ahead > MOST_AHEAD_BYTES:
+            self._read_ahead_bytes += _size(message)
+            if self._read_ahead_bytes > MAX_READ_AHEAD_BYTES:
                 self._wanted.clear()
 
     async def receive(self) -> Message:
         if self._received.empty():
             self._wanted.set()
         message = await self._received.get()
-        self._ahead -= _size(message)
-        if self._ahead <= MOST_AHEAD_BYTES:
+        self._read_ahead_bytes -= _size(message)
+        if self._read_ahead_bytes <= MAX_READ_AHEAD_BYTES:
             self._wanted.set()
         return message
 
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self.begun = True
+            self.started = True
         else:
             self.complete = not message.get("more_body", False)
         await self._send(message)
-        if self.begun and not self.complete:
-            # An answer in parts may take long, but each of them has to be taken.
+        if self.started and not self.complete:
+            # An answer in parts may take long, but the client must read each part in time.
             self._deadline.renew()
 
 
@@ -114,19 +115,19 @@ def _size(message: Message) -> int:
 
 
 class RequestTimeout:
-    """Bounds the time of each request: `seconds`, unless its route allows it more."""
+    """Limits the time of each request to `seconds`, unless its route allows another time."""
 
     def __init__(self, app: ASGIApp, seconds: float) -> None:
         self._app = app
         self._seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on; cancel it at its deadline, with 504, or when its client leaves."""
+        """Pass a request on; cancel it at its deadline, with 504, or when its client disconnects."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        outcome = WriteTracker()
-        token = current_write_tracker.set(outcome)
+        tracker = WriteTracker()
+        token = current_write_tracker.set(tracker)
         try:
             async with asyncio.timeout(None) as timeout:
                 deadline = RequestDeadline(self._seconds, timeout)
@@ -135,7 +136,7 @@ class RequestTimeout:
         except TimeoutError:
             if not timeout.expired():
                 raise
-            await _answer_overdue(scope, exchange, outcome, receive, send)
+            await _answer_overdue(scope, exchange, tracker, receive, send)
         finally:
             current_write_tracker.reset(token)
 
@@ -151,17 +152,17 @@ class RequestTimeout:
 
 
 async def _answer_overdue(
-    scope: Scope, exchange: _Exchange, outcome: WriteTracker, receive: Receive, send: Send
+    scope: Scope, exchange: _Exchange, tracker: WriteTracker, receive: Receive, send: Send
 ) -> None:
     if exchange.abandoned:
-        log.debug("the client has left")
+        log.debug("the client has disconnected")
         return
-    if exchange.begun:
-        # The server notices that the end is missing, and so does the client.
-        log.warning("an answer was broken off: %s", OVERDUE)
+    if exchange.started:
+        # The server closes the connection, so the client sees that the end is missing.
+        log.warning("an answer was broken off: it took longer than allowed")
         return
-    unknown = UNKNOWN_OUTCOME if outcome.may_have_changed and scope["method"] not in SAFE_METHODS else ""
-    # Who does not even take the answer before this one will not take it either.
+    unknown = UNKNOWN_OUTCOME if tracker.may_have_changed and scope["method"] not in SAFE_METHODS else ""
+    # A client that does not read an earlier answer on the connection would not read this one either.
     with suppress(TimeoutError):
-        async with asyncio.timeout(LAST_WORD_SECONDS):
+        async with asyncio.timeout(OVERDUE_ANSWER_SECONDS):
             await problem(HTTPStatus.GATEWAY_TIMEOUT, OVERDUE + unknown)(scope, receive, send)

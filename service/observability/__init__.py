@@ -1,1 +1,1 @@
-"""What operators see: logs, metrics, traces and probes."""
+"""Logs, metrics, traces and probes for operators."""

@@ -1,4 +1,4 @@
-"""The two forms of a line in the log: a JSON object, and text for a terminal."""
+"""The log: its configuration, and its two line formats, a JSON object and text for a terminal."""
 
 import logging
 import logging.config
@@ -14,7 +14,7 @@ from service.observability.rendered_errors import rendered_error, rendered_messa
 from service.observability.requests import current_request_id
 from service.settings import Settings
 
-# The attribute of a record about a request that holds what is known of it.
+# The attribute of a log record about a request that holds the fields of the request.
 REQUEST = "request"
 
 
@@ -27,14 +27,14 @@ def _error(record: logging.LogRecord) -> str | None:
 
 
 class JsonLines(OrjsonFormatter):
-    """A JSON object a line."""
+    """Formats a record as a JSON object on one line."""
 
     def formatException(self, ei: Any) -> str:  # noqa: ARG002, N802  # named by the library
-        """Return nothing: `add_fields` tells what may be told of an error."""
+        """Return nothing: `add_fields` adds the rendered error."""
         return ""
 
     def add_fields(self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]) -> None:  # noqa: ARG002
-        """Fill in what a line says; nothing that somebody else attached to the record."""
+        """Set the fields of a line; other attributes of the record are left out, since they may quote data."""
         log_data["time"] = _time(record)
         log_data["level"] = record.levelname.lower()
         log_data["logger"] = record.name
@@ -49,14 +49,14 @@ class JsonLines(OrjsonFormatter):
 
 
 class TextLines(logging.Formatter):
-    """Text that fits a terminal."""
+    """Formats a record as text for a terminal."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return one line, and those of an error."""
+        """Return one line, followed by the lines of the rendered error, if any."""
         request = getattr(record, REQUEST, None)
         if request is not None:
-            said_of_it = "{method} {route} {status} {duration_ms} ms caller={caller} key={key} client={client}"
-            message = said_of_it.format_map({name: _shown(value) for name, value in request.items()})
+            template = "{method} {route} {status} {duration_ms} ms caller={caller} key={key} client={client}"
+            message = template.format_map({name: _escaped(value) for name, value in request.items()})
         else:
             message = rendered_message(record)
         request_id = current_request_id.get()
@@ -65,8 +65,8 @@ class TextLines(logging.Formatter):
         return " ".join(parts) + (f"\n{error}" if error else "")
 
 
-def _shown(value: Any) -> str:
-    # Whoever names themselves with a line break begins no line.
+def _escaped(value: Any) -> str:
+    # A line break in an id of a user must not start a line of the log.
     return "-" if value is None else str(value).encode("unicode_escape").decode()
 
 
@@ -76,29 +76,29 @@ _FORMATS = {"json": "service.observability.logs.JsonLines", "text": "service.obs
 
 
 def configuration(settings: Settings) -> dict[str, Any]:
-    """Return the configuration for `logging` that the settings ask for, to be handed to worker processes too."""
-    chosen = settings.log_format or ("text" if sys.stderr.isatty() else "json")
+    """Return the `logging` configuration for the settings; it can be handed to worker processes."""
+    line_format = settings.log_format or ("text" if sys.stderr.isatty() else "json")
     level = settings.log_level.upper()
-    # Of others only what is wrong: the driver's details would quote queries.
-    theirs = logging.getLevelName(max(logging.WARNING, logging.getLevelNamesMapping()[level]))
+    # Of other libraries only warnings and errors: the driver's debug lines would quote queries.
+    others_level = logging.getLevelName(max(logging.WARNING, logging.getLevelNamesMapping()[level]))
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "formatters": {"lines": {"()": _FORMATS[chosen]}},
+        "formatters": {"lines": {"()": _FORMATS[line_format]}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "lines", "stream": "ext://sys.stderr"}},
-        "root": {"level": theirs, "handlers": ["stderr"]},
-        "loggers": {"modeldeck": {"level": level}, "uvicorn": {"level": theirs}},
+        "root": {"level": others_level, "handlers": ["stderr"]},
+        "loggers": {"modeldeck": {"level": level}, "uvicorn": {"level": others_level}},
     }
 
 
-def configure(chosen: dict[str, Any]) -> None:
-    """Log as configured from here on, and log what would be written past it."""
-    logging.config.dictConfig(chosen)
-    log_the_rest()
+def configure(log_configuration: dict[str, Any]) -> None:
+    """Configure the log, and send warnings and uncaught errors to it."""
+    logging.config.dictConfig(log_configuration)
+    log_uncaught()
 
 
-def log_the_rest() -> None:
-    """Log what the interpreter would print: warnings, and errors that nobody is there to catch."""
+def log_uncaught() -> None:
+    """Log what the interpreter would print to stderr: warnings and uncaught errors."""
     logging.captureWarnings(True)
     threading.excepthook = lambda failure: _uncaught(failure.exc_type, failure.exc_value, failure.exc_traceback)
     sys.unraisablehook = lambda failure: _uncaught(failure.exc_type, failure.exc_value, failure.exc_traceback)
@@ -106,4 +106,4 @@ def log_the_rest() -> None:
 
 def _uncaught(kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
     if error is not None and not isinstance(error, SystemExit):
-        log.error("an error that nobody caught", exc_info=(kind, error, trace))
+        log.error("uncaught error", exc_info=(kind, error, trace))

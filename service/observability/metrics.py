@@ -1,4 +1,4 @@
-"""All that is counted and timed, and how it is told to Prometheus."""
+"""The metrics of the service, rendered for Prometheus."""
 
 import asyncio
 import os
@@ -14,9 +14,9 @@ from prometheus_client.multiprocess import MultiProcessCollector, mark_process_d
 from service.background import SingleFlight
 from service.observability.requests import AnsweredRequest
 
-# What the library knows the folder by in which several processes count together, each in files of its own.
+# The variable of the library for the folder in which the processes of one service count, each in its own files.
 SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-_NEWCOMER_TRIES, _NEWCOMER_SECONDS = 50, 0.01
+_READ_TRIES, _READ_PAUSE_SECONDS = 50, 0.01
 
 _REQUEST_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 _DATABASE_SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
@@ -25,7 +25,7 @@ disable_created_metrics()
 
 
 class Metrics:
-    """The metrics of one service. Every label has a bounded number of values, whatever clients send."""
+    """The metrics of one service. Every label has a bounded number of values, independent of what clients send."""
 
     def __init__(self) -> None:
         own = self._registry = CollectorRegistry()
@@ -48,11 +48,11 @@ class Metrics:
             "modeldeck_requests_abandoned_total", "Requests whose client left before the answer ended.", registry=own
         )
         self._failures = Counter(
-            "modeldeck_authentication_failures_total", "Credentials that did not count.", registry=own
+            "modeldeck_authentication_failures_total", "Credentials that were refused.", registry=own
         )
         self._throttled = Counter(
             "modeldeck_authentication_throttled_total",
-            "Credentials not looked at, because too many from their address did not count.",
+            "Credentials not checked, because too many from their address were refused.",
             registry=own,
         )
         self._database_seconds = Histogram(
@@ -77,15 +77,15 @@ class Metrics:
         self._rendering = SingleFlight(partial(asyncio.to_thread, self._rendered))
 
     def begin(self, *, probe: bool) -> None:
-        """Count a request in."""
+        """Count a request that has arrived."""
         if not probe:
             self._in_flight.inc()
 
     def end(self, answered: AnsweredRequest) -> None:
-        """Count a request out, and how it went."""
+        """Count a request that has ended, with its result."""
         if not answered.probe:
             self._in_flight.dec()
-        if answered.left:
+        if answered.client_left:
             self._abandoned.inc()
         self._requests.labels(answered.method, answered.route, str(answered.status)).inc()
         self._seconds.labels(answered.route).observe(answered.seconds)
@@ -95,48 +95,48 @@ class Metrics:
         self._shed.inc()
 
     def authentication_failed(self) -> None:
-        """Count a credential that did not count."""
+        """Count a credential that was refused."""
         self._failures.inc()
 
     def authentication_throttled(self) -> None:
-        """Count a credential that was not looked at."""
+        """Count a credential that was not checked."""
         self._throttled.inc()
 
     def command(self, name: str, seconds: float, code: str | None) -> None:
-        """Count a database command; `code` is that of its failure."""
+        """Count a database command; `code` is the code of its failure."""
         self._database_seconds.labels(name, "ok" if code is None else "failed").observe(seconds)
         if code is not None:
             self._database_errors.labels(name, code).inc()
 
     def connections(self, state: str, change: int) -> None:
-        """Count connections to the database that are opened and closed, or taken into use and put back."""
+        """Count connections to the database that are opened or closed, or taken from the pool or returned to it."""
         self._connections.labels(state).inc(change)
 
     async def rendered(self) -> bytes:
-        """Return all metrics, of every process that counts into the same folder, as Prometheus reads them."""
+        """Return all metrics in the format of Prometheus, summed over the processes that share a folder."""
         return await self._rendering.result()
 
     def _rendered(self) -> bytes:
         folder = os.environ.get(SHARED_FOLDER)
         if folder is None:
             return generate_latest(self._registry)
-        _forget_the_dead(Path(folder))
-        return _rendered_of_all(folder)
+        _remove_ended_processes(Path(folder))
+        return _rendered_of_folder(folder)
 
 
-def _rendered_of_all(folder: str) -> bytes:
-    together = CollectorRegistry()
-    MultiProcessCollector(together, folder)
-    for _ in range(_NEWCOMER_TRIES):
-        # The library first makes the files of a process that begins to count, and then fills them.
+def _rendered_of_folder(folder: str) -> bytes:
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry, folder)
+    for _ in range(_READ_TRIES):
+        # The library creates the files of a new process first and fills them a little later.
         with suppress(struct.error):
-            return generate_latest(together)
-        time.sleep(_NEWCOMER_SECONDS)
-    return generate_latest(together)
+            return generate_latest(registry)
+        time.sleep(_READ_PAUSE_SECONDS)
+    return generate_latest(registry)
 
 
-def _forget_the_dead(folder: Path) -> None:
-    """Take out what is counted as going on in processes that have ended; what they have done stays counted."""
+def _remove_ended_processes(folder: Path) -> None:
+    """Remove the gauges of processes that have ended; their counters stay."""
     for file in folder.glob("gauge_live*_*.db"):
         pid = int(file.stem.rpartition("_")[2])
         try:

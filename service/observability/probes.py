@@ -1,4 +1,4 @@
-"""Leaving in order: a process that is told to end says so first, and is sent nothing new when it stops listening."""
+"""Readiness, and graceful shutdown: a process that must end reports that it is not ready before it stops listening."""
 
 import asyncio
 import signal
@@ -9,38 +9,38 @@ from indexes.ensure import check
 from service.database.client import Database
 from service.database.errors import DatabaseError
 
-# Set when this process has been told to end. Signals concern a process, and so does this.
+# Set once this process has received SIGTERM. Global, as signals are.
 DRAINING = threading.Event()
 
 
 def drain_on_sigterm(seconds: float) -> None:
-    """On SIGTERM, be not ready for `seconds`, and only then do what was done before: stop listening, and end.
+    """On SIGTERM, report for `seconds` that the process is not ready, and only then call the previous signal handler.
 
-    Whoever distributes requests learns meanwhile to send them elsewhere. Called in the main thread, in a running loop.
+    Meanwhile load balancers stop sending requests here. Call it in the main thread, in a running event loop.
     """
     loop = asyncio.get_running_loop()
-    before = signal.getsignal(signal.SIGTERM)
-    if not callable(before):
+    handler = signal.getsignal(signal.SIGTERM)
+    if not callable(handler):
         return
-    stop = before
+    stop = handler
 
-    def begin(number: int, frame: FrameType | None) -> None:
+    def drain(number: int, frame: FrameType | None) -> None:
         if DRAINING.is_set():
             stop(number, frame)
             return
         DRAINING.set()
         loop.call_soon_threadsafe(loop.call_later, seconds, stop, number, None)
 
-    signal.signal(signal.SIGTERM, begin)
+    signal.signal(signal.SIGTERM, drain)
 
 
-# Probes give up after a few seconds, and want a clear no before that.
+# Shorter than the timeout of the usual probes, so that they get an answer.
 READY_SECONDS = 3.0
 DRIFTED = "Indexes or validators are not as declared; run: modeldeck indexes check"
 
 
 async def readiness_problem(database: Database) -> str | None:
-    """Return why requests can't be answered: the database is away or slow, or lacks an index; None when they can."""
+    """Return why the service is not ready: the database does not answer in time or lacks an index; None when ready."""
     try:
         with database.deadline(READY_SECONDS):
             drifts = await check(database)

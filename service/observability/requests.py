@@ -1,4 +1,4 @@
-"""What is known of each request: its id, in its answer and in every line logged for it, and how it was answered."""
+"""The id of each request, in its answer and its log lines, and what observers learn about an answered request."""
 
 import re
 import secrets
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 HEADER = "X-Request-ID"
-# Asked by machines about the process itself: never refused, and not logged at the level of other requests.
+# Requests of machines about the process itself: never refused, and logged at the level debug.
 PROBES = frozenset({"/health/live", "/health/ready", "/api/health/live", "/api/health/ready", "/metrics"})
 
 _ACCEPTABLE = re.compile(rb"[A-Za-z0-9._-]{1,64}")
@@ -16,7 +16,7 @@ current_request_id: ContextVar[str | None] = ContextVar("request_id", default=No
 
 
 def request_id(given: bytes | None) -> str:
-    """Return the id that a client gave its request, if it may be one, or a new one."""
+    """Return the id that the client sent, if it is acceptable, or else a new one."""
     if given is not None and _ACCEPTABLE.fullmatch(given):
         return given.decode()
     return secrets.token_hex(16)
@@ -24,21 +24,21 @@ def request_id(given: bytes | None) -> str:
 
 @dataclass(frozen=True, slots=True)
 class AnsweredRequest:
-    """One request, when all is over."""
+    """A request that has ended."""
 
     method: str
     route: str
     status: int
     seconds: float
     probe: bool
-    left: bool
+    client_left: bool
 
 
 class RequestObserver(Protocol):
-    """Who wants to know of requests."""
+    """Observes requests."""
 
     def begin(self, *, probe: bool) -> None:
-        """Take note that a request has come in."""
+        """Note a request that has arrived."""
 
     def end(self, answered: AnsweredRequest) -> None:
-        """Take note of how it went."""
+        """Note a request that has ended."""

@@ -1,6 +1,6 @@
-"""Spans of requests, which the framework makes, and of database commands; configured by the variables of OpenTelemetry.
+"""Spans of requests, made by the framework, and of database commands; configured by the variables of OpenTelemetry.
 
-What spans tell is chosen here: the framework's own hold paths and queries.
+Only chosen attributes are exported: those of the framework include paths and queries.
 """
 
 import threading
@@ -17,9 +17,9 @@ from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode
 
 from service.observability.requests import PROBES
 
-# At the end, what is not sent by then is lost: a collector that is away must not hold up those who wait for the end.
+# At shutdown, spans that are not sent by then are lost: a collector that does not answer must not delay the end.
 FLUSH_SECONDS = 3.0
-TOLD = frozenset(
+EXPORTED_ATTRIBUTES = frozenset(
     {
         *("http.request.method", "http.route", "http.response.status_code", "network.protocol.version", "url.scheme"),
         *("db.system.name", "db.operation.name", "db.response.status_code", "error.type"),
@@ -37,12 +37,12 @@ class Traces:
             resource=Resource.create({SERVICE_NAME: named.attributes.get(SERVICE_NAME, "modeldeck")}),
             shutdown_on_exit=False,
         )
-        self._provider.add_span_processor(BatchSpanProcessor(Discreet(exporter or OTLPSpanExporter())))
+        self._provider.add_span_processor(BatchSpanProcessor(FilteringExporter(exporter or OTLPSpanExporter())))
         self._tracer = self._provider.get_tracer("modeldeck")
 
     @property
     def telemetry(self) -> TelemetryConfig:
-        """What the framework is to be told."""
+        """The configuration for the framework."""
         return {
             "tracer_provider": self._provider,
             "tracing": True,
@@ -54,7 +54,7 @@ class Traces:
         }
 
     def command(self, name: str, seconds: float, code: str | None) -> None:
-        """Add a database command that has just ended to the request that it was for, if it was for one."""
+        """Add a span for a database command that has just ended to the span of its request, if any."""
         if not trace.get_current_span().is_recording():
             return
         ended = time.time_ns()
@@ -69,38 +69,38 @@ class Traces:
         span.end(ended)
 
     def close(self) -> None:
-        """Send what is still to be sent."""
+        """Send the remaining spans."""
         ending = threading.Thread(target=self._provider.shutdown, daemon=True)
         ending.start()
         ending.join(FLUSH_SECONDS)
 
 
-class Discreet(SpanExporter):
-    """Exports spans without anything that a client has sent."""
+class FilteringExporter(SpanExporter):
+    """Exports spans without data that clients have sent."""
 
     def __init__(self, exporter: SpanExporter) -> None:
         self._exporter = exporter
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
-        """Export what may be told of spans."""
-        return self._exporter.export([_discreet(span) for span in spans])
+        """Export the spans with the chosen attributes only."""
+        return self._exporter.export([_filtered(span) for span in spans])
 
     def shutdown(self) -> None:
         """Shut the exporter down."""
         self._exporter.shutdown()
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
-        """Have the exporter send what it holds."""
+        """Make the exporter send its spans."""
         return self._exporter.force_flush(timeout_millis)
 
 
-def _discreet(span: ReadableSpan) -> ReadableSpan:
+def _filtered(span: ReadableSpan) -> ReadableSpan:
     return ReadableSpan(
         name=span.name,
-        context=_identity(span.context),
-        parent=_identity(span.parent),
+        context=_without_state(span.context),
+        parent=_without_state(span.parent),
         resource=span.resource,
-        attributes={name: value for name, value in (span.attributes or {}).items() if name in TOLD},
+        attributes={name: value for name, value in (span.attributes or {}).items() if name in EXPORTED_ATTRIBUTES},
         kind=span.kind,
         status=Status(span.status.status_code),
         start_time=span.start_time,
@@ -109,8 +109,8 @@ def _discreet(span: ReadableSpan) -> ReadableSpan:
     )
 
 
-def _identity(context: SpanContext | None) -> SpanContext | None:
-    # Without the state, in which clients may hand on anything.
+def _without_state(context: SpanContext | None) -> SpanContext | None:
+    # Clients can put any data into the state.
     if context is None:
         return None
     return SpanContext(context.trace_id, context.span_id, context.is_remote, context.trace_flags)

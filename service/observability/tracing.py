@@ -1,4 +1,4 @@
-"""Whether there are traces: the libraries that make them are looked at only when the settings say so."""
+"""Turns tracing on: its libraries, which are an extra, are imported only when the settings ask for traces."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ if TYPE_CHECKING:
 
     from service.observability.spans import Traces
 
-# The framework would also export by itself, with queries, errors and what they quote, where a variable tells it to.
+# Otherwise variables of OpenTelemetry could make the framework export by itself, with queries and error messages.
 SILENT: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 
 
 def require_libraries(settings: Settings) -> None:
-    """Raise ConfigurationError when traces are asked for that can't be made."""
+    """Raise ConfigurationError when the settings ask for traces and the libraries are missing."""
     if settings.tracing:
-        _kind()
+        _traces_class()
 
 
 def traces(settings: Settings) -> Traces | None:
-    """Return what makes the traces that the settings ask for, if any."""
-    return _kind()() if settings.tracing else None
+    """Return the maker of traces, or None when the settings ask for no traces."""
+    return _traces_class()() if settings.tracing else None
 
 
-def _kind() -> type[Traces]:
+def _traces_class() -> type[Traces]:
     try:
         from service.observability.spans import Traces  # noqa: PLC0415
     except ImportError:

@@ -7,7 +7,7 @@ from typing import Any
 from documents import ModelRecord
 from indexes.views import VIEW_NAMES
 from service.database.client import Database
-from service.database.errors import DatabaseError, lacks_a_right
+from service.database.errors import DatabaseError, lacks_privilege
 from service.database.exact_bson import Record
 from service.errors import ConfigurationError, ConflictError, InvalidInputError, NotFoundError
 
@@ -119,7 +119,7 @@ async def _reads_everything(database: Database, uri: str, name: str, password: s
     try:
         await trial.find(ModelRecord, {}, limit=1)
     except DatabaseError as error:
-        if lacks_a_right(error):
+        if lacks_privilege(error):
             return False
         raise
     finally:
@@ -132,7 +132,7 @@ async def _command(database: Database, command: Record, conflicts: dict[int, str
         return await database.command(command)
     except DatabaseError as error:
         # The driver's message may quote the command, which contains the password.
-        if lacks_a_right(error):
+        if lacks_privilege(error):
             raise ConfigurationError(NO_RIGHT) from None
         conflict = (conflicts or {}).get(getattr(error, "code", 0))
         if conflict is None:

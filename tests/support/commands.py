@@ -1,4 +1,4 @@
-"""Running `modeldeck` as its users do: real processes with an environment of their own, bounded in time."""
+"""Running `modeldeck` as its users do: with an environment of its own, bounded in time, most often in this process."""
 
 import os
 import re
@@ -14,8 +14,11 @@ from itertools import cycle
 from pathlib import Path
 from typing import IO, Any
 
+from tests.support.in_process import run_in_process
+
 MODELDECK = str(Path(sys.executable).with_name("modeldeck"))
-COMMAND_SECONDS = 60.0
+# These end what hangs. They are never waited for otherwise, however busy the machine is.
+COMMAND_SECONDS = UNTIL_SECONDS = 180.0
 POLL_SECONDS = 0.02
 # Below those that the system gives away by itself, and others for each process that runs tests at the same time.
 _FIRST_PORT = 20_000 + 1_000 * (int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 10)
@@ -53,8 +56,11 @@ class Served:
         return self.process.wait(COMMAND_SECONDS)
 
 
-class CommandLine:
-    """A shell in a folder of its own, with the given MODELDECK_* variables and no others."""
+class Processes:
+    """A shell in a folder of its own, with the given MODELDECK_* variables and no others.
+
+    Each command is a process, for tests of signals, streams, start-up and crashes, and of several commands at once.
+    """
 
     program: Sequence[str] = (MODELDECK,)
 
@@ -88,6 +94,8 @@ class CommandLine:
         """Run `modeldeck serve` for the duration of a block, from the moment it can be asked."""
         port = free_port()
         output = self.folder / f"serve-{port}.log"
+        # Where a test says nothing of it, there is nobody who has to notice that it ends.
+        self.environment.setdefault("MODELDECK_DRAIN_SECONDS", "0")
         with output.open("w") as file:
             process = self.start("serve", "--port", str(port), *arguments, stdout=file, stderr=subprocess.STDOUT)
         try:
@@ -96,6 +104,20 @@ class CommandLine:
             yield Served(process, f"http://127.0.0.1:{port}", output)
         finally:
             end(process)
+
+
+class CommandLine(Processes):
+    """The same shell, but a command that is run to its end runs in this process, which saves starting one.
+
+    Those that are started to be left running are processes.
+    """
+
+    def run(self, *arguments: str, stdin: str = "") -> Done:
+        """Run a command to its end."""
+        if arguments[:1] == ("serve",):
+            # It changes how the whole process logs.
+            return super().run(*arguments, stdin=stdin)
+        return Done(*run_in_process(arguments, self.folder, self.environment, stdin, COMMAND_SECONDS))
 
 
 def finish(process: subprocess.Popen[str], stdin: str | None = None) -> Done:
@@ -121,7 +143,7 @@ def end(process: subprocess.Popen[str]) -> None:
             stream.close()
 
 
-def until(condition: Callable[[], object], what: str, seconds: float = 30.0) -> None:
+def until(condition: Callable[[], object], what: str, seconds: float = UNTIL_SECONDS) -> None:
     """Wait until a condition holds; fail when it never does."""
     deadline = time.monotonic() + seconds
     while not condition():

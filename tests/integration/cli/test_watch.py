@@ -13,7 +13,7 @@ from pymongo import MongoClient
 from pymongo.errors import AutoReconnect
 
 from service.embedded_mongo.server import EmbeddedMongo
-from tests.support.commands import CommandLine, end, finish, until
+from tests.support.commands import CommandLine, end, until
 from tests.support.directory import grant, model
 from tests.support.moving import NAME, Stored, written
 
@@ -119,13 +119,13 @@ def test_nothing_is_missed_before_the_first_change(mover: CommandLine, store: St
 
 @pytest.mark.parametrize("token", ["nonsense", "82", "é" * 10])
 def test_a_token_that_is_none(mover: CommandLine, token: str) -> None:
-    done = finish(mover.start("watch", "--after", token))
+    done = mover.run("watch", "--after", token)
     assert (done.status, done.stdout) == (2, "")
     assert "token" in done.stderr.splitlines()[-1]
 
 
 def test_both_places_to_start_from_exclude_each_other(mover: CommandLine, tmp_path: Path) -> None:
-    done = finish(mover.start("watch", "--after", "82", "--state", str(tmp_path / "state")))
+    done = mover.run("watch", "--after", "82", "--state", str(tmp_path / "state"))
     assert (done.status, "--after" in done.stderr) == (2, True)
 
 

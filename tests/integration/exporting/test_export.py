@@ -212,11 +212,12 @@ def test_standard_output_by_its_name_is_left_in_its_place(filled: CommandLine, t
     # A link like the one of the system, which an export must not replace.
     stdout = tmp_path / "stdout"
     stdout.symlink_to("/proc/self/fd/1")
-    assert filled.run("export", "--out", str(stdout)).stdout == filled.run("export").stdout
+    whole = filled.run("export").stdout
+    assert finish(filled.start("export", "--out", str(stdout))).stdout == whole
     with (tmp_path / "redirected").open("w") as file:
         assert finish(filled.start("export", "--out", str(stdout), stdout=file)).status == 0
     assert stdout.is_symlink()
-    assert (tmp_path / "redirected").read_text() == filled.run("export").stdout
+    assert (tmp_path / "redirected").read_text() == whole
 
 
 def test_a_full_disk_is_told_in_one_line(filled: CommandLine, tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ MIDDLE = OBJECT.index('{"id": "m2"')
         ((OBJECT[:MIDDLE] + "oops " + OBJECT[MIDDLE:]).encode(), f"after {MIDDLE} characters: not valid JSON"),
         (OBJECT.replace('}, {"id": "m2"', '} {"id": "m2"').encode(), f"after {MIDDLE - 1} characters: expected ,"),
         (OBJECT.encode() + b"{}", f"after {len(OBJECT)} characters: more text"),
-        (OBJECT[:-1].encode() + b', "models": []}', "the part models stands twice"),
+        (OBJECT[:-1].encode() + b', "models": []}', "the part models is given twice"),
         (OBJECT.encode().replace("Größe 2".encode(), b"Gr\xff"), "can't be read"),
         (LINES.encode().replace(b"m2", b"\xff"), "can't be read"),
         (OBJECT.encode("utf-16"), "can't be read"),
@@ -183,7 +183,7 @@ def test_the_command_gives_models_an_owner_and_reports_every_rejection(
     more = ("import", "more.json", "--owner", "ANN@x.org", "--on-conflict", "fail", "--report", "report.json")
     # Output that can't hold every character must not stop an import.
     shell.environment["PYTHONIOENCODING"] = "ascii"
-    done = shell.run(*more)
+    done = finish(shell.start(*more))
     assert (done.status, done.stderr) == (1, "")
     bad_id, conflict, *summary = done.stdout.splitlines()
     assert bad_id.startswith("rejected models[1] model '\\xfc\\x1b[31m\\n': id: must not contain whitespace")
@@ -220,7 +220,7 @@ def test_the_command_ends_with_2_for_what_it_cannot_begin(shell: CommandLine, tm
         "There is no user with the id or email 'nobody'": ["bundle.json", "--owner", "nobody"],
         "The report can't be written": ["bundle.json", "--report", "nowhere/report.json"],
     }
-    started = [shell.start("import", *arguments) for arguments in wrong.values()]
-    for expected, done in zip(wrong, map(finish, started), strict=True):
+    for expected, arguments in wrong.items():
+        done = shell.run("import", *arguments)
         assert (done.status, done.stderr.count("\n")) == (2, 1), done
         assert done.stderr.startswith(f"modeldeck: {expected}")

@@ -17,7 +17,7 @@ from service.database.client import Database
 from service.embedded_mongo.server import EmbeddedMongo
 from service.http.json_body import MAX_BODY_BYTES
 from service.importing.schemas import MAX_IMPORT_BYTES
-from service.middleware.timeout import MOST_AHEAD_BYTES
+from service.middleware.timeout import MAX_READ_AHEAD_BYTES
 from service.settings import Settings
 from tests.conftest import settings_in
 from tests.support.directory import LIST, Directory
@@ -47,7 +47,7 @@ async def test_a_body_that_is_announced_too_large_is_not_read(
     answered = await exchange.with_app(real_directory.app)
     assert (answered.status, answered.answered["content-type"]) == (413, "application/problem+json")
     assert f"{limit:,} bytes" in answered.body.decode()
-    assert 50_000 * (exchange._taken - 1) <= MOST_AHEAD_BYTES
+    assert 50_000 * (exchange._taken - 1) <= MAX_READ_AHEAD_BYTES
 
 
 @pytest.mark.parametrize(("over", "status"), [(0, 200), (1, 413)])

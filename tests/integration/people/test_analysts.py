@@ -281,7 +281,7 @@ def test_the_service_without_the_right_to_set_validators_says_so_and_goes_on(
     done = shell.run("indexes", "ensure")
     assert done.status == 1
     assert "missing: models.$jsonSchema" in done.stdout
-    assert "may not set up models, which takes create and collMod" in done.stderr
+    assert "may not set up models; this takes the actions create and collMod" in done.stderr
     shell.ok("group", "add", "--name", "G")
 
 

@@ -11,9 +11,8 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from service.auth.authentication import Caller
-from service.middleware.access_log import AccessLog
+from service.middleware.access_log import AccessLog, RouteTemplates
 from service.middleware.concurrency_limit import ConcurrencyLimit
-from service.middleware.route_templates import RouteTemplates
 from service.middleware.timeout import RequestTimeout
 from service.observability.logs import REQUEST
 from service.observability.requests import PROBES, AnsweredRequest, current_request_id
@@ -132,7 +131,7 @@ async def test_an_answer_that_breaks_off_is_told_as_an_error_and_goes_no_further
     observer = Noted()
     exchange = await Exchange().with_app(AccessLog(breaks_off, TEMPLATES, [observer]))
     assert (exchange.status, exchange.body) == (200, b"x")
-    assert [(each.status, each.left) for each in observer.answered] == [(500, False)]
+    assert [(each.status, each.client_left) for each in observer.answered] == [(500, False)]
     assert [record.exc_info is not None for record in caplog.records if record.levelno == logging.ERROR] == [True]
 
 
@@ -149,7 +148,7 @@ async def test_whoever_leaves_before_the_answer_is_noted_as_499(caplog: pytest.L
     exchange.leave()
     await asking
     assert [line["status"] for line in noted(caplog)] == [499]
-    assert [(each.status, each.left) for each in observer.answered] == [(499, True)]
+    assert [(each.status, each.client_left) for each in observer.answered] == [(499, True)]
 
 
 async def test_a_request_that_is_cancelled_is_noted_and_ended(caplog: pytest.LogCaptureFixture) -> None:

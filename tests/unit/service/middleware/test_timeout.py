@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.database.work_context import current_deadline, write_tracker
 from service.middleware import timeout
-from service.middleware.timeout import MESSAGE_BYTES, MOST_AHEAD_BYTES, OVERDUE, RequestTimeout
+from service.middleware.timeout import MAX_READ_AHEAD_BYTES, MESSAGE_BYTES, OVERDUE, RequestTimeout
 from tests.support.exchanges import Exchange
 
 SHORT, LONG = 0.05, 30.0
@@ -78,7 +78,7 @@ async def test_a_client_that_leaves_is_noticed_behind_a_body_that_nobody_reads()
     await leave_amid(app, Exchange(method="POST", parts=[b"x" * 1000] * 20), app)
 
 
-@pytest.mark.parametrize("ahead", [1, MOST_AHEAD_BYTES, MOST_AHEAD_BYTES + 1, 2 * MOST_AHEAD_BYTES])
+@pytest.mark.parametrize("ahead", [1, MAX_READ_AHEAD_BYTES, MAX_READ_AHEAD_BYTES + 1, 2 * MAX_READ_AHEAD_BYTES])
 async def test_a_client_that_leaves_is_noticed_behind_a_body_that_is_read_late(ahead: int) -> None:
     app = Never()
     exchange = Exchange(method="POST", parts=[b"x" * (ahead // 2), b"x" * (ahead - ahead // 2)])
@@ -130,7 +130,7 @@ async def test_a_body_that_nobody_reads_is_not_taken_in() -> None:
         await PlainTextResponse("no", 403)(scope, receive, send)
 
     assert (await exchange.with_app(RequestTimeout(refuses, LONG))).status == 403
-    assert exchange._taken <= MOST_AHEAD_BYTES / len(part) + 1
+    assert exchange._taken <= MAX_READ_AHEAD_BYTES / len(part) + 1
 
 
 async def test_a_body_of_nothing_that_never_ends_is_not_taken_in_either() -> None:
@@ -147,7 +147,7 @@ async def test_a_body_of_nothing_that_never_ends_is_not_taken_in_either() -> Non
     never = asyncio.create_task(RequestTimeout(Never(), SHORT)(exchange.scope, nothing, exchange.send))
     async with asyncio.timeout(LONG):
         await never
-    assert taken <= 2 * (MOST_AHEAD_BYTES / MESSAGE_BYTES + 1)
+    assert taken <= 2 * (MAX_READ_AHEAD_BYTES / MESSAGE_BYTES + 1)
 
 
 async def test_a_route_can_allow_itself_more_time_and_less() -> None:
@@ -180,7 +180,7 @@ async def test_an_answer_in_parts_may_take_longer_but_each_part_has_to_be_taken(
 
 
 async def test_nobody_can_take_an_answer_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timeout, "MOST_RENEWALS", 1)
+    monkeypatch.setattr(timeout, "MAX_RENEWALS", 1)
 
     async def endless() -> AsyncIterator[bytes]:
         while True:
@@ -207,7 +207,7 @@ async def test_a_deadline_that_is_over_can_be_neither_moved_nor_brought_about_ag
 
 
 async def test_who_does_not_take_the_answer_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timeout, "LAST_WORD_SECONDS", SHORT)
+    monkeypatch.setattr(timeout, "OVERDUE_ANSWER_SECONDS", SHORT)
 
     class Deaf(Exchange):
         async def send(self, message: Message) -> None:
