@@ -1,1 +1,1 @@
-"""A catalogue of real models, made-up people and their grants, for a first look."""
+"""The demo: a catalogue of real models with invented users, groups and grants."""

@@ -1,4 +1,4 @@
-"""A catalogue of real models, made-up people and their grants, for a first look."""
+"""Loading the demo catalogue, and the API key of its admin."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,13 +15,13 @@ from service.people.api_keys import create_api_key
 
 CATALOGUE = Path(__file__).with_name("catalogue.json")
 ADMIN_ID = "u-admin"
-KEY_NAME = "demo"
+API_KEY_NAME = "demo"
 
 
 async def load_demo(database: Database) -> int:
-    """Load what is missing of the demo catalogue; return how many records were added.
+    """Add the records of the demo catalogue that are missing, and return how many were added.
 
-    What is there stays as it is, and a model that was deleted stays deleted.
+    Existing records are not changed, and models that were deleted are not added again.
     """
     deletions = await database.find(Revision, {"after": None}, fields=["model_id"])
     deleted = {deletion["model_id"] for deletion in deletions}
@@ -43,50 +43,50 @@ async def load_demo(database: Database) -> int:
 
 
 async def require_room(database: Database) -> None:
-    """Raise ConfigurationError when a database holds people and none of them is the demo's admin.
+    """Raise ConfigurationError when the database has users but not the demo's admin.
 
-    The demo brings an admin whose key is printed and kept: nothing for a directory that is in use.
+    The demo adds an admin whose API key is printed and stored in a file, which a directory in use must not get.
     """
     if await database.count(User, {}) and not await database.count(User, {"_id": ADMIN_ID}):
         raise ConfigurationError("This database is in use; --demo is for an empty one.")
 
 
 async def demo_key(database: Database, key_file: Path) -> str:
-    """Return a key of the demo's admin: the one in `key_file` while it works, else a new one, put there.
+    """Return an API key of the demo's admin: the one in `key_file` if it is valid, else a new one, written there.
 
-    The database holds only its hash, so a key must be kept somewhere to be printed again.
+    The database has only its hash, so that an API key that is to be printed again must be stored in a file.
     """
-    key = _kept(key_file)
+    key = _read_key(key_file)
     try:
         caller = await Authenticator(database).resolve(f"Bearer {key}")
     except UnauthorizedError:
         caller = None
     if caller is None or caller.user_id != ADMIN_ID:
         key = await _new_demo_key(database)
-        _keep(key_file, key)
+        _write_key(key_file, key)
     return key
 
 
 async def _new_demo_key(database: Database) -> str:
     admin = await database.get(User, {"_id": ADMIN_ID, "is_active": True})
     if admin is None:
-        raise ConfigurationError("The demo's admin is not active, so there is no demo key.")
-    await database.delete_many(ApiKey, {"user_id": ADMIN_ID, "name": KEY_NAME})
-    return await create_api_key(database, admin.id, name=KEY_NAME)
+        raise ConfigurationError("The demo's admin is not active, so there is no API key of the demo.")
+    await database.delete_many(ApiKey, {"user_id": ADMIN_ID, "name": API_KEY_NAME})
+    return await create_api_key(database, admin.id, name=API_KEY_NAME)
 
 
-def _kept(key_file: Path) -> str:
+def _read_key(key_file: Path) -> str:
     try:
         return key_file.read_text().strip()
     except (OSError, UnicodeDecodeError):
         return ""
 
 
-def _keep(key_file: Path, key: str) -> None:
+def _write_key(key_file: Path, key: str) -> None:
     try:
         key_file.parent.mkdir(parents=True, exist_ok=True)
         key_file.unlink(missing_ok=True)
         key_file.touch(mode=0o600)
         key_file.write_text(key + "\n")
     except OSError as error:
-        raise ConfigurationError(f"The demo key can't be kept: {error}") from None
+        raise ConfigurationError(f"The demo's API key can't be written to a file: {error}") from None

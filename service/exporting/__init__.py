@@ -1,1 +1,1 @@
-"""Moving out: the directory, or what a caller may see of it, in formats that others read."""
+"""Exporting the directory, or what a caller may read of it, in formats for other systems."""

@@ -1,4 +1,4 @@
-"""Writers of the formats `modeldeck` and `jsonl`: what an import reads back without a change."""
+"""Writers of the formats `modeldeck` and `jsonl`, which an import reads back without a change."""
 
 from collections.abc import AsyncIterator, Sequence
 
@@ -9,7 +9,7 @@ from service.exporting.content import Exported, ExportedContent
 
 async def write_bundle(content: ExportedContent) -> AsyncIterator[bytes]:
     """Yield one JSON object, one record a line."""
-    # What opens a part is sent with its first records: while nothing is sent, a failure can be told.
+    # The head of a part is sent with its first records: as long as nothing is sent, a failure can become an error.
     opened = b"{"
     async for part, batches in _parts(content):
         opened, separator = opened + b'"%s": [' % part, b"\n"

@@ -1,4 +1,4 @@
-"""What is exported: people and models, read batch by batch in order of id."""
+"""What is exported: users, groups and models, read batch by batch in order of id."""
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ _WITH_TEXT_ID: Match = {"_id": {"$type": "string"}}
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """One model as it is moved, its owner as `{id, name, email}` while they exist, and what of it is malformed."""
+    """One model, its owner as `{id, name, email}` if the owner exists, and the names of its malformed fields."""
 
     model: Record
     owner: Record | None
@@ -34,7 +34,7 @@ class Exported:
 
 @dataclass(frozen=True, slots=True)
 class ExportedContent:
-    """The parts of an export; without people there are models only."""
+    """The parts of an export; users and groups may be missing."""
 
     models: AsyncIterator[Sequence[Exported]]
     users: Batches | None = None
@@ -42,12 +42,12 @@ class ExportedContent:
 
 
 def whole_directory(database: Database) -> ExportedContent:
-    """Return all that is there, for those who have the database in their hands."""
+    """Return everything, for a command that has access to the database."""
     return ExportedContent(_models(database, {}, None, readers_see_params=True), _users(database), _groups(database))
 
 
 def readable_content(database: Database, caller: Caller, match: Match, *, readers_see_params: bool) -> ExportedContent:
-    """Return what matches and the caller may read; for an admin who asks for all, the people too."""
+    """Return the matching models that the caller may read; without a match, an admin gets users and groups too."""
     query = {"$and": [access_rule.readable(caller), match]} if match else access_rule.readable(caller)
     models = _models(database, query, caller, readers_see_params=readers_see_params)
     if match or not caller.is_admin:
@@ -67,7 +67,7 @@ async def require_readable(database: Database, caller: Caller, model_ids: Sequen
 async def _models(
     database: Database, match: Match, caller: Caller | None, *, readers_see_params: bool
 ) -> AsyncIterator[Sequence[Exported]]:
-    # No route takes another id than a text, and no import either.
+    # Neither a route nor an import accepts an id that is not text.
     query = {"$and": [match, _WITH_TEXT_ID]}
     async for batch in database.aggregate_batches(ModelRecord, query, ITEM_STAGES, size=BATCH):
         yield [
@@ -85,14 +85,14 @@ async def _models(
 async def _users(database: Database) -> Batches:
     query = {"$and": [EXISTING, _WITH_TEXT_ID]}
     async for batch in database.batches(User, query, fields=_USER_FIELDS, size=BATCH):
-        yield [_shown(user, _USER_FIELDS) for user in batch]
+        yield [_exported(user, _USER_FIELDS) for user in batch]
 
 
 async def _groups(database: Database) -> Batches:
     query = {"$and": [EXISTING, _WITH_TEXT_ID]}
     async for batch in database.batches(Group, query, fields=("name", "parent_id"), size=BATCH):
         members = await _members(database, [group["_id"] for group in batch])
-        yield [{**_shown(group, ("name", "parent_id")), "member_ids": members[group["_id"]]} for group in batch]
+        yield [{**_exported(group, ("name", "parent_id")), "member_ids": members[group["_id"]]} for group in batch]
 
 
 async def _members(database: Database, group_ids: Sequence[str]) -> dict[str, list[str]]:
@@ -100,11 +100,11 @@ async def _members(database: Database, group_ids: Sequence[str]) -> dict[str, li
     query = {"$and": [EXISTING, _WITH_TEXT_ID, {"group_ids": {"$in": list(group_ids)}}]}
     for user in await database.find(User, query, fields=["group_ids"], sort=[("_id", 1)]):
         for group_id in user["group_ids"]:
-            # A user written past the service can hold anything there.
+            # A user that was written past the service can have any value there.
             if isinstance(group_id, str) and group_id in found:
                 found[group_id].append(user["_id"])
     return found
 
 
-def _shown(document: Record, fields: Sequence[str]) -> dict[str, Any]:
+def _exported(document: Record, fields: Sequence[str]) -> dict[str, Any]:
     return {"id": document["_id"], **{name: document.get(name) for name in fields}}

@@ -1,4 +1,4 @@
-"""Writer of the format `csv`: one row a model, for spreadsheets and a first look."""
+"""Writer of the format `csv`: one row for each model, for spreadsheets."""
 
 import csv
 import io
@@ -15,28 +15,28 @@ COLUMNS = (
     *("id", "name", "user_id", "owner_name", "owner_email", "base_model_id", "is_active", "description"),
     *("tags", "capabilities", "params", "meta", "access_grants", "version", "created_at", "updated_at"),
 )
-# A spreadsheet takes a cell that begins with one of these for a formula, and anybody can name a model.
+# A spreadsheet evaluates a cell that begins with one of these as a formula, and users choose the names of models.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 _IN_COLUMNS = ("description", "tags", "capabilities")
 _DATA_URI = "data:"
 
 
 async def write_table(content: ExportedContent) -> AsyncIterator[bytes]:
-    """Yield a table with a head (RFC 4180, UTF-8): times as ISO 8601, lists and objects as JSON.
+    """Yield a table with a header (RFC 4180, UTF-8): times as ISO 8601, lists and objects as JSON.
 
-    Text that a spreadsheet would take for a formula comes with a `'` before it; images within a record stay behind.
+    Text that a spreadsheet would evaluate as a formula gets a `'` in front; embedded images are left out.
     """
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow(COLUMNS)
     async for batch in content.models:
         writer.writerows(_row(exported) for exported in batch)
-        yield _taken(text)
-    # There may have been no batch at all.
-    yield _taken(text)
+        yield _drained(text)
+    # The header of an export without a batch.
+    yield _drained(text)
 
 
-def _taken(text: io.StringIO) -> bytes:
+def _drained(text: io.StringIO) -> bytes:
     written = text.getvalue().encode()
     text.seek(0)
     text.truncate()
@@ -61,7 +61,7 @@ def _row(exported: Exported) -> list[Any]:
 
 
 def without_images(meta: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a `meta` without what is an image of its own, which no table has use for."""
+    """Return a `meta` without embedded images, which are of no use in a table."""
     return {name: value for name, value in meta.items() if not _is_image(value)}
 
 

@@ -1,4 +1,4 @@
-"""The formats that can be exported: what each is called, and who writes it."""
+"""The formats that can be exported: their names and writers."""
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from service.exporting.parquet import write_parquet
 
 
 class ExportFormat(StrEnum):
-    """What an export can be, by the name that command line and API have for it."""
+    """A format, by its name on the command line and in the API."""
 
     MODELDECK = "modeldeck"
     OPENWEBUI = "openwebui"
@@ -23,7 +23,7 @@ class ExportFormat(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """How a format is written: by whom, of which media type, and how the names of its files end."""
+    """How a format is written: its writer, its media type, and the suffix of its files."""
 
     write: Callable[[ExportedContent], AsyncIterator[bytes]]
     media_type: str
@@ -40,7 +40,7 @@ WRITTEN = {
 
 
 def format_of(name: str) -> ExportFormat:
-    """Return the format that the name of a file asks for; a bundle, when it asks for none."""
+    """Return the format for the suffix of a file name; a bundle, if no format has that suffix."""
     ends = {written.suffix: kind for kind, written in reversed(WRITTEN.items())}
     plain = name.lower().removesuffix(".gz")
     return next((kind for suffix, kind in ends.items() if plain.endswith(suffix)), ExportFormat.MODELDECK)

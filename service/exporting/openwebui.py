@@ -12,7 +12,7 @@ RESOURCE = "model"
 
 
 async def write_openwebui(content: ExportedContent) -> AsyncIterator[bytes]:
-    """Yield a JSON list of models, one a line; people are not in such an export."""
+    """Yield a JSON list of models, one on each line; such an export has no users or groups."""
     separator = b"[\n"
     async for batch in content.models:
         yield separator + b",\n".join(json_bytes(_model(exported.model)) for exported in batch)
@@ -21,7 +21,7 @@ async def write_openwebui(content: ExportedContent) -> AsyncIterator[bytes]:
 
 
 def _model(model: Record) -> dict[str, Any]:
-    said = {name: value for name, value in model.items() if name != "version"}
+    content = {name: value for name, value in model.items() if name != "version"}
     granted = {(grant["principal_type"], grant["principal_id"]): grant for grant in _reads(model["access_grants"])}
     grants = [
         {
@@ -33,7 +33,7 @@ def _model(model: Record) -> dict[str, Any]:
         }
         for grant in _with_reads(model["id"], model["access_grants"], granted)
     ]
-    return {**said, "params": model.get("params", {}), "access_grants": grants}
+    return {**content, "params": model.get("params", {}), "access_grants": grants}
 
 
 def _reads(grants: Sequence[Record]) -> Iterator[Record]:
@@ -41,7 +41,7 @@ def _reads(grants: Sequence[Record]) -> Iterator[Record]:
 
 
 def _with_reads(model_id: str, grants: Sequence[Record], readers: Mapping[tuple[str, str], Record]) -> Iterator[Record]:
-    """Yield the grants, each to write with one to read: there, who may write a model does not see it in the list."""
+    """Yield the grants, each to write with one to read: without it Open WebUI does not list the model for that user."""
     for grant in grants:
         principal = (grant["principal_type"], grant["principal_id"])
         if grant["permission"] == Permission.WRITE and principal not in readers:

@@ -1,4 +1,4 @@
-"""Writer of the format `parquet`: one row a model with typed columns, for data frames; needs the extra `analytics`."""
+"""Writer of the format `parquet`: one row for each model, in typed columns; needs the extra `analytics`."""
 
 import io
 from collections.abc import AsyncIterator, Mapping
@@ -19,7 +19,7 @@ GRANT = ("principal_type", "principal_id", "permission")
 
 
 class _Sink(io.RawIOBase):
-    """Takes what a writer writes, and gives it away piece by piece."""
+    """A file in memory, from which what was written is taken piece by piece."""
 
     def __init__(self) -> None:
         self._held = bytearray()
@@ -37,8 +37,8 @@ class _Sink(io.RawIOBase):
     def tell(self) -> int:
         return self._position
 
-    def taken(self) -> bytes:
-        """Return what was written since it was last asked for."""
+    def drained(self) -> bytes:
+        """Return what was written since the last call."""
         held, self._held = bytes(self._held), bytearray()
         return held
 
@@ -46,10 +46,10 @@ class _Sink(io.RawIOBase):
 async def write_parquet(content: ExportedContent) -> AsyncIterator[bytes]:
     """Yield a Parquet file: times as timestamps, tags and grants as lists, `params` and `meta` as JSON.
 
-    Images within a record stay behind. Raises ConfigurationError without the extra that it needs.
+    Embedded images are left out. Raises ConfigurationError without the extra `analytics`.
     """
     try:
-        # Imported here since they are there only with the extra.
+        # Imported here since only the extra installs them.
         arrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
     except ImportError:
         raise ConfigurationError(MISSING) from None
@@ -57,12 +57,12 @@ async def write_parquet(content: ExportedContent) -> AsyncIterator[bytes]:
     with parquet.ParquetWriter(sink, schema, compression="zstd") as writer:
         async for rows in _row_groups(content):
             writer.write_table(arrow.Table.from_pylist(rows, schema))
-            yield sink.taken()
-    yield sink.taken()
+            yield sink.drained()
+    yield sink.drained()
 
 
 async def _row_groups(content: ExportedContent) -> AsyncIterator[list[dict[str, Any]]]:
-    """Yield so many rows that a reader has little to open, and so few that they fit into memory."""
+    """Yield groups of rows: large, for fast reading, and bounded, since a group is in memory as a whole."""
     rows: list[dict[str, Any]] = []
     characters = 0
     async for batch in content.models:
@@ -118,7 +118,7 @@ def _row(exported: Exported) -> dict[str, Any]:
 
 
 def _text(value: Any) -> str | None:
-    # `meta` holds what people put there, and others write past the service.
+    # `meta` is free-form, and records that were written past the service can have any value anywhere.
     return value if value is None or isinstance(value, str) else json_bytes(value).decode()
 
 

@@ -1,7 +1,4 @@
-"""Moving in and out: everything that imports and exports.
-
-`import_source` is the door for scripts; the command line goes through the same one.
-"""
+"""Importing from files and databases of other systems, and from bundles. Scripts call `import_source`."""
 
 from service.importing.formats import Format
 from service.importing.open_source import import_source

@@ -1,4 +1,4 @@
-"""The import engine: goes through a source twice, people first, then models and the rest, and writes what differs."""
+"""The import engine: reads a source twice, first its users and groups, then the rest, and writes what differs."""
 
 import asyncio
 import time
@@ -23,18 +23,18 @@ from service.importing.writers.histories import HistoryWriter
 from service.importing.writers.models import ModelWriter
 from service.importing.writers.users import UserWriter
 
-INPUTS: dict[str, type[BaseModel]] = {
+RECORD_TYPES: dict[str, type[BaseModel]] = {
     "user": ImportedUser,
     "group": ImportedGroup,
     "model": ImportedModel,
-    "key": ImportedApiKey,
+    "api_key": ImportedApiKey,
     "revision": ImportedRevision,
 }
-NOT_ATOMIC = "nothing was written, since not all of it could be"
-ONLY_ADMINS = "only admins may import people"
-_PEOPLE = ("user", "group")
-# So many records are read at once where others wait for their turns, unless that takes too long.
-_TURN, _TURN_SECONDS = 50, 0.02
+NOT_ATOMIC = "nothing was written, since not everything could be"
+ONLY_ADMINS = "only admins may import users and groups"
+_PRINCIPALS = ("user", "group")
+# Inside the service, so many records are read at once, unless that takes too long: other requests wait meanwhile.
+_CHUNK, _CHUNK_SECONDS = 50, 0.02
 
 T = TypeVar("T")
 Items = Callable[[], Iterator[Item]]
@@ -43,14 +43,14 @@ Progress = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A record that is valid by itself."""
+    """A record that has the right shape, and its position in the source."""
 
     position: str
     value: Any
 
 
 class _NotCleanError(Exception):
-    """Not everything went in, so nothing may."""
+    """Not everything could be imported, so the transaction is rolled back."""
 
     def __init__(self, report: Report) -> None:
         super().__init__(NOT_ATOMIC)
@@ -62,9 +62,9 @@ async def run_import(
 ) -> Report:
     """Import what `items` yields, each time that it is called, and return the report.
 
-    `progress` is told, now and then, how many records have been dealt with. A source that can't be read to
-    its end is found out in the first pass, before any model is written. An interrupted import is run again:
-    it goes on where it stopped, since what is there already is left as it is.
+    `progress` is called now and then with the number of records that are done. A source that can't be read to its
+    end is noticed in the first pass, before any model is written. After an interruption the same import is run again:
+    it continues where it stopped, since records that exist and do not differ are not written.
     """
     if not options.atomic or options.dry_run:
         return await _Run(database, items, options, progress).run()
@@ -84,28 +84,28 @@ async def run_import(
 
 
 def check(item: Item) -> Checked | str:
-    """Return the checked record of an item, or what is wrong with it."""
+    """Return the record of an item, or the problem that it has."""
     if item.problem is not None:
         return item.problem
     if not isinstance(item.value, dict):
         return "must be a JSON object"
     try:
-        return Checked(item.position, INPUTS[item.kind].model_validate(item.value))
+        return Checked(item.position, RECORD_TYPES[item.kind].model_validate(item.value))
     except ValidationError as error:
         return invalid_input(error).detail
 
 
-def _some(items: Iterator[T]) -> Iterator[T]:
-    """Yield as many as one turn may take; large ones are few, since they are in memory together."""
-    until = time.monotonic() + _TURN_SECONDS
-    for item in islice(items, _TURN):
+def _chunk(items: Iterator[T]) -> Iterator[T]:
+    """Yield the next items, fewer if they are large and take long to read."""
+    until = time.monotonic() + _CHUNK_SECONDS
+    for item in islice(items, _CHUNK):
         yield item
         if time.monotonic() > until:
             return
 
 
 class _Run:
-    """One import: the parts, each for one kind of record, and the report that they share."""
+    """One import: a writer for each kind of record, and the report that they share."""
 
     def __init__(self, database: Database, items: Items, options: ImportOptions, progress: Progress) -> None:
         self._items = items
@@ -115,47 +115,47 @@ class _Run:
         self._users = UserWriter(database, options, self._report)
         self._groups = GroupWriter(database, options, self._report)
         self._histories = HistoryWriter(database, options, self._report)
-        known = {PrincipalType.USER: self._users.known, PrincipalType.GROUP: self._groups.known}
-        self._models = ModelWriter(database, options, self._report, known, self._histories.expected)
-        self._histories.made = self._models.made
-        self._keys = ApiKeyWriter(database, options, self._report, self._users.known)
+        principals = {PrincipalType.USER: self._users.existing, PrincipalType.GROUP: self._groups.existing}
+        self._models = ModelWriter(database, options, self._report, principals, self._histories.counted)
+        self._histories.would_create = self._models.would_create
+        self._api_keys = ApiKeyWriter(database, options, self._report, self._users.existing)
 
     async def run(self) -> Report:
         try:
-            await self._people()
-            await self._rest()
+            await self._import_principals()
+            await self._import_rest()
         except SourceError as error:
             self._report.fatal = printable(error.detail)
-            await self._models.written()
+            await self._models.wait()
         except BaseException:
-            await self._models.abandon()
+            await self._models.cancel()
             self._report.close()
             raise
         return self._report
 
-    async def _people(self) -> None:
-        # What is no record at all is reported in this pass; the others wait for the next.
-        async for item, found in self._in_turns(lambda kind: kind in _PEOPLE or kind not in INPUTS):
+    async def _import_principals(self) -> None:
+        # Items of an unknown kind are reported in this pass, and other kinds in the next.
+        async for item, found in self._checked_items(lambda kind: kind in _PRINCIPALS or kind not in RECORD_TYPES):
             if item.kind == "revision":
-                self._histories.expect(item.value)
-            if found is None or (checked := self._taken(item, found)) is None:
+                self._histories.count(item.value)
+            if found is None or (checked := self._valid(item, found)) is None:
                 continue
             if item.kind == "user":
                 await self._users.add(checked.position, checked.value)
             else:
                 self._groups.add(checked.position, checked.value)
         await self._users.finish()
-        await self._groups.finish(self._users.known)
+        await self._groups.finish(self._users.existing)
 
-    async def _rest(self) -> None:
-        async for item, found in self._in_turns(lambda kind: kind in INPUTS and kind not in _PEOPLE):
+    async def _import_rest(self) -> None:
+        async for item, found in self._checked_items(lambda kind: kind in RECORD_TYPES and kind not in _PRINCIPALS):
             self._report.seen += 1
-            if found is None or (checked := self._taken(item, found)) is None:
+            if found is None or (checked := self._valid(item, found)) is None:
                 continue
-            if item.kind == "key":
-                await self._keys.add(checked.position, checked.value)
+            if item.kind == "api_key":
+                await self._api_keys.add(checked.position, checked.value)
             elif item.kind == "revision":
-                # The models that it is about come first.
+                # A revision can be stored only after its model.
                 await self._models.finish()
                 await self._histories.add(checked.position, checked.value)
             elif await self._models.add(checked.position, checked.value):
@@ -164,24 +164,24 @@ class _Run:
         await self._histories.finish()
         self._progress(self._report.seen)
 
-    async def _in_turns(self, wanted: Callable[[str], bool]) -> AsyncIterator[tuple[Item, Checked | str | None]]:
+    async def _checked_items(self, wanted: Callable[[str], bool]) -> AsyncIterator[tuple[Item, Checked | str | None]]:
         """Yield all items, those of the wanted kinds checked."""
         items = ((item, self._check(item) if wanted(item.kind) else None) for item in self._items())
         if self._options.caller is None:
             for item in items:
                 yield item
             return
-        # Reading and checking take time, in which a service has others to answer.
-        while turn := await asyncio.to_thread(lambda: list(_some(items))):
-            for item in turn:
+        # In a thread, since the service answers other requests meanwhile.
+        while chunk := await asyncio.to_thread(lambda: list(_chunk(items))):
+            for item in chunk:
                 yield item
 
     def _check(self, item: Item) -> Checked | str:
         caller = self._options.caller
-        refused = caller is not None and not caller.is_admin and item.kind in INPUTS and item.kind != "model"
+        refused = caller is not None and not caller.is_admin and item.kind in RECORD_TYPES and item.kind != "model"
         return ONLY_ADMINS if refused else check(item)
 
-    def _taken(self, item: Item, checked: Checked | str) -> Checked | None:
+    def _valid(self, item: Item, checked: Checked | str) -> Checked | None:
         record_id = item.value.get("id") if isinstance(item.value, dict) else None
         for note in item.notes:
             self._report.add(ImportOutcome.NOTE, item.position, item.kind, record_id, reason=note)

@@ -1,4 +1,4 @@
-"""What the beginning of a file shows, whatever it holds: enough to recognise it, in bounded time and memory."""
+"""The beginning of a file, whatever it holds: enough to recognise its format, in bounded time and memory."""
 
 import io
 from contextlib import suppress
@@ -9,61 +9,53 @@ from service.importing.source import JsonScanner, Source, SourceError
 
 HEAD_BYTES = 1 << 22
 MAX_MEMBERS, MAX_ELEMENTS = 100, 20
-# Going over elements to see what follows them takes time, too.
-MAX_PASSED = 100_000
+# Elements are decoded even where only what follows them is of interest, which takes time.
+MAX_DECODED = 100_000
 
 
 @dataclass(slots=True)
 class FileHead:
-    """The head of a file; if it is JSON, the first members of the first object, or elements of the first list.
+    """The first bytes of a file; if it is JSON, the first members of its object, or elements of its list.
 
-    Of a member that is a list only the first elements are here, and what the head does not hold to its end is
+    Of a member that is a list, only the first elements are kept. A value that is not complete in these bytes is
     None or missing.
     """
 
-    head: bytes
+    content: bytes
     text: str
     members: dict[str, Any] = field(default_factory=dict)
     elements: list[Any] = field(default_factory=list)
-    passed: int = 0
+    decoded: int = 0
 
 
 def read_file_head(source: Source) -> FileHead:
-    """Look at the beginning of a file; never raises on what it holds."""
-    head = source.head(HEAD_BYTES)
-    drawn = FileHead(head, head.decode("utf-8-sig", errors="ignore"))
+    """Read the beginning of a file; never raises because of its content."""
+    content = source.head(HEAD_BYTES)
+    head = FileHead(content, content.decode("utf-8-sig", errors="ignore"))
     with suppress(SourceError):
-        _draw(JsonScanner(io.StringIO(drawn.text)), drawn)
-    return drawn
+        _read_json(JsonScanner(io.StringIO(head.text)), head)
+    return head
 
 
-def _draw(scanner: JsonScanner, drawn: FileHead) -> None:
+def _read_json(scanner: JsonScanner, head: FileHead) -> None:
     if scanner.peek() == "[":
-        _draw_elements(scanner, drawn, drawn.elements)
+        _read_elements(scanner, head, head.elements)
     elif scanner.peek() == "{":
-        scanner.take("{")
-        while scanner.peek() == '"' and len(drawn.members) < MAX_MEMBERS:
-            name = scanner.value()
-            scanner.take(":")
-            _draw_member(scanner, drawn, name)
-            scanner.take(",}")
-            if scanner.took == "}":
+        for name in scanner.members():
+            if len(head.members) == MAX_MEMBERS:
                 return
+            head.members[name] = None
+            if scanner.peek() == "[":
+                head.members[name] = []
+                _read_elements(scanner, head, head.members[name])
+            else:
+                head.members[name] = scanner.value()
 
 
-def _draw_member(scanner: JsonScanner, drawn: FileHead, name: str) -> None:
-    drawn.members[name] = None
-    if scanner.peek() == "[":
-        drawn.members[name] = []
-        _draw_elements(scanner, drawn, drawn.members[name])
-    else:
-        drawn.members[name] = scanner.value()
-
-
-def _draw_elements(scanner: JsonScanner, drawn: FileHead, elements: list[Any]) -> None:
+def _read_elements(scanner: JsonScanner, head: FileHead, elements: list[Any]) -> None:
     for element in scanner.elements():
-        drawn.passed += 1
-        if drawn.passed > MAX_PASSED:
-            raise scanner.error("enough has been seen")
+        head.decoded += 1
+        if head.decoded > MAX_DECODED:
+            raise scanner.error("enough has been read")
         if len(elements) < MAX_ELEMENTS:
             elements.append(element)

@@ -1,7 +1,7 @@
-"""A whole set of models taken over at once: planned and written in one transaction, or not at all."""
+"""Importing a whole set of models at once: planned and written in one transaction, or not at all."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import count
@@ -9,16 +9,26 @@ from typing import Any
 
 from documents import ModelRecord
 from documents.derived_keys import OwnerFields
+from documents.grant import PrincipalType
 from documents.revision import Change
 from service.auth.authentication import Caller
 from service.database.client import Database
+from service.database.exact_bson import Record
 from service.database.locks import MODELS, serialized
 from service.database.work_context import BULK_TIMEOUT_FACTOR
 from service.errors import BusyError, InvalidInputError
-from service.importing.permission_check import ExistingRecords, SentModel, look_up, new_principals, problems
+from service.importing.operations import (
+    ExistingModel,
+    aligned_content,
+    batches,
+    complete_content,
+    differing_fields,
+    find_existing,
+)
+from service.importing.permission_check import problems
 from service.models.grant_revocation import revoke_absent_grants
 from service.models.principals import absent_principals, absent_problem
-from service.models.record import changed_fields
+from service.models.record import CONTENT_FIELDS, Content
 from service.models.store import (
     LostRaceError,
     PlannedWrite,
@@ -28,7 +38,7 @@ from service.models.store import (
     write_planned,
 )
 
-# So many records, of 500 KB at most, are in memory at once.
+# Bounds the memory: a record can have 500 KB.
 BATCH = 100
 _GRANTS = "access_grants"
 
@@ -44,28 +54,37 @@ class Action(StrEnum):
 
 @dataclass(slots=True)
 class Plan:
-    """What happens to every model: its id and the fields that change, by kind of action."""
+    """What happens to every model: its id and the fields that change, by action."""
 
     models: dict[Action, list[tuple[str, list[str]]]] = field(default_factory=lambda: {action: [] for action in Action})
     errors: list[dict[str, Any]] = field(default_factory=list)
     existing: int = 0
     owners: dict[str, OwnerFields | None] = field(default_factory=dict)
 
-    def note(self, action: Action, model_id: str, fields: list[str]) -> None:
+    def add(self, action: Action, model_id: str, fields: list[str]) -> None:
         """Add one model."""
         self.models[action].append((model_id, fields))
+
+
+@dataclass(frozen=True, slots=True)
+class SentModel:
+    """One model of a set: its place there, and the content that was given, which need not be complete."""
+
+    index: int
+    model_id: str
+    content: Content
 
 
 @dataclass(frozen=True, slots=True)
 class SetRequest:
     """What a caller wants done with a set of models.
 
-    With `deletes`, all other models of the directory are deleted. `accept` sees how many there are to delete before
-    anything is done, and raises to refuse it.
+    With `deletes`, all other models of the directory are deleted. `accept` gets the plan when it names what would be
+    deleted and nothing has been done yet; it raises to refuse it.
     """
 
     caller: Caller
-    items: Sequence[SentModel]
+    models: Sequence[SentModel]
     change: Change
     dry_run: bool = False
     deletes: bool = False
@@ -73,11 +92,11 @@ class SetRequest:
 
 
 async def import_set(database: Database, request: SetRequest) -> Plan:
-    """Do what is ordered and return what was done; for a dry run, what would be.
+    """Import a set of models and return what was done; for a dry run, what would be done.
 
-    Raises InvalidInputError, which names every item that can't be taken over; then nothing is done.
+    Raises InvalidInputError, which names every model that can't be imported; then nothing is written.
     """
-    _require_distinct(request.items)
+    _require_distinct(request.models)
     deadline = time.monotonic() + database.timeout * BULK_TIMEOUT_FACTOR
     for attempt in count():
         try:
@@ -89,9 +108,8 @@ async def import_set(database: Database, request: SetRequest) -> Plan:
             continue
         if not request.dry_run:
             await refresh_after_renames(database, plan.owners)
-            await revoke_absent_grants(
-                database, [grant for item in request.items for grant in item.said.get(_GRANTS, ())]
-            )
+            grants = [grant for model in request.models for grant in model.content.get(_GRANTS, ())]
+            await revoke_absent_grants(database, grants)
         return plan
     raise BusyError
 
@@ -102,27 +120,27 @@ async def _attempt(database: Database, request: SetRequest) -> Plan:
 
     if not request.deletes or request.dry_run:
         return await database.in_transaction(work, bulk=True)
-    # Two at once would each delete what was there before, and both would leave their own set.
+    # Two requests at once would each delete only what was there before, and the sets of both would remain.
     return await serialized(database, work, lock=MODELS, bulk=True)
 
 
-def _require_distinct(items: Sequence[SentModel]) -> None:
+def _require_distinct(models: Sequence[SentModel]) -> None:
     first: dict[str, int] = {}
-    errors = []
-    for item in items:
-        if first.setdefault(item.model_id, item.at) != item.at:
-            msg = f"is given twice, first at {first[item.model_id]}"
-            errors.append(_error(item, "id", msg))
+    errors = [
+        _error(model, "id", f"is given twice, first at {first[model.model_id]}")
+        for model in models
+        if first.setdefault(model.model_id, model.index) != model.index
+    ]
     if errors:
         raise InvalidInputError(errors)
 
 
-def _error(item: SentModel, where: str, msg: str) -> dict[str, Any]:
-    return {"loc": ["body", "models", item.at, where], "msg": msg}
+def _error(model: SentModel, where: str, msg: str) -> dict[str, Any]:
+    return {"loc": ["body", "models", model.index, where], "msg": msg}
 
 
 class _Run:
-    """One attempt, inside a transaction: everything is decided on, and written to, one state of the directory."""
+    """One attempt, inside a transaction: everything is decided and written on one state of the directory."""
 
     def __init__(self, database: Database, request: SetRequest) -> None:
         self._database = database
@@ -132,68 +150,72 @@ class _Run:
     async def run(self) -> Plan:
         deleted = await self._ids_to_delete() if self._request.deletes else []
         for model_id in deleted:
-            self._plan.note(Action.DELETE, model_id, [])
+            self._plan.add(Action.DELETE, model_id, [])
         self._request.accept(self._plan)
-        for batch in _batches(self._request.items):
-            await self._take(batch)
+        for batch in batches(self._request.models, BATCH):
+            await self._import(batch)
         if self._plan.errors:
             raise InvalidInputError(self._plan.errors)
-        for ids in _batches(deleted):
+        for ids in batches(deleted, BATCH):
             await self._delete(ids)
         return self._plan
 
     async def _ids_to_delete(self) -> list[str]:
         found = await self._database.find(ModelRecord, {"_id": {"$type": "string"}}, fields=["_id"])
         self._plan.existing = len(found)
-        kept = {item.model_id for item in self._request.items}
+        kept = {model.model_id for model in self._request.models}
         return sorted(record["_id"] for record in found if record["_id"] not in kept)
 
     async def _delete(self, ids: Sequence[str]) -> None:
         records = await self._database.find(ModelRecord, {"_id": {"$in": list(ids)}})
         await self._write([PlannedWrite(record["_id"], self._request.change, record, None) for record in records])
 
-    async def _take(self, items: Sequence[SentModel]) -> None:
-        live = await look_up(self._database, [item.model_id for item in items], self._request.caller)
-        decided = [(item, action) for item in items if (action := self._decide(item, live[item.model_id])) is not None]
-        await self._require_principals(decided)
-        # What is wrong is looked for in the whole set, but nothing more need be written to be taken back.
+    async def _import(self, models: Sequence[SentModel]) -> None:
+        existing = await find_existing(self._database, [model.model_id for model in models], self._request.caller)
+        planned: list[PlannedWrite] = []
+        named: list[tuple[SentModel, Mapping[str, Any]]] = []
+        for model in models:
+            record = existing[model.model_id].record
+            if (content := self._decide(model, existing[model.model_id])) is not None:
+                planned.append(PlannedWrite(model.model_id, self._request.change, record, content))
+                named += [(model, grant) for grant in _new_principals(content, record)]
+        await self._require_principals(named)
+        # All errors of the set are collected, but after the first one nothing more is written: it would be rolled back.
         if not self._plan.errors:
-            await self._write([action for _, action in decided])
+            await self._write(planned)
 
-    def _decide(self, item: SentModel, live: ExistingRecords) -> PlannedWrite | None:
-        found = [_error(item, where, msg) for where, msg in problems(item, live, self._request.caller)]
-        if found:
-            self._plan.errors += found
+    def _decide(self, model: SentModel, existing: ExistingModel) -> Content | None:
+        """Add the model, or its errors, to the plan; return the content to be written, None if there is nothing."""
+        caller, record = self._request.caller, existing.record
+        content = aligned_content(model.content, record)
+        if errors := [_error(model, where, msg) for where, msg in problems(content, existing, caller)]:
+            self._plan.errors += errors
             return None
-        planned = PlannedWrite(
-            item.model_id, self._request.change, live.record, item.whole(live.record, self._request.caller)
-        )
-        assert planned.content is not None  # noqa: S101  # an item says what its record shall say
-        fields = changed_fields(planned.before or {}, planned.content)
-        if live.record is None:
-            self._plan.note(Action.CREATE, item.model_id, fields)
-            return planned
-        self._plan.note(Action.UPDATE if fields else Action.UNCHANGED, item.model_id, fields)
-        return planned if fields else None
+        fields = list(CONTENT_FIELDS) if record is None else differing_fields(content, record)
+        action = Action.CREATE if record is None else Action.UPDATE if fields else Action.UNCHANGED
+        self._plan.add(action, model.model_id, fields)
+        return complete_content(content, record, caller.user_id) if fields else None
 
-    async def _require_principals(self, decided: Sequence[tuple[SentModel, PlannedWrite]]) -> None:
-        named = [
-            (item, grant) for item, write in decided for grant in new_principals(write.content or {}, write.stored)
-        ]
+    async def _require_principals(self, named: Sequence[tuple[SentModel, Mapping[str, Any]]]) -> None:
         absent = await absent_principals(self._database, [grant for _, grant in named])
-        for item, grant in named if absent else ():
+        for model, grant in named if absent else ():
             principal = (str(grant["principal_type"]), str(grant["principal_id"]))
             if principal in absent:
                 where = _GRANTS if "permission" in grant else "user_id"
-                self._plan.errors.append(absent_problem(principal, _error(item, where, "")["loc"]))
+                self._plan.errors.append(absent_problem(principal, _error(model, where, "")["loc"]))
 
     async def _write(self, planned: Sequence[PlannedWrite]) -> None:
         if planned and not self._request.dry_run:
-            known = await look_up_owners(self._database, planned)
-            self._plan.owners |= known
-            await write_planned(self._database, planned, self._request.caller.user_id, known)
+            owners = await look_up_owners(self._database, planned)
+            self._plan.owners |= owners
+            await write_planned(self._database, planned, self._request.caller.user_id, owners)
 
 
-def _batches(things: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    for start in range(0, len(things), BATCH):
-        yield things[start : start + BATCH]
+def _new_principals(content: Content, record: Record | None) -> list[Mapping[str, Any]]:
+    """Return, in the form of grants, the grantees and the owner that a record shall name and does not name yet."""
+    stored = record or {"access_grants": [], "user_id": None}
+    held = {tuple(grant.values()) for grant in stored["access_grants"]}
+    named = [grant for grant in content["access_grants"] if tuple(grant.values()) not in held]
+    if content["user_id"] != stored["user_id"]:
+        named.append({"principal_type": PrincipalType.USER, "principal_id": content["user_id"]})
+    return named

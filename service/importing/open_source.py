@@ -1,4 +1,4 @@
-"""The way in for commands and scripts: a source of any format, opened and imported."""
+"""Opening a source of any format and importing it, for the command line, the API and scripts."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,12 +16,12 @@ from service.importing.user_map import with_users_mapped
 
 STANDARD_INPUT = "-"
 _NAMED = "the format was named"
-_UNKNOWN = "it looks like none of the other formats"
+_UNRECOGNISED = "it looks like none of the other formats"
 
 
 @dataclass(frozen=True, slots=True)
 class OpenedSource:
-    """A source that is ready to be read: its format, how that is known, and the share of it that has been read."""
+    """A source that is ready to be read: its format, the reason for it, and the share that has been read so far."""
 
     items: Items
     format: Format
@@ -31,45 +31,48 @@ class OpenedSource:
 
 @contextmanager
 def open_named_source(where: str, wanted: Format | None) -> Iterator[OpenedSource]:
-    """Open a file, `-` for standard input, or the URL of a database; without a wanted format, its content tells.
+    """Open a file, `-` for standard input, or the URL of a database; without `wanted`, the format is recognised.
 
-    Raises SourceError for what can't be opened, and ConfigurationError for a database that is no file.
+    Raises SourceError when it can't be opened, and ConfigurationError for a database on standard input.
     """
     if "://" in where:
         with read_openwebui_db(where) as instance:
             yield OpenedSource(instance, Format.OPENWEBUI_DB, "it is the URL of a database", lambda: 0.0)
         return
     with open_source(where) as source:
-        seen = _seen(source, wanted)
-        if seen.format is not Format.OPENWEBUI_DB:
-            yield _read_as(source, seen)
+        found = _recognised(source, wanted)
+        if found.format is not Format.OPENWEBUI_DB:
+            yield _opened(source, found)
             return
     if where == STANDARD_INPUT:
         raise ConfigurationError("A database can't be read from standard input; name its file.")
     with read_openwebui_db(where) as instance:
-        yield OpenedSource(instance, seen.format, seen.reason, lambda: 0.0)
+        yield OpenedSource(instance, found.format, found.reason, lambda: 0.0)
 
 
 def open_sent_source(source: Source, wanted: Format | None) -> OpenedSource:
-    """Return a source that was sent, ready to be read; without a wanted format, its content tells.
+    """Return a source that was sent over HTTP, ready to be read; without `wanted`, the format is recognised.
 
-    Raises ConfigurationError for a database, which can't be sent.
+    Raises ConfigurationError for a database.
     """
-    seen = _seen(source, wanted)
-    if seen.format is Format.OPENWEBUI_DB:
-        raise ConfigurationError(f"{seen.reason}; a database can't be sent, only imported by command: modeldeck import")
-    return _read_as(source, seen)
+    found = _recognised(source, wanted)
+    if found.format is Format.OPENWEBUI_DB:
+        raise ConfigurationError(
+            f"{found.reason}; a database can't be sent, only imported by the command modeldeck import"
+        )
+    return _opened(source, found)
 
 
-def _seen(source: Source, wanted: Format | None) -> Recognised:
-    guess = recognise(source) if wanted is None else Recognised(wanted, _NAMED)
-    # What nobody knows is read as a bundle, the strictest of all, which says what is wrong with it.
-    return guess or Recognised(Format.MODELDECK, _UNKNOWN)
+def _recognised(source: Source, wanted: Format | None) -> Recognised:
+    if wanted is not None:
+        return Recognised(wanted, _NAMED)
+    # The reader of bundles is the strictest, and its errors are the most precise.
+    return recognise(source) or Recognised(Format.MODELDECK, _UNRECOGNISED)
 
 
-def _read_as(source: Source, seen: Recognised) -> OpenedSource:
-    reader, size = reader_of(seen.format), max(source.size, 1)
-    return OpenedSource(lambda: reader(source), seen.format, seen.reason, lambda: min(source.tell() / size, 1.0))
+def _opened(source: Source, found: Recognised) -> OpenedSource:
+    reader, size = reader_of(found.format), max(source.size, 1)
+    return OpenedSource(lambda: reader(source), found.format, found.reason, lambda: min(source.tell() / size, 1.0))
 
 
 async def import_opened(
@@ -79,7 +82,7 @@ async def import_opened(
     user_map: Mapping[str, str] | None = None,
     progress: Progress = lambda _: None,
 ) -> Report:
-    """Import an opened source; `user_map` says which users of the source are which users here."""
+    """Import an opened source; `user_map` has the id of a user here for ids of users in the source."""
     items = source.items
     if user_map:
         return await run_import(database, lambda: with_users_mapped(items(), user_map), options, progress)
@@ -94,10 +97,10 @@ async def import_source(
     wanted: Format | None = None,
     user_map: Mapping[str, str] | None = None,
 ) -> Report:
-    """Import a file, `-` or the URL of a database, and return what became of everything; close the report after use.
+    """Import a file, `-` or the URL of a database, and return the report, to be closed after use.
 
-    Raises SourceError and ConfigurationError as `opened_source` does. What can't be taken over is no error:
-    `report.clean` tells whether there is any, `report.faults()` yields it.
+    Raises SourceError and ConfigurationError as `open_named_source` does. A record that can't be imported raises
+    nothing: `report.clean` says whether there is one, and `report.faults()` yields them.
     """
     with open_named_source(where, wanted) as source:
         return await import_opened(database, source, options, user_map)

@@ -1,4 +1,4 @@
-"""What an import may do."""
+"""What an import is asked to do, and what it decides on each record."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,6 +6,11 @@ from enum import StrEnum
 
 from service.auth.authentication import Caller
 from service.importing.report import ImportOutcome, Report
+
+ATTEMPTS = 5
+CONTENDED = "The same records are being changed by others all the time; try again later."
+EXISTS = "exists and differs"
+BEING_DELETED = "is being deleted; try again when it is gone, or run: modeldeck doctor --repair"
 
 
 class OnConflict(StrEnum):
@@ -18,12 +23,13 @@ class OnConflict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ImportOptions:
-    """`owner_id` owns the models that name no owner; `dry_run` writes nothing.
+    """How to import a source.
 
-    `whole_report` keeps every step, also of what did not change; a dry run does so anyway. `atomic` writes all or
-    nothing. `create_groups` makes the groups that grants name and that do not exist. `mine` makes all new models
-    those of `owner_id`, whatever the source says, and leaves the others to their owners. `caller` is whose rights
-    bound the import; without one it may do everything, as the command line.
+    `owner_id` owns the models that name no owner. `dry_run` writes nothing. `whole_report` keeps the results of
+    unchanged records too, as a dry run always does. `atomic` writes all or nothing. `create_groups` creates the groups
+    that grants name and that do not exist. With `mine`, all new models belong to `owner_id`, whatever the source says,
+    and existing ones keep their owners. `caller` is the user whose rights limit the import; without one, as on the
+    command line, there is no limit.
     """
 
     on_conflict: OnConflict = OnConflict.UPDATE
@@ -36,12 +42,9 @@ class ImportOptions:
     caller: Caller | None = None
 
 
-EXISTS = "exists and differs"
-
-
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What becomes of a record, the fields that change, and why it is not taken over."""
+    """What happens to a record, the fields that change, and the reason when it is not imported."""
 
     outcome: ImportOutcome
     fields: Sequence[str] = ()
@@ -53,12 +56,12 @@ class Decision:
         return self.outcome in (ImportOutcome.CREATED, ImportOutcome.UPDATED)
 
     def add_to(self, report: Report, position: str, kind: str, record_id: str) -> None:
-        """Put the decision into the report."""
+        """Add the decision to the report."""
         report.add(self.outcome, position, kind, record_id, fields=self.fields, reason=self.reason)
 
 
 def decide_update(options: ImportOptions, differing: Sequence[str]) -> Decision:
-    """Return what becomes of a record that is there and of which these fields differ."""
+    """Return the decision on a record that exists and differs in these fields."""
     if not differing:
         return Decision(ImportOutcome.UNCHANGED)
     if options.on_conflict is OnConflict.UPDATE:

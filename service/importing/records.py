@@ -1,4 +1,4 @@
-"""The records of a bundle, checked: what a file may say of a user, a group or a model."""
+"""The shapes of the records that a source may have: users, groups, models, API keys and revisions."""
 
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -23,7 +23,7 @@ from documents.user import Email, Role, Username
 from service.clock import MAX_SECONDS, MIN_SECONDS
 from service.http.strict_model import StrictModel, list_of, require_few_fields
 
-# It goes up with each change, and has to fit into 64 bits then, too.
+# It grows with each change, and must still fit into 64 bits then.
 MAX_VERSION = 2**62
 
 
@@ -43,15 +43,15 @@ def _required_moment(value: Any) -> Any:
     return _moment(value)
 
 
-def _without_bad_image(said: dict[str, Any]) -> dict[str, Any]:
-    # It could be restored, and would then be shown.
-    meta = said.get("meta")
+def _without_unsafe_image(content: dict[str, Any]) -> dict[str, Any]:
+    # Restoring the revision would make it the image of the model.
+    meta = content.get("meta")
     if not isinstance(meta, dict) or not image_problem(meta.get("profile_image_url")):
-        return said
-    return {**said, "meta": {name: value for name, value in meta.items() if name != "profile_image_url"}}
+        return content
+    return {**content, "meta": {name: value for name, value in meta.items() if name != "profile_image_url"}}
 
 
-def _whole(value: Any) -> Any:
+def _whole_number(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, int):
         raise ValueError("must be a whole number")
     return value
@@ -61,7 +61,7 @@ EpochSeconds = Annotated[datetime | None, BeforeValidator(_moment)]
 
 
 class ImportedUser(StrictModel):
-    """A user of a bundle."""
+    """A user."""
 
     id: PrincipalId
     name: Name
@@ -72,7 +72,7 @@ class ImportedUser(StrictModel):
 
 
 class ImportedGroup(StrictModel):
-    """A group of a bundle; `member_ids`, when given, are all of its members."""
+    """A group; `member_ids`, when given, are all of its members."""
 
     id: PrincipalId
     name: Name
@@ -81,7 +81,7 @@ class ImportedGroup(StrictModel):
 
 
 class ImportedModel(StrictModel):
-    """A model of a bundle, in the API's shape; what only an answer has is accepted and not looked at."""
+    """A model in the shape in which the API returns it; fields that only a response has are accepted and ignored."""
 
     id: Identifier
     user_id: PrincipalId | None = None
@@ -93,7 +93,7 @@ class ImportedModel(StrictModel):
         default_factory=list
     )
     is_active: StrictBool = True
-    version: Annotated[int, Field(ge=1, lt=MAX_VERSION), BeforeValidator(_whole)] = 1
+    version: Annotated[int, Field(ge=1, lt=MAX_VERSION), BeforeValidator(_whole_number)] = 1
     created_at: EpochSeconds = None
     updated_at: EpochSeconds = None
     write_access: Any = Field(None, exclude=True)
@@ -106,12 +106,12 @@ class ImportedModel(StrictModel):
             return values
         grants = values.get("access_grants")
         if isinstance(grants, list):
-            values = {**values, "access_grants": [_identified(values.get("id"), grant) for grant in grants]}
+            values = {**values, "access_grants": [_with_id(values.get("id"), grant) for grant in grants]}
         return no_base_of_itself(values)
 
 
 class ImportedApiKey(StrictModel):
-    """An API key of a user: the whole key, of which only the hash is stored."""
+    """An API key of a user: the whole secret, of which only the hash is stored."""
 
     model_config = ConfigDict(hide_input_in_errors=True)
 
@@ -123,17 +123,17 @@ class ImportedApiKey(StrictModel):
 
 
 class ImportedRevision(StrictModel):
-    """What a model said after a change that was made elsewhere."""
+    """The content of a model after a change that was made in another system."""
 
     id: Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
     model_id: Identifier
     at: Annotated[datetime, BeforeValidator(_required_moment)]
     by: Identifier | None = None
-    said: Annotated[FreeForm, AfterValidator(_without_bad_image)]
+    content: Annotated[FreeForm, AfterValidator(_without_unsafe_image)]
     message: Any = Field(None, exclude=True)
 
 
-def _identified(model_id: Any, grant: Any) -> Any:
+def _with_id(model_id: Any, grant: Any) -> Any:
     require_few_fields(grant, AccessGrant)
     if not isinstance(grant, dict) or grant.get("id") is not None:
         return grant

@@ -1,4 +1,4 @@
-"""What an import did, or would do: counts, and what became of each record, with its position and reason."""
+"""The report of an import: counts, and the result of each record with its position in the source and the reason."""
 
 import json
 import tempfile
@@ -17,7 +17,7 @@ SPOOL_BYTES = 1_000_000
 
 
 class ImportOutcome(StrEnum):
-    """What became of one record, or of a part of one."""
+    """The result of importing one record, or a part of one."""
 
     CREATED = "created"
     UPDATED = "updated"
@@ -25,7 +25,7 @@ class ImportOutcome(StrEnum):
     SKIPPED = "skipped"
     CONFLICT = "conflict"
     REJECTED = "rejected"
-    # Of a record that was taken over: what was not, and what is worth knowing.
+    # Of a record that was imported: a part that was not, and a remark.
     KEPT_OUT = "kept out"
     NOTE = "note"
 
@@ -39,26 +39,26 @@ _RECORDS = (
     ImportOutcome.REJECTED,
 )
 _FAULTS = (ImportOutcome.CONFLICT, ImportOutcome.REJECTED, ImportOutcome.KEPT_OUT)
-# What is told in any case; the rest only when the whole plan is wanted.
+# Reported in any case; the others only when the whole report is wanted.
 _REPORTED = (*_FAULTS, ImportOutcome.NOTE)
 
 
 def printable(text: str) -> str:
-    """Return a text that may quote a file as it can be written: lone surrogates are in no encoding."""
+    """Return a text, which may quote a file, in a form that can be encoded: lone surrogates are escaped."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
-def _shown(record_id: Any) -> str | None:
+def _printable_id(record_id: Any) -> str | None:
     if record_id is None:
         return None
-    # Anything can stand in the place of an id, also what is too deep or too large to be written.
+    # A source can have any value in the place of an id, also one that is too deep or too large to be written.
     text = str(record_id) if isinstance(record_id, str | int | float) else type(record_id).__name__
     return printable(text[:SHOWN_ID_LENGTH])
 
 
 @dataclass(frozen=True, slots=True)
 class ImportResult:
-    """What became of one record: where it stands in the source, the fields that change, and why it did not go in."""
+    """The result of one record: its position in the source, the fields that change, and why it was not imported."""
 
     outcome: ImportOutcome
     position: str
@@ -68,16 +68,16 @@ class ImportResult:
     reason: str = ""
 
     def __str__(self) -> str:
-        """Write the step as one line."""
+        """Return the result as one line."""
         named = f" {self.id!r}" if self.id is not None else ""
         why = self.reason or ", ".join(self.fields)
         line = f"{self.outcome} {self.position} {self.kind}{named}{f': {why}' if why else ''}"
-        # What a file holds must neither break the line nor be beyond what can be written.
+        # The text of a file must neither break the line nor fail to be encoded.
         return "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
 
 
 def require_writable(path: Path) -> None:
-    """Raise ConfigurationError when a report can't be written, before there is anything to be told."""
+    """Raise ConfigurationError when no report can be written to this path, before anything is imported."""
     with _raising_for_unwritable():
         path.open("a", encoding="utf-8").close()
 
@@ -91,19 +91,19 @@ def _raising_for_unwritable() -> Iterator[None]:
 
 
 class Report:
-    """Counts in memory; the steps, when there are many, in a temporary file: memory stays bounded.
+    """Counts in memory, and results in a temporary file when there are many, so that memory stays bounded.
 
-    With `whole`, every step is kept; otherwise those that tell of a fault, and the notes.
+    With `whole`, every result is kept; otherwise only faults and notes.
     """
 
     def __init__(self, *, whole: bool = False) -> None:
         self.counts: Counter[tuple[str, ImportOutcome]] = Counter()
         self.seen = 0
         self.fatal: str | None = None
-        # Why nothing of it was written after all.
+        # Why all of it was rolled back.
         self.undone: str | None = None
         self._whole = whole
-        # How many steps there are to be told.
+        # How many results are kept.
         self.result_count = 0
         self._results = tempfile.SpooledTemporaryFile(SPOOL_BYTES, "w+", encoding="utf-8")  # noqa: SIM115
 
@@ -117,36 +117,38 @@ class Report:
         fields: Sequence[str] = (),
         reason: str = "",
     ) -> None:
-        """Note what became of one record, or of a part of one."""
+        """Add the result of one record, or of a part of one."""
         self.counts[kind, outcome] += 1
         if self._whole or outcome in _REPORTED:
-            step = ImportResult(outcome, printable(position), kind, _shown(record_id), tuple(fields), printable(reason))
-            self._results.write(json.dumps(asdict(step)) + "\n")
+            result = ImportResult(
+                outcome, printable(position), kind, _printable_id(record_id), tuple(fields), printable(reason)
+            )
+            self._results.write(json.dumps(asdict(result)) + "\n")
             self.result_count += 1
 
     def reject(self, position: str, kind: str, record_id: Any, reason: str) -> None:
-        """Note that a record was not taken over."""
+        """Add that a record was not imported."""
         self.add(ImportOutcome.REJECTED, position, kind, record_id, reason=reason)
 
     def reject_part(self, position: str, kind: str, record_id: Any, reason: str) -> None:
-        """Note that a part of a record was not taken over."""
+        """Add that a part of a record was not imported."""
         self.add(ImportOutcome.KEPT_OUT, position, kind, record_id, reason=reason)
 
     def results(self) -> Iterator[ImportResult]:
-        """Yield what was kept, in the order in which it came."""
+        """Yield the results that are kept, in the order in which they were added."""
         self._results.seek(0)
         for line in self._results:
-            step = json.loads(line)
-            yield ImportResult(**{**step, "outcome": ImportOutcome(step["outcome"])})
+            result = json.loads(line)
+            yield ImportResult(**{**result, "outcome": ImportOutcome(result["outcome"])})
         self._results.seek(0, 2)
 
     def reported(self) -> Iterator[ImportResult]:
-        """Yield what was not taken over, and the notes."""
-        return (step for step in self.results() if step.outcome in _REPORTED)
+        """Yield the faults and the notes."""
+        return (result for result in self.results() if result.outcome in _REPORTED)
 
     def faults(self) -> Iterator[ImportResult]:
-        """Yield what was not taken over."""
-        return (step for step in self.results() if step.outcome in _FAULTS)
+        """Yield the results of what was not imported."""
+        return (result for result in self.results() if result.outcome in _FAULTS)
 
     @property
     def total(self) -> Counter[ImportOutcome]:
@@ -163,16 +165,16 @@ class Report:
 
     @property
     def fault_count(self) -> int:
-        """How many records, or parts of records, were not taken over."""
+        """How many records, or parts of records, were not imported."""
         return sum(self.total[fault] for fault in _FAULTS)
 
     @property
     def clean(self) -> bool:
-        """Whether everything was taken over."""
+        """Whether everything was imported."""
         return self.fatal is None and not self.fault_count
 
     def summary(self) -> dict[str, Any]:
-        """Return the counts of whole records by kind and outcome."""
+        """Return how many records of each kind had each outcome."""
         kinds = sorted({kind for kind, outcome in self.counts if outcome in _RECORDS})
         return {
             kind: {outcome.value: self.counts[kind, outcome] for outcome in _RECORDS if self.counts[kind, outcome]}
@@ -180,7 +182,7 @@ class Report:
         }
 
     def write(self, path: Path, source_format: str, reason: str) -> None:
-        """Write the whole report as one JSON object, with the format of the source and how it was known."""
+        """Write the report as one JSON object, with the format of the source and the reason for it."""
         head = {
             "format": source_format,
             "reason": reason,
@@ -192,10 +194,10 @@ class Report:
         }
         with _raising_for_unwritable(), path.open("w", encoding="utf-8") as file:
             file.write(json.dumps(head)[:-1] + ', "steps": [')
-            for number, step in enumerate(self.results()):
-                file.write((",\n" if number else "\n") + json.dumps(asdict(step)))
+            for number, result in enumerate(self.results()):
+                file.write((",\n" if number else "\n") + json.dumps(asdict(result)))
             file.write("]}\n")
 
     def close(self) -> None:
-        """Throw the steps away."""
+        """Delete the temporary file."""
         self._results.close()

@@ -13,9 +13,8 @@ from service.http.json_body import BodyReader, documented_json, json_body, read_
 from service.http.json_schema import REFERENCE_TEMPLATE, Schema, reference
 from service.http.problems import BODY_FAILURES, documented_problems
 from service.http.responses import json_response
-from service.importing.formats import OF_AN_EXPORT
-from service.importing.model_set import Action, Plan, SetRequest, import_set
-from service.importing.permission_check import SentModel
+from service.importing.formats import EXPORT_FIELDS
+from service.importing.model_set import Action, Plan, SentModel, SetRequest, import_set
 from service.importing.schemas import (
     MAX_IMPORT_BYTES,
     MAX_SYNC_BYTES,
@@ -119,7 +118,7 @@ async def sync_models(
 
 def _hinting(error: InvalidInputError) -> InvalidInputError:
     """Return the same error; where it may be an export of another system that was sent, it says how to send that."""
-    if not any(fault["loc"] == ["body"] or fault["loc"][-1] in OF_AN_EXPORT for fault in error.errors):
+    if not any(fault["loc"] == ["body"] or fault["loc"][-1] in EXPORT_FIELDS for fault in error.errors):
         return error
     hint = {"loc": ["query", "format"], "msg": "what other systems have exported is sent with its format"}
     told = [*error.errors[: MAX_ERRORS - 1], {**hint, "allowed": list(SentFormat)}]

@@ -1,4 +1,4 @@
-"""Reading a file of any size: plain or gzip, from a path or standard input, twice if need be."""
+"""Reading a file of any size, plain or gzip, from a path or standard input, more than once."""
 
 import gzip
 import io
@@ -30,20 +30,20 @@ def _integer(digits: str) -> int:
     return int(digits[:MAX_DIGITS])
 
 
-# NaN and the infinities are not JSON, and integers of any length can't be stored; as numbers they are refused where
-# the record is checked, which names the field.
+# NaN, the infinities and integers of any length are decoded although they can't be stored: the check of the record
+# refuses them, and its message names the field.
 DECODER = json.JSONDecoder(parse_int=_integer)
 UNREADABLE = (UnicodeDecodeError, EOFError, OSError, zlib.error)
 _WHITESPACE = " \t\r\n"
 
 
 class SourceError(ModeldeckError):
-    """The file can't be read any further; the message says where."""
+    """The source can't be read any further; the message says where."""
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One record of a source: what kind, its decoded JSON (or why there is none), and where it stands."""
+    """One record of a source: its kind, its position, and its decoded JSON or the problem that prevents it."""
 
     kind: str
     position: str
@@ -53,14 +53,15 @@ class Item:
 
 
 class Source:
-    """A file that can be read more than once, with the share of it that has been read."""
+    """A file that can be read more than once."""
 
     def __init__(
         self, file: IO[bytes], size: int, *, longest: int | None = None, longest_value: int = MAX_VALUE_CHARACTERS
     ) -> None:
-        """Read from `file`, which has `size` bytes; at most `longest` bytes, when it is packed, unpacked.
+        """Read from `file`, which has `size` bytes.
 
-        No single value of it may have more than `longest_value` characters.
+        A gzip file may have at most `longest` bytes when it is decompressed. No single value may have more than
+        `longest_value` characters.
         """
         self._file = file
         self._longest = longest
@@ -68,29 +69,29 @@ class Source:
         self.longest_value = longest_value
 
     def tell(self) -> int:
-        """Return how many bytes of the file, as it is on disk, have been read."""
+        """Return how many of its `size` bytes have been read."""
         return self._file.tell()
 
     def text(self) -> IO[str]:
-        """Return the text of the file from its beginning, unpacked."""
-        return io.TextIOWrapper(self._unpacked(), encoding="utf-8-sig", errors="strict", newline="")
+        """Return the decompressed text of the file from its beginning."""
+        return io.TextIOWrapper(self._decompressed(), encoding="utf-8-sig", errors="strict", newline="")
 
     def head(self, size: int) -> bytes:
-        """Return the first bytes of the file, unpacked; of one that breaks off, what is there."""
+        """Return the first bytes of the decompressed file, also of one that ends too early."""
         head = b""
-        with self._unpacked() as unpacked, suppress(*UNREADABLE):
-            while len(head) < size and (chunk := unpacked.read(min(CHUNK_BYTES, size - len(head)))):
+        with self._decompressed() as file, suppress(*UNREADABLE):
+            while len(head) < size and (chunk := file.read(min(CHUNK_BYTES, size - len(head)))):
                 head += chunk
         return head
 
-    def _unpacked(self) -> IO[bytes]:
+    def _decompressed(self) -> IO[bytes]:
         self._file.seek(0)
-        packed = self._file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
+        compressed = self._file.read(len(GZIP_MAGIC)) == GZIP_MAGIC
         self._file.seek(0)
-        if not packed:
+        if not compressed:
             return _Unclosed(self._file)
-        unpacked = gzip.GzipFile(mode="rb", fileobj=self._file)
-        return cast(IO[bytes], unpacked if self._longest is None else _Bounded(unpacked, self._longest))
+        file = gzip.GzipFile(mode="rb", fileobj=self._file)
+        return cast(IO[bytes], file if self._longest is None else _Bounded(file, self._longest))
 
 
 # Yields the records of a file; called twice for an import.
@@ -98,7 +99,7 @@ Reader = Callable[[Source], Iterator[Item]]
 
 
 class _Bounded(io.BufferedIOBase):
-    """Passes on what it reads, until that is too much."""
+    """A decompressed file that fails when it has more than `longest` bytes."""
 
     def __init__(self, file: gzip.GzipFile, longest: int) -> None:
         self._file = file
@@ -115,12 +116,12 @@ class _Bounded(io.BufferedIOBase):
 
     def _counted(self, read: bytes) -> bytes:
         if self._file.tell() > self._longest:
-            raise OSError(f"it has more than {self._longest:,} bytes, unpacked")
+            raise OSError(f"it has more than {self._longest:,} bytes when it is decompressed")
         return read
 
 
 class _Unclosed(io.BufferedReader):
-    """Leaves the file open when the text read from it is thrown away."""
+    """Leaves the file open when the text that wraps it is closed."""
 
     def __init__(self, file: IO[bytes]) -> None:
         super().__init__(cast(io.RawIOBase, file))
@@ -156,10 +157,10 @@ def _copied(stream: IO[bytes]) -> Iterator[Source]:
 
 
 class JsonScanner:
-    """Walks through JSON text, decoding one value at a time, in memory that the largest value bounds.
+    """Reads JSON text one value at a time, so that the largest value bounds the memory.
 
-    Unlike event parsers it keeps what Python's decoder keeps: integers of any size and lone
-    surrogates, so that a record that can't be stored is refused instead of being changed in silence.
+    Unlike event parsers it decodes integers of any size and lone surrogates as Python does, so that a record that
+    can't be stored is refused instead of being changed without notice.
     """
 
     def __init__(self, text: IO[str], longest_value: int = MAX_VALUE_CHARACTERS) -> None:
@@ -169,13 +170,13 @@ class JsonScanner:
         self._at = 0
         self._passed = 0
         self._ended = False
-        self.took = ""
+        self._taken = ""
 
     def _more(self) -> bool:
         self._passed += self._at
         held = len(self._buffer) - self._at
         try:
-            # As much again, so that a long value is not tried too often, but no more than a value may have.
+            # As much again, so that decoding a long value is not tried too often, but no more than a value may have.
             read = self._text.read(max(CHUNK_CHARACTERS, min(held, self._longest_value + 1 - held)))
         except UNREADABLE as error:
             raise self.error(f"can't be read: {error}") from None
@@ -185,7 +186,7 @@ class JsonScanner:
         return bool(read)
 
     def error(self, problem: str) -> SourceError:
-        """Return an error that says where in the text the scanner stands."""
+        """Return an error that names the position in the text."""
         return SourceError(f"after {self._passed + self._at:,} characters: {problem}")
 
     def peek(self) -> str:
@@ -199,15 +200,15 @@ class JsonScanner:
                 return ""
 
     def take(self, expected: str) -> None:
-        """Pass over one of the expected characters."""
+        """Read one of the expected characters."""
         found = self.peek()
         if not found or found not in expected:
             raise self.error(f"expected {' or '.join(expected)}, found {found or 'the end'}")
         self._at += 1
-        self.took = found
+        self._taken = found
 
     def value(self) -> Any:
-        """Decode the value that comes next."""
+        """Decode the next value."""
         self.peek()
         while True:
             problem = "the file ends within a value"
@@ -218,7 +219,7 @@ class JsonScanner:
             except RecursionError:
                 raise self.error("nested too deeply") from None
             else:
-                # A number that touches the end of the buffer may go on behind it.
+                # A number at the end of the buffer may continue after it.
                 if end < len(self._buffer) or self._ended:
                     self._at = end
                     return value
@@ -230,7 +231,7 @@ class JsonScanner:
                 raise self.error(f"not valid JSON: {problem}")
 
     def elements(self) -> Iterator[Any]:
-        """Decode the elements of the array that comes next, one by one."""
+        """Decode the elements of the next array, one by one."""
         self.take("[")
         if self.peek() == "]":
             self.take("]")
@@ -238,5 +239,26 @@ class JsonScanner:
         while True:
             yield self.value()
             self.take(",]")
-            if self.took == "]":
+            if self._taken == "]":
                 return
+
+    def members(self) -> Iterator[str]:
+        """Yield the names of the next object; the caller reads each value before the next name."""
+        self.take("{")
+        if self.peek() == "}":
+            self.take("}")
+            return
+        while True:
+            name = self.value()
+            if not isinstance(name, str):
+                raise self.error("expected a name")
+            self.take(":")
+            yield name
+            self.take(",}")
+            if self._taken == "}":
+                return
+
+    def end(self, read: str) -> None:
+        """Raise SourceError when there is more text; `read` names what was read."""
+        if self.peek():
+            raise self.error(f"more text after {read}")

@@ -1,4 +1,4 @@
-"""Users whose ids differ between a source and the directory: a CSV file says who is who."""
+"""Users whose ids differ between a source and the directory: a CSV file maps the ids."""
 
 import csv
 from collections.abc import Iterator, Mapping
@@ -16,17 +16,17 @@ MAX_LINES = 1_000_000
 
 
 async def read_user_map(database: Database, path: Path) -> dict[str, str]:
-    """Return who stands for each id of a source: the file has two columns, its id and the id or email here.
+    """Return the id of a user here for each id in a source, from a file with an id there and an id or email here.
 
-    Raises InvalidInputError, which names each line that is wrong or names nobody.
+    Raises InvalidInputError, which names each line that is wrong or has no user here.
     """
     mapped: dict[str, str] = {}
     errors = []
     for number, row in _rows(path):
         if len(row) != len(HEADER) or not all(row):
-            errors.append(_error(number, "must have two columns: an id there, and an id or email here"))
+            errors.append(_error(number, "must have two columns: an id in the source, and an id or email here"))
         elif row[0] in mapped:
-            errors.append(_error(number, f"{row[0]!r} stands in an earlier line too"))
+            errors.append(_error(number, f"{row[0]!r} is in an earlier line too"))
         else:
             try:
                 mapped[row[0]] = (await find_user(database, row[1])).id
@@ -53,8 +53,8 @@ def _error(number: int, msg: str) -> dict[str, Any]:
 
 
 def with_users_mapped(items: Iterator[Item], mapped: Mapping[str, str]) -> Iterator[Item]:
-    """Yield the items with the ids of users replaced; a user who is mapped is left out, since they are here."""
-    # What is worth knowing of a whole source is told by one of its items, which can be such a user.
+    """Yield the items with the ids of users replaced, without the users who are mapped, since they exist already."""
+    # One of the items has the notes on the whole source, and it can be such a user.
     notes: tuple[str, ...] = ()
     for item in items:
         if item.kind == "user" and isinstance(item.value, dict) and item.value.get("id") in mapped:
@@ -66,25 +66,25 @@ def with_users_mapped(items: Iterator[Item], mapped: Mapping[str, str]) -> Itera
 
 
 def _replaced(kind: str, value: Mapping[str, Any], mapped: Mapping[str, str]) -> dict[str, Any]:
-    def known(user_id: Any) -> Any:
+    def here(user_id: Any) -> Any:
         return mapped.get(user_id, user_id) if isinstance(user_id, str) else user_id
 
     replaced = dict(value)
     for field in ("user_id", "by"):
         if field in replaced:
-            replaced[field] = known(replaced[field])
+            replaced[field] = here(replaced[field])
     if kind == "group" and isinstance(replaced.get("member_ids"), list):
-        replaced["member_ids"] = [known(member) for member in replaced["member_ids"]]
+        replaced["member_ids"] = [here(member) for member in replaced["member_ids"]]
     if kind == "model" and isinstance(replaced.get("access_grants"), list):
-        replaced["access_grants"] = [_grant(grant, known) for grant in replaced["access_grants"]]
+        replaced["access_grants"] = [_grant(grant, here) for grant in replaced["access_grants"]]
     return replaced
 
 
-def _grant(grant: Any, known: Any) -> Any:
+def _grant(grant: Any, here: Any) -> Any:
     if not isinstance(grant, dict) or grant.get("principal_type") != PrincipalType.USER:
         return grant
-    principal_id = known(grant.get("principal_id"))
+    principal_id = here(grant.get("principal_id"))
     if principal_id == grant.get("principal_id"):
         return grant
-    # Its id follows from whom it is given to.
+    # The id of a grant is derived from its principal.
     return {**{name: part for name, part in grant.items() if name != "id"}, "principal_id": principal_id}

@@ -1,25 +1,25 @@
 """Reader of the format `modeldeck`: a bundle as one JSON object, or as JSON lines with `"kind"`."""
 
 from collections.abc import Iterator
-from typing import IO, Any
+from typing import IO
 
 from service.importing.source import DECODER, UNREADABLE, Item, JsonScanner, Source, SourceError
 
 PARTS = {"users": "user", "groups": "group", "models": "model"}
 UNKNOWN = "unknown"
-# A first line longer than any record that can be stored is a whole bundle, not to be decoded at once.
+# A first line that is longer than any record is a whole bundle, too large to be decoded at once.
 MAX_LINE_OF_RECORD = 1 << 22
 
 
 def read_bundle(source: Source) -> Iterator[Item]:
     """Yield every record of a bundle in the order of the file, with its position (`models[3]` or `line 4`).
 
-    A line or an element that is no record comes as an Item with a problem. Raises SourceError when
-    the rest of the file can't be made out.
+    A line or an element that is no record becomes an Item with a problem. Raises SourceError when the rest of the
+    file can't be read.
     """
     with source.text() as text:
         first = _first_line(text)
-    if first is None or _is_line_of_a_bundle(first):
+    if first is None or _is_record(first):
         with source.text() as text:
             yield from _lines(text, source.longest_value)
     else:
@@ -37,7 +37,7 @@ def _first_line(text: IO[str]) -> str | None:
     return None
 
 
-def _is_line_of_a_bundle(line: str) -> bool:
+def _is_record(line: str) -> bool:
     try:
         value = DECODER.decode(line)
     except (ValueError, RecursionError):
@@ -79,24 +79,10 @@ def _line_item(line: str, position: str) -> Item:
 def _parts(scanner: JsonScanner) -> Iterator[Item]:
     if scanner.peek() != "{":
         raise scanner.error(f"a bundle is a JSON object with {', '.join(PARTS)}, or JSON lines with a kind")
-    scanner.take("{")
-    if scanner.peek() == "}":
-        scanner.take("}")
-    else:
-        yield from _members(scanner)
-    if scanner.peek():
-        raise scanner.error("more text after the bundle")
-
-
-def _members(scanner: JsonScanner) -> Iterator[Item]:
-    seen: set[Any] = set()
-    while True:
-        part = scanner.value()
-        scanner.take(":")
-        if not isinstance(part, str):
-            raise scanner.error("expected the name of a part")
+    seen: set[str] = set()
+    for part in scanner.members():
         if part in seen:
-            raise scanner.error(f"the part {part[:100]} stands twice")
+            raise scanner.error(f"the part {part[:100]} is given twice")
         seen.add(part)
         if part in PARTS and scanner.peek() == "[":
             for number, value in enumerate(scanner.elements()):
@@ -105,6 +91,4 @@ def _members(scanner: JsonScanner) -> Iterator[Item]:
             scanner.value()
             problem = "must be a list" if part in PARTS else f"unknown part; the known ones are {', '.join(PARTS)}"
             yield Item(UNKNOWN, part[:100], problem=problem)
-        scanner.take(",}")
-        if scanner.took == "}":
-            return
+    scanner.end("the bundle")

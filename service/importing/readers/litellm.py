@@ -8,9 +8,8 @@ from hashlib import blake2b
 from typing import Any
 
 from documents.freeform import free_form_problem
-from service.importing.readers.litellm_meta import PRICE, shaped_meta
+from service.importing.readers.redact import safe_name, without_secrets
 from service.importing.readers.yaml_file import Entry, YamlFile
-from service.importing.redact import shown, without_secrets
 from service.importing.source import Item, Source, SourceError
 
 MODELS = "model_list"
@@ -19,20 +18,24 @@ ACCESS_GROUPS = "access_groups"
 ANY = "*"
 MAX_SLUG_LENGTH = 200
 _EXPONENT = re.compile(r"[0-9]+(?:\.[0-9]*)?[eE][+-]?[0-9]{1,3}")
-_NOT_OF_A_SLUG = re.compile(r"[^\w.]+")
+_NOT_IN_SLUG = re.compile(r"[^\w.]+")
+_CAPABILITY = "supports_"
+_LIMIT = "max_"
+_PRICE = re.compile(r"(?:^|_)(?:cost|pricing|multiplier)(?:_|$)")
+_META_NAMES = {"litellm_provider": "provider"}
 
 
 def read_litellm(source: Source) -> Iterator[Item]:
     """Yield the models of a proxy configuration, each with its position (`model_list[3] (line 40)`).
 
-    An entry that is no model comes as an Item with a problem. Raises SourceError when the file can't be
-    made out. Neither ever holds a secret of the file, nor does a note.
+    An entry that is no model becomes an Item with a problem. Raises SourceError when the file can't be read. No
+    message, problem or note contains a secret of the file.
     """
     file = YamlFile(source)
     if MODELS not in file.sections:
         raise SourceError(f"there is no {MODELS} at the top of the file")
-    # There is no record of the file as a whole, so the first model tells what was left out of it.
-    notes = tuple(f"{shown(name)}: left out; only {MODELS} is read" for name in file.sections if name != MODELS)
+    # There is no record of the file as a whole, so the first model gets the notes on it.
+    notes = tuple(f"{safe_name(name)}: left out; only {MODELS} is read" for name in file.sections if name != MODELS)
     first_at: dict[bytes, str] = {}
     for number, entry in enumerate(file.entries(MODELS)):
         position = f"{MODELS}[{number}] (line {entry.line})"
@@ -46,27 +49,26 @@ def _item(position: str, entry: Entry, first_at: dict[bytes, str]) -> Item:
         return Item("model", position, problem=entry.problem)
     if not isinstance(entry.value, dict):
         return Item("model", position, problem="must be a mapping")
-    said, left_out = without_secrets(entry.value)
-    notes = tuple(f"{path}: left out, since it is or may be a secret" for path in left_out)
-    if problem := free_form_problem(said) or _problem(said):
-        return Item("model", position, {"id": said.get(NAME)}, problem, notes)
-    canonical = json.dumps(said, sort_keys=True).encode()
-    model = _model(said, canonical)
+    kept, notes = without_secrets(entry.value)
+    if problem := free_form_problem(kept) or _problem(kept):
+        return Item("model", position, {"id": kept.get(NAME)}, problem, notes)
+    canonical = json.dumps(kept, sort_keys=True).encode()
+    model = _model(kept, canonical)
     first = first_at.setdefault(blake2b(canonical, digest_size=16).digest(), position)
     if first != position:
-        problem = f"the same, apart from secrets, as {first}, which counts"
+        problem = f"equals {first} apart from secrets; only that one is imported"
         return Item("model", position, {"id": model["id"]}, problem, notes)
-    unknown = [name for name in said if name not in (NAME, PARAMS, INFO)]
-    return Item("model", position, model, notes=(*notes, *(f"{shown(name)}: left out; not known" for name in unknown)))
+    unknown = [f"{safe_name(name)}: left out; unknown" for name in kept if name not in (NAME, PARAMS, INFO)]
+    return Item("model", position, model, notes=(*notes, *unknown))
 
 
-def _problem(said: dict[str, Any]) -> str | None:
-    params, info = said.get(PARAMS), _info(said)
-    if not isinstance(said.get(NAME), str):
+def _problem(entry: dict[str, Any]) -> str | None:
+    params, info = entry.get(PARAMS), _info(entry)
+    if not isinstance(entry.get(NAME), str):
         return f"{NAME}: must be text"
     if not isinstance(params, dict) or not isinstance(params.get("model"), str):
         return f"{PARAMS}: must be a mapping with a model"
-    if ANY in said[NAME] or ANY in params["model"]:
+    if ANY in entry[NAME] or ANY in params["model"]:
         return "is a route to any number of models, not one model"
     return _info_problem(info) if isinstance(info, dict) else f"{INFO}: must be a mapping"
 
@@ -80,8 +82,8 @@ def _info_problem(info: dict[str, Any]) -> str | None:
     return None
 
 
-def _info(said: dict[str, Any]) -> Any:
-    info = said.get(INFO)
+def _info(entry: dict[str, Any]) -> Any:
+    info = entry.get(INFO)
     return {} if info is None else info
 
 
@@ -90,15 +92,15 @@ def _access_groups(info: dict[str, Any]) -> Any:
     return [] if groups is None else groups
 
 
-def _model(said: dict[str, Any], canonical: bytes) -> dict[str, Any]:
-    params, info = said[PARAMS], _info(said)
+def _model(entry: dict[str, Any], canonical: bytes) -> dict[str, Any]:
+    params, info = entry[PARAMS], _info(entry)
     given = info.get("id")
     return {
-        "id": _derived_id(said[NAME], canonical) if given in (None, "") else str(given),
+        "id": _derived_id(entry[NAME], canonical) if given in (None, "") else str(given),
         "base_model_id": params["model"],
-        "name": said[NAME],
+        "name": entry[NAME],
         "params": {name: value for name, value in params.items() if name != "model"},
-        "meta": shaped_meta(
+        "meta": meta_of(
             {name: _priced(name, value) for name, value in info.items() if name not in ("id", ACCESS_GROUPS)}
         ),
         "access_grants": [
@@ -109,10 +111,33 @@ def _model(said: dict[str, Any], canonical: bytes) -> dict[str, Any]:
 
 
 def _priced(name: str, value: Any) -> Any:
-    # YAML takes 3e-06, without a point, for text.
-    return float(value) if PRICE.search(name) and isinstance(value, str) and _EXPONENT.fullmatch(value) else value
+    # YAML reads 3e-06, which has no point, as text.
+    return float(value) if _PRICE.search(name) and isinstance(value, str) and _EXPONENT.fullmatch(value) else value
 
 
 def _derived_id(name: str, canonical: bytes) -> str:
-    slug = _NOT_OF_A_SLUG.sub("-", name.casefold()).strip("-.")[:MAX_SLUG_LENGTH]
+    slug = _NOT_IN_SLUG.sub("-", name.casefold()).strip("-.")[:MAX_SLUG_LENGTH]
     return f"{slug or 'model'}-{blake2b(canonical, digest_size=6).hexdigest()}"
+
+
+def meta_of(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return LiteLLM's fields about a model as `meta`, with capabilities, limits and prices each in a group."""
+    meta: dict[str, Any] = {}
+    for name, value in fields.items():
+        group, inner = _meta_place(name, value)
+        if group is None or group in fields:
+            # A field that has the name of a group keeps its place, so that nothing is lost.
+            meta[inner if group is None and inner not in fields else name] = value
+        else:
+            meta.setdefault(group, {})[inner] = value
+    return meta
+
+
+def _meta_place(name: str, value: Any) -> tuple[str | None, str]:
+    if name.startswith(_CAPABILITY) and isinstance(value, bool):
+        return "capabilities", name.removeprefix(_CAPABILITY)
+    if _PRICE.search(name):
+        return "prices", name
+    if name.startswith(_LIMIT):
+        return "limits", name
+    return None, _META_NAMES.get(name, name)

@@ -1,4 +1,4 @@
-"""A modelfile, from which models were made before they were records: its base, parameters and system prompt."""
+"""Parsing an Ollama modelfile, as early Open WebUI kept its models: base, parameters and system prompt."""
 
 import math
 import re
@@ -13,22 +13,22 @@ _DECIMAL = re.compile(r"[+-]?(?:[0-9]{1,18}(?:\.[0-9]{0,18})?|\.[0-9]{1,18})(?:[
 _FLAGS = {"true": True, "false": False}
 
 BASE, PARAMETER, SYSTEM, MESSAGE = "FROM", "PARAMETER", "SYSTEM", "MESSAGE"
-# What has a meaning in a modelfile and no place in a record.
-WITHOUT_PLACE = ("ADAPTER", "LICENSE", MESSAGE, "TEMPLATE")
-# The one parameter that is a list, given one by one.
+# Instructions for which a record has no field.
+UNSUPPORTED = ("ADAPTER", "LICENSE", MESSAGE, "TEMPLATE")
+# The only parameter that is a list; each instruction adds one element.
 STOP = "stop"
 
 
 @dataclass(slots=True)
 class Modelfile:
-    """What a modelfile says; `left` are the instructions that have no place in a record."""
+    """The content of a modelfile; `left_out` names the instructions for which a record has no field."""
 
     base: str | None = None
     params: dict[str, Any] = field(default_factory=dict)
-    left: dict[str, None] = field(default_factory=dict)
+    left_out: dict[str, None] = field(default_factory=dict)
 
-    def take(self, word: str, name: str | None, value: str) -> None:
-        """Take one instruction; anything unknown is passed over."""
+    def add(self, word: str, name: str | None, value: str) -> None:
+        """Add one instruction; unknown ones are ignored."""
         if word == BASE:
             self.base = self.base or value or None
         elif word == SYSTEM:
@@ -37,12 +37,12 @@ class Modelfile:
             self.params.setdefault(STOP, []).append(value)
         elif word == PARAMETER and name is not None:
             self.params[name] = _typed(value)
-        elif word in WITHOUT_PLACE:
-            self.left[word] = None
+        elif word in UNSUPPORTED:
+            self.left_out[word] = None
 
 
 def parse_modelfile(content: str) -> Modelfile:
-    """Read a modelfile, whatever is in it."""
+    """Parse a modelfile; never raises because of its content."""
     found = Modelfile()
     at = 0
     while at < len(content):
@@ -53,7 +53,7 @@ def parse_modelfile(content: str) -> Modelfile:
         word = start[1].upper()
         name = _NAME.match(content, start.end()) if word in (PARAMETER, MESSAGE) else None
         value, at = _value(content, (name or start).end())
-        found.take(word, name[1] if name else None, value)
+        found.add(word, name[1] if name else None, value)
     return found
 
 
@@ -63,11 +63,11 @@ def _next_line(content: str, at: int) -> int:
 
 
 def _value(content: str, at: int) -> tuple[str, int]:
-    """Return the value that begins here, without its quotes, and where the next line begins."""
+    """Return the value that begins at `at`, without its quotes, and where the next line begins."""
     if content.startswith(_QUOTES, at):
         at += len(_QUOTES)
         end = content.find(_QUOTES, at)
-        # Quotes that are never closed hold all the rest.
+        # Quotes that are never closed contain the rest of the file.
         return (content[at:], len(content)) if end < 0 else (content[at:end], _next_line(content, end))
     end = _next_line(content, at)
     value = content[at:end].strip()

@@ -1,4 +1,4 @@
-"""Reader of a whole Open WebUI instance: people, groups, models, API keys and history, from its database."""
+"""Reader of the database of an Open WebUI instance: users, groups, models, API keys and history."""
 
 from collections.abc import Iterable, Iterator
 from hashlib import blake2b
@@ -10,14 +10,14 @@ from pydantic import SecretStr
 
 from documents.user import Role
 from service.errors import ConfigurationError
-from service.importing.readers.openwebui_models import RESOURCE, SHARED, Told, left_out, model_item, shown
+from service.importing.readers.openwebui_models import RESOURCE, SHARED, Notes, excerpt, left_out, model_item
 from service.importing.readers.postgres_tables import PostgresTables
 from service.importing.readers.sqlite_tables import SqliteTables
 from service.importing.readers.tables import Row, Table, Tables, batches, look_up, read
 from service.importing.source import DECODER, MAX_VALUE_CHARACTERS, Item, SourceError
 
 PENDING = "pending"
-KEY_NAME = "Open WebUI"
+API_KEY_NAME = "Open WebUI"
 REVISION_ID_BYTES = 16
 REVISED = ("name", "base_model_id", "params", "meta", "is_active")
 
@@ -27,40 +27,40 @@ MEMBERS = Table("group_member", ("group_id", "user_id"), looked_up_by="group_id"
 MODELS = Table("model", tuple(name for name in SHARED if name != "is_active"), ("is_active", "access_control"))
 _GRANT = ("id", "resource_type", "resource_id", "principal_type", "principal_id", "permission")
 GRANTS = Table("access_grant", _GRANT, looked_up_by="resource_id")
-KEYS = Table("api_key", ("id", "user_id", "key"), ("expires_at", "created_at"))
+API_KEYS = Table("api_key", ("id", "user_id", "key"), ("expires_at", "created_at"))
 HISTORY = Table(
     "model_history", ("id", "model_id", "snapshot", "created_at"), ("parent_id", "user_id", "commit_message")
 )
-ALL = (USERS, GROUPS, MEMBERS, MODELS, GRANTS, KEYS, HISTORY)
+ALL = (USERS, GROUPS, MEMBERS, MODELS, GRANTS, API_KEYS, HISTORY)
 
 
 class Instance:
-    """A whole instance as it was at one moment: called, it yields all of it, as often as need be."""
+    """A whole instance as it was at one moment; each call yields all of it."""
 
     def __init__(self, tables: Tables) -> None:
         self._tables = tables
 
     def __call__(self) -> Iterator[Item]:
-        """Yield everything, people first; raises SourceError when the rest can't be read.
+        """Yield everything, users and groups first; raises SourceError when the rest can't be read.
 
-        Besides users, groups and models there are, each with the bundle's kind of times:
+        Besides users, groups and models there are the following, with times as in a bundle:
 
-        - `key`: `user_id`, `key` (the key itself, in a SecretStr), `name`, `expires_at`, `created_at`.
-        - `revision`: `id` (32 hexadecimal digits that follow from the id there), `model_id`, `at`, `by`, `message`, and
-          `said`: what the model said after that change, of `name`, `base_model_id`, `params`, `meta` and `is_active`
-          those that were kept, or None. A model's revisions come one after the other, the oldest first; the model
-          need not exist any more. Nothing in them has been checked, images neither.
+        - `api_key`: `user_id`, `key` (the secret, as a SecretStr), `name`, `expires_at`, `created_at`.
+        - `revision`: `id` (32 hexadecimal digits, derived from the id there), `model_id`, `at`, `by`, `message`, and
+          `content`: the `name`, `base_model_id`, `params`, `meta` and `is_active` after that change, as far as they
+          were kept, or None. The revisions of a model follow each other, the oldest first; the model need not exist
+          any more. Nothing in them has been checked, not even images.
 
-        An instance that is older than a kind has none of it. Passwords and all else stay behind.
+        An instance that is older than a kind has none of it. Passwords and everything else are not read.
         """
-        yield from _told_columns(self._tables, USERS, _users(self._tables))
-        yield from _told_columns(self._tables, GROUPS, _groups(self._tables))
-        yield from _told_columns(self._tables, MODELS, _models(self._tables))
-        yield from _told_columns(self._tables, KEYS, _keys(self._tables))
-        yield from _told_columns(self._tables, HISTORY, _revisions(self._tables))
+        yield from _noting_columns(self._tables, USERS, _users(self._tables))
+        yield from _noting_columns(self._tables, GROUPS, _groups(self._tables))
+        yield from _noting_columns(self._tables, MODELS, _models(self._tables))
+        yield from _noting_columns(self._tables, API_KEYS, _api_keys(self._tables))
+        yield from _noting_columns(self._tables, HISTORY, _revisions(self._tables))
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Close the database."""
         self._tables.close()
 
     def __enter__(self) -> Self:
@@ -71,9 +71,9 @@ class Instance:
 
 
 def read_openwebui_db(where: str) -> Instance:
-    """Take hold of a database: the path of a SQLite file, or the URL of one or of PostgreSQL.
+    """Open a database: the path of a SQLite file, or a URL of SQLite or PostgreSQL.
 
-    It may be in use; nothing is written to it or next to it. Raises SourceError for what is no such database, and
+    It may be in use; nothing is written to it or next to it. Raises SourceError when it is no such database, and
     ConfigurationError without the extra that PostgreSQL needs.
     """
     scheme, separator, rest = where.partition("://")
@@ -87,7 +87,7 @@ def read_openwebui_db(where: str) -> Instance:
         raise ConfigurationError("A database is the path of a SQLite file, or a URL that begins with postgresql://")
     try:
         if not tables.present(MODELS):
-            raise SourceError(f"{tables.shown}: has no table {MODELS.name}, so it is not the database of Open WebUI")
+            raise SourceError(f"{tables.name}: has no table {MODELS.name}, so it is not the database of Open WebUI")
     except SourceError:
         tables.close()
         raise
@@ -95,15 +95,15 @@ def read_openwebui_db(where: str) -> Instance:
 
 
 class _MalformedError(Exception):
-    """What a row says can't be made out; the message says where in it."""
+    """A row has a value that can't be read; the message names the column."""
 
 
-def _told_columns(tables: Tables, table: Table, items: Iterator[Item]) -> Iterator[Item]:
-    """Yield the items of a table, the first with a note of the columns that stay behind."""
-    behind = sorted(tables.present(table) - {*table.required, *table.optional})
+def _noting_columns(tables: Tables, table: Table, items: Iterator[Item]) -> Iterator[Item]:
+    """Yield the items of a table, the first with a note on the columns that are left out."""
+    unread = sorted(tables.present(table) - {*table.required, *table.optional})
     for number, item in enumerate(items):
-        if number == 0 and behind:
-            note = f"the table {table.name}: columns left behind: {', '.join(name[:100] for name in behind)}"
+        if number == 0 and unread:
+            note = f"the table {table.name}: columns left out: {', '.join(name[:100] for name in unread)}"
             yield Item(item.kind, item.position, item.value, item.problem, (note, *item.notes))
         else:
             yield item
@@ -111,20 +111,20 @@ def _told_columns(tables: Tables, table: Table, items: Iterator[Item]) -> Iterat
 
 def _users(tables: Tables) -> Iterator[Item]:
     for row in read(tables, USERS, "id"):
-        # Said of everybody: who waited when they came over may have been let in since.
+        # Always given: a user who waited for approval at an earlier import may have been approved since.
         value = {**{name: row[name] for name in USERS.required}, "is_active": True}
         if row.get("username"):
             value["username"] = row["username"]
         notes: tuple[str, ...] = ()
         if row["role"] == PENDING:
             value |= {"role": Role.USER.value, "is_active": False}
-            notes = ("was waiting for approval; taken over as a user who is not active",)
+            notes = ("was waiting for approval; imported as a user who is not active",)
         yield Item("user", _position(USERS, row), value, notes=notes)
 
 
 def _groups(tables: Tables) -> Iterator[Item]:
     for batch in batches(read(tables, GROUPS, "id")):
-        members = _gathered(look_up(tables, MEMBERS, _ids(batch)), "group_id")
+        members = _grouped(look_up(tables, MEMBERS, _ids(batch)), "group_id")
         for row in batch:
             value = {"id": row["id"], "name": row["name"], "parent_id": row.get("parent_group_id") or None}
             try:
@@ -139,9 +139,9 @@ def _groups(tables: Tables) -> Iterator[Item]:
 
 
 def _models(tables: Tables) -> Iterator[Item]:
-    told = Told()
+    notes = Notes()
     for batch in batches(read(tables, MODELS, "id")):
-        grants = _gathered(look_up(tables, GRANTS, _ids(batch)), "resource_id")
+        grants = _grouped(look_up(tables, GRANTS, _ids(batch)), "resource_id")
         for row in batch:
             record = {name: row[name] for name in SHARED if name in row}
             try:
@@ -156,50 +156,50 @@ def _models(tables: Tables) -> Iterator[Item]:
                 continue
             if record.get("is_active") in (0, 1):
                 record["is_active"] = bool(record["is_active"])
-            yield model_item(record, _position(MODELS, row), told)
+            yield model_item(record, _position(MODELS, row), notes)
 
 
-def _keys(tables: Tables) -> Iterator[Item]:
-    # A key that is still in the old place, once there is a new one, may have been withdrawn.
-    if tables.present(KEYS):
-        rows, where = read(tables, KEYS, "id"), KEYS.name
+def _api_keys(tables: Tables) -> Iterator[Item]:
+    # An API key that is still in the old column may have been revoked since the new table exists.
+    if tables.present(API_KEYS):
+        rows, where = read(tables, API_KEYS, "id"), API_KEYS.name
     elif "api_key" in tables.present(USERS):
         users = read(tables, USERS, "id")
         rows, where = ({"user_id": row["id"], "key": row["api_key"]} for row in users if row["api_key"]), "user.api_key"
     else:
         return
     for number, row in enumerate(rows):
-        # Numbered, since an id might tell the key.
+        # Numbered, since an id might contain the API key.
         position = f"{where}[{number}]"
         if isinstance(row["key"], str):
-            times = {name: row.get(name) for name in KEYS.optional}
-            value = {"user_id": row["user_id"], "key": SecretStr(row["key"]), "name": KEY_NAME, **times}
-            yield Item("key", position, value)
+            times = {name: row.get(name) for name in API_KEYS.optional}
+            value = {"user_id": row["user_id"], "key": SecretStr(row["key"]), "name": API_KEY_NAME, **times}
+            yield Item("api_key", position, value)
         else:
-            yield Item("key", position, {"user_id": row["user_id"]}, "column key: must be text")
+            yield Item("api_key", position, {"user_id": row["user_id"]}, "column key: must be text")
 
 
 def _revisions(tables: Tables) -> Iterator[Item]:
-    told = Told()
+    notes = Notes()
     rows = read(tables, HISTORY, "model_id", "created_at", "id")
     for _, made_at_once in groupby(rows, key=lambda row: (row["model_id"], row["created_at"])):
         for row in _parents_first(list(made_at_once)):
             try:
-                yield _revision(row, told)
+                yield _revision(row, notes)
             except _MalformedError as error:
                 yield _malformed("revision", HISTORY, row, error)
 
 
-def _revision(row: Row, told: Told) -> Item:
+def _revision(row: Row, notes: Notes) -> Item:
     if not isinstance(row["id"], str):
         raise _MalformedError("column id: must be text")
     snapshot = _decoded(row, "snapshot")
-    said = None
+    content = None
     left: Iterable[str] = ()
     if isinstance(snapshot, dict):
-        said = {name: snapshot[name] for name in REVISED if name in snapshot}
-        said |= {name: {} for name in ("params", "meta") if name in said and said[name] is None}
-        left = told.first(left_out(name) for name in snapshot if name not in REVISED)
+        content = {name: snapshot[name] for name in REVISED if name in snapshot}
+        content |= {name: {} for name in ("params", "meta") if name in content and content[name] is None}
+        left = notes.new(left_out(name) for name in snapshot if name not in REVISED)
     elif snapshot is not None:
         raise _MalformedError("column snapshot: must be a JSON object")
     value = {
@@ -207,14 +207,14 @@ def _revision(row: Row, told: Told) -> Item:
         "model_id": row["model_id"],
         "at": row["created_at"],
         "by": row.get("user_id"),
-        "said": said,
+        "content": content,
         "message": row.get("commit_message"),
     }
     return Item("revision", _position(HISTORY, row), value, notes=tuple(left))
 
 
 def _parents_first(rows: list[Row]) -> Iterator[Row]:
-    """Yield changes that were made within one second, each after the one that it was made to."""
+    """Yield changes that were made within one second, each after its parent."""
     ids = {row["id"] for row in rows}
     waiting: dict[Any, list[Row]] = {}
     for row in rows:
@@ -225,13 +225,13 @@ def _parents_first(rows: list[Row]) -> Iterator[Row]:
         row = ready.pop()
         yield row
         ready.extend(reversed(waiting.pop(row["id"], [])))
-    # A circle has no first one.
+    # Changes that are each other's parents have no first one.
     for rest in waiting.values():
         yield from rest
 
 
 def _decoded(row: Row, column: str) -> Any:
-    """Return what a column holds as JSON; nothing, when it holds nothing."""
+    """Return the decoded JSON of a column, or None when it is null."""
     text = row[column]
     if text is None:
         return None
@@ -252,15 +252,15 @@ def _malformed(kind: str, table: Table, row: Row, error: _MalformedError) -> Ite
 
 
 def _position(table: Table, row: Row) -> str:
-    return f"row {shown(row['id'])} of {table.name}"
+    return f"row {excerpt(row['id'])} of {table.name}"
 
 
 def _ids(rows: list[Row]) -> list[Any]:
     return [row["id"] for row in rows]
 
 
-def _gathered(rows: Iterator[Row], column: str) -> dict[Any, list[Row]]:
-    gathered: dict[Any, list[Row]] = {}
+def _grouped(rows: Iterator[Row], column: str) -> dict[Any, list[Row]]:
+    grouped: dict[Any, list[Row]] = {}
     for row in rows:
-        gathered.setdefault(row[column], []).append(row)
-    return gathered
+        grouped.setdefault(row[column], []).append(row)
+    return grouped

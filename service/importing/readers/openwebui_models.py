@@ -1,4 +1,4 @@
-"""A model as Open WebUI has it, of any era, made a model of a bundle."""
+"""Converting a model of any version of Open WebUI to a model of a bundle."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -10,50 +10,50 @@ from documents.text import PrincipalId
 from service.errors import invalid_input
 from service.importing.source import Item
 
-# What both systems say of a model, under the same names.
+# Fields that have the same name in both systems.
 SHARED = ("id", "user_id", "base_model_id", "name", "params", "meta", "is_active", "created_at", "updated_at")
 ACCESS = ("access_grants", "access_control")
 RESOURCE = "model"
-PRIVATE = "says nothing of access, so only the owner has it"
+PRIVATE = "has no access settings, so only its owner can read it"
 
-MAX_TOLD = 1000
-MAX_NOTES = 10
-SHOWN_LENGTH = 100
+MAX_DISTINCT_NOTES = 1000
+MAX_GRANT_NOTES = 10
+MAX_QUOTED = 100
 
 _PRINCIPAL_ID = TypeAdapter[str](PrincipalId)
 
 Grant = dict[str, Any]
 
 
-class Told:
-    """Remembers, within bounds, what has been told, so that a source of many records tells it once."""
+class Notes:
+    """Remembers, within bounds, the notes of a source, so that the same note is not repeated for each record."""
 
     def __init__(self) -> None:
-        self._told: set[str] = set()
+        self._notes: set[str] = set()
 
-    def first(self, notes: Iterable[str]) -> tuple[str, ...]:
-        """Return those of the notes that have not been told before."""
-        news = [note for note in dict.fromkeys(notes) if note not in self._told]
-        news = news[: MAX_TOLD - len(self._told)]
-        self._told.update(news)
-        return tuple(news)
+    def new(self, notes: Iterable[str]) -> tuple[str, ...]:
+        """Return those of the notes that have not been given before."""
+        new = [note for note in dict.fromkeys(notes) if note not in self._notes]
+        new = new[: MAX_DISTINCT_NOTES - len(self._notes)]
+        self._notes.update(new)
+        return tuple(new)
 
 
-def shown(text: object) -> str:
-    """Write what a file holds into a note."""
-    return repr(text[:SHOWN_LENGTH]) if isinstance(text, str) else type(text).__name__
+def excerpt(text: object) -> str:
+    """Return a value of a file in a form and length for a message."""
+    return repr(text[:MAX_QUOTED]) if isinstance(text, str) else type(text).__name__
 
 
 def left_out(name: str) -> str:
-    """Say that a part of a record stays behind."""
-    return f"{name[:SHOWN_LENGTH] if name.isidentifier() else shown(name)}: left out"
+    """Return the note that a field of a record is left out."""
+    return f"{name[:MAX_QUOTED] if name.isidentifier() else excerpt(name)}: left out"
 
 
-def model_item(record: dict[str, Any], position: str, told: Told) -> Item:
-    """Return the model that a record describes; whether it can be taken over is for the engine to check.
+def model_item(record: dict[str, Any], position: str, notes: Notes) -> Item:
+    """Return the model that a record describes, which the engine still has to check.
 
-    Everything in `params` and `meta` is kept there. Of the rest, what has no place here is left out, and that is
-    noted once for the source; a grant that can't be made out is kept out and noted each time.
+    Everything in `params` and `meta` is kept. Other fields that a model does not have here are left out, with one note
+    for the source; a grant that is not understood is left out, with a note each time.
     """
     value = {name: record[name] for name in SHARED if record.get(name) is not None}
     if value.get("user_id") == "":
@@ -61,27 +61,27 @@ def model_item(record: dict[str, Any], position: str, told: Told) -> Item:
     left = [left_out(name) for name, held in record.items() if name not in SHARED + ACCESS and held is not None]
     if not any(name in record for name in ACCESS):
         left.append(PRIVATE)
-    value["access_grants"], kept_out = grants_of(record)
-    return Item("model", position, value, notes=(*told.first(left), *_bounded(kept_out)))
+    value["access_grants"], problems = grants_of(record)
+    return Item("model", position, value, notes=(*notes.new(left), *_bounded(problems)))
 
 
 def grants_of(record: dict[str, Any]) -> tuple[list[Grant], list[str]]:
-    """Return the grants that a record of any era gives, and what of them is kept out.
+    """Return the grants of a record of any version, and notes on those that are left out.
 
-    What can't be made out gives nobody anything: `access_control` is public when it is null, not when it is absent.
+    What is not understood gives no access: `access_control` means public when it is null, but not when it is absent.
     """
-    given: list[Grant] = []
-    kept_out: list[str] = []
-    for found in _found(record):
+    grants: list[Grant] = []
+    notes: list[str] = []
+    for found in _grants_or_problems(record):
         if isinstance(found, str):
-            kept_out.append(f"{found}; kept out")
+            notes.append(f"{found}; left out")
         else:
-            given.append(found)
-    return given, kept_out
+            grants.append(found)
+    return grants, notes
 
 
-def _found(record: dict[str, Any]) -> Iterator[Grant | str]:
-    """Yield each grant, or what is wrong with it."""
+def _grants_or_problems(record: dict[str, Any]) -> Iterator[Grant | str]:
+    """Yield each grant, or the problem that it has."""
     if "access_grants" in record:
         grants = record["access_grants"]
         if isinstance(grants, list):
@@ -134,7 +134,7 @@ def _named(ids: Any, kind: PrincipalType, permission: Permission) -> Iterator[Gr
         return
     for at, principal_id in enumerate(ids):
         try:
-            # An id of "*" named nobody there, and would be everyone here.
+            # An id of "*" meant no user there, and would mean everyone here.
             yield _grant(kind, _PRINCIPAL_ID.validate_python(principal_id), permission)
         except ValidationError as error:
             yield invalid_input(error, where, str(at)).detail
@@ -145,6 +145,6 @@ def _grant(kind: PrincipalType, principal_id: str, permission: Permission) -> Gr
 
 
 def _bounded(notes: list[str]) -> list[str]:
-    if len(notes) <= MAX_NOTES:
+    if len(notes) <= MAX_GRANT_NOTES:
         return notes
-    return [*notes[:MAX_NOTES], f"{len(notes) - MAX_NOTES:,} more grants kept out"]
+    return [*notes[:MAX_GRANT_NOTES], f"{len(notes) - MAX_GRANT_NOTES:,} more grants left out"]

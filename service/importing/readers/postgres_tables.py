@@ -1,4 +1,4 @@
-"""Reading a PostgreSQL database in one transaction that only reads; needs the extra `postgres`."""
+"""Reading a PostgreSQL database in one read-only transaction; needs the extra `postgres`."""
 
 from collections.abc import Iterator, Sequence
 from importlib import import_module
@@ -16,27 +16,27 @@ _COLUMNS = "SELECT attname FROM pg_attribute WHERE attrelid = to_regclass(%s) AN
 
 
 class PostgresTables:
-    """A database as it was when it was first looked at; whoever uses it is not held up."""
+    """A database as it was at the first query; its users need not wait."""
 
     def __init__(self, url: str) -> None:
         try:
-            # Imported here since it is there only with the extra; its types are nowhere else needed.
+            # Imported here since only the extra installs it.
             self._driver: Any = import_module("psycopg")
             json: Any = import_module("psycopg.types.json")
         except ImportError:
             raise ConfigurationError(MISSING) from None
-        self.shown, self._secrets = _parted(url)
+        self.name, self._secrets = _without_password(url)
         self._present: dict[str, frozenset[str]] = {}
         self._queries = 0
         try:
             self._connection: Any = self._driver.connect(url, client_encoding="utf8")
             self._connection.isolation_level = self._driver.IsolationLevel.REPEATABLE_READ
             self._connection.read_only = True
-            # An import rests between two reads for as long as it writes.
+            # Between two reads the import writes, for any length of time.
             self._connection.execute("SET idle_in_transaction_session_timeout = 0")
         except self._driver.Error as error:
             raise self._unreadable(error) from None
-        # JSON is decoded where all of it is, by one decoder with its own limits.
+        # All JSON of a source is decoded by one decoder, which has limits.
         json.set_json_loads(_undecoded, self._connection)
 
     def present(self, table: Table) -> frozenset[str]:
@@ -62,26 +62,26 @@ class PostgresTables:
             raise self._unreadable(error) from None
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Close the connection."""
         self._connection.close()
 
     def _unreadable(self, error: Exception) -> SourceError:
-        said = " ".join(str(error).split())
+        message = " ".join(str(error).split())
         for secret in self._secrets:
-            said = said.replace(secret, "…")
-        return SourceError(f"{self.shown}: can't be read: {said}")
+            message = message.replace(secret, "…")
+        return SourceError(f"{self.name}: can't be read: {message}")
 
 
 def _undecoded(value: str | bytes) -> str:
     return value.decode("utf-8", "surrogateescape") if isinstance(value, bytes) else value
 
 
-def _parted(url: str) -> tuple[str, list[str]]:
-    """Return what of an address can be shown, and what must not be."""
+def _without_password(url: str) -> tuple[str, list[str]]:
+    """Return a URL without its password, and all spellings of the password, which no message may contain."""
     try:
         parts = urlsplit(url)
         written = [parts.password or "", *parse_qs(parts.query).get("password", [])]
     except ValueError:
-        raise ConfigurationError("The address of the database can't be made out.") from None
+        raise ConfigurationError("The URL of the database is malformed.") from None
     secrets = {secret for password in written for secret in (password, unquote(password)) if secret}
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}", sorted(secrets, key=len, reverse=True)

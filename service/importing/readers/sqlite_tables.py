@@ -1,4 +1,4 @@
-"""Reading a SQLite database that may be in use, without leaving a trace next to it."""
+"""Reading a SQLite database that may be in use, without writing to it or next to it."""
 
 import shutil
 import sqlite3
@@ -12,21 +12,21 @@ from service.importing.readers.tables import Row, Table, quoted
 from service.importing.source import SourceError
 
 WAIT_SECONDS = 30
-# https://www.sqlite.org/fileformat.html: at these places a file says whether it keeps a write-ahead log.
+# https://www.sqlite.org/fileformat.html: these bytes of a file tell whether it has a write-ahead log.
 _HEADER_LENGTH, _VERSIONS = 100, slice(18, 20)
 _WITH_LOG = b"\x02\x02"
 _COMPANIONS = ("-wal", "-shm", "-journal")
 
 
 class SqliteTables:
-    """A private copy of some tables, all of one moment; whoever uses the database is not held up after that.
+    """A private copy of some tables as they were at one moment, after which the users of the database need not wait.
 
-    The copy is SQLite's own temporary database: beyond a few megabytes on disk, with no name there, and gone with
-    the connection.
+    The copy is a temporary database of SQLite: on disk beyond a few megabytes, without a name, and deleted with the
+    connection.
     """
 
     def __init__(self, path: str, tables: Sequence[Table]) -> None:
-        self.shown = path
+        self.name = path
         self._present: dict[str, frozenset[str]] = {}
         file = Path(path)
         if not file.is_file():
@@ -58,24 +58,24 @@ class SqliteTables:
             raise self._unreadable(error) from None
 
     def close(self) -> None:
-        """Throw the copy away."""
+        """Delete the copy."""
         self._connection.close()
 
     def _unreadable(self, error: sqlite3.Error) -> SourceError:
-        return SourceError(f"{self.shown}: can't be read: {error}")
+        return SourceError(f"{self.name}: can't be read: {error}")
 
     def _copy(self, file: Path, tables: Sequence[Table]) -> None:
-        # What a database declares can run functions; none of them is needed here.
+        # The schema of a database can call functions; none of them is needed here.
         self._connection.execute("PRAGMA trusted_schema = OFF")
-        if not _log_is_at_rest(file):
+        if not _log_is_missing(file):
             try:
-                # The index of the log is only looked at, too: who reads it the usual way leaves marks in it.
+                # Without `readonly_shm`, SQLite would write to the index of the log while reading.
                 self._copy_tables(f"{file.as_uri()}?mode=ro&readonly_shm=1", tables)
                 return
             except sqlite3.OperationalError as error:
                 if error.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK:
                     raise
-        # Here SQLite writes next to the file before it reads it; next to a copy it may.
+        # In this state SQLite writes next to the file before it reads it, so it gets a copy of the files.
         with _copied(file) as copy:
             self._copy_tables(f"{copy.as_uri()}?mode=rw", tables)
 
@@ -107,12 +107,12 @@ class SqliteTables:
 
 
 def _text(stored: bytes) -> str:
-    # What is not UTF-8 is refused where the record is checked, which names it.
+    # The check of the record refuses text that is not UTF-8, and its message names the field.
     return stored.decode("utf-8", "surrogateescape")
 
 
-def _log_is_at_rest(file: Path) -> bool:
-    """Say whether a database that keeps a log is without it: SQLite would begin a new one next to it."""
+def _log_is_missing(file: Path) -> bool:
+    """Return whether a database should have a log and has none: SQLite would create one next to it."""
     with file.open("rb") as opened:
         header = opened.read(_HEADER_LENGTH)
     return header[_VERSIONS] == _WITH_LOG and not all(_companion(file, end).exists() for end in ("-wal", "-shm"))
@@ -136,7 +136,7 @@ def _copied(file: Path) -> Iterator[Path]:
 
 
 def _state(file: Path) -> list[tuple[int, int] | None]:
-    """Return what tells that a database was written to."""
+    """Return values that differ when the database was written to."""
     found: list[tuple[int, int] | None] = []
     for path in (file, *(_companion(file, ending) for ending in _COMPANIONS)):
         try:

@@ -1,4 +1,4 @@
-"""The tables of another system's database as they were at one moment, whichever dialect of SQL it speaks."""
+"""The tables of another system's SQL database as they were at one moment, in any dialect."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 from documents.text import text_problem
 from service.importing.source import SourceError
 
-# So many are looked up at once; far fewer than what any database takes as parameters.
+# So many values are looked up at once: far fewer than the parameters that any database allows.
 BATCH = 200
 
 T = TypeVar("T")
@@ -17,7 +17,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """What is read of a table: the columns that it must have if it is there, and those that it may have."""
+    """What is read of a table: the columns that it must have if it exists, and those that it may have."""
 
     name: str
     required: tuple[str, ...]
@@ -33,37 +33,37 @@ class Table:
 
 
 class Tables(Protocol):
-    """A database at one moment, named as it may be shown. Every method raises SourceError for what can't be read."""
+    """A database at one moment, with a name for messages. Every method raises SourceError when it can't be read."""
 
-    shown: str
+    name: str
 
     def present(self, table: Table) -> frozenset[str]:
         """Return the names of all columns of a table; none when there is no such table."""
 
     def rows(self, query: str, names: Sequence[str], parameters: Sequence[Any] = ()) -> Iterator[Row]:
-        """Yield the rows of a query, its parameters written `?`, without holding all of them."""
+        """Yield the rows of a query, in which `?` stands for a parameter, without holding all of them in memory."""
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Close the database."""
 
 
 def quoted(*names: str) -> str:
-    """Write names of tables or columns, which may be words of SQL."""
+    """Return names of tables or columns in quotes, since they may be reserved words of SQL."""
     return ", ".join(f'"{name}"' for name in names)
 
 
 def read(tables: Tables, table: Table, *order: str) -> Iterator[Row]:
-    """Yield the rows of a table in an order; a column that it does not have is in none of them."""
+    """Yield the rows of a table, sorted by these columns; optional columns that it does not have are missing."""
     if present := tables.present(table):
         columns = table.columns(present)
-        # Only names that stand in this code go into the text of a query.
+        # Only names from this code are put into the text of a query.
         query = f"SELECT {quoted(*columns)} FROM {quoted(table.name)} ORDER BY {quoted(*order)}"  # noqa: S608
         yield from tables.rows(query, columns)
 
 
 def look_up(tables: Tables, table: Table, values: Sequence[Any]) -> Iterator[Row]:
     """Yield the rows of a table that belong to one of at most `BATCH` values."""
-    # Others are in no row that can be taken over, and can't be asked for.
+    # Other values are in no row that can be imported, and some can't be parameters of a query.
     values = [value for value in values if isinstance(value, str) and not text_problem(value)]
     present = tables.present(table)
     if present and values and table.looked_up_by:
@@ -74,6 +74,6 @@ def look_up(tables: Tables, table: Table, values: Sequence[Any]) -> Iterator[Row
 
 
 def batches(rows: Iterator[T]) -> Iterator[list[T]]:
-    """Yield the rows some at a time."""
+    """Yield the rows in batches."""
     while batch := list(islice(rows, BATCH)):
         yield batch

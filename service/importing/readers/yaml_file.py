@@ -1,4 +1,4 @@
-"""YAML within bounds: no bombs, no tags, no key given twice in silence, and no error that quotes the file."""
+"""Reading YAML within bounds: no alias bombs, no tags, no repeated keys, and no error that quotes the file."""
 
 import re
 from collections.abc import Iterator
@@ -19,21 +19,21 @@ except ImportError:
     from yaml import SafeLoader  # type: ignore[assignment]
 
 MAX_CHARACTERS = 1 << 24
-# Aliases count as what they stand for. A node takes about 400 bytes.
+# An alias counts as much as the nodes that it repeats. A node takes about 400 bytes.
 MAX_NODES = 500_000
 MAX_DEPTH = 100
-# Numbers are read in quadratic time.
+# Parsing a number takes quadratic time.
 MAX_NUMBER_LENGTH = 100
 
 _TAG = "tag:yaml.org,2002:"
 _NUMBERS = (f"{_TAG}int", f"{_TAG}float")
 _VALUES = {None, *(f"{_TAG}{name}" for name in ("null", "bool", "int", "float", "str", "seq", "map"))}
-# What the library says without quoting anything.
+# Messages of the library that quote nothing.
 _PLAIN_WORDS = re.compile(r"[A-Za-z ,;-]+")
 
 
 class _Loader(SafeLoader):
-    """Makes what JSON has too, and nothing else: a date stays the text that it is in the file."""
+    """Constructs only values that JSON has; a date remains the text that it is in the file."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012  # as the library declares it
         first: [(tag, words) for tag, words in resolvers if tag not in (f"{_TAG}timestamp", f"{_TAG}value")]
@@ -44,9 +44,9 @@ class _Loader(SafeLoader):
     }
 
     def construct_object(self, node: Node, deep: bool = False) -> Any:
-        """Make a value of a node; one that its tag does not fit is an error with a place."""
+        """Construct the value of a node; a value that does not fit its tag is an error with a position."""
         if node.tag in _NUMBERS and len(node.value) > MAX_NUMBER_LENGTH:
-            raise ConstructorError(None, None, "a number of too many digits", node.start_mark)
+            raise ConstructorError(None, None, "a number with too many digits", node.start_mark)
         try:
             return super().construct_object(node, deep=deep)
         except (ValueError, LookupError, OverflowError):
@@ -55,7 +55,7 @@ class _Loader(SafeLoader):
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One element of a list: the line it begins in, and its value or why there is none."""
+    """One element of a list: the line in which it begins, and its value or the problem that prevents it."""
 
     line: int
     value: Any = None
@@ -63,7 +63,7 @@ class Entry:
 
 
 class YamlFile:
-    """One YAML mapping, of which each part becomes a value by itself, so that it can fail alone."""
+    """One YAML mapping, whose parts are constructed one by one, so that one can fail alone."""
 
     def __init__(self, source: Source) -> None:
         text = _text(source)
@@ -72,7 +72,7 @@ class YamlFile:
             self._loader = _Loader(text)
             root = self._loader.get_single_node()
         except YAMLError as error:
-            raise SourceError(_said(error)) from None
+            raise SourceError(_message(error)) from None
         if not isinstance(root, MappingNode):
             raise SourceError("expected a YAML mapping")
         self._sections = _sections(root)
@@ -95,11 +95,11 @@ class YamlFile:
     def _entry(self, node: Node) -> Entry:
         line = node.start_mark.line + 1
         if repeated := _repeated_key(node):
-            return Entry(line, problem=f"{_place(repeated)}: the key stands twice")
+            return Entry(line, problem=f"{_place(repeated)}: the key is given twice")
         try:
             return Entry(line, self._loader.construct_document(node))
         except YAMLError as error:
-            return Entry(line, problem=_said(error))
+            return Entry(line, problem=_message(error))
 
 
 def _text(source: Source) -> str:
@@ -141,7 +141,7 @@ def _require_bounds(text: str) -> None:
 
 def _excess(nodes: int, depth: int, documents: int) -> str | None:
     if nodes > MAX_NODES:
-        return "too many values, those that aliases repeat counted"
+        return "too many values, including those that aliases repeat"
     if depth > MAX_DEPTH:
         return "nested too deeply"
     return "a second document in one file" if documents > 1 else None
@@ -153,18 +153,18 @@ def _sections(root: MappingNode) -> dict[str, Node]:
         if not isinstance(key, ScalarNode):
             raise SourceError(f"{_place(key.start_mark)}: the name of a section must be text")
         if key.value in sections:
-            raise SourceError(f"{_place(key.start_mark)}: the section stands twice")
+            raise SourceError(f"{_place(key.start_mark)}: the section is given twice")
         sections[key.value] = value
     return sections
 
 
 def _repeated_key(node: Node) -> Mark | None:
-    pending, looked_at = [node], set()
+    pending, visited = [node], set()
     while pending:
         current = pending.pop()
-        if id(current) in looked_at or isinstance(current, ScalarNode):
+        if id(current) in visited or isinstance(current, ScalarNode):
             continue
-        looked_at.add(id(current))
+        visited.add(id(current))
         if isinstance(current, SequenceNode):
             pending.extend(current.value)
             continue
@@ -179,14 +179,14 @@ def _repeated_key(node: Node) -> Mark | None:
     return None
 
 
-def _said(error: YAMLError) -> str:
+def _message(error: YAMLError) -> str:
     if isinstance(error, ReaderError):
         return f"about {error.position:,} characters in: a character that YAML does not allow"
     problem, mark = getattr(error, "problem", None), getattr(error, "problem_mark", None)
-    said = problem if problem and _PLAIN_WORDS.fullmatch(problem) else "not valid YAML"
-    if isinstance(error, ConstructorError) and said != problem:
-        said = "a tag, or a value that is not JSON"
-    return f"{_place(mark)}: {said}" if mark else said
+    message = problem if problem and _PLAIN_WORDS.fullmatch(problem) else "not valid YAML"
+    if isinstance(error, ConstructorError) and message != problem:
+        message = "a tag, or a value that is not JSON"
+    return f"{_place(mark)}: {message}" if mark else message
 
 
 def _place(mark: Any) -> str:

@@ -11,17 +11,17 @@ from service.database.exact_bson import Record
 from service.database.locks import serialized
 from service.database.writes import Write, insert_one, stored, update_one
 from service.errors import ConflictError
-from service.importing.plan import Decision, ImportOptions, decide_update
+from service.importing.operations import ExistingPrincipals, batches
+from service.importing.plan import ATTEMPTS, BEING_DELETED, CONTENDED, Decision, ImportOptions, decide_update
 from service.importing.records import ImportedGroup
 from service.importing.report import ImportOutcome, Report
-from service.importing.writers.known import ExistingPrincipals
-from service.importing.writers.users import ATTEMPTS, BATCH, CONTENDED, LEAVING
 from service.models.grant_revocation import clear_leftovers
 from service.models.principals import EXISTING
 from service.models.store import LostRaceError, back_off
 from service.people.groups import ancestors
 
-_WRITTEN = (ImportOutcome.CREATED, ImportOutcome.UPDATED)
+BATCH = 1000
+_IMPORTED = (ImportOutcome.CREATED, ImportOutcome.UPDATED, ImportOutcome.UNCHANGED)
 
 
 class GroupWriter:
@@ -32,10 +32,10 @@ class GroupWriter:
         self._options = options
         self._report = report
         self._groups: dict[str, tuple[str, ImportedGroup]] = {}
-        self.known = ExistingPrincipals(database, Group)
+        self.existing = ExistingPrincipals(database, Group)
 
     def add(self, position: str, group: ImportedGroup) -> None:
-        """Take one group."""
+        """Add one group."""
         if group.id in self._groups:
             first = self._groups[group.id][0]
             self._report.reject(position, "group", group.id, f"the id is given twice, first at {first}")
@@ -43,29 +43,29 @@ class GroupWriter:
         self._groups[group.id] = (position, group)
 
     async def finish(self, users: ExistingPrincipals) -> None:
-        """Write what has been taken; `users` are those who can be members."""
+        """Write everything that was added; `users` are those who can be members."""
         if not self._groups:
             return
-        decisions = await self._written()
+        decisions = await self._write()
         for position, group in self._groups.values():
             decision = decisions[group.id]
-            if group.member_ids is not None and decision.outcome in (*_WRITTEN, ImportOutcome.UNCHANGED):
+            if group.member_ids is not None and decision.outcome in _IMPORTED:
                 decision = await self._set_members(position, group, group.member_ids, users, decision)
             decision.add_to(self._report, position, "group", group.id)
 
-    async def _written(self) -> dict[str, Decision]:
+    async def _write(self) -> dict[str, Decision]:
         decisions, writes = await self._decide()
         if self._options.dry_run or not writes:
             return decisions
         for attempt in range(ATTEMPTS):
             try:
-                return await serialized(self._database, self._write, bulk=True)
+                return await serialized(self._database, self._attempt, bulk=True)
             except LostRaceError:
                 await back_off(attempt)
         raise ConflictError(CONTENDED)
 
-    async def _write(self) -> dict[str, Decision]:
-        """Write all groups, as a part of the caller's transaction; raise LostRaceError when an id was taken since."""
+    async def _attempt(self) -> dict[str, Decision]:
+        """Write all groups in the caller's transaction; raise LostRaceError when somebody else took an id."""
         decisions, writes = await self._decide()
         new = [group_id for group_id, decision in decisions.items() if decision.outcome is ImportOutcome.CREATED]
         await clear_leftovers(self._database, PrincipalType.GROUP, new)
@@ -75,28 +75,29 @@ class GroupWriter:
         return decisions
 
     async def _decide(self) -> tuple[dict[str, Decision], list[Write]]:
-        live = {group["_id"]: group for group in await self._database.find(Group, {})}
-        self._reject_leaving(live)
-        self._reject_misplaced({group_id: group.get("parent_id") for group_id, group in live.items()})
+        existing = {group["_id"]: group for group in await self._database.find(Group, {})}
+        self._reject_being_deleted(existing)
+        self._reject_misplaced({group_id: group.get("parent_id") for group_id, group in existing.items()})
         decisions, writes = {}, []
         for _, group in self._groups.values():
-            current = live.get(group.id)
-            decisions[group.id] = decision = _decided(self._options, group, current)
+            stored_group = existing.get(group.id)
+            decisions[group.id] = decision = _decision(self._options, group, stored_group)
             if decision.writes:
-                writes.append(_group_write(group, current))
-            self.known.bring(group.id)
+                writes.append(_group_write(group, stored_group))
+            self.existing.add(group.id)
         return decisions, writes
 
-    def _reject_leaving(self, live: dict[str, Record]) -> None:
-        for group_id in [group_id for group_id, group in live.items() if group.get("leaving") is True]:
-            del live[group_id]
+    def _reject_being_deleted(self, existing: dict[str, Record]) -> None:
+        for group_id in [group_id for group_id, group in existing.items() if group.get("leaving") is True]:
+            del existing[group_id]
             if group_id in self._groups:
                 position, _ = self._groups.pop(group_id)
-                self._report.reject(position, "group", group_id, LEAVING)
+                self._report.reject(position, "group", group_id, BEING_DELETED)
 
-    def _reject_misplaced(self, live_parents: dict[str, str | None]) -> None:
+    def _reject_misplaced(self, existing_parents: dict[str, str | None]) -> None:
+        # A rejected group can be the parent of another one, which is then misplaced too.
         while True:
-            parents = {**live_parents, **{group.id: group.parent_id for _, group in self._groups.values()}}
+            parents = {**existing_parents, **{group.id: group.parent_id for _, group in self._groups.values()}}
             misplaced = {}
             for position, group in self._groups.values():
                 if group.parent_id is not None and group.parent_id not in parents:
@@ -119,8 +120,8 @@ class GroupWriter:
         if decision.outcome is not ImportOutcome.CREATED:
             decision = decide_update(self._options, [*decision.fields, "member_ids"])
         if decision.writes and not self._options.dry_run:
-            await self._move(group.id, sorted(members - current), "$addToSet")
-            await self._move(group.id, sorted(current - members), "$pull")
+            await self._change_members(group.id, sorted(members - current), "$addToSet")
+            await self._change_members(group.id, sorted(current - members), "$pull")
         return decision
 
     async def _existing_members(
@@ -130,38 +131,38 @@ class GroupWriter:
         for member in wanted:
             if not isinstance(member, str):
                 self._report.reject_part(position, "group", group.id, "member_ids: a user id must be text")
+        # Other texts can't be ids, and MongoDB can't be asked for some of them.
+        possible = sorted(member for member in named if len(member) <= MAX_ID_LENGTH and not text_problem(member))
         members: set[str] = set()
-        # Others are nobody's, and can't even be asked for.
-        ordered = sorted(member for member in named if len(member) <= MAX_ID_LENGTH and not text_problem(member))
-        for start in range(0, len(ordered), BATCH):
-            members |= await users.among(ordered[start : start + BATCH])
+        for batch in batches(possible, BATCH):
+            members |= await users.filter(batch)
         for absent in sorted(named - members):
             self._report.reject_part(position, "group", group.id, f"member_ids: there is no user {absent[:300]!r}")
         return members
 
-    async def _move(self, group_id: str, user_ids: list[str], operator: str) -> None:
+    async def _change_members(self, group_id: str, user_ids: list[str], operator: str) -> None:
         change = {operator: {"group_ids": group_id}, "$set": {"updated_at": now()}}
-        for start in range(0, len(user_ids), BATCH):
-            batch = {"_id": {"$in": user_ids[start : start + BATCH]}, **EXISTING}
+        for batch in batches(user_ids, BATCH):
+            members = {"_id": {"$in": list(batch)}, **EXISTING}
 
-            async def work(query: dict[str, Any] = batch) -> None:
-                # A group that was deleted since it was written takes nobody.
+            async def work(query: dict[str, Any] = members) -> None:
+                # The group may have been deleted since it was written; it must not get members then.
                 if await self._database.count(Group, {"_id": group_id, **EXISTING}):
                     await self._database.update_many(User, query, change, any_shape=True)
 
             await serialized(self._database, work)
 
 
-def _decided(options: ImportOptions, group: ImportedGroup, live: Record | None) -> Decision:
-    if live is None:
+def _decision(options: ImportOptions, group: ImportedGroup, stored_group: Record | None) -> Decision:
+    if stored_group is None:
         return Decision(ImportOutcome.CREATED)
-    said = {"name": group.name, "parent_id": group.parent_id}
-    return decide_update(options, [field for field, value in said.items() if live.get(field) != value])
+    imported = {"name": group.name, "parent_id": group.parent_id}
+    return decide_update(options, [field for field, value in imported.items() if stored_group.get(field) != value])
 
 
-def _group_write(group: ImportedGroup, live: dict[str, Any] | None) -> Write:
+def _group_write(group: ImportedGroup, stored_group: Record | None) -> Write:
     moment = now()
     fields = {"name": group.name, "parent_id": group.parent_id}
-    if live is None:
+    if stored_group is None:
         return insert_one(stored(Group(id=group.id, **fields, created_at=moment, updated_at=moment)))
     return update_one({"_id": group.id}, {"$set": {**fields, "updated_at": moment}})

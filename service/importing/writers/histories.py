@@ -1,4 +1,4 @@
-"""Importing the history of models from elsewhere, as the revisions that came before what they say now."""
+"""Importing the history of models from another system, as the revisions before their first version here."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -14,7 +14,7 @@ from service.importing.records import ImportedRevision
 from service.importing.report import ImportOutcome, Report
 
 LATER = "the model was here before its history, and has versions of its own"
-SINCE = "was made after the history of the model came over"
+SINCE = "was made after the history of the model was imported"
 GONE = "there is no such model"
 
 
@@ -23,30 +23,30 @@ class HistoryWriter:
 
     def __init__(self, database: Database, options: ImportOptions, report: Report) -> None:
         self._database = database
-        # Says, in a dry run, whether it would have made a model.
-        self.made: Callable[[str], bool] = lambda _: False
         self._options = options
         self._report = report
         self._model_id: str | None = None
         self._batch: list[tuple[str, ImportedRevision]] = []
-        # How many revisions each model brings: its own versions begin after those.
-        self.expected: Counter[str] = Counter()
+        # Tells, in a dry run, whether it would have created a model.
+        self.would_create: Callable[[str], bool] = lambda _: False
+        # How many revisions the source has of each model; the versions that are made here follow them.
+        self.counted: Counter[str] = Counter()
 
-    def expect(self, value: Any) -> None:
-        """Count a revision in the pass that comes before the models are written."""
+    def count(self, value: Any) -> None:
+        """Count a revision, in the pass that comes before the models are written."""
         model_id = value.get("model_id") if isinstance(value, Mapping) else None
         if isinstance(model_id, str):
-            self.expected[model_id] += 1
+            self.counted[model_id] += 1
 
     async def add(self, position: str, revision: ImportedRevision) -> None:
-        """Take one revision; writes when those of another model begin."""
+        """Add one revision; writes when those of another model begin."""
         if revision.model_id != self._model_id:
             await self.finish()
             self._model_id = revision.model_id
         self._batch.append((position, revision))
 
     async def finish(self) -> None:
-        """Write what has been taken."""
+        """Write everything that was added."""
         batch, self._batch = self._batch, []
         if not batch:
             return
@@ -57,7 +57,7 @@ class HistoryWriter:
             for version, (_, revision) in enumerate(batch, start=1):
                 if decisions[revision.id].writes:
                     writes.append(insert_one(_stored(revision, version, before)))
-                before = revision.said
+                before = revision.content
             await self._database.write_many(Revision, writes)
         for position, revision in batch:
             decisions[revision.id].add_to(self._report, position, "revision", revision.id)
@@ -66,25 +66,28 @@ class HistoryWriter:
         model_id = batch[0][1].model_id
         found = await self._database.find(Revision, {"model_id": model_id}, fields=["_id", "version"])
         versions = {revision["_id"]: revision["version"] for revision in found}
-        there = versions.keys() & {revision.id for _, revision in batch}
-        own = min((version for held, version in versions.items() if held not in there), default=len(batch) + 1)
-        taken = {versions[held] for held in there}
-        refused = await self._refused(model_id, begun=bool(there), fits=own > len(batch))
-        return {
-            revision.id: Decision(ImportOutcome.UNCHANGED)
-            if revision.id in there
-            else refused
-            if refused and (version >= own or version in taken or not there)
-            else Decision(ImportOutcome.CREATED)
-            for version, (_, revision) in enumerate(batch, start=1)
-        }
+        imported = versions.keys() & {revision.id for _, revision in batch}
+        # The first version that was made here.
+        own = min((version for held, version in versions.items() if held not in imported), default=len(batch) + 1)
+        taken = {versions[held] for held in imported}
+        refusal = await self._refusal(model_id, begun=bool(imported), fits=own > len(batch))
+        decisions: dict[str, Decision] = {}
+        for version, (_, revision) in enumerate(batch, start=1):
+            if revision.id in imported:
+                decisions[revision.id] = Decision(ImportOutcome.UNCHANGED)
+            elif refusal and (version >= own or version in taken or not imported):
+                decisions[revision.id] = refusal
+            else:
+                decisions[revision.id] = Decision(ImportOutcome.CREATED)
+        return decisions
 
-    async def _refused(self, model_id: str, *, begun: bool, fits: bool) -> Decision | None:
-        """Return what becomes of a revision that has no place; `begun` when others of its model came earlier."""
-        if not self.made(model_id) and not await self._database.find(ModelRecord, {"_id": model_id}, fields=["_id"]):
+    async def _refusal(self, model_id: str, *, begun: bool, fits: bool) -> Decision | None:
+        """Return the decision on revisions without a free version; `begun` when others of the model were imported."""
+        exists = self.would_create(model_id) or await self._database.count(ModelRecord, {"_id": model_id})
+        if not exists:
             return Decision(ImportOutcome.REJECTED, reason=GONE)
         if begun:
-            # What it led to is a version that an import made.
+            # An update by an import stored what it led to.
             return Decision(ImportOutcome.SKIPPED, reason=SINCE)
         return None if fits else Decision(ImportOutcome.REJECTED, reason=LATER)
 
@@ -98,5 +101,5 @@ def _stored(revision: ImportedRevision, version: int, before: Mapping[str, Any] 
         "by": revision.by,
         "change": str(Change.IMPORT),
         "before": dict(before) if before is not None else None,
-        "after": dict(revision.said),
+        "after": dict(revision.content),
     }

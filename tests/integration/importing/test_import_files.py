@@ -80,7 +80,7 @@ MIDDLE = OBJECT.index('{"id": "m2"')
         ((OBJECT[:MIDDLE] + "oops " + OBJECT[MIDDLE:]).encode(), f"after {MIDDLE} characters: not valid JSON"),
         (OBJECT.replace('}, {"id": "m2"', '} {"id": "m2"').encode(), f"after {MIDDLE - 1} characters: expected ,"),
         (OBJECT.encode() + b"{}", f"after {len(OBJECT)} characters: more text"),
-        (OBJECT[:-1].encode() + b', "models": []}', "the part models stands twice"),
+        (OBJECT[:-1].encode() + b', "models": []}', "the part models is given twice"),
         (OBJECT.encode().replace("Größe 2".encode(), b"Gr\xff"), "can't be read"),
         (LINES.encode().replace(b"m2", b"\xff"), "can't be read"),
         (OBJECT.encode("utf-16"), "can't be read"),

@@ -164,7 +164,7 @@ async def test_an_admin_imports_all_that_a_bundle_holds(real_directory: Director
     refused = await send(real_directory, "bob", packed)
     assert refused.status_code == 422
     assert [error["msg"].split(": ")[1] for error in refused.json()["errors"][:2]] == [
-        "only admins may import people"
+        "only admins may import users and groups"
     ] * 2
     assert raw["users"].count_documents({"_id": "cy"}) == 0
 
@@ -236,8 +236,8 @@ async def test_a_rehearsal_sends_no_write(
         (b"\xff\xfe{}", {}, ["body"], "can't be read"),
         (b'{"models": [{"id": "m", "name": "M"}', {}, ["body"], "can't be read to its end"),
         (b"nonsense", {}, ["body"], "a bundle is a JSON object"),
-        (b"SQLite format 3\0" + b"\0" * 100, {}, ["body"], "only imported by command"),
-        (gzip.compress(b" " * 70_000_000, mtime=0), {}, ["body"], "more than 64,000,000 bytes, unpacked"),
+        (b"SQLite format 3\0" + b"\0" * 100, {}, ["body"], "only imported by the command"),
+        (gzip.compress(b" " * 70_000_000, mtime=0), {}, ["body"], "more than 64,000,000 bytes when it is decompressed"),
         (b"{}", {"format": "xml"}, ["query", "format"], "'openwebui'"),
         (b"{}", {"format": "openwebui-db"}, ["query", "format"], "'openwebui'"),
         (b"{}", {"dry_run": "maybe"}, ["query", "dry_run"], "boolean"),

@@ -39,7 +39,7 @@ async def test_a_whole_instance_comes_in_once(real_directory: Directory, raw: St
         assert report.clean, list(report.faults())
         assert {kind: counts["created"] for kind, counts in report.summary().items()} == {
             "group": 2,
-            "key": 1,
+            "api_key": 1,
             "model": 2,
             "revision": 3,
             "user": 2,
@@ -129,7 +129,7 @@ async def test_an_early_import_is_followed_by_a_last_one(
             steps.append(list(report.results()))
     assert steps[0] == steps[1]
     skipped = [(step.id, step.reason) for step in steps[1] if step.outcome is ImportOutcome.SKIPPED]
-    assert [reason for _, reason in skipped] == ["was made after the history of the model came over"]
+    assert [reason for _, reason in skipped] == ["was made after the history of the model was imported"]
     page = (await ask(real_directory, OLD_KEY, HISTORY, id="m")).json()
     assert [item["version"] for item in page["items"]] == [5, 4, 3, 2, 1]
     answer = await ask(real_directory, OLD_KEY, DIFF, id="m", earlier=4, later=5)
@@ -141,7 +141,7 @@ def test_the_command_says_what_it_read_and_never_a_key(mover: CommandLine, store
     done = mover.run("import", "webui.db", "--report", "report.json")
     assert (done.status, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
-    assert lines[0] == "read as openwebui-db, since an SQLite database, as Open WebUI keeps its own"
+    assert lines[0] == "read as openwebui-db, since an SQLite database, as Open WebUI has it"
     assert lines[-1] == "10 changes"
     report = (tmp_path / "report.json").read_text()
     assert {name: json.loads(report)[name] for name in ("format", "changes", "undone", "fatal")} == {
@@ -206,7 +206,7 @@ def test_nothing_is_written_when_not_all_can_be(
     done = mover.run("import", "webui.db", "--atomic", "--report", "report.json")
     assert done.status == 1
     assert "changes, had this not failed" in done.stdout
-    assert done.stderr == "modeldeck: nothing was written, since not all of it could be\n"
+    assert done.stderr == "modeldeck: nothing was written, since not everything could be\n"
     assert json.loads((tmp_path / "report.json").read_text())["undone"]
     assert dump(store) == before
 

@@ -75,7 +75,7 @@ async def test_what_the_first_user_tells_of_the_source_is_told_though_they_are_m
     await real_directory.user("here")
     path = instance(tmp_path / "webui.db", *SOUND, 'ALTER TABLE "user" ADD COLUMN bio TEXT')
     async with moved(real_directory, path, user_map={"ann": "here"}) as report:
-        assert "columns left behind: bio" in "".join(step.reason for step in report.reported())
+        assert "columns left out: bio" in "".join(step.reason for step in report.reported())
 
 
 # --- Groups that are only named

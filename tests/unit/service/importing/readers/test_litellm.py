@@ -70,7 +70,7 @@ def test_every_other_section_is_told_once_without_what_it_holds() -> None:
 
 
 def test_what_is_not_known_of_an_entry_is_told() -> None:
-    assert only([{**A_MODEL, "weight": 3}]).notes == ("weight: left out; not known",)
+    assert only([{**A_MODEL, "weight": 3}]).notes == ("weight: left out; unknown",)
 
 
 @pytest.mark.parametrize("content", ["model_list:\n", "model_list: []\nlitellm_settings: {}\n"])
@@ -121,7 +121,7 @@ def test_an_entry_that_stands_twice_counts_once() -> None:
     items = read(entries)
     assert [item.problem for item in items] == [
         None,
-        "the same, apart from secrets, as model_list[0] (line 1), which counts",
+        "equals model_list[0] (line 1) apart from secrets; only that one is imported",
         None,
         None,
     ]
@@ -169,16 +169,16 @@ def test_a_route_is_reported_by_its_name() -> None:
 @pytest.mark.parametrize(
     ("written", "problem"),
     [
-        ("rpm: 5, rpm: 6", "line 2, column 61: the key stands twice"),
-        ("deep: [{a: 1, b: 2, a: 3}]", "line 2, column 73: the key stands twice"),
+        ("rpm: 5, rpm: 6", "line 2, column 61: the key is given twice"),
+        ("deep: [{a: 1, b: 2, a: 3}]", "line 2, column 73: the key is given twice"),
         ("rpm: !!python/object/apply:os.system [id]", "line 2, column 58: a tag, or a value that is not JSON"),
         ("rpm: !own 5", "line 2, column 58: a tag, or a value that is not JSON"),
         ("rpm: !!binary aGk=", "line 2, column 58: a tag, or a value that is not JSON"),
         ("rpm: !!int five", "line 2, column 58: not a value of its type"),
         ('rpm: !!int ""', "line 2, column 58: not a value of its type"),
         ("rpm: !!bool maybe", "line 2, column 58: not a value of its type"),
-        (f"rpm: {'9' * 5000}", "line 2, column 58: a number of too many digits"),
-        (f"rpm: 1{':59' * 5000}", "line 2, column 58: a number of too many digits"),
+        (f"rpm: {'9' * 5000}", "line 2, column 58: a number with too many digits"),
+        (f"rpm: 1{':59' * 5000}", "line 2, column 58: a number with too many digits"),
         ("rpm: .nan", "litellm_params.rpm: is not a finite number"),
         ("[a]: 5", "line 2, column 53: found unhashable key"),
         ("5: 5", "litellm_params: has a name that is not text"),
@@ -204,13 +204,13 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
         ("- a", "expected a YAML mapping"),
         ("models: []", "there is no model_list at the top of the file"),
         ("model_list: {a: b}", "line 1, column 13: model_list must be a list"),
-        ("model_list: []\nmodel_list: []", "line 2, column 1: the section stands twice"),
+        ("model_list: []\nmodel_list: []", "line 2, column 1: the section is given twice"),
         ("? [a]\n: 1", "line 1, column 3: the name of a section must be text"),
         ("model_list: []\n---\nmodel_list: []", "line 2, column 1: a second document in one file"),
         ("model_list:\n  - a: b: c", "line 2, column 9: mapping values are not allowed"),
         ("model_list: *later", "line 1, column 13: an alias of nothing before it"),
         ("model_list: &a [*a]", "line 1, column 17: an alias of nothing before it"),
-        (f"{BOMB}model_list: []", "too many values, those that aliases repeat counted"),
+        (f"{BOMB}model_list: []", "too many values, including those that aliases repeat"),
         (f"model_list: {'[' * 200}", "line 1, column 112: nested too deeply"),
         (f"model_list: {'{a: ' * 200}", "nested too deeply"),
         (f"model_list: [{'1,' * 500_001}]", "too many values"),

@@ -111,7 +111,7 @@ def test_what_is_no_model_and_what_stands_twice_is_reported_and_the_rest_is_read
         ("entry 3", "c", "must be a JSON object"),
         ("entry 4", "d", "must be a JSON object"),
         ("entry 5", "e", "must be a JSON object"),
-        ("entry 6", "a", "the key stands twice; entry 1 counts"),
+        ("entry 6", "a", "the name is given twice; only entry 1 is imported"),
         ("entry 7", "f", None),
     ]
 

@@ -63,9 +63,9 @@ def test_every_shape_of_an_export_is_read(content: Any, positions: list[str]) ->
     assert [item.value for item in items] == [{**EARLY, "access_grants": []}] * len(items)
 
 
-def test_the_people_of_a_bundle_are_not_lost_in_silence() -> None:
+def test_the_users_of_a_bundle_are_not_lost_unnoticed() -> None:
     items = read({"users": [{"id": "ann"}], "models": [EARLY]})
-    assert [(item.position, "as a bundle" in (item.problem or "")) for item in items] == [
+    assert [(item.position, "from a bundle" in (item.problem or "")) for item in items] == [
         ("users", True),
         ("models[0]", False),
     ]
@@ -140,47 +140,47 @@ def test_who_may_do_what_follows_from_what_is_said(access: dict[str, Any], given
 
 
 MALFORMED: dict[str, tuple[dict[str, Any], str]] = {
-    "text": ({"access_control": ""}, "access_control: must be null or an object; kept out"),
-    "false": ({"access_control": False}, "access_control: must be null or an object; kept out"),
-    "a list": ({"access_control": []}, "access_control: must be null or an object; kept out"),
-    "a flag to read": ({"access_control": {"read": True}}, "access_control.read: must be an object; kept out"),
+    "text": ({"access_control": ""}, "access_control: must be null or an object; left out"),
+    "false": ({"access_control": False}, "access_control: must be null or an object; left out"),
+    "a list": ({"access_control": []}, "access_control: must be null or an object; left out"),
+    "a flag to read": ({"access_control": {"read": True}}, "access_control.read: must be an object; left out"),
     "ids as text": (
         {"access_control": {"write": {"group_ids": "g"}}},
-        "access_control.write.group_ids: must be a list; kept out",
+        "access_control.write.group_ids: must be a list; left out",
     ),
     "everyone by name": (
         {"access_control": {"read": {"user_ids": ["*"]}}},
-        "access_control.read.user_ids.0: must not be *, which stands for everyone; kept out",
+        "access_control.read.user_ids.0: must not be *, which stands for everyone; left out",
     ),
     "an id that is a number": (
         {"access_control": {"read": {"user_ids": [5]}}},
-        "access_control.read.user_ids.0: Input should be a valid string; kept out",
+        "access_control.read.user_ids.0: Input should be a valid string; left out",
     ),
-    "grants as an object": ({"access_grants": {}}, "access_grants: must be a list; kept out"),
-    "a grant that is null": ({"access_grants": [None]}, "access_grants.0: must be an object; kept out"),
+    "grants as an object": ({"access_grants": {}}, "access_grants: must be a list; left out"),
+    "a grant that is null": ({"access_grants": [None]}, "access_grants.0: must be an object; left out"),
     "another kind": (
         {"access_grants": [listed("user:*", resource_type="knowledge")]},
-        "access_grants.0: is not for a model; kept out",
+        "access_grants.0: is not for a model; left out",
     ),
     "another model": (
         {"access_grants": [listed("user:*", resource_id="team/sql-2")]},
-        "access_grants.0: is for another model; kept out",
+        "access_grants.0: is for another model; left out",
     ),
     "a model that is null": (
         {"access_grants": [listed("user:*", resource_id=None)]},
-        "access_grants.0: is for another model; kept out",
+        "access_grants.0: is for another model; left out",
     ),
     "an unknown permission": (
         {"access_grants": [listed("user:*", permission="own")]},
-        "access_grants.0.permission: Input should be 'read' or 'write'; kept out",
+        "access_grants.0.permission: Input should be 'read' or 'write'; left out",
     ),
     "an unknown principal": (
         {"access_grants": [listed("role:*")]},
-        "access_grants.0.principal_type: Input should be 'user' or 'group'; kept out",
+        "access_grants.0.principal_type: Input should be 'user' or 'group'; left out",
     ),
     "an id of a grant": (
         {"access_grants": [listed("user:*", id=7)]},
-        "access_grants.0.id: Input should be a valid string; kept out",
+        "access_grants.0.id: Input should be a valid string; left out",
     ),
 }
 
@@ -201,7 +201,7 @@ def test_the_good_grants_next_to_bad_ones_count() -> None:
 def test_only_some_of_very_many_bad_grants_are_noted() -> None:
     item = one({**EARLY, "access_grants": [5] * 10_000})
     assert len(item.notes) == 11
-    assert item.notes[-1] == "9,990 more grants kept out"
+    assert item.notes[-1] == "9,990 more grants left out"
 
 
 def test_the_record_of_a_running_model_is_its_info() -> None:

@@ -82,14 +82,14 @@ def test_the_models_of_a_late_instance_have_the_grants_that_are_for_models(make:
         "access_grants": [{"id": "a1", **grant("group:team", "write")}],
     }
     assert notes(items)["row 'm' of model"] == (
-        "access_grants.1.permission: Input should be 'read' or 'write'; kept out",
+        "access_grants.1.permission: Input should be 'read' or 'write'; left out",
     )
 
 
 def test_what_stays_behind_is_noted_once_for_each_table(make: Make) -> None:
     found = notes(read(make(LATE, 'ALTER TABLE "user" ADD COLUMN bio TEXT')))
-    assert found["row 'ann' of user"] == ("the table user: columns left behind: bio",)
-    assert found["row 'gpt-4o' of model"] == ("the table model: columns left behind: version_id",)
+    assert found["row 'ann' of user"] == ("the table user: columns left out: bio",)
+    assert found["row 'gpt-4o' of model"] == ("the table model: columns left out: version_id",)
 
 
 def test_a_middle_instance_keeps_access_members_and_keys_in_columns(make: Make) -> None:
@@ -107,7 +107,7 @@ def test_a_middle_instance_keeps_access_members_and_keys_in_columns(make: Make) 
     }
     assert list(models["m-null"]["params"]) == ["b", "a"]
     assert "meta" not in models["m-null"]
-    assert [key["user_id"] for key in values(items, "key")] == ["ann"]
+    assert [key["user_id"] for key in values(items, "api_key")] == ["ann"]
     assert values(items, "revision") == []
 
 
@@ -136,7 +136,7 @@ def test_once_there_are_grants_what_columns_say_of_access_does_not_count(make: M
 
 def test_once_there_is_a_table_of_keys_the_column_does_not_count(make: Make) -> None:
     withdrawn = 'ALTER TABLE "user" ADD COLUMN api_key VARCHAR; UPDATE "user" SET api_key = \'sk-withdrawn\''
-    assert [key["user_id"] for key in values(read(make(LATE, withdrawn)), "key")] == ["ben"]
+    assert [key["user_id"] for key in values(read(make(LATE, withdrawn)), "api_key")] == ["ben"]
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_once_there_is_a_table_of_keys_the_column_does_not_count(make: Make) -> 
 )
 def test_a_key_comes_with_its_secret_which_nothing_shows(make: Make, era: str, secret: str, times: Any) -> None:
     items = read(make(era))
-    [key] = values(items, "key")
+    [key] = values(items, "api_key")
     assert isinstance(key["key"], SecretStr)
     assert key["key"].get_secret_value() == secret
     assert (key["name"], key["expires_at"], key["created_at"]) == ("Open WebUI", *times)
@@ -158,17 +158,17 @@ def test_a_key_that_is_no_text_does_not_show_either(make: Make) -> None:
     late = make(LATE)
     insert(late, "api_key", [("k2", "ann", b"sk-blob", None, 1)])
     [item] = [item for item in read(late) if item.problem]
-    assert (item.kind, item.position, item.problem) == ("key", "api_key[1]", "column key: must be text")
+    assert (item.kind, item.position, item.problem) == ("api_key", "api_key[1]", "column key: must be text")
     assert "blob" not in repr(item)
 
 
 def test_the_history_says_what_each_change_left_behind_the_oldest_first(make: Make) -> None:
     items = read(make(LATE))
     base, first, second, third = values(items, "revision")
-    assert base["said"] is None
-    assert [revision["said"]["name"] for revision in (first, second, third)] == ["M0", "M1", "M"]
+    assert base["content"] is None
+    assert [revision["content"]["name"] for revision in (first, second, third)] == ["M0", "M1", "M"]
     assert first == {**first, "model_id": "m", "at": 7, "by": "ann", "message": None}
-    assert third == {**third, "said": {"name": "M", "params": {}}, "message": "c"}
+    assert third == {**third, "content": {"name": "M", "params": {}}, "message": "c"}
     assert all(len(bytes.fromhex(revision["id"])) == 16 for revision in (base, first, second, third))
     assert notes(items)["row 'h3' of model_history"] == ("access_grants: left out",)
 

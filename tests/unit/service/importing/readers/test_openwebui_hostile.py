@@ -30,7 +30,7 @@ def read(content: Any) -> list[Item]:
         ("5", "after 0 characters: an export is a JSON list"),
         ("[{}", "after 3 characters: expected , or ], found the end"),
         ("[{}] x", "after 5 characters: more text after the models"),
-        ('{"models": [], "models": []}', "models stands twice"),
+        ('{"models": [], "models": []}', "models is given twice"),
         ('{"models": [],}', "not valid JSON"),
         ('{"id": "m"', "expected , or }, found the end"),
         ("[" * 100_000, "nested too deeply"),

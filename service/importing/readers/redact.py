@@ -1,4 +1,4 @@
-"""Leaving secrets out of what a configuration file says: by their names, and by what they look like."""
+"""Removing secrets from a decoded configuration file: by their names, and by what they look like."""
 
 import re
 from itertools import pairwise
@@ -6,10 +6,10 @@ from typing import Any
 
 REFERENCE = re.compile(r"(?:Bearer )?os\.environ/[A-Za-z_][A-Za-z0-9_]*")
 HIDDEN = "…"
-SHOWN_NAME_LENGTH = 100
-# What is longer could not be stored either.
-MAX_LOOKED_THROUGH = 500_000
-# No count of tokens is larger, and no token that is a number is smaller.
+MAX_NAME_LENGTH = 100
+# Longer texts could not be stored either.
+MAX_SEARCHED = 500_000
+# A larger number can't be a count of tokens, and a smaller one can't be a token.
 LARGEST_COUNT = 10**8
 
 _WORD_BORDER = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+")
@@ -18,7 +18,7 @@ _SECRET_NAME = re.compile(
     r"|(?:^|_)(?:auth|authorization|bearer|jwt|pass|passcode|pwd|credentials?|dsn|connection_string|cookies?)$"
     r"|apikeys?$|_keys?$|(?:^|_)token$|(?:^|_)(?:access|api|auth|bearer|refresh|session)_?tokens$"
 )
-# One of several, or how it is written.
+# A number, if there are several of the kind, or the encoding.
 _NAME_ENDING = re.compile(r"(?:_?[0-9]+|_json|_base64)+$")
 _HARMLESS_NAME = re.compile(
     r"(?:^|_)(?:cache|sort|primary|partition|public)_keys?$"
@@ -26,8 +26,8 @@ _HARMLESS_NAME = re.compile(
 )
 _SECRET_HEADER = re.compile(r"auth|key|token|secret|cookie|pass|credential|session|signature")
 _NAMING, _NAMED = ("name", "key", "header"), ("value", "values")
-# What names a thing is long and without sense too, and it is no secret.
-_NAME_OF_A_THING = re.compile(
+# Identifiers look random too, but are no secrets.
+_IDENTIFIER = re.compile(
     r"(?:^|_)(?:ids?|names?|models?|version|organization|project|deployment|arn|hash|digest|checksum|fingerprint"
     r"|revision|groups?|tokenizer)$"
 )
@@ -43,41 +43,45 @@ _SECRET_TEXT = re.compile(
     r"|(?i:(?:authorization|api[-_ ]?key|account_?key|password|pwd|client_?secret|secret_?key|access_?(?:key|token)"
     r"|access_?signature)[\"']?\s{0,9}[:=]\s{0,9}[\"']?[^\s\"']{4})"
 )
-# An account at a host, as a proxy may be given: without a scheme.
+# An account at a host without a scheme, as a proxy may be configured.
 _ACCOUNT = re.compile(
     r"(?<![\w.%+/@-])(?!mailto:)[\w.%+-]{1,64}:[^\s:@/]{3,200}@(?:[\w-]{1,63}:[0-9]{2,5}\b|(?:[\w-]{1,63}\.){1,9}[\w-])"
 )
 _TOKEN = re.compile(r"[A-Za-z0-9+/=_-]{20,}")
-_KEY_OF_AWS = re.compile(r"(?=.*[0-9])(?=.*[A-Z])(?=.*[a-z])[A-Za-z0-9+/]{40}")
+_AWS_KEY = re.compile(r"(?=.*[0-9])(?=.*[A-Z])(?=.*[a-z])[A-Za-z0-9+/]{40}")
 _CAPITAL = re.compile(r"[A-Z](?=[a-z]{3})")
 _HEXADECIMAL = re.compile(r"[0-9a-fA-F]+")
-# Words and numbers change from letters to digits, or from small to large ones, far less often than chance does.
-# How long a run of letters and digits is, and how often it changes, when it is taken for random.
+# Random text changes between letters and digits, or lower and upper case, far more often than words and numbers do.
+# A text is taken for random from this length on, if it changes at this share of its characters.
 _RANDOM_RUNS = ((20, 0.35), (28, 0.24))
 _RANDOM_WHOLE = ((24, 0.5), (32, 0.34))
 
 
-def without_secrets(value: Any) -> tuple[Any, list[str]]:
-    """Return a decoded value without what is or may be a secret, and the paths of what was left out.
+def without_secrets(value: Any) -> tuple[Any, tuple[str, ...]]:
+    """Return a decoded value without what is or may be a secret, and a note on the path of each part left out.
 
-    References to variables of the environment (`os.environ/NAME`) are kept, also where a secret is expected.
+    References to environment variables (`os.environ/NAME`) are kept, also where a secret is expected.
     """
     redaction = _Redaction()
-    return redaction.kept(value, "", "", headers=False), redaction.left_out
+    kept = redaction.kept(value, "", "", headers=False)
+    return kept, tuple(f"{path}: left out, since it is or may be a secret" for path in redaction.left_out)
 
 
-def shown(name: Any) -> str:
-    """Return a name as it may be told: cut, and hidden if it looks like a secret itself."""
-    return HIDDEN if looks_secret(str(name)) else str(name)[:SHOWN_NAME_LENGTH]
+def safe_name(name: Any) -> str:
+    """Return a name for use in a note: cut, and hidden if it looks like a secret itself."""
+    return HIDDEN if looks_secret(str(name)) else str(name)[:MAX_NAME_LENGTH]
 
 
-def looks_secret(text: str, *, names_a_thing: bool = False) -> bool:
-    """Whether a text is, or holds, what looks like a key, a token or a password, or is too long to tell."""
-    if len(text) > MAX_LOOKED_THROUGH:
+def looks_secret(text: str, *, identifies: bool = False) -> bool:
+    """Return whether a text is or contains what looks like a key, a token or a password, or is too long to be searched.
+
+    With `identifies`, it is expected to be an identifier and may look random.
+    """
+    if len(text) > MAX_SEARCHED:
         return True
     if _SECRET_TEXT.search(text) and not REFERENCE.fullmatch(text):
         return True
-    if names_a_thing:
+    if identifies:
         return False
     return _ACCOUNT.search(text) is not None or any(_random(token) for token in _TOKEN.findall(text))
 
@@ -87,7 +91,7 @@ class _Redaction:
         self.left_out: list[str] = []
 
     def kept(self, value: Any, path: str, name: str, *, headers: bool) -> Any:
-        """Return what is kept of a value that is no secret as a whole."""
+        """Return a value, which is no secret as a whole, without the secrets in it."""
         if isinstance(value, dict):
             return self._members(value, path, headers=headers)
         if isinstance(value, list):
@@ -103,9 +107,9 @@ class _Redaction:
             secret = _is_secret_name(name, headers=headers) or (names_secret and name in _NAMED)
             if secret and (value is None or value == ""):
                 continue
-            told = shown(key)
-            below = f"{path}.{told}" if path else told
-            if told == HIDDEN or self._is_secret(value, name, secret=secret):
+            named_safely = safe_name(key)
+            below = f"{path}.{named_safely}" if path else named_safely
+            if named_safely == HIDDEN or self._is_secret(value, name, secret=secret):
                 self.left_out.append(below)
             else:
                 kept[key] = self.kept(value, below, name, headers=headers or name.endswith("headers"))
@@ -128,7 +132,7 @@ class _Redaction:
         if isinstance(value, str):
             if secret and not REFERENCE.fullmatch(value):
                 return True
-            return looks_secret(value, names_a_thing=_NAME_OF_A_THING.search(name) is not None)
+            return looks_secret(value, identifies=_IDENTIFIER.search(name) is not None)
         if not secret or isinstance(value, bool):
             return False
         if isinstance(value, int | float) and name.endswith("token"):
@@ -154,7 +158,7 @@ def _is_secret_name(name: str, *, headers: bool) -> bool:
 
 
 def _random(token: str) -> bool:
-    if _KEY_OF_AWS.fullmatch(token):
+    if _AWS_KEY.fullmatch(token):
         return True
     runs = [run for run in re.split(r"[+/=_-]+", token) if not _HEXADECIMAL.fullmatch(run)]
     return any(_changes_often(run, _RANDOM_RUNS) for run in runs) or _changes_often("".join(runs), _RANDOM_WHOLE)
