@@ -18,7 +18,7 @@ finally:
 """
 WEB = {"fastapi", "starlette", "uvicorn", "prometheus_client", "service.app"}
 READERS = {"yaml", "sqlite3", "service.importing"}
-DRIVER = {"beanie", "motor", "pymongo", "pydantic", "service.database"}
+DRIVER = {"beanie", "motor", "pymongo", "service.database"}
 OTHERS = {"rich", "polars", "psycopg", "opentelemetry.sdk"}
 
 
