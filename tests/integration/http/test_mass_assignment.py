@@ -80,7 +80,7 @@ def _attempts(example: Example) -> Iterator[Attempt]:
                 yield Attempt(example, (*path, name), with_planted(example.body, (*path, name), planted), echoed)
 
 
-# A file holds what another system exported: errors in it are reported record by record, which the tests of imports check.
+# A file holds what another system exported. Errors in it are reported record by record, as the tests of imports check.
 WITH_BODIES = [example for example in EXAMPLES if example.body is not None and "format" not in example.query]
 
 
