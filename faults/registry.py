@@ -39,8 +39,8 @@ def _suites(*suites: Suite) -> tuple[Section, ...]:
     return tuple(Section((suite.id,), suite.test, partial(run_suite, suite)) for suite in suites)
 
 
-# Groups run one after another; within a group, two sections run at the same time. Only sections that do not disturb each
-# other share a group: they measure no times, need less than one core each, or compare times measured side by side.
+# Groups run one after another; within a group, two sections run at the same time. Only sections that do not disturb
+# each other share a group: they measure no times, need less than one core each, or compare times measured side by side.
 GROUPS: tuple[tuple[Section, ...], ...] = (
     (Section(("D1",), "failover of the primary", failover.run),),
     (Section(("D1",), "network partition of the primary", network_partition.run),),
