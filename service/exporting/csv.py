@@ -8,7 +8,7 @@ from typing import Any
 
 from documents.derived_keys import tag_names
 from service.clock import MAX_SECONDS, MIN_SECONDS
-from service.exporting.content import Exported, ExportedContent
+from service.exporting.content import ExportedContent, ExportedModel
 from service.http.responses import json_bytes
 
 COLUMNS = (
@@ -43,7 +43,7 @@ def _drained(text: io.StringIO) -> bytes:
     return written
 
 
-def _row(exported: Exported) -> list[Any]:
+def _row(exported: ExportedModel) -> list[Any]:
     model, meta, owner = exported.model, exported.model["meta"], exported.owner or {}
     rest = {name: value for name, value in without_images(meta).items() if name not in _IN_COLUMNS}
     values = {

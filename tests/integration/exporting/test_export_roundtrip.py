@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from documents import DOCUMENTS
 from service.doctor import examine
 from service.exporting.content import whole_directory
-from service.exporting.formats import WRITTEN, ExportFormat
+from service.exporting.formats import WRITERS, ExportFormat
 from service.importing import ImportOptions
 from service.importing.engine import run_import
 from service.importing.readers.bundle import read_bundle
@@ -126,7 +126,7 @@ async def imported(directory: Directory, content: bytes, kind: ExportFormat) -> 
 
 
 async def exported(directory: Directory, kind: ExportFormat) -> bytes:
-    return b"".join([part async for part in WRITTEN[kind].write(whole_directory(directory.database))])
+    return b"".join([part async for part in WRITERS[kind].write(whole_directory(directory.database))])
 
 
 def by_id(bundle: dict[str, Any]) -> str:
