@@ -1,4 +1,4 @@
-"""Whatever directory there is: what is exported, imported into an empty one and exported again is the same bytes."""
+"""For any directory: an export that is imported into an empty directory and exported again has the same bytes."""
 
 import json
 import unicodedata
@@ -151,7 +151,7 @@ async def test_a_directory_comes_back_byte_by_byte(
 ) -> None:
     await emptied(real_directory)
     await imported(real_directory, json.dumps(bundle).encode(), ExportFormat.MODELDECK)
-    # Nothing was lost on the way in either.
+    # The import lost nothing either.
     assert json.dumps(json.loads(await exported(real_directory, ExportFormat.MODELDECK))) == by_id(bundle)
     first = await exported(real_directory, kind)
     await emptied(real_directory)
@@ -166,7 +166,7 @@ async def test_models_come_back_from_the_other_system(real_directory: Directory,
     await emptied(real_directory)
     await imported(real_directory, json.dumps(bundle).encode(), ExportFormat.MODELDECK)
     first = await exported(real_directory, ExportFormat.OPENWEBUI)
-    # Such an export has no people.
+    # Such an export has no users or groups.
     await emptied(real_directory, "users", "groups")
     await imported(real_directory, first, ExportFormat.OPENWEBUI)
     assert await exported(real_directory, ExportFormat.OPENWEBUI) == first
