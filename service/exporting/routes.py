@@ -29,7 +29,7 @@ _EXPORTED: dict[int | str, dict[str, Any]] = {
             "text/csv": {"schema": {"type": "string"}, "example": "id,name\r\nsql-tuning,SQL Tuning\r\n"},
         },
     },
-    # The web server refuses it before the service sees it, so it is no problem details.
+    # The web server sends it before the service sees the request, so it is not application/problem+json.
     400: {
         "description": "The address is longer than 64 KB: ask for fewer models at once.",
         "content": {"text/plain": {"schema": {"type": "string"}, "example": "Invalid HTTP request received."}},
@@ -42,10 +42,10 @@ _EXPORTED: dict[int | str, dict[str, Any]] = {
 async def export_models(
     caller: CallerDependency, params: Annotated[ExportParams, Query()], context: ContextDependency
 ) -> Response:
-    """Return all models that the caller may read, or those that are asked for, if they may read every one.
+    """Return all models that the caller may read, or those of `id`; 404 unless the caller may read every one of them.
 
-    With a `format`, `params` are left out of those that the caller may not write; an admin who asks for all
-    models as `modeldeck` or `jsonl` gets the users and groups too, for an import elsewhere.
+    With a `format`, models that the caller may not write come without `params`, and an admin who exports all models as
+    `modeldeck` or `jsonl` gets the users and groups too, for an import elsewhere.
     """
     database, readers_see_params = context.database, context.settings.readers_see_params
     match: Match = {"_id": {"$in": params.id}} if params.id else {}

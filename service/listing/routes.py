@@ -22,7 +22,7 @@ from service.models.schemas import Model, ModelPage
 router = APIRouter(prefix="/models", tags=["models"])
 
 _REFUSALS = documented_problems(*COMMON_FAILURES)
-# The answer of a route that returns models without pages.
+# The responses of a route that returns models without pages.
 MODELS: dict[int | str, dict[str, Any]] = {
     200: {"model": list[Model], "description": "An array of models, in order of id."},
     **_REFUSALS,

@@ -1,4 +1,4 @@
-"""Whether the process is up, and whether it can serve."""
+"""The routes for probes and for Prometheus: liveness, readiness and metrics."""
 
 from functools import partial
 from hmac import compare_digest
@@ -32,7 +32,7 @@ class Readiness(BaseModel):
 
 @router.get("/live", responses={200: {"model": Liveness}}, response_model=None)
 async def live() -> dict[str, str]:
-    """Answer as long as the process runs; the database is not asked."""
+    """Return 200 as long as the process runs; the database is not asked."""
     return {"status": "up"}
 
 
@@ -42,7 +42,7 @@ async def live() -> dict[str, str]:
     response_model=None,
 )
 async def ready(request: Request) -> Response | dict[str, Any]:
-    """Answer 200 when the database answers soon, every declared index is in place, and it refuses no record of ours."""
+    """Return 200 when the database answers in time, and its indexes and validators fit this version of the service."""
     if DRAINING.is_set():
         return problem(HTTPStatus.SERVICE_UNAVAILABLE, "The process is about to end.")
     readiness: SingleFlight[str | None] = request.app.state.readiness
@@ -66,7 +66,7 @@ metrics_router = APIRouter(tags=["health"])
     response_class=Response,
 )
 async def metrics(request: Request, context: ContextDependency) -> Response:
-    """Answer with counts and times for Prometheus; the database is not asked.
+    """Return counts and times for Prometheus; the database is not asked.
 
     Where the service is configured for it, this takes a token of its own: `Authorization: Bearer <token>`.
     """

@@ -17,7 +17,8 @@ from typing import IO, Any
 from tests.support.in_process import run_in_process
 
 MODELDECK = str(Path(sys.executable).with_name("modeldeck"))
-COMMAND_SECONDS = 60.0
+# These end what hangs. They are never waited for otherwise, however busy the machine is.
+COMMAND_SECONDS = UNTIL_SECONDS = 180.0
 POLL_SECONDS = 0.02
 # Below those that the system gives away by itself, and others for each process that runs tests at the same time.
 _FIRST_PORT = 20_000 + 1_000 * (int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 10)
@@ -93,6 +94,8 @@ class Processes:
         """Run `modeldeck serve` for the duration of a block, from the moment it can be asked."""
         port = free_port()
         output = self.folder / f"serve-{port}.log"
+        # Where a test says nothing of it, there is nobody who has to notice that it ends.
+        self.environment.setdefault("MODELDECK_DRAIN_SECONDS", "0")
         with output.open("w") as file:
             process = self.start("serve", "--port", str(port), *arguments, stdout=file, stderr=subprocess.STDOUT)
         try:
@@ -140,7 +143,7 @@ def end(process: subprocess.Popen[str]) -> None:
             stream.close()
 
 
-def until(condition: Callable[[], object], what: str, seconds: float = 30.0) -> None:
+def until(condition: Callable[[], object], what: str, seconds: float = UNTIL_SECONDS) -> None:
     """Wait until a condition holds; fail when it never does."""
     deadline = time.monotonic() + seconds
     while not condition():

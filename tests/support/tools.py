@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-INSTALL_SECONDS, RUN_SECONDS = 40.0, 60.0
+INSTALL_SECONDS, RUN_SECONDS = 120.0, 180.0
 
 
 def ran(*command: str, seconds: float = RUN_SECONDS, **options: Any) -> str:

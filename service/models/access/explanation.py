@@ -63,7 +63,7 @@ class Grant(NamedTuple):
     """A well-formed stored grant."""
 
     id: str | None
-    to: PrincipalType
+    principal_type: PrincipalType
     principal_id: str
     permission: Permission
 
@@ -82,7 +82,7 @@ class Sharing:
         owner_id, stored = record.get("user_id"), record.get("access_grants")
         listed = stored if isinstance(stored, list) else ()
         grants = [grant for item in listed if (grant := _well_formed(item))]
-        granted = sorted({grant.principal_id for grant in grants if grant.to is PrincipalType.GROUP})
+        granted = sorted({grant.principal_id for grant in grants if grant.principal_type is PrincipalType.GROUP})
         groups = await database.aggregate(Group, groups_pipeline(granted)) if granted else []
         return cls(
             owner_id=owner_id if isinstance(owner_id, str) and owner_id != EVERYONE else None,
@@ -93,7 +93,7 @@ class Sharing:
     def readers(self) -> Match:
         """Return the query for all users who may read the record, that is, for whom `paths` finds a path."""
         active: Match = {"_id": {"$type": "string"}, "is_active": only(True)}
-        named = [grant.principal_id for grant in self.grants if grant.to is PrincipalType.USER]
+        named = [grant.principal_id for grant in self.grants if grant.principal_type is PrincipalType.USER]
         if EVERYONE in named:
             return active
         named += [self.owner_id] if self.owner_id is not None else []
@@ -202,11 +202,11 @@ def _well_formed(grant: Any) -> Grant | None:
     if not isinstance(grant, dict) or not isinstance(grant.get("principal_id"), str):
         return None
     try:
-        to, permission = PrincipalType(str(grant.get("principal_type"))), Permission(str(grant.get("permission")))
+        kind, permission = PrincipalType(str(grant.get("principal_type"))), Permission(str(grant.get("permission")))
     except ValueError:
         return None
     grant_id = grant.get("id")
-    return Grant(grant_id if isinstance(grant_id, str) else None, to, grant["principal_id"], permission)
+    return Grant(grant_id if isinstance(grant_id, str) else None, kind, grant["principal_id"], permission)
 
 
 def _ids(value: Any) -> list[str]:
@@ -220,7 +220,7 @@ def _memberships(user: Record) -> list[str]:
 
 
 def _path(grant: Grant, user_id: str, below: Mapping[str, str | None]) -> Path | None:
-    if grant.to is PrincipalType.USER:
+    if grant.principal_type is PrincipalType.USER:
         kinds = {user_id: PathKind.USER, EVERYONE: PathKind.PUBLIC}
         kind = kinds.get(grant.principal_id)
         return Path(kind, grant.permission, grant.id) if kind else None

@@ -46,7 +46,7 @@ async def made(directory: Directory, user: str, **content: Any) -> dict[str, Any
 async def test_no_key_is_anywhere_but_with_its_holder(
     mover: CommandLine, store: Stored, server: Server, mongo_uri: str, tmp_path: Path
 ) -> None:
-    # Made by command, taken over from another system, and made over HTTP for oneself and for others.
+    # Created by a command, adopted from another system, and created over HTTP for oneself and for others.
     source = instance(tmp_path / "webui.db", LATE)
     mover.run("import", source.name, "--create-groups")
     source.unlink()
@@ -70,7 +70,7 @@ async def test_no_key_is_anywhere_but_with_its_holder(
     assert [place for place, record in server.records() if any(secret in record for secret in known)] == []
     assert [line for line in server.log().splitlines() if any(secret in line for secret in known)] == []
     assert [path for path in _files(tmp_path) if any(secret in path.read_bytes() for secret in known)] == []
-    # What is stored is enough to know a key, and not to make one.
+    # The stored fields suffice to recognise an API key, but not to construct it.
     hashes = {record["sha256"] for record in store.api_keys.find()}
     assert hashes == {sha256(key.encode()).hexdigest() for key in keys}
 
@@ -80,7 +80,7 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _secrets(keys: list[str]) -> list[str]:
-    """Return the whole keys and their secret parts."""
+    """Return the whole API keys and their secret parts."""
     return [*keys, *(key.rpartition("_")[2] for key in keys if key.startswith("mdk_"))]
 
 
@@ -99,7 +99,7 @@ async def test_keys_are_rotated_with_an_overlap(directory: Directory) -> None:
     assert [await status(directory, key["key"]) for key in (old, new)] == [200, 200]
     assert (await send(directory, new["key"], REVOKE, {"id": old["id"]})).json() is True
     assert [await status(directory, key["key"]) for key in (old, new)] == [401, 200]
-    # A key can also end itself.
+    # An API key can also revoke itself.
     assert (await send(directory, new["key"], REVOKE, {"id": new["id"]})).json() is True
     assert await status(directory, new["key"]) == 401
 
@@ -132,7 +132,7 @@ async def test_a_key_is_over_at_its_time(real_directory: Directory, raw: Raw) ->
         assert await status(real_directory, key["key"]) == expected
     odd: Any
     for odd in ("never", 2**40, False, [], {"later": 0}):
-        # Others can write to the collection: what is no time is no time to come.
+        # An expiry written past the service that is no date counts as expired.
         raw.api_keys.update_one({"_id": key["id"]}, {"$set": {"expires_at": odd}})
         assert await status(real_directory, key["key"]) == 401, odd
 
@@ -176,7 +176,7 @@ async def test_no_key_is_made_that_may_more_than_its_maker(directory: Directory)
         assert (await send(directory, reading, "/api/models/create", {"id": "m", "name": "M"})).status_code == 403
     body = {"name": "k", "user_id": "root"}
     assert (await directory.post("/api/users/keys/create", "ann", body)).status_code == 403
-    # A key that an admin makes for somebody may what they may.
+    # An API key that an admin creates for a user has the rights of that user.
     made_for_ann = await directory.post("/api/users/keys/create", "root", {"name": "k", "user_id": "ann"})
     assert (await send(directory, made_for_ann.json()["key"], "/api/users")).status_code == 403
     assert (await send(directory, made_for_ann.json()["key"], "/api/me")).json()["id"] == "ann"

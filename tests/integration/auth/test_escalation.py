@@ -25,19 +25,19 @@ SHARED = {
 }
 MODEL = "team/m:1"
 MODELS = "/api/models"
-# What nobody but the owner and admins may change, with the keys that are made of it.
+# The fields that only the owner and admins may change, and the derived keys computed from them.
 HELD = {"user_id": 1, "access_grants": 1, "created_at": 1, "keys.readers": 1, "keys.writers": 1}
 
 SELECTED: list[dict[str, Any]] = [{"ids": [MODEL]}, {"filter": {}}, {"filter": {"view_option": "shared"}}]
 
 
 def wanted(writer: str) -> list[list[dict[str, str]]]:
-    """Return the grants that a writer would like a model to have."""
+    """Return grants by which a writer would gain access."""
     return [[], [grant("user:*")], [grant("user:*", "write")], [grant(f"user:{writer}", "write")], [grant("user:mate")]]
 
 
 def bodies(writer: str) -> list[tuple[str, Any]]:
-    """Return every request with which a writer could try it, as a path below the models and a body."""
+    """Return every request with which a writer could try to gain access, as a path below /models and a body."""
     changes: list[dict[str, Any]] = [{"access_grants": grants} for grants in wanted(writer)]
     changes += [
         {"user_id": writer},
@@ -67,7 +67,7 @@ def bodies(writer: str) -> list[tuple[str, Any]]:
 
 
 PROMOTED = {"id": "mate", "name": "Mate", "email": "mate@example.com", "role": "admin"}
-# What is for admins: a writer who could do one of these would have every model.
+# Requests for admins only: with any of these, a writer could access every model.
 OF_ADMINS: list[tuple[str, Any]] = [
     ("/api/users/transfer", {"from_user_id": "owner", "to_user_id": "mate"}),
     ("/api/users/update", {"id": "mate", "role": "admin"}),
@@ -114,7 +114,7 @@ async def test_a_writer_can_not_share_or_take_a_model(
         assert (await send(path, body)).status_code == 403, path
     assert list(raw.users.find().sort("_id")) == people
     assert {record["_id"] for record in raw.models.find()} == {MODEL}
-    # They do write all the while: it is the owner and the grants that are out of their reach, not the model.
+    # The writes succeed; only the owner and the grants stay unchanged.
     assert len(written) > 3
     for revision in raw.revisions.find({"version": {"$gt": 1}}):
         assert revision["before"]["user_id"] == revision["after"]["user_id"] == "owner"
@@ -124,7 +124,7 @@ async def test_a_writer_can_not_share_or_take_a_model(
 async def test_a_revision_brings_neither_its_owner_nor_its_grants_back(
     real_directory: Directory, raw: Raw, tmp_path: Path
 ) -> None:
-    # Of a model that was the writer's own and open to all, and is somebody else's by now.
+    # A model that the writer owned and made public, and that now belongs to someone else.
     send = await _set_up(real_directory, tmp_path, "by-name")
     await real_directory.user("root", role=Role.ADMIN)
     mine = {"id": "was-mine", "name": "Open", "access_grants": [grant("user:*", "write"), grant("user:mate")]}

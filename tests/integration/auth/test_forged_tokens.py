@@ -36,7 +36,7 @@ def by_issuer(payload: dict[str, Any], **header: Any) -> str:
 
 
 def resigned(token: str, header: bytes) -> str:
-    """Return a right token with another header in its place."""
+    """Return a valid token with its header replaced."""
     return ".".join([encoded(header), *token.split(".")[1:]])
 
 
@@ -73,7 +73,7 @@ async def by_secret(mongod: Database, settings: Settings) -> AsyncIterator[Direc
 async def either(
     request: pytest.FixtureRequest, mongod: Database, settings: Settings, tmp_path: Path
 ) -> AsyncIterator[Directory]:
-    """The service with the one and then with the other."""
+    """The service with a public key, and then with a secret."""
     how = _published(tmp_path) if request.param == "rsa" else _SHARED
     async with _trusting(mongod, settings, **how) as directory:
         yield directory

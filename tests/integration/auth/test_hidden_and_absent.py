@@ -28,7 +28,7 @@ TELLING = ("/models/create", "/models/import", "/models/sync")
 
 
 class Question(NamedTuple):
-    """A request about a model that the caller does not see."""
+    """A request for a model that is hidden from the caller."""
 
     route: Route
     case: Case
@@ -75,13 +75,13 @@ def ask(stage: Stage, question: Question, *, hidden: bool) -> "partial[Any]":
 
 
 def comparable(answer: httpx.Response) -> tuple[int, str, dict[str, str]]:
-    """Return all that an answer tells, but for what was in the question."""
+    """Return everything in a response that could reveal something, without what the request contained."""
     headers = {name: value for name, value in answer.headers.items() if name not in ("date", "x-request-id")}
     return answer.status_code, answer.text.replace(ABSENT, MODEL), headers
 
 
 def sent(commands: Commands) -> list[tuple[str, Any]]:
-    """Return kind and place of each command, but for those that note the use of a key beside the requests."""
+    """Return the name and collection of each command, without those that record the use of an API key."""
     found = [(event.command_name, event.command.get(event.command_name)) for event in commands.started_events]
     return [(name, place) for name, place in found if place != "api_keys" or name in ("aggregate", "delete")]
 
@@ -106,7 +106,7 @@ async def test_both_are_answered_alike(stage: Stage, commands: Commands, prefix:
             answers.append(await ask(stage, question, hidden=hidden)())
             work.append(sent(commands))
         assert comparable(answers[0]) == comparable(answers[1]), str(question)
-        # As a clock would tell: what the database is asked for.
+        # The database commands too, since they would show in the response time.
         assert work[0] == work[1], str(question)
         assert work[0], str(question)
     assert stage.unchanged()
@@ -160,7 +160,7 @@ async def test_that_an_id_is_taken_is_reported_and_nothing_else_of_it(stage: Sta
 
 @pytest.mark.skipif(not PAIRS, reason="TIMED_PAIRS is not set")
 async def test_a_clock_does_not_tell_them_apart(stage: Stage, raw: Raw) -> None:
-    # Large ones, whose size would show if they were read.
+    # Large records, since reading them would take noticeably longer.
     large = {"system": "x" * 400_000}
     raw.models.update_many({}, {"$set": {"params": large}})
     raw.revisions.update_many({"before": {"$ne": None}}, {"$set": {"before.params": large}})

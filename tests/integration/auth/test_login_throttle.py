@@ -7,7 +7,7 @@ import pytest
 
 from service.database.client import Database
 from tests.conftest import Commands, settings_in
-from tests.support.commands import CommandLine
+from tests.support.commands import COMMAND_SECONDS, CommandLine
 from tests.support.directory import LIST, Directory
 from tests.support.scraped import value
 
@@ -49,9 +49,13 @@ async def test_too_many_wrong_keys_are_answered_with_429_and_without_the_databas
         assert value(found, "modeldeck_authentication_throttled_total") == 3
 
 
-def test_a_running_service_tells_the_clients_of_its_proxy_apart_and_nobody_elses(tmp_path: Path) -> None:
-    here = CommandLine(tmp_path, data_dir=str(tmp_path / "data"), auth_failures_per_minute=str(LIMIT))
-    with here.serving() as served, httpx.Client(base_url=served.url, timeout=30) as client:
+def test_a_running_service_tells_the_clients_of_its_proxy_apart_and_nobody_elses(
+    mongo_uri: str, tmp_path: Path
+) -> None:
+    here = CommandLine(
+        tmp_path, mongodb_uri=mongo_uri, database="modeldeck_guessed", auth_failures_per_minute=str(LIMIT)
+    )
+    with here.serving() as served, httpx.Client(base_url=served.url, timeout=COMMAND_SECONDS) as client:
 
         def asked(address: str) -> int:
             return client.get(LIST, headers={**bearer("wrong"), "X-Forwarded-For": address}).status_code
@@ -60,5 +64,5 @@ def test_a_running_service_tells_the_clients_of_its_proxy_apart_and_nobody_elses
         assert asked("192.0.2.2") == 401
         assert [asked(f"2001:db8::{number}") for number in range(LIMIT + 1)] == [401] * LIMIT + [429]
     here.environment["FORWARDED_ALLOW_IPS"] = "192.0.2.9"
-    with here.serving() as served, httpx.Client(base_url=served.url, timeout=30) as client:
+    with here.serving() as served, httpx.Client(base_url=served.url, timeout=COMMAND_SECONDS) as client:
         assert [asked(f"192.0.2.{number}") for number in range(LIMIT + 1)] == [401] * LIMIT + [429]

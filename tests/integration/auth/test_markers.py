@@ -19,7 +19,7 @@ from tests.support.injections import attacks
 MARK = "undisclosed"
 HIDDEN, READABLE, WRITABLE = f"hidden/{MARK}-id", "readable", "writable"
 PREFIXES = ("/api", "/api/v1")
-# What the examples of the document name, and what is asked about in its place.
+# The values in the examples of the OpenAPI document, and those used in their place.
 INSTEAD = {"sql-tuning": HIDDEN, "openai/gpt-4o": f"{MARK}-base", "u-anna": "ghost", "u-ben": "ghost"}
 INSTEAD |= {"g-platform": "lodge", "g-engineering": "lodge"}
 ORDERS = ["params", "params.system", "meta.description", "keys.text", "keys.name", "user.email", "owner.username"]
@@ -34,7 +34,7 @@ def _hidden(model_id: str, owner: str, **fields: Any) -> dict[str, Any]:
 
 @pytest.fixture
 async def there(real_directory: Directory, raw: Raw, tmp_path: Path) -> Directory:
-    """A directory in which eve may see next to nothing of what is marked."""
+    """A directory in which eve may see almost nothing of what is marked."""
     await real_directory.user("root", role=Role.ADMIN)
     await real_directory.user("owner", username=f"{MARK}-owner")
     person: dict[str, Any] = {"name": f"{MARK} Ghost", "email": f"{MARK}@example.com", "username": f"{MARK}-ghost"}
@@ -44,7 +44,7 @@ async def there(real_directory: Directory, raw: Raw, tmp_path: Path) -> Director
     await real_directory.user("eve")
     await real_directory.key("ghost", name=f"{MARK} key")
     for number in (1, 2):
-        # Twice, so that there is a history that says it all.
+        # Twice, so that the history contains the marked content too.
         prompt = {"system": f"{MARK} prompt {number}"}
         mine = {"access_grants": [grant("user:eve", "write")], "params": {"system": f"known {number}"}}
         models = [
@@ -57,7 +57,7 @@ async def there(real_directory: Directory, raw: Raw, tmp_path: Path) -> Director
 
 
 def _logged(caplog: pytest.LogCaptureFixture) -> str:
-    """Return what the service has logged, without the client of the tests."""
+    """Return the log of the service, without that of the test client."""
     lines = [f"{one.getMessage()} {one.exc_text or ''}" for one in caplog.records if not one.name.startswith("http")]
     return "\n".join(lines).lower()
 
@@ -67,7 +67,7 @@ def _text_of(answer: httpx.Response) -> str:
 
 
 def _requests(raw: Raw) -> Iterator[tuple[str, str, bytes]]:
-    """Yield requests to every route, about what is hidden and what is not, right and wrong."""
+    """Yield valid and invalid requests to every route, for hidden and visible models."""
     revisions = {one["_id"] for one in raw.revisions.find({"model_id": {"$in": [HIDDEN, READABLE]}})}
     for example in EXAMPLES:
         for compatible in (False, True) if example.has_compatible_route else (False,):
@@ -131,7 +131,7 @@ async def test_what_a_caller_lists_and_exports_tells_nothing_of_the_rest(there: 
             answer = await there.get(path, "eve")
             assert answer.status_code in (200, 307), path
             assert MARK not in _text_of(answer), path
-    # An admin sees all of it, but for what is nobody's to see.
+    # An admin sees everything except hashes and derived keys, which no one sees.
     hashes = [record["sha256"] for record in raw.api_keys.find()]
     for path in (
         *(f"/api/models/{path}" for path in paths),
@@ -190,5 +190,5 @@ async def test_no_failure_tells_what_it_is_about(
         answer = await there.client.get(path, headers=headers)
         assert answer.status_code in (500, 503, 504), path
         assert MARK not in _text_of(answer)
-    # A mistake of ours is logged with all that there is to find it.
+    # An unexpected error is logged with all details.
     assert MARK not in _logged(caplog) or isinstance(failure, RuntimeError)

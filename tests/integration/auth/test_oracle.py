@@ -10,13 +10,13 @@ from tests.support.directory import Directory
 from tests.support.oracle import Parameters
 from tests.support.world import MODELS, REQUESTS, World
 
-# mongomock takes its time for each record that it looks at.
+# mongomock needs much time for each record.
 FEWER_MODELS, FEWER_PAIRS = 50, REQUESTS * 3 // 20
 
 
 async def test_many_random_requests_are_answered_as_the_contract_says(world: World) -> None:
     filled = await world.compare(world.pairs(REQUESTS))
-    # Most pages have to have items, or the comparison would prove little.
+    # Most pages must have items, or the comparison would prove little.
     assert REQUESTS > filled > REQUESTS // 3
 
 

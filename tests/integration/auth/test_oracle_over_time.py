@@ -19,7 +19,7 @@ WORDS = ["Alpha", "beta", "Gamma", "STRASSE", "straße", "ﬁsh", "delta"]
 
 
 class Life:
-    """The service, what the same directory is in plain values, and random changes made to both."""
+    """The service and a model of the directory in plain values; random changes are made to both."""
 
     def __init__(self, directory: Directory, seed: int) -> None:
         self.random = random.Random(seed)
@@ -44,7 +44,7 @@ class Life:
         self.users[user_id] = {"id": user_id, "role": role.value, **fields}
 
     async def check(self, step: str) -> None:
-        """Compare what three users get with what they must get."""
+        """Compare the lists of three users with the expected ones."""
         shown = (await self.directory.get(f"{MODELS}/export", "u0")).json()
         assert {item["id"] for item in shown} == self.models.keys(), step
         for item in shown:
@@ -63,7 +63,7 @@ class Life:
         return self.random.choice(sorted(self.users))
 
     def may(self, user_id: str, model_id: str) -> tuple[bool, bool, bool]:
-        """Say whether a user may read, write and manage a model."""
+        """Return whether a user may read, write and manage a model."""
         oracle = Oracle(self.users.values(), self.groups.values(), self.models.values())
         item = oracle.item(user_id, model_id)
         return item is not None, bool(item and item["write_access"]), oracle.may_manage(user_id, model_id)
@@ -80,7 +80,7 @@ class Life:
         return await self.directory.post(path, user_id, body, **parameters)
 
     def expect(self, answer: Response, model_id: str, user_id: str, *, manages: bool = False) -> bool:
-        """Hold a status against the rights of whoever asked; return whether the change was made."""
+        """Check a status against the rights of the caller; return whether the change was made."""
         reads, writes, owns = self.may(user_id, model_id)
         allowed = owns if manages else writes
         assert answer.status_code == (200 if allowed else 403 if reads else 404), (user_id, model_id, answer.text)

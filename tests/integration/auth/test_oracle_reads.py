@@ -19,7 +19,7 @@ FORMATS = ("modeldeck", "openwebui", "jsonl", "csv")
 
 
 async def _each(things: Iterable[Any], ask: Callable[[Any], Awaitable[None]]) -> None:
-    """Ask about all of it, a few at a time."""
+    """Send requests about all of them, a few at a time."""
     waiting = iter(things)
 
     async def client() -> None:
@@ -66,7 +66,7 @@ async def test_a_hidden_model_and_an_absent_one_are_answered_alike_everywhere(wo
             hidden = await world.directory.get(f"{MODELS}/{path}", user_id, id=model_id)
             absent = await world.directory.get(f"{MODELS}/{path}", user_id, id="absent")
             assert hidden.status_code == absent.status_code == 404, (path, pair)
-            # An export names what it does not find.
+            # The error of an export contains the ids that were not found.
             reported = {**hidden.json(), "detail": hidden.json()["detail"].replace(model_id, "absent")}
             assert reported == absent.json()
             assert hidden.headers.keys() == absent.headers.keys()
@@ -169,7 +169,7 @@ async def test_exports_as_files(world: World, kind: str) -> None:
         answer = await world.directory.get(f"{MODELS}/export", user_id, format=kind)
         found = _exported(kind, answer.text)
         expected = [world.oracle.item(user_id, model["id"]) or {} for model in world.oracle.readable(user_id)]
-        # In a table, what a spreadsheet would calculate begins with an apostrophe.
+        # In CSV, a text that a spreadsheet would take for a formula begins with an apostrophe.
         ids = [[one["id"].lstrip("'") for one in items] for items in (found, expected)]
         assert ids[0] == ids[1], user_id
         # Only those who may write get the params.
@@ -200,7 +200,7 @@ async def test_verdicts(world: World) -> None:
 
 @pytest.mark.parametrize("by_filter", [False, True])
 async def test_bulk_changes_touch_what_the_caller_may_change_and_nothing_else(world: World, by_filter: bool) -> None:
-    """Changes that change nothing, so that the directory stays as the oracle knows it; the results tell who may."""
+    """Bulk changes without effect, so that the oracle stays correct; their results show who may change what."""
     ids = [model["id"] for model in world.generator.models]
 
     async def ask(user_id: str) -> None:

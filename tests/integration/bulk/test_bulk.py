@@ -121,7 +121,7 @@ async def test_an_unknown_principal_stops_everything(real_directory: Directory, 
         "there is no user 'nobody'",
     ]
     assert await _grants(real_directory, "a1") == set()
-    # What is gone can still be taken away.
+    # Grants to principals that no longer exist can still be removed.
     gone = {"ids": ["a1"], "remove": [grant("user:nobody")]}
     assert await _statuses(real_directory, ACCESS, "ann", gone) == {"a1": "unchanged"}
 

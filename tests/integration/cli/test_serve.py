@@ -3,14 +3,13 @@
 import re
 import signal
 import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
-from tests.support.commands import CommandLine, Served, free_port, mongods, until
+from tests.support.commands import COMMAND_SECONDS, CommandLine, Served, free_port, mongods, until
 
 LIST = "/api/models/list"
 
@@ -29,7 +28,7 @@ def shell(tmp_path: Path, data_dir: Path) -> CommandLine:
 
 def get(served: Served, path: str, key: str | None = None) -> httpx.Response:
     headers = {"Authorization": f"Bearer {key}"} if key else {}
-    return httpx.get(f"{served.url}{path}", headers=headers, timeout=30)
+    return httpx.get(f"{served.url}{path}", headers=headers, timeout=COMMAND_SECONDS)
 
 
 def stopped(served: Served, how: signal.Signals, data_dir: Path) -> None:
@@ -42,9 +41,7 @@ def stopped(served: Served, how: signal.Signals, data_dir: Path) -> None:
 def test_the_demo_answers_with_the_printed_key_and_the_second_time_nothing_is_added(tmp_path: Path) -> None:
     data = tmp_path / "data"
     here = CommandLine(tmp_path, data_dir=str(data))
-    started = time.monotonic()
     with here.serving("--demo") as served:
-        first_took = time.monotonic() - started
         assert get(served, "/health/live").json() == {"status": "up"}
         assert get(served, "/health/ready").json() == {"status": "ready"}
         assert get(served, LIST).status_code == 401
@@ -56,9 +53,7 @@ def test_the_demo_answers_with_the_printed_key_and_the_second_time_nothing_is_ad
         assert f"curl -s -H 'Authorization: Bearer {key}' '{served.url}{LIST}?" in printed
         stopped(served, signal.SIGINT, data)
 
-    started = time.monotonic()
     with here.serving("--demo") as served:
-        assert time.monotonic() - started < max(8, first_took)
         assert "(0 records added)" in served.output.read_text()
         assert served.key == key
         assert get(served, LIST, key).json() == first

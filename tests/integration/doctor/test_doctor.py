@@ -43,7 +43,7 @@ def shell(mongo_uri: str, stored: Raw, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture
 def directory(shell: CommandLine, stored: Raw) -> Raw:
-    """A directory in which nothing is wrong."""
+    """A directory without problems."""
     for document in DOCUMENTS:
         stored[document.Settings.name].delete_many({})
     bundle = shell.folder / "bundle.jsonl"

@@ -14,14 +14,15 @@ import pytest
 from pymongo import MongoClient
 
 from service.embedded_mongo.server import EmbeddedMongo
-from tests.support.commands import CommandLine, end, finish, mongods, until
+from tests.support.commands import COMMAND_SECONDS, CommandLine, end, finish, mongods, until
 
 USER = ("user", "add", "--name", "N", "--email")
-KEEP_ALIVE = """
+IDLE_SECONDS = 0.6
+KEEP_ALIVE = f"""
 import sys
 from pathlib import Path
 from service.embedded_mongo.keep_alive import keep_alive
-keep_alive(Path(sys.argv[1]), 0.6)
+keep_alive(Path(sys.argv[1]), {IDLE_SECONDS})
 """
 # Takes a lease, says so, and gives it back when told to.
 HOLDER = """
@@ -73,7 +74,7 @@ def holder(data_dir: Path) -> Iterator[subprocess.Popen[str]]:
         assert process.stdout.readline() == "held\n"
         yield process
         release(process)
-        process.wait(30)
+        process.wait(COMMAND_SECONDS)
     finally:
         end(process)
 
@@ -110,7 +111,7 @@ def test_commands_that_start_at_once_share_one_mongod_and_the_last_one_stops_it(
         before = mongods(data_dir)
         assert len(before) == 1
         release(first)
-        first.wait(30)
+        first.wait(COMMAND_SECONDS)
         shell.ok(*USER, "c@example.com")
         assert mongods(data_dir) == before
     gone(data_dir)
@@ -131,7 +132,7 @@ def test_a_killed_mongod_is_started_anew_with_what_it_had_stored(shell: CommandL
 def test_the_mongod_of_a_killed_command_is_joined_and_stopped_by_the_next(shell: CommandLine, data_dir: Path) -> None:
     with holder(data_dir) as victim:
         victim.kill()
-        victim.wait(30)
+        victim.wait(COMMAND_SECONDS)
     assert len(mongods(data_dir)) == 1
     shell.ok(*USER, "a@example.com")
     gone(data_dir)
@@ -156,7 +157,7 @@ def test_a_command_killed_while_its_mongod_stops_blocks_nobody(shell: CommandLin
         release(victim)
         until(lambda: not EmbeddedMongo(data_dir).socket_path.exists(), "mongod was told to stop")
         victim.kill()
-        victim.wait(30)
+        victim.wait(COMMAND_SECONDS)
     following = shell.start(*USER, "a@example.com")
     os.kill(pid, signal.SIGCONT)
     assert finish(following).status == 0
@@ -219,40 +220,49 @@ def test_a_printed_uri_outlives_the_command_that_printed_it(shell: CommandLine, 
     gone(data_dir)
 
 
-def test_the_keep_alive_stays_while_somebody_is_connected_and_ends_when_nobody_is(data_dir: Path) -> None:
-    keep_alive = subprocess.Popen([sys.executable, "-c", KEEP_ALIVE, str(data_dir)], text=True)
-    try:
-        with MongoClient[dict[str, Any]](EmbeddedMongo(data_dir).uri("admin")) as client:
+@contextmanager
+def visited(data_dir: Path) -> Iterator[tuple[subprocess.Popen[str], MongoClient[dict[str, Any]]]]:
+    """Yield a keep_alive that nobody else helps, and a client who was there before it."""
+    embedded = EmbeddedMongo(data_dir)
+    with MongoClient[dict[str, Any]](embedded.uri("admin")) as client:
+        with embedded.lease():
             assert client.admin.command("ping")["ok"] == 1
-            longer_than_it_waits = time.monotonic() + 1.2
-            until(lambda: time.monotonic() > longer_than_it_waits, "the time had passed")
-            assert keep_alive.poll() is None
-        assert keep_alive.wait(30) == 0
-    finally:
-        end(keep_alive)
+            keep_alive = subprocess.Popen(
+                [sys.executable, "-c", KEEP_ALIVE, str(data_dir)], stdout=subprocess.PIPE, text=True
+            )
+            assert keep_alive.stdout is not None
+            assert keep_alive.stdout.read() == "", "it holds its lease from here on"
+        try:
+            yield keep_alive, client
+        finally:
+            client.close()
+            assert keep_alive.wait(COMMAND_SECONDS) == 0
+            end(keep_alive)
     gone(data_dir)
+
+
+def pass_by(seconds: float) -> None:
+    enough = time.monotonic() + seconds
+    until(lambda: time.monotonic() > enough, "the time has passed")
+
+
+def test_the_keep_alive_stays_while_somebody_is_connected_and_ends_when_nobody_is(data_dir: Path) -> None:
+    with visited(data_dir) as (keep_alive, client):
+        pass_by(2 * IDLE_SECONDS)
+        assert keep_alive.poll() is None
+        assert client.admin.command("ping")["ok"] == 1
 
 
 @pytest.mark.faults
 def test_the_keep_alive_does_not_leave_a_mongod_that_is_too_busy_to_answer(data_dir: Path) -> None:
-    embedded = EmbeddedMongo(data_dir)
-    keep_alive = subprocess.Popen([sys.executable, "-c", KEEP_ALIVE, str(data_dir)], stdout=subprocess.PIPE, text=True)
-    try:
-        with MongoClient[dict[str, Any]](embedded.uri("admin")) as client:
-            assert client.admin.command("ping")["ok"] == 1
-            assert keep_alive.stdout is not None
-            assert keep_alive.stdout.read() == "", "it holds its lease from here on"
-            [pid] = mongods(data_dir)
-            os.kill(pid, signal.SIGSTOP)
-            longer_than_it_asks = time.monotonic() + 4
-            until(lambda: time.monotonic() > longer_than_it_asks, "the time had passed")
-            assert embedded.socket_path.exists(), "the mongod was told to stop"
-            os.kill(pid, signal.SIGCONT)
-            assert client.admin.command("ping")["ok"] == 1
-        assert keep_alive.wait(30) == 0
-    finally:
-        end(keep_alive)
-    gone(data_dir)
+    with visited(data_dir) as (_, client):
+        [pid] = mongods(data_dir)
+        os.kill(pid, signal.SIGSTOP)
+        # Longer than it asks.
+        pass_by(4)
+        assert EmbeddedMongo(data_dir).socket_path.exists(), "the mongod was told to stop"
+        os.kill(pid, signal.SIGCONT)
+        assert client.admin.command("ping")["ok"] == 1
 
 
 @pytest.mark.parametrize("blocked", ["a file", "a folder in place of a lock"])

@@ -26,7 +26,7 @@ def located(settings: Settings, mongo_uri: str) -> Settings:
 
 @pytest.fixture
 async def restored(mongod: Database, raw: Raw) -> AsyncIterator[None]:
-    """Leave the declared indexes behind, whatever a test did to them."""
+    """Restore the declared indexes after a test."""
     yield
     for name in ("models", "users"):
         raw[name].drop_indexes()

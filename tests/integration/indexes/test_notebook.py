@@ -21,7 +21,7 @@ DRAWS = "plt.show()"
 
 
 def run(cell: dict[str, Any], names: dict[str, Any]) -> Any:
-    """Run a cell, as a notebook does, and return what it shows at its end."""
+    """Run a cell as a notebook does, and return the value that it displays."""
     *statements, last = ast.parse("".join(cell["source"])).body
     if isinstance(last, ast.Expr):
         exec(compile(ast.Module(statements, []), str(NOTEBOOK), "exec"), names)

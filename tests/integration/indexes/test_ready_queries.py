@@ -50,7 +50,7 @@ def uri(mongo_uri: str) -> str:
 
 @pytest.fixture(scope="module")
 async def demo(uri: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Raw]:
-    """The demo catalogue, with a bit of everything that the queries look for."""
+    """The demo catalogue, with some data for every query."""
     folder = tmp_path_factory.mktemp("demo")
     with MongoClient[dict[str, Any]](uri, tz_aware=True) as client:
         client.drop_database(NAME)
@@ -76,7 +76,7 @@ async def demo(uri: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncItera
 
 @pytest.fixture(scope="module")
 def mongosh(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The path of a mongosh that is there for these tests only."""
+    """The path of a mongosh that only these tests use."""
     folder = tmp_path_factory.mktemp("mongosh")
     for name in ("package.json", "package-lock.json"):
         (folder / name).write_bytes((MONGOSH / name).read_bytes())
@@ -87,13 +87,13 @@ def mongosh(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    # mongosh keeps its settings and its log at home.
+    # mongosh stores its settings and its log in the home directory.
     return {**os.environ, "HOME": str(tmp_path_factory.mktemp("home"))}
 
 
 @pytest.fixture(scope="module")
 def shown(mongosh: str, demo: Raw, uri: str, environment: dict[str, str]) -> Any:
-    """What mongosh answers to all of the queries."""
+    """The results of all queries in mongosh."""
     script = Path(environment["HOME"]) / "queries.js"
     answers = [f"answers[{json.dumps(_answer(query))}] = ({query.shell.strip()}).toArray();" for query in QUERIES]
     script.write_text("\n".join(["const answers = {};", *answers, "print(EJSON.stringify(answers));"]))
@@ -127,7 +127,7 @@ _TYPES = {str: "string", bool: "bool", int: "int", Int64: "long", datetime: "dat
 
 
 def _types(value: Any, path: list[str]) -> Iterator[str]:
-    """Yield the types of what is found at a path, in each element of the arrays on the way."""
+    """Yield the types of the values at a path, in every element of arrays on the way."""
     if path:
         for one in value if isinstance(value, list) else [value]:
             assert path[0] in one, (path, one)
@@ -176,7 +176,7 @@ def test_changes_are_followed_in_mongosh_from_where_it_ended(
 
 
 def _follow(raw: Raw, folder: Path, *command: str, **options: Any) -> None:
-    """Run the command, end it, and run it again: it has to tell what was changed in between."""
+    """Run the example, stop it, and run it again: it must report the changes made in between."""
     output = folder / "output"
     record = raw.models.find_one({"_id": "sql-tuning"}) or {}
 

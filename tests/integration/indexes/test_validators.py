@@ -44,7 +44,7 @@ async def filled(real_directory: Directory, tmp_path: Path) -> Directory:
 
 
 def setting(path: str, value: Any) -> Change:
-    """Return what sets one field; a path can lead through lists."""
+    """Return the update that sets one field; a path can lead through lists."""
 
     def change(record: dict[str, Any]) -> None:
         *way, last = path.split(".")
@@ -57,7 +57,7 @@ def setting(path: str, value: Any) -> Change:
 
 
 def without(path: str) -> Change:
-    """Return what takes one field away."""
+    """Return the update that removes one field."""
 
     def change(record: dict[str, Any]) -> None:
         *way, last = path.split(".")
@@ -191,7 +191,7 @@ async def test_an_import_leaves_a_record_with_fields_of_its_own_alone(
 
 @pytest.fixture
 async def declared_again(mongod: Database, raw: Raw) -> AsyncIterator[None]:
-    """Leave the declared validators behind."""
+    """Restore the declared validators after a test."""
     yield
     for collection, validator in VALIDATORS.items():
         options = {"validationLevel": "strict", "validationAction": "error"}

@@ -20,7 +20,7 @@ Raw = SyncDatabase[dict[str, Any]]
 
 @pytest.fixture(autouse=True)
 async def restored(mongod: Database, raw: Raw) -> AsyncIterator[None]:
-    """Leave the declared views behind, whatever a test did to them."""
+    """Restore the declared views after a test."""
     yield
     for name in VIEW_NAMES:
         raw.drop_collection(name)

@@ -17,7 +17,7 @@ SINCE = {"$gte": datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)}
 
 
 def _plans(explained: Any) -> Iterator[dict[str, Any]]:
-    """Yield every part of what the server explains."""
+    """Yield every nested part of a query plan."""
     if isinstance(explained, dict):
         yield explained
     for child in explained.values() if isinstance(explained, dict) else explained:
@@ -43,7 +43,7 @@ def raw(raw: Raw) -> Raw:
 
 @pytest.fixture
 def queries(world: World, raw: Raw) -> list[tuple[str, Query, set[str]]]:
-    """Filters of views, each with the indexes that answer it: of what is filtered, and of what is joined."""
+    """Filters of views, each with the indexes that must be used for the filter and for the joins."""
     record = raw.models.find_one({"access_grants.principal_type": "group", "user_id": {"$in": world.callers}})
     assert record is not None
     group = next(grant["principal_id"] for grant in record["access_grants"] if grant["principal_type"] == "group")
@@ -70,7 +70,7 @@ async def test_a_filter_is_answered_by_an_index(queries: list[tuple[str, Query, 
         case = (view, query, used)
         assert "COLLSCAN" not in {part.get("stage") for part in parts}, case
         assert not any(int(part.get("collectionScans", 0)) for part in parts), case
-        # One of several indexes that begin alike can be taken.
+        # Several indexes have the same first field; any of them will do.
         assert {name.partition("_by_")[0] if name.startswith("readable") else name for name in used} >= wanted, case
 
 
@@ -84,7 +84,7 @@ async def test_a_filter_reads_no_more_than_it_finds(queries: list[tuple[str, Que
 async def test_the_models_of_a_user_are_found_by_the_index_of_readers(
     queries: list[tuple[str, Query, set[str]]], raw: Raw
 ) -> None:
-    # What the server explains of a join that is taken apart again tells no index.
+    # For a join followed by $unwind, the plan names no index.
     def uses() -> int:
         stats = raw.models.aggregate([{"$indexStats": {}}])
         return sum(index["accesses"]["ops"] for index in stats if index["name"].startswith("readable"))

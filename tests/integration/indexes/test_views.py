@@ -35,7 +35,7 @@ IMAGE = "data:image/png;base64,iVBORw0KGgo="
 async def filled(
     request: pytest.FixtureRequest, real_database: Database, raw: Raw, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[World]:
-    """A directory with people who are inactive or leaving, groups that are leaving, and a past."""
+    """A directory with inactive users, users and groups that are being deleted, and a history."""
     folder = tmp_path_factory.mktemp("world")
     empty(raw)
     async with Directory.on(real_database, settings_in(folder)) as directory:

@@ -27,13 +27,13 @@ async def test_a_bomb_finds_what_it_is_a_part_of(real_directory: Directory, tmp_
     await real_directory.user("root", role=Role.ADMIN)
     names = sorted({fold(bomb): bomb for bomb in regex_bombs()}.values())
     models = [model(f"m{at}", "ann", name=f"before {name} after") for at, name in enumerate(names)]
-    # What each would have to be tried on.
+    # The text on which each expression would have to be tried.
     models += [model(f"a{at}", "ann", name="a" * 500 + "!", meta={"tags": ["a" * 500]}) for at in range(50)]
     assert (await real_directory.load({"models": models}, tmp_path)).clean
     texts = {one["id"]: fold(one["name"]) for one in models}
     for user in ("ann", "root"):
         for bomb in share(regex_bombs(), 3, len(user)):
-            # Neither is an owner found by it, all of whom are named `Name of …`.
+            # No owner matches either; all owners are named `Name of …`.
             expected = {found for found, text in texts.items() if fold(bomb) in text or fold(bomb) in "name of ann"}
             expected |= set(texts) if fold(bomb) in "ann@example.com" else set()
             started = time.monotonic()

@@ -1,4 +1,7 @@
-"""Clients that leave before their answer: what the database does for them ends with them."""
+"""Clients that leave before their answer: what the database does for them ends with them.
+
+How soon is measured by `python -m faults O3`, where nothing else runs.
+"""
 
 import asyncio
 import json
@@ -49,7 +52,7 @@ async def asked(
     """Send a request, and return when the database has begun to work on it."""
     exchange.headers["Authorization"] = f"Bearer {await directory.key(user)}"
     asking = asyncio.create_task(exchange.with_app(directory.app))
-    await within(10, begun)
+    await within(60, begun)
     return asking
 
 
@@ -67,7 +70,7 @@ async def test_a_search_ends_with_the_client_who_asked_for_it(
     exchange = Exchange(LIST)
     asking = await asked(real_directory, exchange, "ann", lambda: running(other, "models"))
     exchange.leave()
-    await within(1.0, lambda: not running(other, "models"))
+    await within(15, lambda: not running(other, "models"))
     await asking
     monkeypatch.undo()
     assert (await real_directory.page("ann"))["total"] == 1
@@ -82,7 +85,7 @@ async def test_a_change_ends_with_the_client_who_asked_for_it(real_directory: Di
     try:
         asking = await asked(real_directory, exchange, "ann", lambda: running(other, "guards"))
         exchange.leave()
-        await within(1.0, lambda: not running(other, "guards"))
+        await within(15, lambda: not running(other, "guards"))
         await asking
     finally:
         other.client.admin.command("fsyncUnlock")

@@ -20,7 +20,7 @@ USERS, GROUPS, MODELS = 20, 12, 16
 
 
 async def _shown(directory: Directory, user: str) -> dict[str, str]:
-    """Return the models that the list shows a user, each with what they may do; none to one who is refused."""
+    """Return the models in the list of a user, each with its permission; none for a user who is refused."""
     answer = await directory.get(LIST, user, page_size=100)
     assert answer.status_code in {200, 401}
     items = answer.json().get("items", ())
@@ -94,7 +94,7 @@ async def test_malformed_users_may_do_what_the_list_lets_them(
 
 
 def _people_of(made: random.Random) -> list[dict[str, Any]]:
-    # The first is an admin who can ask.
+    # The first is an active admin, who can send requests.
     return [
         {
             "id": f"u{at:02}",
@@ -108,7 +108,7 @@ def _people_of(made: random.Random) -> list[dict[str, Any]]:
 
 
 def _groups_of(made: random.Random, users: list[str]) -> list[dict[str, Any]]:
-    # Some have the id of a user: what is granted to the one is not granted to the other.
+    # Some groups have the id of a user; a grant to one must not apply to the other.
     ids = [made.choice([f"g{at:02}", users[at]]) for at in range(GROUPS)]
     return [
         {
@@ -159,7 +159,7 @@ async def test_in_random_directories_the_explanation_is_what_the_list_shows(
     assert kinds == set(PathKind)
     await _assert_agreement(real_directory, users, models, "u00")
 
-    # Past the service, groups can be above each other, or below one that is gone.
+    # Written past the service, groups can be in a cycle or have an absent parent.
     groups, made = [group["id"] for group in bundle["groups"]], random.Random(seed)
     for group in groups:
         raw.groups.update_one({"_id": group}, {"$set": {"parent_id": made.choice([*groups, "gone"])}})

@@ -226,6 +226,6 @@ async def test_a_page_reads_few_users_however_many_there_are(
     [sent] = [command for name, command in commands.on("users") if name == "find"]
     query = {name: sent[name] for name in ("find", "filter", "sort", "limit", "projection")}
     explained = raw.command("explain", query, verbosity="executionStats")
-    # Of a member it is looked up twice: by the index, and whether their groups are a list.
+    # A membership is checked twice: by the index, and that group_ids is a list.
     assert explained["executionStats"]["totalDocsExamined"] <= 10
     assert "COLLSCAN" not in _stages(explained["queryPlanner"]["winningPlan"])

@@ -43,7 +43,7 @@ async def test_a_malformed_record_takes_no_page_with_it(
             assert {item["id"] for item in page["items"]} == {"sound", "foreign"}
             assert page["total"] == 2
         assert (await real_directory.get("/api/models/model", user, id="foreign")).status_code == 200
-    # Only stale keys can be put right by a change; whatever else is missing would be a guess.
+    # A change can only repair stale derived keys; other repairs would be guesses.
     only_keys = any("keys" in field for part in change.values() for field in part)
     toggled = await real_directory.post("/api/models/model/toggle", "root", id="foreign")
     assert toggled.status_code == (200 if only_keys else 409)

@@ -46,7 +46,7 @@ async def test_only_allowed_images_are_stored_whatever_the_way(there: Directory,
                 continue
             assert answer.status_code == 422, (image, way, answer.text)
             assert "profile_image_url" in answer.text, (image, way)
-        # Where only the image stays behind, the rest goes in.
+        # An import that refuses only the image stores the rest.
         assert images(raw) <= {repr(GOOD), repr("")}, image
         assert (await there.post("/api/models/model/update", "root", {"id": "m", "meta": {}})).status_code == 200
 

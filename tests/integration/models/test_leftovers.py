@@ -16,7 +16,7 @@ MODEL = "/api/models/model"
 
 @pytest.fixture
 async def shared(real_directory: Directory, tmp_path: Path) -> Directory:
-    """A directory in which something is granted to a user and to a group."""
+    """A directory with a grant to a user and one to a group."""
     await real_directory.group("team")
     for user in ("ann", "bob"):
         await real_directory.user(user)

@@ -67,7 +67,7 @@ def test_an_amendment_looks_grants_up() -> None:
     kept = [{**grant(f"user:u{number}"), "id": str(number)} for number in range(5_000)]
     removed = [{**grant(f"user:u{number}"), "permission": None} for number in range(2_500, 10_000)]
     record = {"_id": "m", "access_grants": kept}
-    # With every removal held against every grant, this would take minutes.
+    # Comparing every removal with every grant would take minutes.
     for _ in range(20):
         assert GrantChanges(removed, []).apply(record) == kept[:2_500]
 

@@ -15,11 +15,11 @@ from tests.support.directory import Directory
 LIVE, READY = "/health/live", "/health/ready"
 
 
-async def test_a_hanging_database_makes_the_service_unready_within_seconds(tmp_path: Path) -> None:
+async def test_a_hanging_database_makes_the_service_unready_long_before_a_request_is_given_up(tmp_path: Path) -> None:
     embedded = EmbeddedMongo(tmp_path / "data")
     with embedded.lease():
         uri = embedded.uri("modeldeck")
-        settings = Settings(_env_file=None, mongodb_uri=SecretStr(uri), data_dir=tmp_path)
+        settings = Settings(_env_file=None, mongodb_uri=SecretStr(uri), data_dir=tmp_path, request_timeout=60)
         database = Database.connect(uri, "modeldeck", settings.request_timeout)
         async with Directory.on(database, settings) as directory:
             assert (await directory.client.get(READY)).status_code == 503  # no indexes yet
@@ -29,7 +29,7 @@ async def test_a_hanging_database_makes_the_service_unready_within_seconds(tmp_p
                 started = time.monotonic()
                 answer = await directory.client.get(READY)
                 assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
-                assert time.monotonic() - started < 5
+                assert time.monotonic() - started < 30
                 assert (await directory.client.get(LIVE)).status_code == 200
             finally:
                 os.kill(pid, signal.SIGCONT)

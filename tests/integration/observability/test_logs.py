@@ -9,19 +9,22 @@ from typing import Any
 
 import httpx
 import pytest
+from pymongo import MongoClient
 
-from tests.support.commands import CommandLine, Served, until
+from tests.support.commands import COMMAND_SECONDS, CommandLine, Served, until
 from tests.support.logged import about, lines, requests
 from tests.support.scraped import value
 
 LIST = "/api/models/list"
 SECRET = "planted_secret"
+NAME = "modeldeck_observed"
 
 
 @pytest.fixture(scope="module")
-def shell(tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
-    folder = tmp_path_factory.mktemp("observed")
-    return CommandLine(folder, data_dir=str(folder / "data"))
+def shell(mongo_uri: str, tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
+    with MongoClient[dict[str, Any]](mongo_uri) as client:
+        client.drop_database(NAME)
+    return CommandLine(tmp_path_factory.mktemp("observed"), mongodb_uri=mongo_uri, database=NAME)
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +44,9 @@ def key(shell: CommandLine, user: str) -> str:
 
 
 def test_each_request_is_a_line_that_its_answer_can_be_found_by(served: Served, key: str) -> None:
-    with httpx.Client(base_url=served.url, timeout=30, headers={"Authorization": f"Bearer {key}"}) as client:
+    with httpx.Client(
+        base_url=served.url, timeout=COMMAND_SECONDS, headers={"Authorization": f"Bearer {key}"}
+    ) as client:
         named = client.get(LIST, headers={"X-Request-ID": "mine.1"})
         unnamed = client.get(f"/api/models/model/history/{'0' * 32}", params={"id": SECRET})
         refused = client.post("/api/models/create", json={"id": SECRET, "name": 5})
@@ -63,7 +68,7 @@ def test_each_request_is_a_line_that_its_answer_can_be_found_by(served: Served, 
 
 
 def test_nothing_secret_is_logged(served: Served, key: str) -> None:
-    with httpx.Client(base_url=served.url, timeout=30) as client:
+    with httpx.Client(base_url=served.url, timeout=COMMAND_SECONDS) as client:
         for credential in (key, f"mdk_{'0' * 16}_{SECRET}", SECRET):
             headers = {"Authorization": f"Bearer {credential}", "X-Other": SECRET, "Cookie": SECRET}
             client.get(LIST, params={"query": SECRET, SECRET: "1"}, headers=headers)
@@ -88,11 +93,11 @@ def test_every_line_but_the_announcement_is_an_object(served: Served) -> None:
     assert not [line for line in requests(served.output) if "/health/" in line["route"]]
 
 
-def test_with_workers_all_is_logged_alike_and_probes_too_when_asked_for(tmp_path: Path) -> None:
-    shell = CommandLine(tmp_path, data_dir=str(tmp_path / "data"), log_level="debug")
+def test_with_workers_all_is_logged_alike_and_probes_too_when_asked_for(mongo_uri: str, tmp_path: Path) -> None:
+    shell = CommandLine(tmp_path, mongodb_uri=mongo_uri, database=NAME, log_level="debug")
     with shell.serving("--workers", "2") as served:
         transport = httpx.HTTPTransport(retries=20)
-        with httpx.Client(base_url=served.url, transport=transport, timeout=30) as client:
+        with httpx.Client(base_url=served.url, transport=transport, timeout=COMMAND_SECONDS) as client:
             answers = [client.get(path) for path in ("/health/live", LIST, LIST)]
         assert served.stop(signal.SIGTERM) == 0
     for answer in answers:
@@ -101,8 +106,8 @@ def test_with_workers_all_is_logged_alike_and_probes_too_when_asked_for(tmp_path
     assert [line for line in served.output.read_text().splitlines() if not line.startswith("{")][1:] == []
 
 
-def test_text_can_be_had_instead(tmp_path: Path) -> None:
-    shell = CommandLine(tmp_path, data_dir=str(tmp_path / "data"), log_format="text")
+def test_text_can_be_had_instead(mongo_uri: str, tmp_path: Path) -> None:
+    shell = CommandLine(tmp_path, mongodb_uri=mongo_uri, database=NAME, log_format="text")
     with shell.serving() as served:
         answer = _get(f"{served.url}{LIST}", params={"query": SECRET})
         until(lambda: " 401 " in served.output.read_text(), "it is logged")
@@ -113,25 +118,25 @@ def test_text_can_be_had_instead(tmp_path: Path) -> None:
     assert SECRET not in written
 
 
-def test_any_worker_tells_the_metrics_of_all(tmp_path: Path) -> None:
-    shell = CommandLine(tmp_path, data_dir=str(tmp_path / "data"))
+def test_any_worker_tells_the_metrics_of_all(mongo_uri: str, tmp_path: Path) -> None:
+    shell = CommandLine(tmp_path, mongodb_uri=mongo_uri, database=NAME)
     shell.environment["TMPDIR"] = str(tmp_path)
     with shell.serving("--workers", "2") as served:
         until(lambda: _answers(served), "a worker answers")
         until(lambda: len(list(tmp_path.glob("modeldeck-metrics-*/counter_*.db"))) == 2, "both workers count")
-        for _ in range(300):
+        for _ in range(60):
             # A new connection each time, which either worker may take.
             assert _get(f"{served.url}{LIST}").status_code == 401
-        until(lambda: _listed(served) == 300, "the last answer is counted")
+        until(lambda: _listed(served) == 60, "the last answer is counted")
         scrapes = [_get(f"{served.url}/metrics") for _ in range(10)]
-        assert {value(scrape, "modeldeck_requests_total", route=LIST, status="401") for scrape in scrapes} == {300}
+        assert {value(scrape, "modeldeck_requests_total", route=LIST, status="401") for scrape in scrapes} == {60}
         assert value(scrapes[-1], "modeldeck_requests_in_flight") == 0
         assert served.stop(signal.SIGTERM) == 0
     assert list(tmp_path.glob("modeldeck-metrics-*")) == []
 
 
-def test_what_a_killed_worker_had_in_hand_is_forgotten_and_what_it_did_is_not(tmp_path: Path) -> None:
-    shell = CommandLine(tmp_path, data_dir=str(tmp_path / "data"))
+def test_what_a_killed_worker_had_in_hand_is_forgotten_and_what_it_did_is_not(mongo_uri: str, tmp_path: Path) -> None:
+    shell = CommandLine(tmp_path, mongodb_uri=mongo_uri, database=NAME)
     shell.environment["TMPDIR"] = str(tmp_path)
     with shell.serving("--workers", "2") as served:
         until(lambda: _answers(served), "a worker answers")
@@ -153,7 +158,7 @@ def test_what_a_killed_worker_had_in_hand_is_forgotten_and_what_it_did_is_not(tm
 
 
 def _get(url: str, **options: Any) -> httpx.Response:
-    return httpx.get(url, timeout=30, **options)
+    return httpx.get(url, timeout=COMMAND_SECONDS, **options)
 
 
 def _listed(served: Served) -> float:

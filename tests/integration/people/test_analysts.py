@@ -79,7 +79,7 @@ def test_an_analyst_reads_the_views(analyst: Raw, stored: Raw, view: str) -> Non
 
 
 def test_an_analyst_sees_the_names_of_the_views_and_of_their_database_only(analyst: Raw) -> None:
-    # What mongosh and Compass ask for.
+    # The commands that mongosh and Compass send.
     seen = analyst.command("listCollections", nameOnly=True, authorizedCollections=True)["cursor"]["firstBatch"]
     assert sorted(collection["name"] for collection in seen) == sorted(VIEW_NAMES)
     assert [found["name"] for found in analyst.client.list_databases()] == [NAME]
@@ -272,7 +272,7 @@ def test_the_service_without_the_right_to_set_validators_says_so_and_goes_on(
     stored: Raw, admin_uri: str, tmp_path: Path
 ) -> None:
     new = f"{NAME}_new"
-    # What is not there yet may be made, with its validator.
+    # Without dbAdmin, a collection may be created with its validator, but not changed.
     stored.client[new].create_collection("models")
     stored.command("createUser", "plain", pwd="pw-of-plain", roles=[{"role": "readWrite", "db": new}])
     parts = urlsplit(admin_uri)

@@ -38,7 +38,7 @@ class CutOffError(Exception):
 
 @pytest.fixture
 async def shared(real_directory: Directory, tmp_path: Path) -> AsyncIterator[Directory]:
-    """A directory in which ann and bob share their models with each other and their team; sound at the end."""
+    """A directory in which ann and bob share their models with each other and their team; consistent at the end."""
     await real_directory.user("root", role=Role.ADMIN)
     await _fill(real_directory, tmp_path)
     yield real_directory
@@ -71,18 +71,18 @@ async def _found(directory: Directory, query: str) -> int:
     return total
 
 
-# More than any deletion here takes.
+# More writes than any deletion here needs.
 MOST_WRITES = 60
 
 
 @contextmanager
 def _killed_at(directory: Directory, number: int) -> Iterator[list[str]]:
-    """Let the service write a number of times, and fail from then on; yield the names of the writes that were made."""
+    """Let a number of writes succeed and all later ones fail; yield the names of the successful writes."""
     made: list[str] = []
 
     def bounded(name: str, write: Any) -> Any:
         async def attempt(kind: Any, *arguments: Any, **options: Any) -> Any:
-            # That a key was used is noted beside the requests.
+            # The last use of an API key is recorded outside the request.
             if kind is not ApiKey or name != "update_one":
                 if len(made) >= number:
                     raise CutOffError
@@ -165,7 +165,7 @@ async def test_a_deletion_of_a_user_that_is_cut_off_anywhere_is_finished(
             answer = await shared.post(DELETE, "root", {"id": "ann"})
         if answer.status_code == 200:
             break
-        # Either nothing has happened, or they are locked out.
+        # Either nothing has happened, or the user has lost all access.
         begun = (await shared.get(LIST, "ann")).status_code == 401
         assert begun == (raw.api_keys.count_documents({"user_id": "ann"}) == 0)
         assert begun == ((await shared.get(USER, "root", id="ann")).status_code == 404)
@@ -195,7 +195,7 @@ async def test_a_deletion_of_a_group_that_is_cut_off_anywhere_is_finished(
         if answer.status_code == 200:
             break
         begun = (await shared.get(GROUP, "root", id="team")).status_code == 404
-        # Either nothing has happened, or nobody has anything by it.
+        # Either nothing has happened, or the group gives no access any more.
         assert raw.users.count_documents({"group_ids": "team"}) == (0 if begun else 2)
         assert raw.groups.count_documents({"parent_id": "team"}) == (0 if begun else 1)
         if finish == "again":
@@ -300,7 +300,7 @@ async def test_what_is_done_for_a_user_while_they_are_deleted_leaves_nothing_of_
 @pytest.mark.parametrize(
     ("step", "path", "body"),
     [
-        ("service.models.operations.store", ACCESS, {"id": "annas-0", "access_grants": [grant("user:ann")]}),
+        ("service.models.operations.store_planned", ACCESS, {"id": "annas-0", "access_grants": [grant("user:ann")]}),
         ("service.models.derived_keys.store_derived_keys", UPDATE, {"id": "ann", "name": "Search renamed ann"}),
         ("service.people.api_keys.create_api_key", CREATE_KEY, {"user_id": "ann", "name": "late"}),
     ],

@@ -26,7 +26,7 @@ ME, HISTORY = "/api/me", "/api/models/model/history"
 
 @pytest.fixture
 async def company(real_directory: Directory) -> AsyncIterator[Directory]:
-    """A directory with the groups company > team > squad, ann in the team and bob in the squad; sound at the end."""
+    """A directory with groups company > team > squad, ann in team and bob in squad; consistent at the end."""
     await real_directory.user("root", role=Role.ADMIN)
     await real_directory.group("company")
     await real_directory.group("team", parent="company")

@@ -17,7 +17,7 @@ Raw = SyncDatabase[dict[str, Any]]
 UPDATE, DELETE = "/api/users/update", "/api/users/delete"
 LAST = (409, "The last admin can't be removed.")
 
-# Every way in which somebody stops to be an admin who can act.
+# Every way in which a user stops being an active admin.
 REMOVALS: dict[str, tuple[str, dict[str, Any]]] = {
     "deleted": (DELETE, {}),
     "demoted": (UPDATE, {"role": "user"}),
@@ -27,7 +27,7 @@ REMOVALS: dict[str, tuple[str, dict[str, Any]]] = {
 
 @pytest.fixture
 async def admins(real_directory: Directory) -> AsyncIterator[Directory]:
-    """A directory with the admins ann and bob; sound at the end."""
+    """A directory with the admins ann and bob; consistent at the end."""
     for name in ("ann", "bob"):
         await real_directory.user(name, role=Role.ADMIN)
     yield real_directory
@@ -84,7 +84,7 @@ async def test_of_two_admins_who_remove_each_other_at_the_same_moment_one_stays(
         results = await asyncio.gather(_remove(admins, one, second, by=first), _remove(admins, other, first, by=second))
 
         statuses = sorted(status for status, _ in results)
-        # The slower one is refused for one reason or another: their key, their role, or as the last.
+        # The slower request is refused because of the API key, the role, or as the last admin.
         assert statuses[0] == 200
         assert statuses[1] in (401, 403, 409)
         assert raw.users.count_documents({"role": "admin", "is_active": True, "leaving": False}) == 1

@@ -17,7 +17,7 @@ from indexes.ensure import check, ensure
 from indexes.validators import RULE, SHAPE, VALIDATORS, bson_schema, fingerprint, replaceable
 from tests.unit.indexes.test_ensure import Server
 
-# Of each shape that was ever released; what the server refuses changes only together with the number.
+# One fingerprint for each released shape: a changed validator needs a new number.
 FINGERPRINTS = {1: "692f8119f45b4c75"}
 
 

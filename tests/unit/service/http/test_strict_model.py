@@ -81,4 +81,4 @@ def test_mistakes_in_lists_are_told_where_they_are_with_what_is_allowed() -> Non
 
 def test_what_is_right_is_kept_as_it_is() -> None:
     right = ImportModels.model_validate({"models": [{**MODEL, "access_grants": [GRANT]}]})
-    assert right.models[0].said["access_grants"][0]["principal_id"] == "ann"
+    assert right.models[0].content["access_grants"][0]["principal_id"] == "ann"
