@@ -2,9 +2,9 @@
 
 from collections.abc import AsyncIterator, Sequence
 
+from documents.freeform import json_bytes
 from service.database.exact_bson import Record
 from service.exporting.content import ExportedContent, ExportedModel
-from service.http.responses import json_bytes
 
 
 async def write_bundle(content: ExportedContent) -> AsyncIterator[bytes]:

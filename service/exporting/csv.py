@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from documents.derived_keys import tag_names
+from documents.freeform import json_bytes
 from service.clock import MAX_SECONDS, MIN_SECONDS
 from service.exporting.content import ExportedContent, ExportedModel
-from service.http.responses import json_bytes
 
 COLUMNS = (
     *("id", "name", "user_id", "owner_name", "owner_email", "base_model_id", "is_active", "description"),
