@@ -129,6 +129,13 @@ EMBEDDED = Suite(
     "the next command is not blocked; no mongod is left running, and none that is only busy is stopped",
     marks="faults",
 )
+DRAIN = Suite(
+    "O5",
+    "SIGTERM to a service of two workers with a request in flight",
+    "tests/integration/middleware/test_drain.py",
+    "not ready first, who comes is still served, what was begun is finished",
+    marks="faults",
+)
 HANGS = Suite(
     "O2",
     "mongod hangs during 20 lists and 20 changes at once; whether the driver notices",

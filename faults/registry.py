@@ -5,6 +5,7 @@ from functools import partial
 from faults.pytest_suites import (
     ATTACKS,
     DOCUMENTED,
+    DRAIN,
     EMBEDDED,
     EXACT,
     HANGS,
@@ -58,7 +59,7 @@ GROUPS: tuple[tuple[Section, ...], ...] = (
         Section(("D3",), "reading one's own writes", read_your_writes.run),
         Section(("S11",), "outbound connections", outbound_connections.run),
         Section(("S10",), DOCUMENTED.test, run_documented),
-        *_suites(EXACT, ORACLE, *ATTACKS, IMPORTS, EMBEDDED, HANGS),
+        *_suites(EXACT, ORACLE, *ATTACKS, IMPORTS, EMBEDDED, DRAIN, HANGS),
         Section(("D6",), "changes of many models during which the service is killed", interrupted_changes.run),
         Section(("D4", "D5"), "concurrent changes of the same model", concurrent_changes.run),
     ),

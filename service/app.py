@@ -22,7 +22,7 @@ from service.exporting import routes as exporting_routes
 from service.http.compatibility import COMPATIBLE
 from service.http.dependencies import Context
 from service.http.openapi import ABOUT, DocumentedApp
-from service.http.problems import install_error_handlers
+from service.http.problem_responses import install_error_handlers
 from service.http.query_params import STRICT
 from service.importing import routes as importing_routes
 from service.listing import routes as listing_routes

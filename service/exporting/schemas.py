@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from documents.text import Identifier
 from service.exporting.formats import ExportFormat
-from service.http.query_params import MAX_REPEATED, QueryModel
+from service.http.strict_model import MAX_REPEATED, QueryModel
 
 # Parquet is only for the command line: it needs packages that a service may not have.
 Sent = Literal[ExportFormat.MODELDECK, ExportFormat.OPENWEBUI, ExportFormat.JSONL, ExportFormat.CSV]

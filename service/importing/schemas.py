@@ -9,8 +9,7 @@ from documents.freeform import FreeForm
 from documents.model import Name
 from documents.text import PrincipalId
 from service.http.json_schema import NEVER_NULL, echoing
-from service.http.query_params import QueryModel
-from service.http.strict_model import StrictModel, list_of
+from service.http.strict_model import QueryModel, StrictModel, list_of
 from service.importing.formats import Format
 from service.importing.model_set import Action
 from service.importing.plan import OnConflict

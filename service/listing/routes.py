@@ -10,8 +10,8 @@ from documents.folding import fold
 from service.auth.access_rule import Match
 from service.http.dependencies import LIST_TIME, CallerDependency, ContextDependency
 from service.http.problems import COMMON_FAILURES, documented_problems
-from service.http.query_params import QueryModel
 from service.http.responses import JSON, json_array_response, json_response
+from service.http.strict_model import QueryModel
 from service.listing.page import render_page
 from service.listing.params import ListParams, Tag, blank_is_absent
 from service.listing.pipeline import list_hint, list_match, list_pipeline

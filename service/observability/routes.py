@@ -11,7 +11,8 @@ from pydantic import BaseModel, Field, SecretStr
 from service.background import SingleFlight
 from service.errors import UnauthorizedError
 from service.http.dependencies import ContextDependency, resolved
-from service.http.problems import documented_problems, problem
+from service.http.problem_responses import problem
+from service.http.problems import documented_problems
 from service.observability.metrics import Metrics
 from service.observability.probes import DRAINING
 

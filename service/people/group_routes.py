@@ -10,8 +10,8 @@ from documents.text import Identifier
 from service.http.dependencies import MORE_TIME, AdminDependency, AdminWriterDependency, ContextDependency
 from service.http.json_body import json_body
 from service.http.pagination import PageParams
-from service.http.query_params import QueryModel
 from service.http.responses import json_response
+from service.http.strict_model import QueryModel
 from service.models.principals import require_existing
 from service.people import deletion, groups, schemas, users
 

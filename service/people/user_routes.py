@@ -13,8 +13,8 @@ from service.auth.access_rule import Match
 from service.http.dependencies import MORE_TIME, AdminDependency, AdminWriterDependency, ContextDependency
 from service.http.json_body import json_body
 from service.http.pagination import PageParams
-from service.http.query_params import QueryModel
 from service.http.responses import json_response
+from service.http.strict_model import QueryModel
 from service.listing.params import MAX_QUERY_LENGTH, blank_is_absent
 from service.people import api_keys, deletion, schemas, users
 

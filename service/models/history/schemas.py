@@ -7,7 +7,7 @@ from pydantic import BaseModel, BeforeValidator, Field
 from documents.revision import Change
 from documents.text import Identifier
 from service.http.pagination import PageParams, whole_number
-from service.http.query_params import QueryModel
+from service.http.strict_model import QueryModel
 from service.models.schemas import ModelId
 
 EXAMPLE_REVISION = "5f0c7a9e3b6d4e218c1f90a2b3c4d5e6"

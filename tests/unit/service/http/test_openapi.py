@@ -1,7 +1,7 @@
 """The OpenAPI document tells everything that one needs who makes a client from it."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -14,6 +14,8 @@ from service.app import API, COMPATIBILITY
 from service.http.problems import PROBLEM_JSON
 from tests.support.document import COMPONENTS, DOCUMENT, OPERATIONS, SCHEMAS, Operation, resolved
 from tests.support.routes import STRICT
+
+Check = Callable[[Operation], None]
 
 # Of every route that asks the database who is calling.
 GUARDED_STATUSES = {401, 422, 429, 503, 504}
@@ -33,8 +35,25 @@ def _validate(schema: dict[str, Any], value: Any) -> None:
 FORMS = {form.__name__: form for form in _forms()}
 GUARDED = [operation for operation in OPERATIONS if not operation.is_public]
 WITH_BODY = [operation for operation in OPERATIONS if operation.bodies]
-every_operation = pytest.mark.parametrize("operation", OPERATIONS, ids=str)
-every_guarded_operation = pytest.mark.parametrize("operation", GUARDED, ids=str)
+
+
+def _of_each(operations: Sequence[Operation]) -> Callable[[Check], Callable[[pytest.Subtests], None]]:
+    """Make one test of a check; it names every operation that fails it."""
+
+    def made(check: Check) -> Callable[[pytest.Subtests], None]:
+        def test(subtests: pytest.Subtests) -> None:
+            for operation in operations:
+                with subtests.test(str(operation)):
+                    check(operation)
+
+        return test
+
+    return made
+
+
+every_operation = _of_each(OPERATIONS)
+every_guarded_operation = _of_each(GUARDED)
+every_operation_with_a_body = _of_each(WITH_BODY)
 
 
 def test_the_document_is_openapi() -> None:
@@ -98,7 +117,7 @@ def test_every_answer_has_an_example_that_is_right(operation: Operation) -> None
             _validate(header["schema"], header["example"])
 
 
-@pytest.mark.parametrize("operation", WITH_BODY, ids=str)
+@every_operation_with_a_body
 def test_every_body_has_an_example_that_is_right(operation: Operation) -> None:
     for content in operation.bodies:
         _validate(content["schema"], content["example"])
@@ -108,7 +127,7 @@ def test_every_body_has_an_example_that_is_right(operation: Operation) -> None:
         FORMS[form["$ref"].rpartition("/")[2]].model_validate(content["example"])
 
 
-@pytest.mark.parametrize("operation", WITH_BODY, ids=str)
+@every_operation_with_a_body
 def test_a_body_takes_no_fields_that_are_not_described(operation: Operation) -> None:
     for content in operation.bodies:
         for form in (content["schema"], *_inside(content["schema"])):
