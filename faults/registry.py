@@ -1,4 +1,4 @@
-"""All tests, in the order in which they are run."""
+"""All fault tests, in the order in which they run."""
 
 from functools import partial
 
@@ -40,8 +40,8 @@ def _suites(*suites: Suite) -> tuple[Section, ...]:
     return tuple(Section((suite.id,), suite.test, partial(run_suite, suite)) for suite in suites)
 
 
-# One after another, as they stand; those of one group two at a time. These measure no times, or such that two cores do
-# for both, or hold against each other what was measured at the same time.
+# Groups run one after another; within a group, two sections run at the same time. Only sections that do not disturb
+# each other share a group: they measure no times, need less than one core each, or compare times measured side by side.
 GROUPS: tuple[tuple[Section, ...], ...] = (
     (Section(("D1",), "failover of the primary", failover.run),),
     (Section(("D1",), "network partition of the primary", network_partition.run),),

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Response
 
 from service.auth.access_rule import Match
 from service.exporting.content import readable_content, require_readable
-from service.exporting.formats import WRITTEN
+from service.exporting.formats import WRITERS
 from service.exporting.schemas import Bundle, ExportParams
 from service.http.dependencies import MORE_TIME, CallerDependency, ContextDependency
 from service.http.problems import documented_problems
@@ -54,6 +54,6 @@ async def export_models(
     if params.format is None:
         return await json_array_response(items(database, caller, match, readers_see_params=readers_see_params))
     content = readable_content(database, caller, match, readers_see_params=readers_see_params)
-    written = WRITTEN[params.format]
-    headers = {"Content-Disposition": f'attachment; filename="models{written.suffix}"'}
-    return await streamed_response(written.write(content), written.media_type, headers)
+    writer = WRITERS[params.format]
+    headers = {"Content-Disposition": f'attachment; filename="models{writer.suffix}"'}
+    return await streamed_response(writer.write(content), writer.media_type, headers)

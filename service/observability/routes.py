@@ -47,8 +47,8 @@ async def ready(request: Request) -> Response | dict[str, Any]:
     if DRAINING.is_set():
         return problem(HTTPStatus.SERVICE_UNAVAILABLE, "The process is about to end.")
     readiness: SingleFlight[str | None] = request.app.state.readiness
-    hindrance = await readiness.result()
-    return {"status": "ready"} if hindrance is None else problem(HTTPStatus.SERVICE_UNAVAILABLE, hindrance)
+    found = await readiness.result()
+    return {"status": "ready"} if found is None else problem(HTTPStatus.SERVICE_UNAVAILABLE, found)
 
 
 # https://prometheus.io/docs/instrumenting/exposition_formats/

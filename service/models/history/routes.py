@@ -7,13 +7,12 @@ from fastapi import APIRouter, Path, Query, Response
 from starlette.convertors import Convertor, register_url_convertor
 
 from documents.revision import Change
-from service.errors import InvalidInputError
 from service.http.dependencies import CallerDependency, ContextDependency, WriterDependency
 from service.http.json_body import json_body
 from service.http.problems import COMMON_FAILURES, documented_problems
 from service.http.responses import json_response
-from service.models import operations
 from service.models.history import revisions, schemas
+from service.models.operations import ChangeRequest
 from service.models.routes import CHANGED, VersionDependency, answer_with_model
 
 _REFUSALS = documented_problems(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, *COMMON_FAILURES)
@@ -77,13 +76,8 @@ async def restore_revision(
     context: ContextDependency,
 ) -> Response:
     """Restore the content of a model after a revision, as a new version; grants and owner stay as they are."""
-    found = await revisions.revision(context.database, caller, body.revision)
-    if found["model_id"] != body.id or found["after"] is None:
-        msg = "must be a revision of this model that it can go back to"
-        raise InvalidInputError([{"loc": ["body", "revision"], "msg": msg}])
-    said = {field: found["after"][field] for field in revisions.RESTORED_FIELDS if field in found["after"]}
-    asked = operations.ChangeRequest(caller, body.id, Change.RESTORE, version)
-    await operations.change(context.database, asked, lambda _: said)
+    request = ChangeRequest(caller, body.id, Change.RESTORE, version)
+    await revisions.restore(context.database, request, body.revision)
     return await answer_with_model(context, caller, body.id)
 
 

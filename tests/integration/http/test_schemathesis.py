@@ -134,7 +134,7 @@ def test_it_keeps_to_its_document_for_a_user(case: schemathesis.Case[Any], servi
 @pytest.mark.parametrize("operation", OPERATIONS, ids=str)
 def test_the_examples_of_the_document_are_understood(operation: Operation, service: Service) -> None:
     given: dict[str, dict[str, Any]] = {"path": {}, "query": {}, "header": {}}
-    for parameter in operation.said.get("parameters", ()):
+    for parameter in operation.definition.get("parameters", ()):
         if "example" in parameter:
             example = parameter["example"]
             given[parameter["in"]][parameter["name"]] = str(example).lower() if isinstance(example, bool) else example

@@ -1,4 +1,4 @@
-"""The OpenAPI document tells everything that one needs who makes a client from it."""
+"""The OpenAPI document contains everything that is needed to generate a client from it."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -75,29 +75,29 @@ def test_the_service_is_described() -> None:
     assert all(word in about["description"] for word in ("Authorization", "problem+json", "ETag", "/api/v1"))
     described = {tag["name"]: tag["description"] for tag in DOCUMENT["tags"]}
     assert all(described.values())
-    assert set(described) == {tag for operation in OPERATIONS for tag in operation.said["tags"]}
+    assert set(described) == {tag for operation in OPERATIONS for tag in operation.definition["tags"]}
 
 
 def test_operations_have_readable_names_of_their_own() -> None:
-    names = [operation.said["operationId"] for operation in OPERATIONS]
+    names = [operation.definition["operationId"] for operation in OPERATIONS]
     assert len(set(names)) == len(names)
     assert all(name.replace("_", "").isalpha() and len(name) <= 25 for name in names)
 
 
 @every_operation
 def test_what_an_operation_does_is_told(operation: Operation) -> None:
-    assert operation.said["summary"]
-    assert operation.said["description"].rstrip().endswith(".")
+    assert operation.definition["summary"]
+    assert operation.definition["description"].rstrip().endswith(".")
 
 
 @every_operation
 def test_who_may_ask_is_told(operation: Operation) -> None:
-    assert ("security" in operation.said) is not operation.is_public
+    assert ("security" in operation.definition) is not operation.is_public
 
 
 @every_operation
 def test_every_parameter_is_described_with_an_example_that_is_right(operation: Operation) -> None:
-    for parameter in operation.said.get("parameters", ()):
+    for parameter in operation.definition.get("parameters", ()):
         schema = resolved(parameter["schema"])
         assert parameter["description"], parameter["name"]
         assert "example" in parameter or "default" in schema or "enum" in schema, parameter["name"]
@@ -153,10 +153,10 @@ def test_every_status_that_can_come_is_told(operation: Operation) -> None:
     if operation.takes("If-Match"):
         expected |= {404, 409, 412}
     if "{" in operation.path or any(
-        parameter["name"] == "id" and parameter["required"] for parameter in operation.said.get("parameters", ())
+        parameter["name"] == "id" and parameter["required"] for parameter in operation.definition.get("parameters", ())
     ):
         expected.add(404)
-    if "For admins" in operation.said["description"]:
+    if "For admins" in operation.definition["description"]:
         expected.add(403)
     assert expected <= set(operation.responses)
 
@@ -170,7 +170,7 @@ def test_every_error_is_a_shared_problem(operation: Operation) -> None:
             assert problem["schema"] == {"$ref": "#/components/schemas/Problem"}
             assert problem["example"]["status"] == status
             assert problem["example"]["title"] == HTTPStatus(status).phrase
-            assert operation.said["responses"][str(status)].keys() == {"$ref"}
+            assert operation.definition["responses"][str(status)].keys() == {"$ref"}
 
 
 def test_what_a_client_must_look_at_is_in_the_headers() -> None:
