@@ -1,9 +1,10 @@
-"""Free-form JSON (`params`, `meta`): the check that MongoDB can store it and return it exactly."""
+"""Free-form JSON (`params`, `meta`): how it is written, and the check that MongoDB can store and return it exactly."""
 
 import math
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
+import orjson
 from pydantic import AfterValidator
 
 from documents.text import text_problem
@@ -72,3 +73,9 @@ def _exact(value: dict[str, Any]) -> dict[str, Any]:
 
 FreeForm = Annotated[dict[str, Any], AfterValidator(_exact)]
 """A JSON object that is stored and returned exactly: key order, unknown keys, any name without NUL."""
+
+
+def json_bytes(content: Any) -> bytes:
+    """Write a value as JSON, as UTF-8 and on one line; what free-form fields hold is written exactly."""
+    # JSON lacks a type only where a value was written past the service.
+    return orjson.dumps(content, default=str)

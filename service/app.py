@@ -1,4 +1,4 @@
-"""The composition root: every part of the service is made and wired here."""
+"""The composition root: creates every part of the service and connects them."""
 
 import asyncio
 import gc
@@ -22,7 +22,7 @@ from service.exporting import routes as exporting_routes
 from service.http.compatibility import COMPATIBLE
 from service.http.dependencies import Context
 from service.http.openapi import ABOUT, DocumentedApp
-from service.http.problems import install_error_handlers
+from service.http.problem_responses import install_error_handlers
 from service.http.query_params import STRICT
 from service.importing import routes as importing_routes
 from service.listing import routes as listing_routes
@@ -47,7 +47,7 @@ COMPATIBILITY = "/api/v1"
 
 
 def connect(settings: Settings, watch: DatabaseObserver, traced: Sequence[CommandObserver]) -> Database:
-    """Return the database that the settings name; the embedded one has put its URI there by now."""
+    """Return the database of the settings, which hold the URI of the embedded MongoDB when that is used."""
     if settings.mongodb_uri is None:
         raise ConfigurationError("MODELDECK_MONGODB_URI is not set; `modeldeck serve` starts an embedded MongoDB.")
     return Database.connect(
@@ -58,8 +58,8 @@ def connect(settings: Settings, watch: DatabaseObserver, traced: Sequence[Comman
     )
 
 
-def gates(settings: Settings, metrics: Metrics) -> Callable[[ASGIApp, Sequence[BaseRoute]], ASGIApp]:
-    """Return what puts an application behind all that a request passes before it: the last one is met first."""
+def middleware(settings: Settings, metrics: Metrics) -> Callable[[ASGIApp, Sequence[BaseRoute]], ASGIApp]:
+    """Return a function that wraps an application in the middleware; a request passes AccessLog first."""
 
     def behind(app: ASGIApp, routes: Sequence[BaseRoute]) -> ASGIApp:
         bounded = ConcurrencyLimit(RequestTimeout(app, settings.request_timeout), settings.max_in_flight, metrics.shed)
@@ -71,7 +71,7 @@ def gates(settings: Settings, metrics: Metrics) -> Callable[[ASGIApp, Sequence[B
 def create_app(
     settings: Settings | None = None, open_database: Callable[[Settings], Database] | None = None
 ) -> FastAPI:
-    """Return the service. A database that comes from `open_database` is left open for its owner."""
+    """Return the application. A database from `open_database` is not closed at the end."""
     settings = settings or load_settings()
     metrics = Metrics()
     traced = traces(settings)
@@ -91,11 +91,11 @@ def create_app(
         app.state.context = context
         app.state.search_statistics = search_statistics
         app.state.metrics = metrics
-        # Anybody may ask: all who ask at the same time share one look at the database.
+        # Anyone may ask, so concurrent requests share one check of the database.
         app.state.readiness = SingleFlight(partial(readiness_problem, database))
         if open_database is None:
             drain_on_sigterm(settings.drain_seconds)
-            # The garbage collector need not look through what lives as long as the process, in the midst of requests.
+            # Objects that live as long as the process need not be scanned by the garbage collector during requests.
             gc.collect()
             gc.freeze()
         try:
@@ -109,7 +109,7 @@ def create_app(
 
     documented = settings.mongodb_uri is None if settings.docs is None else settings.docs
     app = DocumentedApp(
-        gates(settings, metrics),
+        middleware(settings, metrics),
         documented=documented,
         **ABOUT,
         lifespan=lifespan,

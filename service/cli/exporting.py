@@ -17,8 +17,8 @@ from service.cli.open_database import with_database
 from service.cli.progress import progress
 from service.database.client import Database
 from service.errors import ConfigurationError
-from service.exporting.content import Exported, ExportedContent, whole_directory
-from service.exporting.formats import WRITTEN, ExportFormat, format_of
+from service.exporting.content import ExportedContent, ExportedModel, whole_directory
+from service.exporting.formats import WRITERS, ExportFormat, format_of
 
 SHOWN_FAULTS = 10
 
@@ -31,7 +31,7 @@ class _Tally:
         self.models = 0
         self.faults = 0
 
-    async def counting(self, batches: AsyncIterator[Sequence[Exported]]) -> AsyncIterator[Sequence[Exported]]:
+    async def counting(self, batches: AsyncIterator[Sequence[ExportedModel]]) -> AsyncIterator[Sequence[ExportedModel]]:
         async for batch in batches:
             for exported in batch:
                 if exported.faults:
@@ -40,7 +40,7 @@ class _Tally:
             self._progress(self.models)
             yield batch
 
-    def _report(self, exported: Exported) -> None:
+    def _report(self, exported: ExportedModel) -> None:
         self.faults += 1
         if self.faults <= SHOWN_FAULTS:
             faults = ", ".join(exported.faults)
@@ -72,7 +72,7 @@ async def _export(database: Database, kind: ExportFormat, out: Path | None, tall
         whole = whole_directory(database)
         content = ExportedContent(tally.counting(whole.models), whole.users, whole.groups)
         with _opened(out) as file:
-            async for part in WRITTEN[kind].write(content):
+            async for part in WRITERS[kind].write(content):
                 file.write(part)
     print(f"exported {tally.models:,} models as {kind}", file=sys.stderr)
     if tally.faults:

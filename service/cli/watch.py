@@ -9,13 +9,13 @@ from typing import Annotated
 import typer
 
 from documents import ModelRecord
+from documents.freeform import json_bytes
 from service.cli.open_database import with_database
 from service.clock import epoch_seconds
 from service.database.change_streams import Event
 from service.database.client import Database
 from service.database.exact_bson import Record
 from service.errors import ConfigurationError
-from service.http.responses import json_bytes
 from service.models.item import plain_item
 
 WATCHING = "watching the changes of models; Ctrl-C ends it"

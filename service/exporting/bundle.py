@@ -2,9 +2,9 @@
 
 from collections.abc import AsyncIterator, Sequence
 
+from documents.freeform import json_bytes
 from service.database.exact_bson import Record
-from service.exporting.content import Exported, ExportedContent
-from service.http.responses import json_bytes
+from service.exporting.content import ExportedContent, ExportedModel
 
 
 async def write_bundle(content: ExportedContent) -> AsyncIterator[bytes]:
@@ -36,6 +36,6 @@ async def _parts(content: ExportedContent) -> AsyncIterator[tuple[bytes, AsyncIt
     yield b"models", _only_models(content.models)
 
 
-async def _only_models(batches: AsyncIterator[Sequence[Exported]]) -> AsyncIterator[Sequence[Record]]:
+async def _only_models(batches: AsyncIterator[Sequence[ExportedModel]]) -> AsyncIterator[Sequence[Record]]:
     async for batch in batches:
         yield [exported.model for exported in batch]

@@ -24,7 +24,7 @@ _WITH_TEXT_ID: Match = {"_id": {"$type": "string"}}
 
 
 @dataclass(frozen=True, slots=True)
-class Exported:
+class ExportedModel:
     """One model, its owner as `{id, name, email}` if the owner exists, and the names of its malformed fields."""
 
     model: Record
@@ -36,7 +36,7 @@ class Exported:
 class ExportedContent:
     """The parts of an export; users and groups may be missing."""
 
-    models: AsyncIterator[Sequence[Exported]]
+    models: AsyncIterator[Sequence[ExportedModel]]
     users: Batches | None = None
     groups: Batches | None = None
 
@@ -66,12 +66,12 @@ async def require_readable(database: Database, caller: Caller, model_ids: Sequen
 
 async def _models(
     database: Database, match: Match, caller: Caller | None, *, readers_see_params: bool
-) -> AsyncIterator[Sequence[Exported]]:
+) -> AsyncIterator[Sequence[ExportedModel]]:
     # Neither a route nor an import accepts an id that is not text.
     query = {"$and": [match, _WITH_TEXT_ID]}
     async for batch in database.aggregate_batches(ModelRecord, query, ITEM_STAGES, size=BATCH):
         yield [
-            Exported(
+            ExportedModel(
                 plain_item(
                     record, with_params=readers_see_params or caller is None or access_rule.can_write(caller, record)
                 ),

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from documents.derived_keys import tag_names
+from documents.freeform import json_bytes
 from service.clock import MAX_SECONDS, MIN_SECONDS
-from service.exporting.content import Exported, ExportedContent
-from service.http.responses import json_bytes
+from service.exporting.content import ExportedContent, ExportedModel
 
 COLUMNS = (
     *("id", "name", "user_id", "owner_name", "owner_email", "base_model_id", "is_active", "description"),
@@ -43,7 +43,7 @@ def _drained(text: io.StringIO) -> bytes:
     return written
 
 
-def _row(exported: Exported) -> list[Any]:
+def _row(exported: ExportedModel) -> list[Any]:
     model, meta, owner = exported.model, exported.model["meta"], exported.owner or {}
     rest = {name: value for name, value in without_images(meta).items() if name not in _IN_COLUMNS}
     values = {

@@ -22,7 +22,7 @@ class ExportFormat(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Written:
+class ExportWriter:
     """How a format is written: its writer, its media type, and the suffix of its files."""
 
     write: Callable[[ExportedContent], AsyncIterator[bytes]]
@@ -30,17 +30,17 @@ class Written:
     suffix: str
 
 
-WRITTEN = {
-    ExportFormat.MODELDECK: Written(write_bundle, "application/json", ".json"),
-    ExportFormat.OPENWEBUI: Written(write_openwebui, "application/json", ".json"),
-    ExportFormat.JSONL: Written(write_lines, "application/x-ndjson", ".jsonl"),
-    ExportFormat.CSV: Written(write_table, "text/csv; charset=utf-8", ".csv"),
-    ExportFormat.PARQUET: Written(write_parquet, "application/vnd.apache.parquet", ".parquet"),
+WRITERS = {
+    ExportFormat.MODELDECK: ExportWriter(write_bundle, "application/json", ".json"),
+    ExportFormat.OPENWEBUI: ExportWriter(write_openwebui, "application/json", ".json"),
+    ExportFormat.JSONL: ExportWriter(write_lines, "application/x-ndjson", ".jsonl"),
+    ExportFormat.CSV: ExportWriter(write_table, "text/csv; charset=utf-8", ".csv"),
+    ExportFormat.PARQUET: ExportWriter(write_parquet, "application/vnd.apache.parquet", ".parquet"),
 }
 
 
 def format_of(name: str) -> ExportFormat:
     """Return the format for the suffix of a file name; a bundle, if no format has that suffix."""
-    ends = {written.suffix: kind for kind, written in reversed(WRITTEN.items())}
+    ends = {writer.suffix: kind for kind, writer in reversed(WRITERS.items())}
     plain = name.lower().removesuffix(".gz")
     return next((kind for suffix, kind in ends.items() if plain.endswith(suffix)), ExportFormat.MODELDECK)

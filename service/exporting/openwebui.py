@@ -3,10 +3,10 @@
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from typing import Any
 
+from documents.freeform import json_bytes
 from documents.grant import Permission, grant_id
 from service.database.exact_bson import Record
 from service.exporting.content import ExportedContent
-from service.http.responses import json_bytes
 
 RESOURCE = "model"
 

@@ -7,11 +7,11 @@ from importlib import import_module
 from typing import Any
 
 from documents.derived_keys import tag_names
+from documents.freeform import json_bytes
 from service.clock import MAX_SECONDS, MIN_SECONDS
 from service.errors import ConfigurationError
-from service.exporting.content import Exported, ExportedContent
+from service.exporting.content import ExportedContent, ExportedModel
 from service.exporting.csv import without_images
-from service.http.responses import json_bytes
 
 MISSING = "Parquet needs the extra analytics: pip install 'modeldeck[analytics]'"
 GROUP_ROWS, GROUP_CHARACTERS = 10_000, 16_000_000
@@ -97,7 +97,7 @@ def _schema(arrow: Any) -> Any:
     )
 
 
-def _row(exported: Exported) -> dict[str, Any]:
+def _row(exported: ExportedModel) -> dict[str, Any]:
     model, meta, owner = exported.model, exported.model["meta"], exported.owner or {}
     return {
         "id": model["id"],

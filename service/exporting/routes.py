@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Response
 
 from service.auth.access_rule import Match
 from service.exporting.content import readable_content, require_readable
-from service.exporting.formats import WRITTEN
+from service.exporting.formats import WRITERS
 from service.exporting.schemas import Bundle, ExportParams
 from service.http.dependencies import MORE_TIME, CallerDependency, ContextDependency
 from service.http.problems import documented_problems
@@ -29,7 +29,7 @@ _EXPORTED: dict[int | str, dict[str, Any]] = {
             "text/csv": {"schema": {"type": "string"}, "example": "id,name\r\nsql-tuning,SQL Tuning\r\n"},
         },
     },
-    # The web server refuses it before the service sees it, so it is no problem details.
+    # The web server sends it before the service sees the request, so it is not application/problem+json.
     400: {
         "description": "The address is longer than 64 KB: ask for fewer models at once.",
         "content": {"text/plain": {"schema": {"type": "string"}, "example": "Invalid HTTP request received."}},
@@ -42,10 +42,10 @@ _EXPORTED: dict[int | str, dict[str, Any]] = {
 async def export_models(
     caller: CallerDependency, params: Annotated[ExportParams, Query()], context: ContextDependency
 ) -> Response:
-    """Return all models that the caller may read, or those that are asked for, if they may read every one.
+    """Return all models that the caller may read, or those of `id`; 404 unless the caller may read every one of them.
 
-    With a `format`, `params` are left out of those that the caller may not write; an admin who asks for all
-    models as `modeldeck` or `jsonl` gets the users and groups too, for an import elsewhere.
+    With a `format`, models that the caller may not write come without `params`, and an admin who exports all models as
+    `modeldeck` or `jsonl` gets the users and groups too, for an import elsewhere.
     """
     database, readers_see_params = context.database, context.settings.readers_see_params
     match: Match = {"_id": {"$in": params.id}} if params.id else {}
@@ -54,6 +54,6 @@ async def export_models(
     if params.format is None:
         return await json_array_response(items(database, caller, match, readers_see_params=readers_see_params))
     content = readable_content(database, caller, match, readers_see_params=readers_see_params)
-    written = WRITTEN[params.format]
-    headers = {"Content-Disposition": f'attachment; filename="models{written.suffix}"'}
-    return await streamed_response(written.write(content), written.media_type, headers)
+    writer = WRITERS[params.format]
+    headers = {"Content-Disposition": f'attachment; filename="models{writer.suffix}"'}
+    return await streamed_response(writer.write(content), writer.media_type, headers)

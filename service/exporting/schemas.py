@@ -1,4 +1,4 @@
-"""What an export may ask for, and what a bundle looks like."""
+"""What clients send to export models, and what a bundle looks like."""
 
 from typing import Any, Literal
 
@@ -6,14 +6,14 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from documents.text import Identifier
 from service.exporting.formats import ExportFormat
-from service.http.query_params import MAX_REPEATED, QueryModel
+from service.http.strict_model import MAX_REPEATED, QueryModel
 
 # Parquet is only for the command line: it needs packages that a service may not have.
 Sent = Literal[ExportFormat.MODELDECK, ExportFormat.OPENWEBUI, ExportFormat.JSONL, ExportFormat.CSV]
 
 
 class Bundle(BaseModel):
-    """Models with all that they contain and, for admins who ask for all, users and groups: what an import takes."""
+    """Models and, for admins who export all of them, users and groups, in the format that an import reads."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"models": [{"id": "sql-tuning", "name": "SQL Tuning"}]}]}
@@ -30,9 +30,9 @@ class ExportParams(QueryModel):
     id: list[Identifier] = Field(
         default_factory=list,
         max_length=MAX_REPEATED,
-        description="Repeated: only these models; else all.",
+        description="Repeatable: only these models. Absent: all.",
         examples=[["sql-tuning", "openai/gpt-4o"]],
     )
     format: Sent | None = Field(
-        None, description="As a file of this format; else as an array of models.", examples=["csv"]
+        None, description="A file of this format. Absent: an array of models.", examples=["csv"]
     )

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator, Field
 
-from service.http.query_params import QueryModel
+from service.http.strict_model import QueryModel
 
 MAX_PAGE_SIZE = 100
 DEFAULT_PAGE_SIZE = 30

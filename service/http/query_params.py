@@ -7,22 +7,14 @@ from typing import Any, get_args, get_origin
 from urllib.parse import parse_qsl
 
 from fastapi import Depends, Request, params
-from pydantic import BaseModel, ConfigDict
 from pydantic.fields import FieldInfo
 
 from service.errors import SHOWN_NAME_LENGTH, InvalidInputError
+from service.http.strict_model import MAX_REPEATED
 
 MAX_PARAMETERS = 50
-# For a route that has a repeatable parameter.
-MAX_REPEATED = 1000
 
 Fields = Mapping[str, FieldInfo]
-
-
-class QueryModel(BaseModel):
-    """The query parameters of a route; others are refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 @cache

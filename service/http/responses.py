@@ -3,21 +3,12 @@
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
-import orjson
 from fastapi import Response
 from fastapi.responses import StreamingResponse
 
+from documents.freeform import json_bytes
+
 JSON = "application/json"
-
-
-def _foreign(value: Any) -> str:
-    # Only for BSON types that JSON lacks, in free-form fields that were written past the service.
-    return str(value)
-
-
-def json_bytes(content: Any) -> bytes:
-    """Serialise a value as JSON, in UTF-8 and on one line."""
-    return orjson.dumps(content, default=_foreign)
 
 
 def json_response(content: Any, headers: Mapping[str, str] | None = None) -> Response:

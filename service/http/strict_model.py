@@ -9,6 +9,8 @@ from service.errors import MAX_ERRORS
 
 # More than any model has. Each unknown field is an error, which takes a hundred times the memory of the field.
 MAX_FIELDS = 100
+# Values of a query parameter that is repeatable.
+MAX_REPEATED = 1000
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -17,6 +19,12 @@ def require_few_fields(value: Any, model: type[BaseModel]) -> None:
     """Raise ValueError for an object with many more fields than `model` has."""
     if isinstance(value, dict) and len(value) > MAX_FIELDS:
         raise ValueError(f"has {len(value):,} fields; there are only {', '.join(sorted(model.model_fields))}")
+
+
+class QueryModel(BaseModel):
+    """The query parameters of a route; others are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class StrictModel(BaseModel):

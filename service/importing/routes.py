@@ -42,7 +42,7 @@ _IMPORTED: dict[int | str, dict[str, Any]] = {
 
 
 class ImportBody(BodyReader):
-    """Reads the models to import. With a `format`, the body is a file, which is left to `import_sent`."""
+    """Reads the models to import. With a `format`, the body is a file, which `import_sent` reads."""
 
     def request_body(self) -> Schema:
         """Return the request body as OpenAPI describes it."""
@@ -60,7 +60,7 @@ class ImportBody(BodyReader):
         try:
             return await read_body(request, ImportModels, MAX_IMPORT_BYTES)
         except InvalidInputError as error:
-            raise _hinting(error) from None
+            raise _with_hint(error) from None
 
 
 @router.post("/import", responses=_IMPORTED)
@@ -71,18 +71,19 @@ async def import_models(
     context: ContextDependency,
     compatible: CompatibleDependency,
 ) -> Response:
-    """Create models and update those that are there, with the caller's rights: all of them, or none.
+    """Create models and update existing ones, with the caller's rights: all of them, or none.
 
-    New models are the caller's. Each model that can't be taken over is named, with the reason. With a `format`, the
-    body is what another system or directory has exported, and the answer tells what became of each record of it.
+    The caller owns the new models. An error names each model that can't be imported, and why. With a `format`, the
+    body is a file that another system or directory has exported, and the response has a result for each record.
     """
     if isinstance(body, Request):
         return json_response(await import_sent(body, caller, context, params))
-    wanted = SetRequest(caller, _items(body.models), Change.IMPORT, body.dry_run)
+    wanted = SetRequest(caller, _sent_models(body.models), Change.IMPORT, body.dry_run)
     plan = await import_set(context.database, wanted)
     # Clients of Open WebUI expect `true` and nothing else.
-    whole = compatible and not body.dry_run
-    return json_response(content=True) if whole else json_response(_shown(plan, dry_run=body.dry_run))
+    if compatible and not body.dry_run:
+        return json_response(content=True)
+    return json_response(_rendered(plan, dry_run=body.dry_run))
 
 
 @router.post("/sync", responses=_ANSWERS)
@@ -92,7 +93,7 @@ async def sync_models(
     body: Annotated[SyncModels, json_body(SyncModels, MAX_SYNC_BYTES)],
     context: ContextDependency,
 ) -> Response:
-    """Make the directory hold these models and no others: all changes are made, or none. For admins.
+    """Make the directory contain these models and no others: all changes are made, or none. For admins.
 
     An empty set is refused, and so are more deletions than `max_deletions`.
     """
@@ -105,36 +106,36 @@ async def sync_models(
 
     wanted = SetRequest(
         caller,
-        _items(body.models),
+        _sent_models(body.models),
         Change.SYNC,
         body.dry_run,
         deletes=True,
-        # A dry run shows what would be deleted, however much.
+        # A dry run shows all deletions, however many.
         **({} if body.dry_run else {"accept": within_bounds}),
     )
     plan = await import_set(context.database, wanted)
-    return json_response(_shown(plan, dry_run=body.dry_run))
+    return json_response(_rendered(plan, dry_run=body.dry_run))
 
 
-def _hinting(error: InvalidInputError) -> InvalidInputError:
-    """Return the same error; where it may be an export of another system that was sent, it says how to send that."""
+def _with_hint(error: InvalidInputError) -> InvalidInputError:
+    """Return the error with a hint to `format` when the body looks like a file that another system exported."""
     if not any(fault["loc"] == ["body"] or fault["loc"][-1] in EXPORT_FIELDS for fault in error.errors):
         return error
     hint = {"loc": ["query", "format"], "msg": "what other systems have exported is sent with its format"}
-    told = [*error.errors[: MAX_ERRORS - 1], {**hint, "allowed": list(SentFormat)}]
-    return InvalidInputError(told, error.total)
+    errors = [*error.errors[: MAX_ERRORS - 1], {**hint, "allowed": list(SentFormat)}]
+    return InvalidInputError(errors, error.total)
 
 
-def _items(forms: Sequence[ModelInput]) -> list[SentModel]:
-    return [SentModel(at, body.id, body.said) for at, body in enumerate(forms)]
+def _sent_models(models: Sequence[ModelInput]) -> list[SentModel]:
+    return [SentModel(index, model.id, model.content) for index, model in enumerate(models)]
 
 
-def _shown(plan: Plan, *, dry_run: bool) -> dict[str, Any]:
+def _rendered(plan: Plan, *, dry_run: bool) -> dict[str, Any]:
     return {
         "dry_run": dry_run,
         "counts": {action.value: len(plan.models[action]) for action in Action},
         **{
-            step.value: [{"id": model_id, "fields": fields} for model_id, fields in plan.models[step]]
-            for step in Action
+            action.value: [{"id": model_id, "fields": fields} for model_id, fields in plan.models[action]]
+            for action in Action
         },
     }

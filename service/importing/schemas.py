@@ -1,4 +1,4 @@
-"""A set of models as clients send it: to import it, or to make the directory match it."""
+"""What clients send to import and sync models, and what the responses look like."""
 
 from enum import StrEnum
 from typing import Annotated, Any, Self
@@ -9,8 +9,7 @@ from documents.freeform import FreeForm
 from documents.model import Name
 from documents.text import PrincipalId
 from service.http.json_schema import NEVER_NULL, echoing
-from service.http.query_params import QueryModel
-from service.http.strict_model import StrictModel, list_of
+from service.http.strict_model import QueryModel, StrictModel, list_of
 from service.importing.formats import Format
 from service.importing.model_set import Action
 from service.importing.plan import OnConflict
@@ -19,35 +18,35 @@ from service.models.grants import build_grants
 from service.models.schemas import GRANT, META, PARAMS, BaseOfModel, GrantInput, ModelId, ShownMeta, given
 
 MAX_IMPORT_MODELS, MAX_IMPORT_BYTES = 10_000, 16_000_000
-# A whole directory; only admins send one.
+# Only admins can sync, with all models of a directory.
 MAX_SYNC_MODELS, MAX_SYNC_BYTES = 100_000, 64_000_000
 DEFAULT_MAX_DELETIONS = "10%"
-# That the report of an imported file has.
+# In the response to the import of a file.
 MAX_STEPS = 10_000
 
-# What an export holds and no client can say; it has no effect.
-_SHOWN_ONLY = ("write_access", "user", "version", "created_at", "updated_at")
+# Fields of an export that clients can't set; they have no effect.
+_RESPONSE_ONLY = ("write_access", "user", "version", "created_at", "updated_at")
 _ITEM: dict[str, Any] = {
     "id": "sql-tuning",
     "name": "SQL Tuning",
     "base_model_id": "openai/gpt-4o",
     "access_grants": [GRANT],
 }
-# For the engine of the forms, in which `$` is the very end.
+# In Pydantic's regular expressions, `$` does not match before a final newline.
 _PERCENTAGE = "^([0-9]{1,2}|100)%$"
 
 
 class ModelInput(ModelId):
-    """One model. What is left out stays as it is, or gets its default when the model is new."""
+    """One model. Fields that are left out keep their values, or get their defaults in a new model."""
 
-    model_config = ConfigDict(json_schema_extra=echoing(*_SHOWN_ONLY, example=_ITEM))
+    model_config = ConfigDict(json_schema_extra=echoing(*_RESPONSE_ONLY, example=_ITEM))
 
     user_id: Annotated[PrincipalId | None, BeforeValidator(given), NEVER_NULL] = Field(
-        None, description="The owner; only admins can name another than there is."
+        None, description="The owner; only admins can set another one."
     )
     base_model_id: BaseOfModel = None
     name: Annotated[Name | None, BeforeValidator(given), NEVER_NULL] = Field(
-        None, description="Needed for a new model."
+        None, description="Required for a new model."
     )
     params: Annotated[FreeForm | None, BeforeValidator(given), NEVER_NULL] = Field(None, description=PARAMS)
     meta: Annotated[ShownMeta | None, BeforeValidator(given), NEVER_NULL] = Field(None, description=META)
@@ -56,18 +55,18 @@ class ModelInput(ModelId):
 
     @model_validator(mode="before")
     @classmethod
-    def _drop_shown(cls, values: Any) -> Any:
+    def _drop_response_only(cls, values: Any) -> Any:
         if not isinstance(values, dict):
             return values
-        return {name: value for name, value in values.items() if name not in _SHOWN_ONLY}
+        return {name: value for name, value in values.items() if name not in _RESPONSE_ONLY}
 
     @property
-    def said(self) -> dict[str, Any]:
-        """The values that were given, as they are stored."""
-        said = self.model_dump(include=self.model_fields_set - {"id", "access_grants"})
+    def content(self) -> dict[str, Any]:
+        """The fields that were given, as they are stored."""
+        content = self.model_dump(include=self.model_fields_set - {"id", "access_grants"})
         if self.access_grants is not None:
-            said["access_grants"] = build_grants(self.id, self.access_grants)
-        return said
+            content["access_grants"] = build_grants(self.id, self.access_grants)
+        return content
 
 
 class ImportModels(StrictModel):
@@ -80,26 +79,26 @@ class ImportModels(StrictModel):
 
 
 class SyncModels(ImportModels):
-    """All models that the directory shall hold."""
+    """All models that the directory shall contain."""
 
     models: Annotated[
         list[ModelInput], Field(min_length=1, max_length=MAX_SYNC_MODELS), list_of(ModelInput, MAX_SYNC_MODELS)
     ]
     max_deletions: Annotated[int, Field(strict=True, ge=0)] | Annotated[str, Field(pattern=_PERCENTAGE)] = Field(
         DEFAULT_MAX_DELETIONS,
-        description="How many models may be deleted: a number, or a share of all that there are, such as `10%`.",
+        description="How many models may be deleted: a number, or a share of all models, such as `10%`.",
         examples=["10%", 3],
     )
 
     def allows(self, deletions: int, existing: int) -> bool:
-        """Say whether so many of the existing models may be deleted."""
+        """Say whether this many of the existing models may be deleted."""
         if isinstance(self.max_deletions, int):
             return deletions <= self.max_deletions
         return deletions * 100 <= int(self.max_deletions.removesuffix("%")) * existing
 
 
 class SentFormat(StrEnum):
-    """What a source that is sent can be."""
+    """The format of a file that is sent."""
 
     AUTO = "auto"
     MODELDECK = Format.MODELDECK.value
@@ -109,21 +108,23 @@ class SentFormat(StrEnum):
 
 
 class ImportParams(QueryModel):
-    """How a source that is sent shall be imported."""
+    """The parameters of `POST /api/models/import`: how a file is imported."""
 
     format: SentFormat | None = Field(
         None,
-        description="The body is a file of this format, plain or gzip; `auto` recognises it by its content.",
+        description="The body is a file of this format, plain or gzip; `auto` detects it from the content.",
         examples=["openwebui"],
     )
     dry_run: bool = Field(False, description="With a format: only return the plan.")
-    atomic: bool = Field(True, description="With a format: all or nothing. Otherwise, what can't go in is reported.")
+    atomic: bool = Field(
+        True, description="With a format: all records or none. Otherwise, those that can't be imported are reported."
+    )
     on_conflict: OnConflict = Field(
         OnConflict.UPDATE, description="With a format: what to do with a record that exists and differs."
     )
-    mine: bool = Field(False, description="With a format: new models are the caller's, whatever the source says.")
+    mine: bool = Field(False, description="With a format: the caller owns the new models, whatever the file says.")
     create_groups: bool = Field(
-        False, description="With a format, for admins: make the groups that grants name and that do not exist."
+        False, description="With a format, for admins: create the groups that grants name and that do not exist."
     )
 
     @model_validator(mode="after")
@@ -134,7 +135,7 @@ class ImportParams(QueryModel):
 
 
 class PlannedModel(BaseModel):
-    """What happens to one model."""
+    """The change of one model."""
 
     id: str = Field(examples=["sql-tuning"])
     fields: list[str] = Field(description="The fields that change.", examples=[["base_model_id", "access_grants"]])
@@ -164,27 +165,27 @@ class ImportPlan(BaseModel):
 
 
 class ImportedRecord(BaseModel):
-    """What became of one record of a source, or of a part of one."""
+    """The result for one record of a file, or for a part of one."""
 
     outcome: ImportOutcome
-    position: str = Field(description="Where it stands in the source.", examples=["models[3]"])
+    position: str = Field(description="The place in the file.", examples=["models[3]"])
     kind: str = Field(examples=["model"])
     id: str | None = Field(examples=["sql-tuning"])
     fields: list[str] = Field(description="The fields that change.", examples=[["name"]])
-    reason: str = Field(description="Why it, or a part of it, was not taken over.", examples=[""])
+    reason: str = Field(description="Why it, or a part of it, was not imported.", examples=[""])
 
 
 class ImportReport(BaseModel):
     """What an import did or, for a dry run, would do."""
 
-    format: Format = Field(description="What the source was read as.")
-    reason: str = Field(description="How that is known.", examples=["the format was named"])
+    format: Format = Field(description="The format as which the file was read.")
+    reason: str = Field(description="How the format was determined.", examples=["the format was named"])
     dry_run: bool
-    clean: bool = Field(description="Whether all of it could be taken over.")
-    changes: int = Field(description="How many records were, or would be, written.", examples=[36])
+    clean: bool = Field(description="Whether everything was imported.")
+    changes: int = Field(description="The number of records that were, or would be, written.", examples=[36])
     counts: dict[str, dict[ImportOutcome, int]] = Field(examples=[{"model": {"created": 36}}])
-    kept_out: int = Field(description="Parts of records that were not taken over.", examples=[0])
+    kept_out: int = Field(description="The number of parts of records that were not imported.", examples=[0])
     steps: list[ImportedRecord] = Field(
-        description=f"Of a dry run all, else those that tell of a fault; {MAX_STEPS:,} at most."
+        description=f"For a dry run all, else those that were not fully imported; at most {MAX_STEPS:,}."
     )
-    left_out: int = Field(description="How many steps there are besides.", examples=[0])
+    left_out: int = Field(description="The number of further results.", examples=[0])

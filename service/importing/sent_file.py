@@ -1,4 +1,4 @@
-"""`POST /models/import?format=…`: what another system, or another directory, has exported, with the caller's rights."""
+"""The import of a file that is sent to `POST /models/import?format=…`, with the caller's rights."""
 
 import asyncio
 from dataclasses import asdict
@@ -27,15 +27,14 @@ from service.importing.schemas import MAX_STEPS, ImportParams, SentFormat
 from service.importing.source import Source
 
 MAX_SOURCE_BYTES = 64_000_000
-# Far more than a record can have, so that its images can be told to stay behind.
+# Far more than a record can have, so that a large image can be left out and reported instead of failing the import.
 MAX_VALUE_CHARACTERS = 1 << 22
 
 
 async def import_sent(request: Request, caller: Caller, context: Context, params: ImportParams) -> dict[str, Any]:
-    """Import the body of a request and return the report as the API shows it.
+    """Import the body of a request and return the report for the API.
 
-    Raises InvalidInputError for what can't be read, and for anything that can't be taken over when all or nothing is
-    asked for.
+    Raises InvalidInputError for a file that can't be read, and when a record of an `atomic` import can't be imported.
     """
     if params.create_groups and not caller.is_admin:
         raise ForbiddenError("Only admins may have groups made.")
@@ -47,8 +46,8 @@ async def import_sent(request: Request, caller: Caller, context: Context, params
         sent = await asyncio.to_thread(_opened, source, params)
         report = await _imported(context, sent, params, caller)
         try:
-            _require_taken(report, params)
-            return _shown(report, sent, params)
+            _require_imported(report, params)
+            return _rendered(report, sent, params)
         finally:
             report.close()
 
@@ -60,7 +59,7 @@ def _opened(source: Source, params: ImportParams) -> OpenedSource:
     except ConfigurationError as error:
         raise InvalidInputError([{"loc": ["body"], "msg": error.detail}]) from None
     if sent.format is Format.LITELLM and len(source.head(MAX_BODY_BYTES + 1)) > MAX_BODY_BYTES:
-        # YAML is read as a whole, and nobody else has a turn meanwhile.
+        # YAML is parsed as a whole, which would block other requests for too long.
         raise TooLargeError(f"A configuration may have {MAX_BODY_BYTES:,} bytes.")
     return sent
 
@@ -86,7 +85,7 @@ async def _imported(context: Context, sent: OpenedSource, params: ImportParams, 
         raise OverdueError(given_up + "Send it again: it goes on where it stopped.") from None
 
 
-def _require_taken(report: Report, params: ImportParams) -> None:
+def _require_imported(report: Report, params: ImportParams) -> None:
     errors: list[dict[str, Any]] = []
     if report.fatal is not None:
         written = 0 if params.dry_run or params.atomic else report.changes
@@ -94,16 +93,16 @@ def _require_taken(report: Report, params: ImportParams) -> None:
         errors.append({"loc": ["body"], "msg": f"can't be read to its end: {report.fatal}{before}"})
     if params.atomic and not params.dry_run:
         shown = islice(report.faults(), MAX_ERRORS)
-        errors += [{"loc": ["body", step.position], "msg": _told(step)} for step in shown]
+        errors += [{"loc": ["body", result.position], "msg": _explained(result)} for result in shown]
     if errors:
         raise InvalidInputError(errors, report.fault_count)
 
 
-def _told(step: ImportResult) -> str:
-    return f"{step.kind} {step.id!r}: {step.reason}" if step.id is not None else step.reason
+def _explained(result: ImportResult) -> str:
+    return f"{result.kind} {result.id!r}: {result.reason}" if result.id is not None else result.reason
 
 
-def _shown(report: Report, sent: OpenedSource, params: ImportParams) -> dict[str, Any]:
+def _rendered(report: Report, sent: OpenedSource, params: ImportParams) -> dict[str, Any]:
     kept = list(islice(report.results() if params.dry_run else report.reported(), MAX_STEPS + 1))
     return {
         "format": sent.format,
@@ -113,6 +112,6 @@ def _shown(report: Report, sent: OpenedSource, params: ImportParams) -> dict[str
         "changes": report.changes,
         "counts": report.summary(),
         "kept_out": report.total[ImportOutcome.KEPT_OUT],
-        "steps": [asdict(step) for step in kept[:MAX_STEPS]],
+        "steps": [asdict(result) for result in kept[:MAX_STEPS]],
         "left_out": report.result_count - len(kept[:MAX_STEPS]),
     }

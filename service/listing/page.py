@@ -1,4 +1,4 @@
-"""From what the pipeline yields to the answer of a list request."""
+"""The response of a list request, from the documents that its pipeline yields."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any

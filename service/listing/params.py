@@ -8,7 +8,7 @@ from pydantic_core import PydanticCustomError
 from documents.model import MAX_TAG_LENGTH
 from documents.text import STORABLE
 from service.http.pagination import PageParams
-from service.http.query_params import QueryModel
+from service.http.strict_model import QueryModel
 
 MAX_QUERY_LENGTH = 128
 

@@ -10,8 +10,8 @@ from documents.folding import fold
 from service.auth.access_rule import Match
 from service.http.dependencies import LIST_TIME, CallerDependency, ContextDependency
 from service.http.problems import COMMON_FAILURES, documented_problems
-from service.http.query_params import QueryModel
 from service.http.responses import JSON, json_array_response, json_response
+from service.http.strict_model import QueryModel
 from service.listing.page import render_page
 from service.listing.params import ListParams, Tag, blank_is_absent
 from service.listing.pipeline import list_hint, list_match, list_pipeline
@@ -22,7 +22,7 @@ from service.models.schemas import Model, ModelPage
 router = APIRouter(prefix="/models", tags=["models"])
 
 _REFUSALS = documented_problems(*COMMON_FAILURES)
-# The answer of a route that returns models without pages.
+# The responses of a route that returns models without pages.
 MODELS: dict[int | str, dict[str, Any]] = {
     200: {"model": list[Model], "description": "An array of models, in order of id."},
     **_REFUSALS,

@@ -13,7 +13,7 @@ from starlette.routing import BaseRoute, compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.database.errors import INTERNAL_DETAIL
-from service.http.problems import problem
+from service.http.problem_responses import problem
 from service.observability.logs import REQUEST
 from service.observability.requests import (
     HEADER,

@@ -5,7 +5,7 @@ from http import HTTPStatus
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from service.http.problems import problem
+from service.http.problem_responses import problem
 from service.observability.requests import PROBES
 
 RETRY_AFTER_SECONDS = "1"

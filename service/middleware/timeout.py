@@ -8,7 +8,7 @@ from http import HTTPStatus
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.database.work_context import Deadline, WriteTracker, current_deadline, current_write_tracker
-from service.http.problems import SAFE_METHODS, UNKNOWN_OUTCOME, problem
+from service.http.problem_responses import SAFE_METHODS, UNKNOWN_OUTCOME, problem
 
 log = logging.getLogger("modeldeck")
 

@@ -1,4 +1,4 @@
-"""The route of a model's image: served when the record holds it, else led to when that is safe."""
+"""The route of a model's image, which is served from the record or redirected to when that is safe."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -21,9 +21,9 @@ from service.models.routes import ModelParams
 ELSEWHERE = "The image of this model is at an https:// address, and this service is not set to redirect to those."
 _FIELD = "profile_image_url"
 
-# Access can be withdrawn at any time, so every use of a kept copy is asked about.
+# Access can be revoked at any time, so a cached copy must be revalidated before each use.
 _FOR_ONE_CALLER = {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
-# What is an image can be a page or a script as well; it must not be run as one.
+# An image can be a valid page or script too; it must not run as one.
 _INERT = {
     "X-Content-Type-Options": "nosniff",
     "Content-Security-Policy": "default-src 'none'; sandbox",
@@ -34,10 +34,10 @@ _INERT = {
 _CACHING = {
     **documented_header(
         "Cache-Control",
-        "A copy is the caller's own, and to be asked about before each use.",
+        "A copy is for this caller only, and must be revalidated before each use.",
         _FOR_ONE_CALLER["Cache-Control"],
     ),
-    **documented_header("Vary", "What the answer depends on.", _FOR_ONE_CALLER["Vary"]),
+    **documented_header("Vary", "The request header on which the response depends.", _FOR_ONE_CALLER["Vary"]),
 }
 _TAG = {**documented_header("ETag", "The SHA-256 of the image, in quotes.", EXAMPLE_TAG), **_CACHING}
 _LOCATION = {**documented_header("Location", "Where the image is.", META_DEFAULTS[_FIELD]), **_CACHING}
@@ -68,8 +68,7 @@ async def get_image(
 ) -> Response:
     """Return the image of a model, or redirect to it.
 
-    A model that is hidden from the caller is answered like one that does not exist. For an image that is not safe
-    to show, the answer is 404 with the reason.
+    404 for a model that does not exist or is hidden from the caller, and for an image that is not safe to show.
     """
     match = {"_id": params.id, **access_rule.readable(caller)}
     found = await context.database.find(ModelRecord, match, fields=[f"meta.{_FIELD}"])
@@ -86,7 +85,7 @@ async def get_image(
 
 
 def _safe_image(record: Mapping[str, Any]) -> str:
-    # Others can write to the collection: what they put there is checked like what clients say.
+    # An image that was written past the service is checked like one that a client sends.
     meta = record.get("meta")
     url = meta.get(_FIELD) if isinstance(meta, dict) else None
     if problem := image_problem(url):
@@ -102,5 +101,5 @@ static_router = APIRouter(prefix="/static", include_in_schema=False)
 
 @static_router.get("/favicon.png")
 async def get_favicon(known: KnownETags = None) -> Response:
-    """Return the default image, to whoever asks."""
+    """Return the default image, to anyone."""
     return tagged_response(_FAVICON, "image/png", _HEADERS, known)

@@ -14,8 +14,8 @@ from service.errors import InvalidInputError
 from service.http.dependencies import CallerDependency, Context, ContextDependency, WriterDependency
 from service.http.json_body import json_body
 from service.http.problems import BODY_FAILURES, COMMON_FAILURES, documented_header, documented_problems
-from service.http.query_params import QueryModel
 from service.http.responses import json_response
+from service.http.strict_model import QueryModel
 from service.models import operations
 from service.models.grants import build_grants, replace_grants
 from service.models.item import as_stored

@@ -1,4 +1,4 @@
-"""Whether the process is up, and whether it can serve."""
+"""The routes for probes and for Prometheus: liveness, readiness and metrics."""
 
 from functools import partial
 from hmac import compare_digest
@@ -11,7 +11,8 @@ from pydantic import BaseModel, Field, SecretStr
 from service.background import SingleFlight
 from service.errors import UnauthorizedError
 from service.http.dependencies import ContextDependency, resolved
-from service.http.problems import documented_problems, problem
+from service.http.problem_responses import problem
+from service.http.problems import documented_problems
 from service.observability.metrics import Metrics
 from service.observability.probes import DRAINING
 
@@ -32,7 +33,7 @@ class Readiness(BaseModel):
 
 @router.get("/live", responses={200: {"model": Liveness}}, response_model=None)
 async def live() -> dict[str, str]:
-    """Answer as long as the process runs; the database is not asked."""
+    """Return 200 as long as the process runs; the database is not asked."""
     return {"status": "up"}
 
 
@@ -42,12 +43,12 @@ async def live() -> dict[str, str]:
     response_model=None,
 )
 async def ready(request: Request) -> Response | dict[str, Any]:
-    """Answer 200 when the database answers soon, every declared index is in place, and it refuses no record of ours."""
+    """Return 200 when the database answers in time, and its indexes and validators fit this version of the service."""
     if DRAINING.is_set():
         return problem(HTTPStatus.SERVICE_UNAVAILABLE, "The process is about to end.")
     readiness: SingleFlight[str | None] = request.app.state.readiness
-    hindrance = await readiness.result()
-    return {"status": "ready"} if hindrance is None else problem(HTTPStatus.SERVICE_UNAVAILABLE, hindrance)
+    found = await readiness.result()
+    return {"status": "ready"} if found is None else problem(HTTPStatus.SERVICE_UNAVAILABLE, found)
 
 
 # https://prometheus.io/docs/instrumenting/exposition_formats/
@@ -66,7 +67,7 @@ metrics_router = APIRouter(tags=["health"])
     response_class=Response,
 )
 async def metrics(request: Request, context: ContextDependency) -> Response:
-    """Answer with counts and times for Prometheus; the database is not asked.
+    """Return counts and times for Prometheus; the database is not asked.
 
     Where the service is configured for it, this takes a token of its own: `Authorization: Bearer <token>`.
     """

@@ -20,7 +20,7 @@ from service.people.schemas import CreateApiKey
 MAX_API_KEYS = 100
 MIN_FOREIGN_LENGTH, MAX_FOREIGN_LENGTH = 20, 512
 _DURATION = re.compile(r"^([1-9][0-9]{0,5})([smhdw])$", re.ASCII)
-# An answer that holds a secret.
+# For a response that holds a secret.
 NOT_KEPT = {"Cache-Control": "no-store"}
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
 
@@ -110,33 +110,34 @@ async def revoke_api_key(database: Database, user_id: str, identifier: str) -> N
         raise NotFoundError("There is no such API key.")
 
 
-def _shown(key: Record) -> dict[str, Any]:
-    # Others can write to the collection: a key that lacks something is shown too, so that it can be revoked.
+def _rendered(key: Record) -> dict[str, Any]:
+    # A key that was written past the service can lack fields; it is shown too, so that it can be revoked.
     times = {name: key.get(name) for name in ("created_at", "expires_at", "last_used_at")}
     written = {name: epoch_seconds(moment) if moment else None for name, moment in times.items()}
     return {"id": key["_id"], "name": key.get("name"), "scope": key.get("scope"), **written}
 
 
-async def keys_of(database: Database, user_id: str) -> list[dict[str, Any]]:
-    """Return a user's keys as the API shows them, oldest first."""
+async def api_keys_of(database: Database, user_id: str) -> list[dict[str, Any]]:
+    """Return the API keys of a user for the API, oldest first; raise NotFoundError when there is no such user."""
+    await require_existing(database, User, user_id)
     found = await database.find(ApiKey, {"user_id": user_id}, sort=[("created_at", 1)])
-    return [_shown(key) for key in found]
+    return [_rendered(key) for key in found]
 
 
-async def make_key(database: Database, caller: Caller, user_id: str, asked: CreateApiKey) -> dict[str, Any]:
-    """Make a key of a user's that the caller asks for; return it as the API shows it, once, with its secret.
+async def create_api_key_for(database: Database, caller: Caller, user_id: str, body: CreateApiKey) -> dict[str, Any]:
+    """Create an API key of a user at the caller's request; return it for the API, with its secret.
 
-    Raises InvalidInputError for one that would outlive the key with which it is asked for.
+    Raises InvalidInputError when it would expire later than the caller's own API key.
     """
-    expires_at = datetime.fromtimestamp(asked.expires_at, UTC) if asked.expires_at is not None else None
+    expires_at = datetime.fromtimestamp(body.expires_at, UTC) if body.expires_at is not None else None
     if expires_at is not None and expires_at <= now():
         raise InvalidInputError([{"loc": ["body", "expires_at"], "msg": "must lie ahead"}])
     latest = caller.api_key_expires_at
     if latest is not None and (expires_at is None or expires_at > latest):
         msg = f"must not be later than the expiry of the key that is sent, {epoch_seconds(latest)}"
         raise InvalidInputError([{"loc": ["body", "expires_at"], "msg": msg}])
-    key = await create_api_key(database, user_id, name=asked.name, scope=asked.scope, expires_at=expires_at)
+    key = await create_api_key(database, user_id, name=body.name, scope=body.scope, expires_at=expires_at)
     stored = await database.find(ApiKey, {"_id": api_key_id(key)})
     if not stored:
         raise ConflictError("The new key was revoked at once.")
-    return {**_shown(stored[0]), "key": key}
+    return {**_rendered(stored[0]), "key": key}

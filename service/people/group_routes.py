@@ -1,4 +1,4 @@
-"""The routes with which admins keep the groups: list, read, create, update, delete, and who is a member."""
+"""The routes for admins to manage groups and their members."""
 
 from typing import Annotated
 
@@ -10,8 +10,8 @@ from documents.text import Identifier
 from service.http.dependencies import MORE_TIME, AdminDependency, AdminWriterDependency, ContextDependency
 from service.http.json_body import json_body
 from service.http.pagination import PageParams
-from service.http.query_params import QueryModel
 from service.http.responses import json_response
+from service.http.strict_model import QueryModel
 from service.models.principals import require_existing
 from service.people import deletion, groups, schemas, users
 
@@ -25,15 +25,15 @@ class GroupParams(QueryModel):
 
 
 class GroupsParams(PageParams):
-    """What selects groups, and the page of them."""
+    """The parameters of a page of groups."""
 
     parent_id: Identifier | None = Field(
-        None, description="Only the groups right below this one. Absent: all.", examples=["g-engineering"]
+        None, description="Only the direct children of this group. Absent: all.", examples=["g-engineering"]
     )
 
 
 class MembersParams(PageParams):
-    """Whose members, and the page of them."""
+    """The parameters of a page of members."""
 
     id: Identifier = Field(description="The group's id.", examples=["g-platform"])
 
@@ -74,7 +74,7 @@ async def create_group(
     body: Annotated[schemas.CreateGroup, json_body(schemas.CreateGroup)],
     context: ContextDependency,
 ) -> Response:
-    """Create a group; its members have what is granted to it and to all groups above it. For admins."""
+    """Create a group; its members get what is granted to it and to all its ancestors. For admins."""
     with schemas.body_named():
         group = await groups.add_group(context.database, name=body.name, group_id=body.id, parent_id=body.parent_id)
     return json_response(await groups.one_group(context.database, group.id))
@@ -90,9 +90,9 @@ async def update_group(
     body: Annotated[schemas.UpdateGroup, json_body(schemas.UpdateGroup)],
     context: ContextDependency,
 ) -> Response:
-    """Change what is given of a group; the rest stays. It can't come to stand below itself. For admins."""
+    """Change the given fields of a group; the others stay. A group can't become its own ancestor. For admins."""
     with schemas.body_named():
-        await groups.update_group(context.database, body.id, body.said)
+        await groups.update_group(context.database, body.id, body.changes)
     return json_response(await groups.one_group(context.database, body.id))
 
 
@@ -106,9 +106,9 @@ async def delete_group(
     body: Annotated[schemas.GroupId, json_body(schemas.GroupId)],
     context: ContextDependency,
 ) -> Response:
-    """Delete a group and all grants to it; the groups right below it go up to its parent. For admins.
+    """Delete a group and all grants to it; its direct children move up to its parent. For admins.
 
-    Its memberships end as soon as this begins; when it is interrupted, send it again.
+    Its memberships end as soon as the deletion begins; if it is interrupted, send it again.
     """
     await deletion.delete_group(context.database, body.id, admin.user_id)
     return json_response(content=True)
@@ -123,7 +123,7 @@ async def list_members(
     params: Annotated[MembersParams, Query()],
     context: ContextDependency,
 ) -> Response:
-    """Return the users who are a member of a group themselves, in order of email. For admins."""
+    """Return the direct members of a group, in order of email. For admins."""
     group = await require_existing(context.database, Group, params.id)
     return json_response(await users.users_page(context.database, {"group_ids": group["_id"]}, params))
 
@@ -138,7 +138,7 @@ async def add_members(
     body: Annotated[schemas.GroupMembers, json_body(schemas.GroupMembers)],
     context: ContextDependency,
 ) -> Response:
-    """Make users members of a group, all or none of them. For admins."""
+    """Add users to a group, all or none of them. For admins."""
     with schemas.body_named():
         changed = await groups.join_group(context.database, body.id, body.user_ids)
     return json_response({"changed": changed})
@@ -154,7 +154,7 @@ async def remove_members(
     body: Annotated[schemas.GroupMembers, json_body(schemas.GroupMembers)],
     context: ContextDependency,
 ) -> Response:
-    """End the memberships of users in a group, of all or of none. For admins."""
+    """Remove users from a group, all or none of them. For admins."""
     with schemas.body_named():
         changed = await groups.leave_group(context.database, body.id, body.user_ids)
     return json_response({"changed": changed})

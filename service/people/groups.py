@@ -121,19 +121,19 @@ def ancestors(group_id: str, parents: Mapping[str, str | None]) -> list[str]:
 
 
 async def groups_page(database: Database, match: Match, params: PageParams) -> dict[str, Any]:
-    """Return a page of the groups that match."""
-    # No route takes an id of another type.
+    """Return a page of the matching groups for the API."""
+    # Ids of other types, which were written past the service, can't be addressed by any route.
     query = {**match, **EXISTING, "_id": {"$type": "string"}}
     found = await database.find(Group, query, sort=[("_id", 1)], skip=params.skip, limit=params.page_size)
-    return {"items": await _groups(database, found), "total": await database.count(Group, query)}
+    return {"items": await _rendered(database, found), "total": await database.count(Group, query)}
 
 
 async def one_group(database: Database, group_id: str) -> dict[str, Any]:
-    """Return one group; raise NotFoundError."""
-    return (await _groups(database, [await require_existing(database, Group, group_id)]))[0]
+    """Return one group for the API; raise NotFoundError."""
+    return (await _rendered(database, [await require_existing(database, Group, group_id)]))[0]
 
 
-async def _groups(database: Database, found: Sequence[Record]) -> list[dict[str, Any]]:
+async def _rendered(database: Database, found: Sequence[Record]) -> list[dict[str, Any]]:
     among = {"group_ids": {"$in": [group["_id"] for group in found]}}
     counted: list[dict[str, Any]] = [
         {"$match": {**among, **EXISTING}},

@@ -1,4 +1,4 @@
-"""The routes of a caller's own affairs: who they are, and their keys."""
+"""The routes about the caller: who they are, and their API keys."""
 
 from typing import Annotated
 
@@ -15,17 +15,14 @@ router = APIRouter(tags=["self"])
 
 @router.get("/me", responses={200: {"model": schemas.Me}, **documented_problems(*COMMON_FAILURES)})
 async def get_self(caller: CallerDependency, context: ContextDependency) -> Response:
-    """Return who is asking."""
-    user = await users.one_user(context.database, caller.user_id)
-    groups = sorted(name.partition(":")[2] for name in caller.principals if name.startswith("group:"))
-    shown = {field: user[field] for field in ("id", "name", "email", "username", "role")}
-    return json_response({**shown, "scope": caller.scope, "group_ids": groups})
+    """Return the caller."""
+    return json_response(await users.describe_caller(context.database, caller))
 
 
 @router.get("/keys", responses={200: schemas.LISTED_KEYS, **documented_problems(*COMMON_FAILURES)})
 async def list_keys(caller: CallerDependency, context: ContextDependency) -> Response:
-    """Return the caller's keys, oldest first, without their secrets."""
-    return json_response(await api_keys.keys_of(context.database, caller.user_id))
+    """Return the API keys of the caller, oldest first, without their secrets."""
+    return json_response(await api_keys.api_keys_of(context.database, caller.user_id))
 
 
 @router.post(
@@ -37,8 +34,11 @@ async def create_own_key(
     body: Annotated[schemas.CreateApiKey, json_body(schemas.CreateApiKey)],
     context: ContextDependency,
 ) -> Response:
-    """Make a key of the caller's. It can do at most what they can, and expires no later than the key that is sent."""
-    key = await api_keys.make_key(context.database, caller, caller.user_id, body)
+    """Create an API key for the caller.
+
+    It gives at most the rights of the caller, and expires no later than the API key that is sent.
+    """
+    key = await api_keys.create_api_key_for(context.database, caller, caller.user_id, body)
     return json_response(key, api_keys.NOT_KEPT)
 
 
@@ -51,6 +51,6 @@ async def revoke_own_key(
     body: Annotated[schemas.RevokeApiKey, json_body(schemas.RevokeApiKey)],
     context: ContextDependency,
 ) -> Response:
-    """Revoke a key of the caller's: it does not count from the next request on."""
+    """Revoke an API key of the caller; it is invalid from the next request on."""
     await api_keys.revoke_api_key(context.database, caller.user_id, body.id)
     return json_response(content=True)

@@ -1,4 +1,4 @@
-"""What admins may say of people and groups, route by route."""
+"""What clients send to the routes of users, groups and API keys, and what the responses look like."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,7 +24,7 @@ _Ids = Annotated[list[Identifier], Field(min_length=1, max_length=MAX_IDS)]
 
 @contextmanager
 def body_named() -> Iterator[None]:
-    """Place what is refused inside a block in the body of the request, where it was said."""
+    """Have the errors that are raised inside a block name their fields as parts of the request's body."""
     try:
         yield
     except InvalidInputError as error:
@@ -32,53 +32,53 @@ def body_named() -> Iterator[None]:
 
 
 class UserId(StrictModel):
-    """Names a user, and nothing more."""
+    """The id of a user."""
 
     id: Identifier = Field(description="The user's id.", examples=["u-ben"])
 
 
 class GroupId(StrictModel):
-    """Names a group, and nothing more."""
+    """The id of a group."""
 
     id: Identifier = Field(description="The group's id.", examples=["g-platform"])
 
 
-class _ChangeForm(BaseModel):
+class _Changes(BaseModel):
     @property
-    def said(self) -> dict[str, Any]:
-        """The values that were given."""
+    def changes(self) -> dict[str, Any]:
+        """The fields that were given."""
         return self.model_dump(include=self.model_fields_set - {"id"})
 
 
 class CreateUser(StrictModel):
     """A new user."""
 
-    email: Email = Field(description="No two users share one, in whatever case.", examples=["ben.okafor@example.com"])
+    email: Email = Field(description="Unique, whatever its case.", examples=["ben.okafor@example.com"])
     name: Name = Field(examples=["Ben Okafor"])
     username: Username | None = Field(None, examples=["ben"])
-    role: Role = Field(Role.USER, description="An `admin` sees and may change everything.")
+    role: Role = Field(Role.USER, description="An `admin` may read and change everything.")
     id: PrincipalId | None = Field(None, description="Random when left out.", examples=["u-ben"])
     group_ids: Annotated[list[PrincipalId], Field(max_length=MAX_IDS)] = Field(
-        default_factory=list, description="Groups of which they shall be a member.", examples=[["g-platform"]]
+        default_factory=list, description="The groups of which they become a member.", examples=[["g-platform"]]
     )
 
 
-class UpdateUser(UserId, _ChangeForm):
-    """New values for a user; what is left out stays as it is."""
+class UpdateUser(UserId, _Changes):
+    """New values for a user; fields that are left out keep their values."""
 
     name: Annotated[Name | None, AfterValidator(given), NEVER_NULL] = Field(None, examples=["Ben Okafor"])
     email: Annotated[Email | None, AfterValidator(given), NEVER_NULL] = Field(None, examples=["ben.okafor@example.com"])
-    username: Username | None = Field(None, description="null takes it away.", examples=["ben"])
+    username: Username | None = Field(None, description="null removes it.", examples=["ben"])
     role: Annotated[Role | None, AfterValidator(given), NEVER_NULL] = Field(None, examples=["admin"])
     is_active: Annotated[StrictBool | None, AfterValidator(given), NEVER_NULL] = Field(
-        None, description="The keys of an inactive user do not count, until they are active again."
+        None, description="The API keys of an inactive user are invalid until the user is active again."
     )
 
 
 class TransferModels(StrictModel):
-    """Whose models become whose."""
+    """A transfer of models from one user to another."""
 
-    from_user_id: Identifier = Field(description="The owner, who may be deleted already.", examples=["u-anna"])
+    from_user_id: Identifier = Field(description="The current owner, who may have been deleted.", examples=["u-anna"])
     to_user_id: Identifier = Field(description="The new owner, an active user.", examples=["u-ben"])
     ids: Annotated[_Ids | None, AfterValidator(given), NEVER_NULL] = Field(
         None, description="Only these models; all when left out.", examples=[["sql-tuning"]]
@@ -86,7 +86,7 @@ class TransferModels(StrictModel):
 
 
 class CreateApiKey(StrictModel):
-    """A new key."""
+    """A new API key."""
 
     name: ApiKeyName = Field(examples=["nightly script"])
     scope: Scope = Field(Scope.WRITE, description="`write` includes `read`.")
@@ -96,19 +96,19 @@ class CreateApiKey(StrictModel):
 
 
 class RevokeApiKey(StrictModel):
-    """The key to revoke."""
+    """The API key to revoke."""
 
-    id: Identifier = Field(description="The key's id.", examples=["6f1d2c3b4a596877"])
+    id: Identifier = Field(description="The API key's id.", examples=["6f1d2c3b4a596877"])
 
 
 class CreateUserApiKey(CreateApiKey):
-    """A new key of a user's."""
+    """A new API key for a user."""
 
     user_id: Identifier = Field(examples=["u-ben"])
 
 
 class RevokeUserApiKey(RevokeApiKey):
-    """The key of a user's to revoke."""
+    """The API key of a user to revoke."""
 
     user_id: Identifier = Field(examples=["u-ben"])
 
@@ -123,17 +123,17 @@ class CreateGroup(StrictModel):
     )
 
 
-class UpdateGroup(GroupId, _ChangeForm):
-    """New values for a group; what is left out stays as it is."""
+class UpdateGroup(GroupId, _Changes):
+    """New values for a group; fields that are left out keep their values."""
 
     name: Annotated[Name | None, AfterValidator(given), NEVER_NULL] = Field(None, examples=["Platform"])
     parent_id: PrincipalId | None = Field(
-        None, description="null lifts the group to the top.", examples=["g-engineering"]
+        None, description="null moves the group to the top.", examples=["g-engineering"]
     )
 
 
 class GroupMembers(GroupId):
-    """A group, and users who shall join or leave it."""
+    """A group, and users to add or remove."""
 
     user_ids: _Ids = Field(examples=[["u-ben"]])
 
@@ -145,11 +145,9 @@ class User(BaseModel):
     name: str = Field(examples=["Ben Okafor"])
     email: str = Field(examples=["ben.okafor@example.com"])
     username: str | None = Field(examples=["ben"])
-    role: Role = Field(description="An `admin` sees and may change everything.", examples=["user"])
+    role: Role = Field(description="An `admin` may read and change everything.", examples=["user"])
     is_active: bool
-    group_ids: list[str] = Field(
-        description="The groups of which they are a member themselves.", examples=[["g-platform"]]
-    )
+    group_ids: list[str] = Field(description="The groups of which they are a direct member.", examples=[["g-platform"]])
     created_at: int = Field(description="Seconds since 1970, UTC.", examples=[1774109455])
     updated_at: int = Field(description="Seconds since 1970, UTC.", examples=[1778845140])
 
@@ -158,7 +156,7 @@ class UserPage(BaseModel):
     """A page of users, in order of email, whatever its case."""
 
     items: list[User]
-    total: int = Field(description="How many there are on all pages together.", examples=[1])
+    total: int = Field(description="The number of items on all pages.", examples=[1])
 
 
 class Group(BaseModel):
@@ -167,7 +165,7 @@ class Group(BaseModel):
     id: str = Field(examples=["g-platform"])
     name: str = Field(examples=["Platform"])
     parent_id: str | None = Field(description="The group that it belongs to.", examples=["g-engineering"])
-    members: int = Field(description="How many users are a member of it themselves.", examples=[12])
+    members: int = Field(description="The number of direct members.", examples=[12])
     created_at: int = Field(description="Seconds since 1970, UTC.", examples=[1774109455])
     updated_at: int = Field(description="Seconds since 1970, UTC.", examples=[1778845140])
 
@@ -176,18 +174,18 @@ class GroupPage(BaseModel):
     """A page of groups, in order of id."""
 
     items: list[Group]
-    total: int = Field(description="How many there are on all pages together.", examples=[1])
+    total: int = Field(description="The number of items on all pages.", examples=[1])
 
 
 class Me(BaseModel):
-    """Who is asking."""
+    """The caller."""
 
     id: str = Field(examples=["u-ben"])
     name: str = Field(examples=["Ben Okafor"])
     email: str = Field(examples=["ben.okafor@example.com"])
     username: str | None = Field(examples=["ben"])
-    role: Role = Field(description="An `admin` sees and may change everything.", examples=["user"])
-    scope: Scope = Field(description="Of the key that was sent.", examples=["write"])
+    role: Role = Field(description="An `admin` may read and change everything.", examples=["user"])
+    scope: Scope = Field(description="The scope of the API key that was sent.", examples=["write"])
     group_ids: list[str] = Field(
         description="The groups of the caller and all ancestors of those.", examples=[["g-engineering", "g-platform"]]
     )
@@ -201,34 +199,36 @@ class TransferFailure(BaseModel):
 
 
 class TransferResult(BaseModel):
-    """What became of a transfer."""
+    """The result of a transfer."""
 
-    transferred: int = Field(description="How many.", examples=[3])
-    failed: list[TransferFailure] = Field(description="Those that were not, and why.")
+    transferred: int = Field(description="The number of transferred models.", examples=[3])
+    failed: list[TransferFailure] = Field(description="The models that were not transferred, and why.")
 
 
 class MembersChanged(BaseModel):
-    """What became of a change of members."""
+    """The result of a change of members."""
 
-    changed: int = Field(description="How many joined or left; the others had already.", examples=[1])
+    changed: int = Field(
+        description="The number of users who were added or removed; for the others, nothing changed.", examples=[1]
+    )
 
 
 class ApiKey(BaseModel):
-    """One key, without its secret."""
+    """One API key, without its secret."""
 
     id: str = Field(examples=["6f1d2c3b4a596877"])
     name: str = Field(examples=["nightly script"])
     scope: Scope = Field(description="`write` includes `read`.", examples=["write"])
     created_at: int = Field(description="Seconds since 1970, UTC.", examples=[1774109455])
     expires_at: int | None = Field(description="Seconds since 1970, UTC; null for never.", examples=[4102444800])
-    last_used_at: int | None = Field(description="Kept up to date once a minute.", examples=[1778845140])
+    last_used_at: int | None = Field(description="Updated at most once a minute.", examples=[1778845140])
 
 
 class NewApiKey(ApiKey):
-    """A key that was just made."""
+    """An API key that was just created."""
 
     key: str = Field(
-        description="The whole key: this is the only time that it is shown.",
+        description="The whole API key; it is shown only this once.",
         examples=["mdk_6f1d2c3b4a596877_0f1e2d3c4b5a69788796a5b4c3d2e1f00f1e2d3c4b5a6978"],
     )
 
@@ -238,8 +238,8 @@ Responses = dict[int | str, dict[str, Any]]
 REFUSED = documented_problems(HTTPStatus.FORBIDDEN, *COMMON_FAILURES)
 ABSENT = documented_problems(HTTPStatus.NOT_FOUND)
 CONFLICTING = documented_problems(HTTPStatus.CONFLICT)
-# Of every route that reads a body.
+# For every route that reads a body.
 REFUSED_BODY = documented_problems(*BODY_FAILURES)
 DONE: Responses = {200: {"description": "`true`", "model": bool}}
-# The answer of a route that lists API keys.
-LISTED_KEYS: dict[str, Any] = {"model": list[ApiKey], "description": "All keys, oldest first."}
+# For a route that lists API keys.
+LISTED_KEYS: dict[str, Any] = {"model": list[ApiKey], "description": "All API keys, oldest first."}

@@ -1,4 +1,4 @@
-"""The routes with which admins keep the users: list, read, create, update, delete, and give their models away."""
+"""The routes for admins to manage users, transfer their models, and manage their API keys."""
 
 import re
 from typing import Annotated, Literal
@@ -6,7 +6,6 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Response
 from pydantic import BeforeValidator, Field
 
-from documents import User
 from documents.folding import fold
 from documents.text import STORABLE, Identifier
 from documents.user import Role
@@ -14,11 +13,9 @@ from service.auth.access_rule import Match
 from service.http.dependencies import MORE_TIME, AdminDependency, AdminWriterDependency, ContextDependency
 from service.http.json_body import json_body
 from service.http.pagination import PageParams
-from service.http.query_params import QueryModel
 from service.http.responses import json_response
+from service.http.strict_model import QueryModel
 from service.listing.params import MAX_QUERY_LENGTH, blank_is_absent
-from service.models.bulk_change import RecordStatus
-from service.models.principals import require_existing
 from service.people import api_keys, deletion, schemas, users
 
 router = APIRouter(prefix="/users", tags=["people"])
@@ -33,7 +30,7 @@ class UserParams(QueryModel):
 
 
 class UsersParams(PageParams):
-    """What selects users, and the page of them."""
+    """The parameters of a page of users."""
 
     query: Annotated[_Query | None, BeforeValidator(blank_is_absent)] = Field(
         None,
@@ -42,13 +39,11 @@ class UsersParams(PageParams):
     )
     role: Role | None = Field(None, description="Absent: both.", examples=["admin"])
     is_active: Literal["true", "false"] | None = Field(None, description="Absent: both.")
-    group_id: Identifier | None = Field(
-        None, description="Only the members of this group, not of those below it.", examples=["g-platform"]
-    )
+    group_id: Identifier | None = Field(None, description="Only direct members of this group.", examples=["g-platform"])
 
     @property
     def match(self) -> Match:
-        """The match of all that is selected."""
+        """The match fragment for the selected users."""
         match: Match = {}
         if self.query is not None:
             match["keys.text"] = {"$regex": re.escape(fold(self.query))}
@@ -61,8 +56,8 @@ class UsersParams(PageParams):
         return match
 
 
-class UserKeysParams(QueryModel):
-    """Whose keys."""
+class UserApiKeysParams(QueryModel):
+    """The parameters of a request for the API keys of a user."""
 
     user_id: Identifier = Field(description="The user's id.", examples=["u-ben"])
 
@@ -99,9 +94,9 @@ async def create_user(
     body: Annotated[schemas.CreateUser, json_body(schemas.CreateUser)],
     context: ContextDependency,
 ) -> Response:
-    """Create a user; `POST /users/keys/create` gives them a key. For admins.
+    """Create a user; `POST /users/keys/create` creates an API key for them. For admins.
 
-    An id can be used again when its user was deleted: the new user then owns the models that the earlier one left.
+    The id of a deleted user can be used again; the new user then owns the models that the earlier one left.
     """
     with schemas.body_named():
         user = await users.add_user(context.database, **body.model_dump(exclude={"id"}), user_id=body.id)
@@ -118,11 +113,11 @@ async def update_user(
     body: Annotated[schemas.UpdateUser, json_body(schemas.UpdateUser)],
     context: ContextDependency,
 ) -> Response:
-    """Change what is given of a user; the rest stays. Their models are found by a new name at once. For admins.
+    """Change the given fields of a user; the others stay. For admins.
 
-    The last active admin stays an active admin.
+    Their models are found by a new name at once. 409 for a change after which there would be no active admin.
     """
-    await users.update_user(context.database, body.id, body.said)
+    await users.update_user(context.database, body.id, body.changes)
     return json_response(await users.one_user(context.database, body.id))
 
 
@@ -134,10 +129,10 @@ async def update_user(
 async def delete_user(
     admin: AdminWriterDependency, body: Annotated[schemas.UserId, json_body(schemas.UserId)], context: ContextDependency
 ) -> Response:
-    """Delete a user, their keys and all grants to them. For admins, also themselves, but for the last active one.
+    """Delete a user, their API keys and all grants to them. For admins, who can delete themselves too.
 
-    Their models stay, without an owner, until `POST /users/transfer` gives them to somebody. They have no access any
-    more as soon as this begins; when it is interrupted, send it again.
+    409 for the last active admin. The models of the user stay, without an owner, until `POST /users/transfer`. The
+    user loses all access as soon as the deletion begins; if it is interrupted, send it again.
     """
     await deletion.delete_user(context.database, body.id, admin.user_id)
     return json_response(content=True)
@@ -155,20 +150,12 @@ async def transfer_models(
 ) -> Response:
     """Make another user the owner of a user's models, of all or of some. For admins.
 
-    Grants stay as they are. Those of `ids` that are not the earlier owner's are told as `not found`. When it is
+    Grants stay as they are. A model of `ids` that the earlier owner does not own is reported as `not found`. If it is
     interrupted, send it again.
     """
     with schemas.body_named():
-        outcomes = await users.transfer_models(
-            context.database, body.from_user_id, body.to_user_id, body.ids, by=admin.user_id
-        )
-    transferred = [outcome for outcome in outcomes if outcome.status is RecordStatus.CHANGED]
-    failed = [
-        {"id": outcome.model_id, "detail": outcome.detail or "not found"}
-        for outcome in outcomes
-        if outcome.status is not RecordStatus.CHANGED
-    ]
-    return json_response({"transferred": len(transferred), "failed": failed})
+        transferred = await users.transfer_models(context.database, body, by=admin.user_id)
+    return json_response(transferred)
 
 
 @router.get(
@@ -177,12 +164,11 @@ async def transfer_models(
 )
 async def list_user_keys(
     _: AdminDependency,
-    params: Annotated[UserKeysParams, Query()],
+    params: Annotated[UserApiKeysParams, Query()],
     context: ContextDependency,
 ) -> Response:
-    """Return a user's keys, oldest first, without their secrets. For admins."""
-    user = await require_existing(context.database, User, params.user_id)
-    return json_response(await api_keys.keys_of(context.database, user["_id"]))
+    """Return the API keys of a user, oldest first, without their secrets. For admins."""
+    return json_response(await api_keys.api_keys_of(context.database, params.user_id))
 
 
 @router.post(
@@ -194,11 +180,11 @@ async def create_user_key(
     body: Annotated[schemas.CreateUserApiKey, json_body(schemas.CreateUserApiKey)],
     context: ContextDependency,
 ) -> Response:
-    """Make a key of a user's. It can do at most what they can, and expires no later than the key that is sent.
+    """Create an API key for a user. For admins.
 
-    For admins.
+    It gives at most the rights of that user, and expires no later than the API key that is sent.
     """
-    key = await api_keys.make_key(context.database, admin, body.user_id, body)
+    key = await api_keys.create_api_key_for(context.database, admin, body.user_id, body)
     return json_response(key, api_keys.NOT_KEPT)
 
 
@@ -211,6 +197,6 @@ async def revoke_user_key(
     body: Annotated[schemas.RevokeUserApiKey, json_body(schemas.RevokeUserApiKey)],
     context: ContextDependency,
 ) -> Response:
-    """Revoke a key of a user's: it does not count from the next request on. For admins."""
+    """Revoke an API key of a user; it is invalid from the next request on. For admins."""
     await api_keys.revoke_api_key(context.database, body.user_id, body.id)
     return json_response(content=True)

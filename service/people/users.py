@@ -14,6 +14,7 @@ from documents.revision import Change
 from documents.text import text_problem
 from documents.user import Role
 from service.auth.access_rule import Match
+from service.auth.authentication import Caller
 from service.clock import epoch_seconds, now
 from service.database.client import Database
 from service.database.locks import serialized
@@ -25,6 +26,7 @@ from service.models.derived_keys import existing_owners, refresh_derived_keys
 from service.models.grant_revocation import clear_leftovers
 from service.models.principals import EXISTING, require_all_existing, require_existing
 from service.models.record import changed_fields
+from service.people.schemas import TransferModels
 
 TAKEN = "The id or the email is taken by another user."
 LAST_ADMIN = "The last admin can't be removed."
@@ -180,21 +182,21 @@ async def find_user(database: Database, id_or_email: str) -> User:
 
 
 async def users_page(database: Database, match: Match, params: PageParams) -> dict[str, Any]:
-    """Return a page of the users that match."""
-    # No route takes an id of another type.
+    """Return a page of the matching users for the API."""
+    # Ids of other types, which were written past the service, can't be addressed by any route.
     query = {**match, **EXISTING, "_id": {"$type": "string"}}
     order = [("keys.email", 1), ("_id", 1)]
     found = await database.find(User, query, sort=order, skip=params.skip, limit=params.page_size)
-    return {"items": [_user(user) for user in found], "total": await database.count(User, query)}
+    return {"items": [_rendered(user) for user in found], "total": await database.count(User, query)}
 
 
 async def one_user(database: Database, user_id: str) -> dict[str, Any]:
-    """Return one user; raise NotFoundError."""
-    return _user(await require_existing(database, User, user_id))
+    """Return one user for the API; raise NotFoundError."""
+    return _rendered(await require_existing(database, User, user_id))
 
 
-def _user(user: Mapping[str, Any]) -> dict[str, Any]:
-    # Others can write to the collection: what they left out must not take the whole page with it.
+def _rendered(user: Mapping[str, Any]) -> dict[str, Any]:
+    # A user who was written past the service can lack fields, which must not break the page.
     return {
         "id": user["_id"],
         **{field: user.get(field) for field in ("name", "email", "username", "role")},
@@ -205,13 +207,30 @@ def _user(user: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-async def transfer_models(
-    database: Database, from_id: str, to_id: str, model_ids: Sequence[str] | None, by: str | None
-) -> list[RecordResult]:
-    """Transfer all models, or some, of a user who need not exist to another user; return a result for each model.
+async def describe_caller(database: Database, caller: Caller) -> dict[str, Any]:
+    """Return the caller for the API, with the scope of their API key and all groups whose grants they have."""
+    user = await one_user(database, caller.user_id)
+    groups = sorted(name.partition(":")[2] for name in caller.principals if name.startswith("group:"))
+    fields = {field: user[field] for field in ("id", "name", "email", "username", "role")}
+    return {**fields, "scope": caller.scope, "group_ids": groups}
+
+
+async def transfer_models(database: Database, body: TransferModels, by: str) -> dict[str, Any]:
+    """Transfer all models, or some, of a user who need not exist to another user; return the result for the API.
 
     `by` is the user who asks for it. Raises InvalidInputError unless the new owner is another, active user.
     """
+    results = await _transfer(database, body.from_user_id, body.to_user_id, body.ids, by)
+    failed = [result for result in results if result.status is not RecordStatus.CHANGED]
+    return {
+        "transferred": len(results) - len(failed),
+        "failed": [{"id": result.model_id, "detail": result.detail or "not found"} for result in failed],
+    }
+
+
+async def _transfer(
+    database: Database, from_id: str, to_id: str, model_ids: Sequence[str] | None, by: str
+) -> list[RecordResult]:
     if from_id == to_id:
         raise InvalidInputError([{"loc": ["to_user_id"], "msg": "must be another user than from_user_id"}])
     await _require_active(database, to_id)

@@ -16,7 +16,7 @@ class Operation(NamedTuple):
 
     method: str
     path: str
-    said: dict[str, Any]
+    definition: dict[str, Any]
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
@@ -24,12 +24,12 @@ class Operation(NamedTuple):
     @property
     def responses(self) -> dict[int, dict[str, Any]]:
         """The responses by their status, with those that are shared in their places."""
-        return {int(status): resolved(response) for status, response in self.said["responses"].items()}
+        return {int(status): resolved(response) for status, response in self.definition["responses"].items()}
 
     @property
     def bodies(self) -> list[dict[str, Any]]:
         """The media types of the request."""
-        return list(self.said.get("requestBody", {}).get("content", {}).values())
+        return list(self.definition.get("requestBody", {}).get("content", {}).values())
 
     @property
     def is_public(self) -> bool:
@@ -38,7 +38,7 @@ class Operation(NamedTuple):
 
     def takes(self, name: str) -> bool:
         """Say whether it has a parameter of this name."""
-        return name in [parameter["name"] for parameter in self.said.get("parameters", ())]
+        return name in [parameter["name"] for parameter in self.definition.get("parameters", ())]
 
 
 def resolved(part: dict[str, Any]) -> dict[str, Any]:
@@ -52,7 +52,9 @@ def resolved(part: dict[str, Any]) -> dict[str, Any]:
 
 def _operations() -> list[Operation]:
     paths = DOCUMENT["paths"].items()
-    return [Operation(method.upper(), path, said) for path, methods in paths for method, said in methods.items()]
+    return [
+        Operation(method.upper(), path, definition) for path, methods in paths for method, definition in methods.items()
+    ]
 
 
 OPERATIONS = _operations()

@@ -86,7 +86,7 @@ def _written(value: Any) -> str:
 
 
 def _example(operation: Operation) -> Example:
-    parameters = operation.said.get("parameters", ())
+    parameters = operation.definition.get("parameters", ())
     query = {one["name"]: one["example"] for one in parameters if one["in"] == "query" and "example" in one}
     path = operation.path.replace("{revision}", REVISION)
     body = next((body["example"] for body in operation.bodies), None)

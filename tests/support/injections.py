@@ -51,7 +51,7 @@ def attacks(example: Example, *, compatible: bool = False) -> Iterator[Attack]:
 
 
 def _queries(example: Example) -> Iterator[tuple[list[tuple[str, str]], str, bool]]:
-    for parameter in example.operation.said.get("parameters", ()):
+    for parameter in example.operation.definition.get("parameters", ()):
         if parameter["in"] != "query":
             continue
         name = parameter["name"]

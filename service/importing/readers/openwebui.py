@@ -1,6 +1,7 @@
 """Reader of the model exports of all versions of Open WebUI: a list, `{"models": […]}`, or one model."""
 
 from collections.abc import Generator, Iterator
+from dataclasses import replace
 from typing import Any
 
 from service.importing.readers.bundle import UNKNOWN
@@ -94,7 +95,7 @@ def _from_info(value: dict[str, Any], position: str, notes: Notes) -> Item:
     named = {name: value.get(name) for name in ("id", "name") if info.get(name) is None}
     item = model_item({**info, **named}, position, notes)
     outside = [name for name, held in value.items() if held is not None and name not in ("info", *SHARED)]
-    return Item("model", position, item.value, item.problem, (*notes.new(map(left_out, outside)), *item.notes))
+    return replace(item, notes=(*notes.new(map(left_out, outside)), *item.notes))
 
 
 def _from_modelfile(value: dict[str, Any], position: str, notes: Notes) -> Item:
@@ -124,4 +125,4 @@ def _from_modelfile(value: dict[str, Any], position: str, notes: Notes) -> Item:
         [*parsed.left_out, *(name for held in (value, modelfile) for name in held if name not in supported)]
     )
     item = model_item(record, position, notes)
-    return Item("model", position, item.value, item.problem, (*notes.new(map(left_out, left)), *item.notes))
+    return replace(item, notes=(*notes.new(map(left_out, left)), *item.notes))

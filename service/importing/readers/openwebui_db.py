@@ -1,10 +1,11 @@
 """Reader of the database of an Open WebUI instance: users, groups, models, API keys and history."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from hashlib import blake2b
 from itertools import groupby
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from pydantic import SecretStr
 
@@ -34,64 +35,44 @@ HISTORY = Table(
 ALL = (USERS, GROUPS, MEMBERS, MODELS, GRANTS, API_KEYS, HISTORY)
 
 
-class Instance:
-    """A whole instance as it was at one moment; each call yields all of it."""
+@contextmanager
+def read_openwebui_db(where: str) -> Iterator[Callable[[], Iterator[Item]]]:
+    """Open a database as it is at one moment: the path of a SQLite file, or a URL of SQLite or PostgreSQL.
 
-    def __init__(self, tables: Tables) -> None:
-        self._tables = tables
-
-    def __call__(self) -> Iterator[Item]:
-        """Yield everything, users and groups first; raises SourceError when the rest can't be read.
-
-        Besides users, groups and models there are the following, with times as in a bundle:
-
-        - `api_key`: `user_id`, `key` (the secret, as a SecretStr), `name`, `expires_at`, `created_at`.
-        - `revision`: `id` (32 hexadecimal digits, derived from the id there), `model_id`, `at`, `by`, `message`, and
-          `content`: the `name`, `base_model_id`, `params`, `meta` and `is_active` after that change, as far as they
-          were kept, or None. The revisions of a model follow each other, the oldest first; the model need not exist
-          any more. Nothing in them has been checked, not even images.
-
-        An instance that is older than a kind has none of it. Passwords and everything else are not read.
-        """
-        yield from _noting_columns(self._tables, USERS, _users(self._tables))
-        yield from _noting_columns(self._tables, GROUPS, _groups(self._tables))
-        yield from _noting_columns(self._tables, MODELS, _models(self._tables))
-        yield from _noting_columns(self._tables, API_KEYS, _api_keys(self._tables))
-        yield from _noting_columns(self._tables, HISTORY, _revisions(self._tables))
-
-    def close(self) -> None:
-        """Close the database."""
-        self._tables.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
-        self.close()
-
-
-def read_openwebui_db(where: str) -> Instance:
-    """Open a database: the path of a SQLite file, or a URL of SQLite or PostgreSQL.
-
-    It may be in use; nothing is written to it or next to it. Raises SourceError when it is no such database, and
+    Each call of the function that it yields reads all of it, users and groups first. The database may be in use;
+    nothing is written to it or next to it. Raises SourceError when it is no such database or can't be read, and
     ConfigurationError without the extra that PostgreSQL needs.
+
+    Besides users, groups and models there are the following items, with times as in a bundle:
+
+    - `api_key`: `user_id`, `key` (the secret, as a SecretStr), `name`, `expires_at`, `created_at`.
+    - `revision`: `id` (32 hexadecimal digits, derived from the id there), `model_id`, `at`, `by`, `message`, and
+      `content`: the `name`, `base_model_id`, `params`, `meta` and `is_active` after that change, as far as they were
+      kept, or None. The revisions of a model follow each other, the oldest first; the model need not exist any more.
+      Nothing in them has been checked, not even images.
+
+    An instance that is older than a kind has none of it. Passwords and everything else are not read.
     """
-    scheme, separator, rest = where.partition("://")
-    dialect = scheme.partition("+")[0] if separator else "sqlite"
-    tables: Tables
-    if dialect == "sqlite":
-        tables = SqliteTables(rest.removeprefix("/") if separator else where, ALL)
-    elif dialect in ("postgres", "postgresql"):
-        tables = PostgresTables(f"{dialect}://{rest}")
-    else:
-        raise ConfigurationError("A database is the path of a SQLite file, or a URL that begins with postgresql://")
-    try:
+    with closing(_open(where)) as tables:
         if not tables.present(MODELS):
             raise SourceError(f"{tables.name}: has no table {MODELS.name}, so it is not the database of Open WebUI")
-    except SourceError:
-        tables.close()
-        raise
-    return Instance(tables)
+        yield lambda: _items(tables)
+
+
+def _open(where: str) -> Tables:
+    scheme, separator, rest = where.partition("://")
+    dialect = scheme.partition("+")[0] if separator else "sqlite"
+    if dialect == "sqlite":
+        return SqliteTables(rest.removeprefix("/") if separator else where, ALL)
+    if dialect in ("postgres", "postgresql"):
+        return PostgresTables(f"{dialect}://{rest}")
+    raise ConfigurationError("A database is the path of a SQLite file, or a URL that begins with postgresql://")
+
+
+def _items(tables: Tables) -> Iterator[Item]:
+    readers = {USERS: _users, GROUPS: _groups, MODELS: _models, API_KEYS: _api_keys, HISTORY: _revisions}
+    for table, read_table in readers.items():
+        yield from _noting_columns(tables, table, read_table(tables))
 
 
 class _MalformedError(Exception):
@@ -104,7 +85,7 @@ def _noting_columns(tables: Tables, table: Table, items: Iterator[Item]) -> Iter
     for number, item in enumerate(items):
         if number == 0 and unread:
             note = f"the table {table.name}: columns left out: {', '.join(name[:100] for name in unread)}"
-            yield Item(item.kind, item.position, item.value, item.problem, (note, *item.notes))
+            yield replace(item, notes=(note, *item.notes))
         else:
             yield item
 

@@ -1,4 +1,4 @@
-"""What a question about access may ask for, and what the answers look like."""
+"""What clients send to ask about access to a model, and what the responses look like."""
 
 from pydantic import BaseModel, Field
 
@@ -9,26 +9,28 @@ from service.models.access.explanation import PathKind
 
 
 class AccessParams(PageParams):
-    """The parameters of a question about access."""
+    """The parameters of `GET /api/models/model/access`."""
 
     id: Identifier = Field(description="The model's id.", examples=["sql-tuning"])
     user_id: Identifier | None = Field(
         None,
-        description="Whom to ask about; `page` and `page_size` then have no effect. Absent: everyone who may read it.",
+        description="Explain this user; `page` and `page_size` have no effect. Absent: everyone who may read it.",
         examples=["u-ben"],
     )
 
 
 class Person(BaseModel):
-    """A user, as they are now."""
+    """A user."""
 
     id: str = Field(examples=["u-ben"])
     name: str = Field(examples=["Ben Okafor"])
-    email: str | None = Field(description="For admins, and of oneself.", examples=["ben.okafor@example.com"])
+    email: str | None = Field(
+        description="Only for admins, and for the caller themselves.", examples=["ben.okafor@example.com"]
+    )
 
 
 class AccessPath(BaseModel):
-    """One way in which a user comes to a model."""
+    """One way in which a user gets access to a model."""
 
     kind: PathKind = Field(
         description="`owner` and `admin` need no grant. `user`: granted to them; `group`: to a group that they belong "
@@ -48,25 +50,25 @@ class Reader(BaseModel):
     """One user who may read the model."""
 
     user: Person
-    permission: Permission = Field(description="The most that any of the paths gives.")
+    permission: Permission = Field(description="The highest permission of all paths.")
     paths: list[AccessPath]
 
 
 class ReaderPage(BaseModel):
-    """A page of those who may read the model, ordered by id; inactive users may not, so they are not counted."""
+    """A page of the users who may read the model, in order of id; without inactive users, who may not."""
 
     items: list[Reader]
-    total: int = Field(description="How many there are on all pages together.", examples=[1])
+    total: int = Field(description="The number of items on all pages.", examples=[1])
 
 
 class AccessExplanation(BaseModel):
-    """What one user may do."""
+    """What one user may do, and why."""
 
     user: Person
     can_read: bool
     can_write: bool
     paths: list[AccessPath] = Field(description="Empty for an inactive user, who may do nothing.")
     reason: str = Field(
-        description="A sentence for whoever reads it.",
+        description="A sentence for people.",
         examples=["This user may write the model, since it is shared with their group g-platform."],
     )

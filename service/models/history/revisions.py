@@ -9,8 +9,8 @@ from service.auth.authentication import Caller
 from service.clock import epoch_seconds
 from service.database.client import Database
 from service.database.exact_bson import Record, same_content
-from service.errors import NotFoundError
-from service.models.operations import ChangeRequest, require_changeable
+from service.errors import InvalidInputError, NotFoundError
+from service.models.operations import ChangeRequest, change, require_changeable
 from service.models.record import changed_fields
 
 NO_REVISION = "There is no such revision, or its model is not yours to change."
@@ -55,6 +55,19 @@ async def revision(database: Database, caller: Caller, revision_id: str) -> Reco
     if not shown:
         raise NotFoundError(NO_REVISION)
     return shown[0]
+
+
+async def restore(database: Database, request: ChangeRequest, revision_id: str) -> None:
+    """Restore the content of a model after one of its revisions; raises as a change does.
+
+    Raises InvalidInputError for a revision of another model or of a deletion.
+    """
+    found = await revision(database, request.caller, revision_id)
+    if found["model_id"] != request.model_id or found["after"] is None:
+        msg = "must be a revision of this model that it can go back to"
+        raise InvalidInputError([{"loc": ["body", "revision"], "msg": msg}])
+    content = {field: found["after"][field] for field in RESTORED_FIELDS if field in found["after"]}
+    await change(database, request, lambda _: content)
 
 
 async def content_at(database: Database, caller: Caller, model_id: str, version: int) -> Mapping[str, Any]:

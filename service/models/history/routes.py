@@ -1,4 +1,4 @@
-"""The routes of a model's history: list, one revision, what differs, restore."""
+"""The routes of a model's history: list revisions, read one, compare versions, restore."""
 
 from http import HTTPStatus
 from typing import Annotated
@@ -7,30 +7,29 @@ from fastapi import APIRouter, Path, Query, Response
 from starlette.convertors import Convertor, register_url_convertor
 
 from documents.revision import Change
-from service.errors import InvalidInputError
 from service.http.dependencies import CallerDependency, ContextDependency, WriterDependency
 from service.http.json_body import json_body
 from service.http.problems import COMMON_FAILURES, documented_problems
 from service.http.responses import json_response
-from service.models import operations
 from service.models.history import revisions, schemas
+from service.models.operations import ChangeRequest
 from service.models.routes import CHANGED, VersionDependency, answer_with_model
 
 _REFUSALS = documented_problems(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, *COMMON_FAILURES)
 
 
 class _RevisionId(Convertor[str]):
-    """The last part of a revision's address, so that no other one is taken for it, such as `restore`."""
+    """The id of a revision in a path; it does not match the last part of other paths, such as `restore`."""
 
     name = "revision"
     regex = "[0-9a-f]{32}"
 
     def convert(self, value: str) -> str:
-        """Return what was found in an address."""
+        """Return the id from a path."""
         return value
 
     def to_string(self, value: str) -> str:
-        """Return what stands in an address."""
+        """Return the id for a path."""
         return value
 
 
@@ -47,14 +46,14 @@ router = APIRouter(prefix="/models/model/history", tags=["history"])
 async def list_revisions(
     caller: CallerDependency, params: Annotated[schemas.HistoryParams, Query()], context: ContextDependency
 ) -> Response:
-    """Return the changes of a model, newest first. For those who may change it: they show its prompts."""
+    """Return the revisions of a model, newest first. For those who may change it: revisions contain prompts."""
     items, total = await revisions.page(context.database, caller, params.id, skip=params.skip, limit=params.page_size)
     return json_response({"items": items, "total": total})
 
 
 @router.get(
     "/diff",
-    responses={200: {"model": list[schemas.RevisionDifference], "description": "All that differs."}, **_REFUSALS},
+    responses={200: {"model": list[schemas.RevisionDifference], "description": "All differences."}, **_REFUSALS},
 )
 async def compare_versions(
     caller: CallerDependency,
@@ -76,14 +75,9 @@ async def restore_revision(
     body: Annotated[schemas.RestoreRevision, json_body(schemas.RestoreRevision)],
     context: ContextDependency,
 ) -> Response:
-    """Make what a model said after a revision its newest version; grants and owner stay as they are."""
-    found = await revisions.revision(context.database, caller, body.revision)
-    if found["model_id"] != body.id or found["after"] is None:
-        msg = "must be a revision of this model that it can go back to"
-        raise InvalidInputError([{"loc": ["body", "revision"], "msg": msg}])
-    said = {field: found["after"][field] for field in revisions.RESTORED_FIELDS if field in found["after"]}
-    asked = operations.ChangeRequest(caller, body.id, Change.RESTORE, version)
-    await operations.change(context.database, asked, lambda _: said)
+    """Restore the content of a model after a revision, as a new version; grants and owner stay as they are."""
+    request = ChangeRequest(caller, body.id, Change.RESTORE, version)
+    await revisions.restore(context.database, request, body.revision)
     return await answer_with_model(context, caller, body.id)
 
 
@@ -96,5 +90,5 @@ async def get_revision(
     ],
     context: ContextDependency,
 ) -> Response:
-    """Return one change of a model with what it said before and after."""
+    """Return one revision of a model, with the content before and after it."""
     return json_response(revisions.whole(await revisions.revision(context.database, caller, revision)))

@@ -1,4 +1,4 @@
-"""What a question about a model's history may ask for, and what the answers look like."""
+"""What clients send to the routes of a model's history, and what the responses look like."""
 
 from typing import Annotated, Any
 
@@ -7,12 +7,12 @@ from pydantic import BaseModel, BeforeValidator, Field
 from documents.revision import Change
 from documents.text import Identifier
 from service.http.pagination import PageParams, whole_number
-from service.http.query_params import QueryModel
+from service.http.strict_model import QueryModel
 from service.models.schemas import ModelId
 
 EXAMPLE_REVISION = "5f0c7a9e3b6d4e218c1f90a2b3c4d5e6"
 
-# A version is also looked for as what comes before the next one, whose number must fit too.
+# The next version is looked up too, and must also fit into 64 bits.
 WholeNumber = Annotated[int, Field(ge=1, lt=2**63 - 1), BeforeValidator(whole_number)]
 
 
@@ -31,7 +31,7 @@ class DifferenceParams(QueryModel):
 
 
 class RestoreRevision(ModelId):
-    """The revision whose outcome shall be restored."""
+    """The revision to restore."""
 
     revision: Identifier = Field(description="The id of a revision in its history.", examples=[EXAMPLE_REVISION])
 
@@ -41,7 +41,7 @@ class RevisionSummary(BaseModel):
 
     id: str = Field(examples=[EXAMPLE_REVISION])
     model_id: str = Field(examples=["sql-tuning"])
-    version: int = Field(description="The version that the change made.", examples=[2])
+    version: int = Field(description="The version after the change.", examples=[2])
     at: int = Field(description="Seconds since 1970, UTC.", examples=[1778845140])
     by: str | None = Field(description="The user who made it; null for the command line.", examples=["u-anna"])
     change: Change = Field(examples=["update"])
@@ -52,22 +52,22 @@ class RevisionPage(BaseModel):
     """A page of history."""
 
     items: list[RevisionSummary]
-    total: int = Field(description="How many there are on all pages together.", examples=[1])
+    total: int = Field(description="The number of items on all pages.", examples=[1])
 
 
 class Revision(RevisionSummary):
     """One revision."""
 
     before: dict[str, Any] | None = Field(
-        description="What the model said before; null when there was none.", examples=[{"name": "SQL Helper"}]
+        description="The content before the change; null for a new model.", examples=[{"name": "SQL Helper"}]
     )
     after: dict[str, Any] | None = Field(
-        description="What it said after; null when it was deleted.", examples=[{"name": "SQL Tuning"}]
+        description="The content after the change; null for a deletion.", examples=[{"name": "SQL Tuning"}]
     )
 
 
 class RevisionDifference(BaseModel):
-    """One difference; `before` or `after` is missing where there was nothing."""
+    """One difference; without `before` or `after` where the value is absent."""
 
     path: str = Field(description="A JSON pointer.", examples=["/name"])
     before: Any = Field(None, examples=["SQL Helper"])

@@ -1,4 +1,4 @@
-"""The demo catalogue beside what people do."""
+"""The demo catalogue, loaded into databases with other content."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Moving out: what an export holds, in every format, for the command line and for each caller."""
+"""What an export contains, in every format, on the command line and for each caller."""
 
 import csv
 import gzip
@@ -102,11 +102,11 @@ def test_an_export_for_the_other_system_has_what_its_import_needs(filled: Comman
     assert {name: custom[name] for name in ("id", "params", "meta")} == {
         name: MODELS[1][name] for name in ("id", "params", "meta")
     }
-    # Who may write there does not see it in the list without a grant to read.
+    # Without a grant to read, Open WebUI does not list a model for those who may write it.
     permissions = [(given["principal_id"], given["permission"]) for given in custom["access_grants"]]
     assert permissions == [("team", "read"), ("team", "write"), ("cy", "read")]
 
-    # It is recognised, and nothing but those grants and the versions is different after it came back.
+    # It is recognised, and importing it changes nothing but those grants and the versions.
     assert filled.ok("import", str(path)).splitlines()[0].startswith("read as openwebui")
     filled.ok("export", "--format", "openwebui", "--out", str(tmp_path / "again.json"))
     assert (tmp_path / "again.json").read_bytes() == path.read_bytes()
@@ -202,7 +202,7 @@ def test_what_is_replaced_stays_what_it_is(filled: CommandLine, tmp_path: Path) 
     link.symlink_to(kept)
     filled.ok("export", "--out", str(link))
     assert (link.is_symlink(), kept.read_text(), kept.stat().st_mode & 0o777) == (True, whole, 0o640)
-    # A new one holds what not everybody may read.
+    # A new file has content that not everybody may read.
     (tmp_path / "dangling.json").symlink_to("new.json")
     filled.ok("export", "--out", str(tmp_path / "dangling.json"))
     assert ((tmp_path / "new.json").read_text(), (tmp_path / "new.json").stat().st_mode & 0o777) == (whole, 0o600)
@@ -309,7 +309,7 @@ async def test_others_get_what_they_may_read_and_no_people(
     await directory.user("eve")
     seen = {user: (await directory.get(path, user, format=kind)).text for user in ("ben", "eve")}
     ids = {user: [shown["id"] for shown in LISTED[kind](text)] for user, text in seen.items()}
-    # Who is switched off gets nothing at all.
+    # An inactive user gets nothing.
     assert (await directory.get(path, "cy", format=kind)).status_code == 401
     assert ids["ben"] == ["gpt-4o", "team/ß"]
     assert ids["eve"] == ["gpt-4o"]

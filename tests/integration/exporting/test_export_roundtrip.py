@@ -1,4 +1,4 @@
-"""Whatever directory there is: what is exported, imported into an empty one and exported again is the same bytes."""
+"""For any directory: an export that is imported into an empty directory and exported again has the same bytes."""
 
 import json
 import unicodedata
@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from documents import DOCUMENTS
 from service.doctor import examine
 from service.exporting.content import whole_directory
-from service.exporting.formats import WRITTEN, ExportFormat
+from service.exporting.formats import WRITERS, ExportFormat
 from service.importing import ImportOptions
 from service.importing.engine import run_import
 from service.importing.readers.bundle import read_bundle
@@ -126,7 +126,7 @@ async def imported(directory: Directory, content: bytes, kind: ExportFormat) -> 
 
 
 async def exported(directory: Directory, kind: ExportFormat) -> bytes:
-    return b"".join([part async for part in WRITTEN[kind].write(whole_directory(directory.database))])
+    return b"".join([part async for part in WRITERS[kind].write(whole_directory(directory.database))])
 
 
 def by_id(bundle: dict[str, Any]) -> str:
@@ -151,7 +151,7 @@ async def test_a_directory_comes_back_byte_by_byte(
 ) -> None:
     await emptied(real_directory)
     await imported(real_directory, json.dumps(bundle).encode(), ExportFormat.MODELDECK)
-    # Nothing was lost on the way in either.
+    # The import lost nothing either.
     assert json.dumps(json.loads(await exported(real_directory, ExportFormat.MODELDECK))) == by_id(bundle)
     first = await exported(real_directory, kind)
     await emptied(real_directory)
@@ -166,7 +166,7 @@ async def test_models_come_back_from_the_other_system(real_directory: Directory,
     await emptied(real_directory)
     await imported(real_directory, json.dumps(bundle).encode(), ExportFormat.MODELDECK)
     first = await exported(real_directory, ExportFormat.OPENWEBUI)
-    # Such an export has no people.
+    # Such an export has no users or groups.
     await emptied(real_directory, "users", "groups")
     await imported(real_directory, first, ExportFormat.OPENWEBUI)
     assert await exported(real_directory, ExportFormat.OPENWEBUI) == first

@@ -116,7 +116,7 @@ async def test_a_body_of_17_megabytes_is_refused_by_every_route(there: Directory
 async def test_parameters_that_can_not_be_kept_are_refused_by_every_route(there: Directory) -> None:
     for example in EXAMPLES:
         content = json.dumps(example.body).encode()
-        for parameter in example.operation.said.get("parameters", ()):
+        for parameter in example.operation.definition.get("parameters", ()):
             if parameter["in"] != "query":
                 continue
             name = parameter["name"]

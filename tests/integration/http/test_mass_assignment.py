@@ -80,7 +80,7 @@ def _attempts(example: Example) -> Iterator[Attempt]:
                 yield Attempt(example, (*path, name), with_planted(example.body, (*path, name), planted), echoed)
 
 
-# A file is what another system has exported: what is in it is told record by record, and tested where imports are.
+# A file holds what another system exported. Errors in it are reported record by record, as the tests of imports check.
 WITH_BODIES = [example for example in EXAMPLES if example.body is not None and "format" not in example.query]
 
 
@@ -154,4 +154,4 @@ async def test_undeclared_parameters_are_refused_and_the_declared_ones_named(
 
 
 def _declared(operation: Operation) -> list[str]:
-    return [one["name"] for one in operation.said.get("parameters", ()) if one["in"] == "query"]
+    return [one["name"] for one in operation.definition.get("parameters", ()) if one["in"] == "query"]

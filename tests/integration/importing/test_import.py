@@ -1,4 +1,4 @@
-"""Importing bundles: what is there already is left alone, what differs follows, in whatever order it comes."""
+"""Importing bundles: records that do not differ are not written, others are updated, in any order of the file."""
 
 import asyncio
 import json
@@ -188,10 +188,10 @@ async def test_what_exists_and_differs_can_be_left_alone(
         "model": {"created": 1, "unchanged": 1, left: 1},
         "user": {left: 1},
     }
-    told = [(step.outcome, step.reason) for step in report.faults()]
+    faults = [(result.outcome, result.reason) for result in report.faults()]
     differing = ["name", "name", "user_id, access_grants"]
     expected = [("conflict", f"exists and differs: {fields}") for fields in differing]
-    assert told == ([] if left == "skipped" else expected)
+    assert faults == ([] if left == "skipped" else expected)
 
 
 async def test_models_may_come_before_their_people_in_the_file(

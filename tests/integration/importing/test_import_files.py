@@ -1,4 +1,4 @@
-"""The files that an import reads: their shapes, the ones that break off, and `modeldeck import` itself."""
+"""The files that an import reads: their shapes, incomplete ones, and the command `modeldeck import`."""
 
 import gzip
 import json
@@ -27,7 +27,7 @@ PRETTY = json.dumps({"models": MODELS, "users": USERS}, indent=4)
 LINES = "\n".join(
     json.dumps({"kind": kind, **record}) for kind, records in (("model", MODELS), ("user", USERS)) for record in records
 )
-# More than is read at once, so that values lie across the borders of what is read.
+# More than is read at once, so that values cross the borders between two reads.
 LONG = json.dumps({"users": USERS, "models": [*MODELS, model("long", "ann", params={"p": 'ü\\"' * 100_000})]})
 
 
@@ -73,7 +73,7 @@ MIDDLE = OBJECT.index('{"id": "m2"')
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (OBJECT[:-2].encode(), f"after {len(OBJECT) - 2} characters: expected , or ], found the end"),
         (OBJECT[: MIDDLE + 12].encode(), f"after {MIDDLE} characters: "),
@@ -106,19 +106,19 @@ MIDDLE = OBJECT.index('{"id": "m2"')
     ],
 )
 async def test_a_file_that_cannot_be_read_to_its_end_writes_no_model(
-    real_directory: Directory, raw: Stored, tmp_path: Path, content: bytes, said: str
+    real_directory: Directory, raw: Stored, tmp_path: Path, content: bytes, message: str
 ) -> None:
     path = tmp_path / "bundle"
     path.write_bytes(content)
     report = await real_directory.load_file(path)
     assert not report.clean
     assert report.fatal is not None
-    assert said in report.fatal
+    assert message in report.fatal
     assert raw["models"].count_documents({}) == 0
 
 
 @pytest.mark.parametrize("at", [20, 100, 300])
-async def test_damaged_gzip_is_said_and_writes_no_model(
+async def test_damaged_gzip_is_reported_and_writes_no_model(
     real_directory: Directory, raw: Stored, tmp_path: Path, at: int
 ) -> None:
     packed = bytearray(gzip.compress(LINES.encode()))

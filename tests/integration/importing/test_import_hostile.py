@@ -1,4 +1,4 @@
-"""Sources over HTTP that are made to do harm: what can't be written, is too deep, too large or too much at once."""
+"""Malicious sources over HTTP: values that can't be encoded, are nested too deeply, too large or too many."""
 
 import asyncio
 import gzip
@@ -50,14 +50,14 @@ async def test_what_cant_be_written_or_walked_is_named_all_the_same(real_directo
         assert answer.status_code == 422 or (answer.status_code, answer.json()["clean"]) == (200, False), answer.text
 
 
-async def test_an_import_gives_nobody_back_what_they_lost_meanwhile(
+async def test_an_import_does_not_restore_access_that_was_revoked_meanwhile(
     real_directory: Directory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for admin in ("root", "mal"):
         await real_directory.user(admin, role=Role.ADMIN)
 
     async def meanwhile(*_: Any) -> None:
-        # Called when it is decided on what is written, and nothing is written yet.
+        # Called after the decision what to write, and before anything is written.
         demoted = await real_directory.post("/api/users/update", "root", {"id": "mal", "role": "user"})
         assert demoted.status_code == 200, demoted.text
 
@@ -76,7 +76,7 @@ def model_with(params: str) -> bytes:
 async def test_no_single_value_fills_the_memory(
     real_directory: Directory, monkeypatch: pytest.MonkeyPatch, packed: bool
 ) -> None:
-    # Decoded, a list of empty lists takes twenty times its text.
+    # A decoded list of empty lists takes twenty times the memory of its text.
     await real_directory.user("ann")
 
     async def is_refused(content: bytes, limit: int) -> None:
@@ -86,8 +86,8 @@ async def test_no_single_value_fills_the_memory(
 
     text = b'{"kind": "model", "id": "m", "name": "M"}\n{"kind": "' + b"x" * MAX_VALUE_CHARACTERS + b'"}'
     await is_refused(text, 4_194_304)
-    # To look through as many parts takes seconds.
-    monkeypatch.setattr("service.importing.file_routes.MAX_VALUE_CHARACTERS", FEWER_CHARACTERS)
+    # A smaller limit, since decoding so many parts takes seconds.
+    monkeypatch.setattr("service.importing.sent_file.MAX_VALUE_CHARACTERS", FEWER_CHARACTERS)
     await is_refused(model_with(f"[{'[],' * (FEWER_CHARACTERS // 2)}1]"), FEWER_CHARACTERS)
     await is_refused(b'{"unknown": [' + b"{}," * (FEWER_CHARACTERS // 2) + b"1]}", FEWER_CHARACTERS)
 
@@ -100,7 +100,7 @@ async def test_an_image_that_is_too_large_stays_behind_and_no_more(real_director
     assert (answer.json()["changes"], answer.json()["kept_out"]) == (2, 1)
 
 
-async def test_a_configuration_is_measured_unpacked(real_directory: Directory) -> None:
+async def test_the_limit_of_a_configuration_applies_when_it_is_decompressed(real_directory: Directory) -> None:
     await real_directory.user("ann")
     entry = b"- {model_name: a, litellm_params: {model: b}}\n"
     packed = gzip.compress(b"model_list:\n" + entry * (MAX_BODY_BYTES // len(entry) + 1))
@@ -109,7 +109,7 @@ async def test_a_configuration_is_measured_unpacked(real_directory: Directory) -
 
 async def longest_wait(directory: Directory, content: bytes, **options: Any) -> float:
     """Return for how many seconds the loop worked without giving anybody else a turn while a source was imported."""
-    # By the clock of its thread, which stands still while other processes have the processor.
+    # Measured by the CPU clock of the thread, which does not advance while other processes run.
     longest, last = 0.0, time.thread_time()
 
     async def watch() -> None:
@@ -133,15 +133,15 @@ async def longest_wait(directory: Directory, content: bytes, **options: Any) -> 
     ],
     ids=["a large value", "a large id", "many faults"],
 )
-async def test_others_have_their_turns_meanwhile(
+async def test_other_requests_are_answered_meanwhile(
     real_directory: Directory, content: bytes, options: dict[str, Any]
 ) -> None:
-    # Each took seconds at once; the bound leaves room for a slow machine.
+    # In one piece, each took seconds; the limit allows for a slow machine.
     await real_directory.user("ann")
     assert await longest_wait(real_directory, content, **options) < 0.9
 
 
-async def test_of_many_faults_some_are_told(real_directory: Directory) -> None:
+async def test_a_response_lists_some_of_many_faults(real_directory: Directory) -> None:
     await real_directory.user("ann")
     answer = (await send(real_directory, "ann", {"models": [1] * 5000})).json()
     assert (len(answer["errors"]), answer["detail"].endswith("; and more")) == (100, True)

@@ -1,4 +1,4 @@
-"""Importing what can't be taken over: it is named with its position and the reason, and the rest goes in."""
+"""Importing invalid records: each is reported with its position and the reason, and the others are imported."""
 
 import json
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ def nested(depth: int) -> dict[str, Any]:
     return value
 
 
-# What is wrong with a model, and words of the reason.
+# An invalid field of a model, and a part of the reason.
 BAD_MODELS: dict[str, tuple[Mapping[str, Any], str]] = {
     "empty id": ({"id": ""}, "id: "),
     "long id": ({"id": "x" * 257}, "id: "),
@@ -71,7 +71,7 @@ async def rejections(directory: Directory, tmp_path: Path, bundle: Mapping[str, 
     return list(report.faults())
 
 
-async def test_every_bad_model_is_named_and_the_good_ones_go_in(
+async def test_every_bad_model_is_named_and_the_good_ones_are_imported(
     real_directory: Directory, raw: Stored, tmp_path: Path
 ) -> None:
     models = [model("first", "ann")]
@@ -127,7 +127,7 @@ async def test_a_model_without_an_owner_needs_one_given(real_directory: Director
     assert [record["user_id"] for record in raw["models"].find()] == ["ann"]
 
 
-async def test_a_grant_to_nobody_known_is_kept_out_and_never_widened(
+async def test_a_grant_to_an_absent_principal_is_not_imported(
     real_directory: Directory, raw: Stored, tmp_path: Path
 ) -> None:
     grants = [grant("user:ann"), grant("user:nobody", "write"), grant("group:ann"), grant("group:*", "write")]
@@ -158,7 +158,7 @@ BAD_IMAGES: list[tuple[Any, str]] = [
 
 
 @pytest.mark.parametrize(("image", "words"), BAD_IMAGES, ids=lambda value: str(value)[:40])
-async def test_a_bad_image_is_kept_out_and_the_rest_goes_in(
+async def test_an_unsafe_image_is_not_imported_and_the_rest_is(
     real_directory: Directory, raw: Stored, tmp_path: Path, image: Any, words: str
 ) -> None:
     meta = {"a": 1, "profile_image_url": image, "tags": ["t"], "$b": 2}
@@ -188,7 +188,7 @@ async def test_a_bad_image_that_is_stored_leaves_with_the_next_import(
 
 
 @pytest.mark.parametrize("image", [None, "", "/static/a.png", "https://images.example/a.png"], ids=repr)
-async def test_a_good_image_is_taken_over(real_directory: Directory, raw: Stored, tmp_path: Path, image: Any) -> None:
+async def test_a_safe_image_is_imported(real_directory: Directory, raw: Stored, tmp_path: Path, image: Any) -> None:
     bundle = {"users": [ANN], "models": [model("m", "ann", meta={"profile_image_url": image})]}
     assert (await real_directory.load(bundle, tmp_path)).clean
     assert [record["meta"] for record in raw["models"].find()] == [{"profile_image_url": image}]
@@ -254,7 +254,7 @@ async def test_bad_groups_and_unknown_members_are_named(real_directory: Director
     assert [user["group_ids"] for user in raw["users"].find()] == [["good"]]
 
 
-async def test_lines_that_are_no_records_are_named_and_the_others_go_in(
+async def test_lines_that_are_no_records_are_named_and_the_others_are_imported(
     real_directory: Directory, raw: Stored, tmp_path: Path
 ) -> None:
     lines = [

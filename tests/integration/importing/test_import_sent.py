@@ -1,4 +1,4 @@
-"""What other systems have exported, sent over HTTP: the same engine as the command line's, with the caller's rights."""
+"""Files of other systems, sent over HTTP: the same engine as on the command line, with the caller's rights."""
 
 import gzip
 import json
@@ -44,7 +44,7 @@ async def filled(directory: Directory, tmp_path: Path) -> None:
 
 
 async def send(directory: Directory, as_user: str, content: Any, **parameters: Any) -> httpx.Response:
-    """Send a file, or anything that is written as JSON, to be imported."""
+    """Send a file, or a value as JSON, to be imported."""
     body = content if isinstance(content, bytes) else content.encode() if isinstance(content, str) else None
     headers = {"Authorization": f"Bearer {await directory.key(as_user)}"}
     return await directory.client.post(
@@ -56,7 +56,7 @@ async def send(directory: Directory, as_user: str, content: Any, **parameters: A
 
 
 def steps(answer: httpx.Response) -> dict[str, tuple[str, str]]:
-    """Return the outcome and the reason of each step that an answer tells of, by id."""
+    """Return the outcome and the reason of each result in a response, by id."""
     return {step["id"]: (step["outcome"], step["reason"]) for step in answer.json()["steps"]}
 
 
@@ -64,10 +64,10 @@ async def test_an_old_export_becomes_the_callers(real_directory: Directory, tmp_
     await filled(real_directory, tmp_path)
     plan = await send(real_directory, "bob", [OLD], mine=True, dry_run=True)
     assert plan.status_code == 200, plan.text
-    told = plan.json()
-    assert (told["format"], told["dry_run"], told["clean"], told["changes"]) == ("openwebui", True, True, 1)
-    assert "access_control" in told["reason"]
-    [created] = [step for step in told["steps"] if step["outcome"] == "created"]
+    report = plan.json()
+    assert (report["format"], report["dry_run"], report["clean"], report["changes"]) == ("openwebui", True, True, 1)
+    assert "access_control" in report["reason"]
+    [created] = [step for step in report["steps"] if step["outcome"] == "created"]
     assert {name: created[name] for name in ("position", "kind", "id")} == {
         "position": "[0]",
         "kind": "model",
@@ -76,10 +76,10 @@ async def test_an_old_export_becomes_the_callers(real_directory: Directory, tmp_
     assert (await real_directory.get("/api/models/model", "bob", id="old/one")).status_code == 404
 
     done = await send(real_directory, "bob", [OLD], mine=True)
-    assert done.json() | {"steps": [], "left_out": 0} == told | {"dry_run": False, "steps": [], "left_out": 0}
+    assert done.json() | {"steps": [], "left_out": 0} == report | {"dry_run": False, "steps": [], "left_out": 0}
     shown = (await real_directory.get("/api/models/model", "ann", id="old/one")).json()
     assert (shown["user_id"], shown["version"], shown["meta"]["tags"]) == ("bob", 1, [{"name": "t"}])
-    # When it was made is what the source says; of others, that is no evidence.
+    # The time of creation in a source is trusted only when an admin sends it.
     assert shown["created_at"] > OLD["created_at"]
     history = (await real_directory.get("/api/models/model/history", "bob", id="old/one")).json()["items"]
     assert [(one["change"], one["by"]) for one in history] == [("import", "bob")]
@@ -112,8 +112,8 @@ async def test_nobody_overwrites_or_shares_what_is_not_theirs(
     }
     if atomic:
         assert answer.status_code == 422
-        told = {error["loc"][1]: error["msg"] for error in answer.json()["errors"]}
-        assert told == {
+        report = {error["loc"][1]: error["msg"] for error in answer.json()["errors"]}
+        assert report == {
             f"models[{at}]": f"model {model_id!r}: {reason}" for at, (model_id, reason) in enumerate(reasons.items())
         }
         assert dump(raw, "api_keys") == before
@@ -144,8 +144,10 @@ async def test_a_write_grantee_updates_and_the_rest_stays(real_directory: Direct
     assert int(stored["created_at"].timestamp()) == 1_700_000_000
 
 
-async def test_unchanged_is_told_of_nothing_that_is_hidden(real_directory: Directory, tmp_path: Path) -> None:
-    # Whoever guesses a prompt must not be told that they are right.
+async def test_the_answer_does_not_say_whether_a_hidden_record_differs(
+    real_directory: Directory, tmp_path: Path
+) -> None:
+    # A caller who guesses a prompt must not learn that it is right.
     await filled(real_directory, tmp_path)
     held = model("readable", "ann", params={"system": "two"}, access_grants=[grant("user:bob")])
     for said in (held, {**held, "params": {"system": "guess"}}):
@@ -175,7 +177,7 @@ async def test_an_admin_imports_all_that_a_bundle_holds(real_directory: Director
     stored = raw["models"].find_one({"_id": "m"}) or {}
     assert (stored["version"], int(stored["created_at"].timestamp())) == (4, 1_700_000_000)
     assert (raw["users"].find_one({"_id": "cy"}) or {})["group_ids"] == ["team"]
-    # A demotion is not for an import: there must always be an admin.
+    # An import must not demote a user, since an admin must remain.
     demoting = {"users": [{"id": "root", "name": "Name of root", "email": "root@example.com", "role": "user"}]}
     assert (await send(real_directory, "root", demoting)).status_code == 422
     assert (raw["users"].find_one({"_id": "root"}) or {})["role"] == "admin"
@@ -225,13 +227,13 @@ async def test_a_rehearsal_sends_no_write(
     commands.clear()
     assert (await send(real_directory, "root", bundle, dry_run=True)).json()["changes"] == 3
     sent = {event.command_name: event.command for event in commands.started_events if event.command_name in WRITES}
-    # That a key was used is noted, whatever it was used for.
+    # Except the time at which the API key was used.
     assert [command["update"] for command in sent.values()] in ([], ["api_keys"])
     assert dump(raw, "api_keys") == before
 
 
 @pytest.mark.parametrize(
-    ("content", "parameters", "loc", "said"),
+    ("content", "parameters", "loc", "message"),
     [
         (b"\xff\xfe{}", {}, ["body"], "can't be read"),
         (b'{"models": [{"id": "m", "name": "M"}', {}, ["body"], "can't be read to its end"),
@@ -246,14 +248,14 @@ async def test_a_rehearsal_sends_no_write(
     ids=["UTF-16", "cut off", "nonsense", "a database", "a gzip bomb", "xml", "database", "maybe", "unknown"],
 )
 async def test_what_cant_be_imported(
-    real_directory: Directory, content: bytes, parameters: dict[str, str], loc: list[str], said: str
+    real_directory: Directory, content: bytes, parameters: dict[str, str], loc: list[str], message: str
 ) -> None:
     await real_directory.user("ann")
     for dry_run in ({}, {"dry_run": "true"}):
         answer = await send(real_directory, "ann", content, **{**dry_run, **parameters})
         assert answer.status_code == 422, answer.text
         [error] = answer.json()["errors"]
-        assert (error["loc"], said in error["msg"]) == (loc, True), error
+        assert (error["loc"], message in error["msg"]) == (loc, True), error
 
 
 async def test_sources_have_bounds(real_directory: Directory) -> None:
@@ -268,14 +270,14 @@ async def test_sources_have_bounds(real_directory: Directory) -> None:
     assert answer.status_code == 403
 
 
-async def test_an_export_of_another_system_without_its_format_is_told_of_it(real_directory: Directory) -> None:
+async def test_an_export_without_its_format_is_refused_with_a_hint(real_directory: Directory) -> None:
     await real_directory.user("ann")
     for body in ([OLD], {"models": [OLD]}):
         answer = await real_directory.post(IMPORT, "ann", body)
         assert answer.status_code == 422
         hint = answer.json()["errors"][-1]
         assert (hint["loc"], "openwebui" in hint["allowed"]) == (["query", "format"], True)
-    # Also where there is more that is wrong than is told of.
+    # Also when there are more errors than a response lists.
     answer = await real_directory.post(IMPORT, "ann", {"models": [OLD] * 200})
     assert answer.json()["errors"][-1]["loc"] == ["query", "format"]
     answer = await real_directory.post(IMPORT, "ann", {"models": [{"id": "m", "nmae": "M"}]})

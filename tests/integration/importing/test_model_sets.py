@@ -1,4 +1,4 @@
-"""Import and sync over HTTP: a set of models goes in as a whole, with the caller's rights, or not at all."""
+"""Import and sync over HTTP: a set of models is imported as a whole with the caller's rights, or not at all."""
 
 import asyncio
 from pathlib import Path
@@ -82,7 +82,7 @@ async def test_an_export_goes_in_again_without_a_change(real_directory: Director
         ({"id": "ok", "name": "twice"}, "id", "is given twice, first at 0"),
     ],
 )
-async def test_what_can_not_be_taken_over_is_named_and_nothing_is_done(
+async def test_models_that_cant_be_imported_are_named_and_nothing_is_written(
     real_directory: Directory, tmp_path: Path, item: dict[str, Any], loc: str, msg: str
 ) -> None:
     await _filled(real_directory, tmp_path)
@@ -105,7 +105,7 @@ async def test_every_fault_of_a_large_set_is_found(real_directory: Directory, tm
     assert await real_directory.database.count(ModelRecord, {}) == 5
 
 
-async def test_the_compatibility_door_takes_what_existing_clients_send(
+async def test_the_compatibility_api_accepts_what_existing_clients_send(
     real_directory: Directory, tmp_path: Path
 ) -> None:
     await _filled(real_directory, tmp_path)
@@ -253,7 +253,7 @@ async def test_a_body_that_no_disk_has_room_for_is_refused_and_nothing_is_done(
 ) -> None:
     await _filled(real_directory, tmp_path)
     before = await _state(real_directory)
-    # Only bodies of more than a megabyte are kept on a disk.
+    # Only bodies of more than a megabyte are written to a file.
     models = [{"id": f"large-{number}", "name": "Large", "params": {"system": "x" * 400_000}} for number in range(3)]
     with monkeypatch.context() as patch:
         patch.setattr("tempfile.tempdir", str(tmp_path / "absent"))

@@ -1,4 +1,4 @@
-"""What each kind of file brings, how it is told which one it is, and what the documentation says of it."""
+"""What is imported from each format, how the format is recognised, and what the documentation says about it."""
 
 import json
 import subprocess
@@ -31,7 +31,7 @@ from tests.support.moving import (
 )
 
 
-def test_no_secret_of_a_configuration_comes_over_or_is_told(mover: CommandLine, store: Stored, tmp_path: Path) -> None:
+def test_no_secret_of_a_configuration_is_imported_or_printed(mover: CommandLine, store: Stored, tmp_path: Path) -> None:
     mover.ok("user", "add", "--id", "root", "--email", "root@x.org", "--name", "Root", "--role", "admin")
     written(tmp_path, CONFIGURATION, "config.yaml")
     import_it = ("import", "config.yaml", "--owner", "root", "--create-groups", "--report", "report.json")
@@ -75,7 +75,7 @@ async def test_what_an_old_export_says_of_access_is_kept(real_directory: Directo
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "expected"),
     [
         (MIDDLE, "openwebui-db, since an SQLite database"),
         (EXPORT, "openwebui, since JSON models with access_control"),
@@ -86,15 +86,17 @@ async def test_what_an_old_export_says_of_access_is_kept(real_directory: Directo
     ],
     ids=["openwebui-db", "openwebui", "litellm", "litellm-prices", "modeldeck", "none"],
 )
-def test_the_format_is_told_from_what_a_file_holds(mover: CommandLine, tmp_path: Path, content: Any, said: str) -> None:
+def test_the_format_is_recognised_by_the_content(
+    mover: CommandLine, tmp_path: Path, content: Any, expected: str
+) -> None:
     if content == MIDDLE:
         instance(tmp_path / "source.json", content)
     else:
         written(tmp_path, content)
     done = mover.run("import", "source.json", "--dry-run", "--report", "report.json")
-    assert done.stdout.startswith(f"read as {said}")
+    assert done.stdout.startswith(f"read as {expected}")
     report = json.loads((tmp_path / "report.json").read_text())
-    assert f"{report['format']}, since {report['reason']}".startswith(said)
+    assert f"{report['format']}, since {report['reason']}".startswith(expected)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""An instance on PostgreSQL moves in as the same one on SQLite does. Skipped, visibly, where there is no PostgreSQL."""
+"""An instance on PostgreSQL is imported like the same one on SQLite. Skipped where there is no PostgreSQL."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,13 +56,13 @@ def test_a_whole_instance_moves_in_by_command(mover: CommandLine, store: Stored,
     assert store["models"].count_documents({}) == 0
     mover.ok("import", url, "--report", "report.json")
     assert mover.ok("import", url).endswith("\n0 changes")
-    # The same instance from its other database has nothing to add.
+    # Importing the same instance from its other database changes nothing.
     assert mover.ok("import", str(path)).endswith("\n0 changes")
-    told = rehearsed + (tmp_path / "report.json").read_text() + dump(store)
-    assert "planted-password" not in told
+    printed = rehearsed + (tmp_path / "report.json").read_text() + dump(store)
+    assert "planted-password" not in printed
 
 
-def test_what_cant_be_read_is_told_without_the_password(mover: CommandLine, address: str) -> None:
+def test_an_unreadable_database_is_reported_without_the_password(mover: CommandLine, address: str) -> None:
     for url in (f"{address}absent", f"{address}postgres", address.replace("127.0.0.1", "127.0.0.2") + "whole"):
         done = mover.run("import", url)
         assert done.status == 2

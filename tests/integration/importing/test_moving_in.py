@@ -1,4 +1,4 @@
-"""Moving in from another instance: all that comes over, what stays behind, and the rehearsal of it."""
+"""Migrating from another instance: what is imported, what is not, and what a dry run reports."""
 
 import json
 from pathlib import Path
@@ -63,14 +63,14 @@ async def test_a_key_from_elsewhere_goes_on_and_only_its_hash_is_stored(
     real_directory: Directory, raw: Stored, tmp_path: Path
 ) -> None:
     async with moved(real_directory, instance(tmp_path / "webui.db", *SOUND), whole_report=True) as report:
-        told = "\n".join(map(str, report.results()))
+        results = "\n".join(map(str, report.results()))
     assert (await ask(real_directory, OLD_KEY, LIST)).json()["total"] == 2
     assert (await ask(real_directory, OLD_KEY, UPDATE, {"id": "m", "name": "By the old key"})).status_code == 200
     assert (await ask(real_directory, OLD_KEY[:-1] + "3", LIST)).status_code == 401
     [key] = raw["api_keys"].find()
     assert (key["user_id"], key["sha256"]) == ("ben", api_key_hash(OLD_KEY))
     assert key["expires_at"].timestamp() == 1_900_000_000
-    for text in (dump(raw), told):
+    for text in (dump(raw), results):
         assert OLD_KEY not in text
 
 
@@ -78,8 +78,8 @@ async def test_history_goes_on_after_what_it_was_elsewhere(real_directory: Direc
     async with moved(real_directory, instance(tmp_path / "webui.db", *SOUND)):
         pass
     page = (await ask(real_directory, OLD_KEY, HISTORY, id="m")).json()
-    told = [(item["version"], item["by"], item["change"]) for item in page["items"]]
-    assert told == [(4, None, "import"), (3, "ben", "import"), (2, "ben", "import"), (1, "ann", "import")]
+    history = [(item["version"], item["by"], item["change"]) for item in page["items"]]
+    assert history == [(4, None, "import"), (3, "ben", "import"), (2, "ben", "import"), (1, "ann", "import")]
     assert [item["at"] for item in page["items"][1:]] == [7, 7, 7]
 
     changed = (await ask(real_directory, OLD_KEY, UPDATE, {"id": "m", "name": "Here"})).json()
@@ -100,12 +100,12 @@ async def test_a_model_that_was_here_keeps_its_own_history(
 ) -> None:
     await real_directory.load({"models": [model("m", "ben", name="Here")]}, tmp_path)
     path = instance(tmp_path / "webui.db", *SOUND)
-    steps = []
+    results = []
     for dry_run in (True, False):
         async with moved(real_directory, path, dry_run=dry_run, whole_report=True) as report:
-            steps.append(list(report.results()))
-    assert steps[0] == steps[1]
-    refused = [step.reason for step in steps[1] if (step.kind, step.outcome) == ("revision", ImportOutcome.REJECTED)]
+            results.append(list(report.results()))
+    assert results[0] == results[1]
+    refused = [one.reason for one in results[1] if (one.kind, one.outcome) == ("revision", ImportOutcome.REJECTED)]
     assert refused == ["the model was here before its history, and has versions of its own"] * 3
     assert [found["version"] for found in raw["revisions"].find({"model_id": "m"}).sort("version")] == [1, 2]
 
@@ -117,18 +117,18 @@ async def test_an_early_import_is_followed_by_a_last_one(
     path = instance(tmp_path / "webui.db", *SOUND)
     async with moved(real_directory, path):
         pass
-    # As when the first one was interrupted.
+    # As if the first import had been interrupted.
     raw["revisions"].delete_many({"model_id": "m", "version": lost})
     insert(path, "model_history", [("h4", "m", "h3", '{"name": "M4"}', "ben", None, 8)])
     instance(path, "UPDATE model SET name = 'M4', updated_at = 8 WHERE id = 'm'")
-    steps = []
+    results = []
     for dry_run in (True, False):
         async with moved(real_directory, path, dry_run=dry_run, whole_report=True, atomic=True) as report:
             assert report.clean, list(report.faults())
             assert report.changes == (1 if lost is None else 2)
-            steps.append(list(report.results()))
-    assert steps[0] == steps[1]
-    skipped = [(step.id, step.reason) for step in steps[1] if step.outcome is ImportOutcome.SKIPPED]
+            results.append(list(report.results()))
+    assert results[0] == results[1]
+    skipped = [(one.id, one.reason) for one in results[1] if one.outcome is ImportOutcome.SKIPPED]
     assert [reason for _, reason in skipped] == ["was made after the history of the model was imported"]
     page = (await ask(real_directory, OLD_KEY, HISTORY, id="m")).json()
     assert [item["version"] for item in page["items"]] == [5, 4, 3, 2, 1]

@@ -1,4 +1,4 @@
-"""Who is who when models move in: users whose ids differ, and groups that are only named."""
+"""Importing models of users whose ids differ here, and of groups that only grants name."""
 
 from pathlib import Path
 
@@ -69,13 +69,13 @@ def test_the_command_reads_who_is_who_and_names_the_lines_that_are_wrong(
     assert store["models"].distinct("user_id", {"_id": "m"}) == ["ben-here"]
 
 
-async def test_what_the_first_user_tells_of_the_source_is_told_though_they_are_mapped(
+async def test_notes_on_the_source_are_reported_although_the_first_user_is_mapped(
     real_directory: Directory, tmp_path: Path
 ) -> None:
     await real_directory.user("here")
     path = instance(tmp_path / "webui.db", *SOUND, 'ALTER TABLE "user" ADD COLUMN bio TEXT')
     async with moved(real_directory, path, user_map={"ann": "here"}) as report:
-        assert "columns left out: bio" in "".join(step.reason for step in report.reported())
+        assert "columns left out: bio" in "".join(result.reason for result in report.reported())
 
 
 # --- Groups that are only named
@@ -127,7 +127,7 @@ async def test_a_role_or_state_that_a_bundle_does_not_tell_stays_as_it_is(
     raw["users"].update_one({"_id": "off"}, {"$set": {"is_active": False}})
     said = [{"id": user, "name": f"New name of {user}", "email": f"{user}@example.com"} for user in ("root", "off")]
     async with moved(real_directory, written(tmp_path, {"users": said})) as report:
-        assert {step.fields for step in report.results()} <= {("name",)}
+        assert {result.fields for result in report.results()} <= {("name",)}
         assert (report.clean, report.changes) == (True, 2)
     root, off = raw["users"].find_one({"_id": "root"}) or {}, raw["users"].find_one({"_id": "off"}) or {}
     assert (root["name"], root["role"]) == ("New name of root", "admin")

@@ -1,4 +1,4 @@
-"""A secret of a source appears nowhere: not in the database, in what is said, in reports, in logs or in files."""
+"""A secret of a source appears nowhere: neither in the database nor in output, reports, logs or files."""
 
 from collections.abc import Iterable
 from pathlib import Path

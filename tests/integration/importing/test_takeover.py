@@ -1,4 +1,4 @@
-"""Imports onto the ids of others, several at once, while those are changed, deleted and made anew."""
+"""Concurrent imports to the ids of other users' models, while those are changed, deleted and created again."""
 
 import asyncio
 import os
@@ -24,7 +24,7 @@ OWNERS = ("ann", "ben")
 # More of them: TAKEOVER_ROUNDS=200 pytest tests/integration/importing/test_takeover.py
 ROUNDS = int(os.environ.get("TAKEOVER_ROUNDS", "2"))
 SEED = int(os.environ.get("TAKEOVER_SEED", "20240229"))
-# Anything that went well or was refused for a reason; two of one kind can also be in each other's way.
+# Success, or a refusal with a reason; two requests of one kind can also conflict with each other.
 ANSWERED = {200, 403, 404, 409, 412, 422, 503}
 
 
@@ -71,7 +71,7 @@ def _life(directory: Directory, owner: str, ids: list[str]) -> Calls:
 
 
 def _require_whole(record: dict[str, Any], owner: str) -> None:
-    """See that all of a record is what its owner said."""
+    """Assert that the whole content of a record is what its owner sent."""
     said = {**_saying(record["_id"], owner), "user_id": owner, "access_grants": []}
     assert {field: record["_id" if field == "id" else field] for field in said} == said, record
     assert record["keys"]["readers"] == record["keys"]["writers"] == [f"user:{owner}"]
@@ -95,7 +95,7 @@ async def test_nothing_of_others_is_changed_whoever_is_faster(real_directory: Di
             assert answer.status_code in ANSWERED, answer.text
     for record in raw.models.find():
         _require_whole(record, record["_id"].partition("-")[0])
-    # Neither was it so for a moment in between.
+    # It was not so at any moment in between either.
     for revision in raw.revisions.find():
         owner = revision["model_id"].partition("-")[0]
         assert revision["by"] == owner, revision

@@ -1,7 +1,7 @@
-"""The OpenAPI document tells everything that one needs who makes a client from it."""
+"""The OpenAPI document contains everything that is needed to generate a client from it."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -14,6 +14,8 @@ from service.app import API, COMPATIBILITY
 from service.http.problems import PROBLEM_JSON
 from tests.support.document import COMPONENTS, DOCUMENT, OPERATIONS, SCHEMAS, Operation, resolved
 from tests.support.routes import STRICT
+
+Check = Callable[[Operation], None]
 
 # Of every route that asks the database who is calling.
 GUARDED_STATUSES = {401, 422, 429, 503, 504}
@@ -33,8 +35,25 @@ def _validate(schema: dict[str, Any], value: Any) -> None:
 FORMS = {form.__name__: form for form in _forms()}
 GUARDED = [operation for operation in OPERATIONS if not operation.is_public]
 WITH_BODY = [operation for operation in OPERATIONS if operation.bodies]
-every_operation = pytest.mark.parametrize("operation", OPERATIONS, ids=str)
-every_guarded_operation = pytest.mark.parametrize("operation", GUARDED, ids=str)
+
+
+def _of_each(operations: Sequence[Operation]) -> Callable[[Check], Callable[[pytest.Subtests], None]]:
+    """Make one test of a check; it names every operation that fails it."""
+
+    def made(check: Check) -> Callable[[pytest.Subtests], None]:
+        def test(subtests: pytest.Subtests) -> None:
+            for operation in operations:
+                with subtests.test(str(operation)):
+                    check(operation)
+
+        return test
+
+    return made
+
+
+every_operation = _of_each(OPERATIONS)
+every_guarded_operation = _of_each(GUARDED)
+every_operation_with_a_body = _of_each(WITH_BODY)
 
 
 def test_the_document_is_openapi() -> None:
@@ -56,29 +75,29 @@ def test_the_service_is_described() -> None:
     assert all(word in about["description"] for word in ("Authorization", "problem+json", "ETag", "/api/v1"))
     described = {tag["name"]: tag["description"] for tag in DOCUMENT["tags"]}
     assert all(described.values())
-    assert set(described) == {tag for operation in OPERATIONS for tag in operation.said["tags"]}
+    assert set(described) == {tag for operation in OPERATIONS for tag in operation.definition["tags"]}
 
 
 def test_operations_have_readable_names_of_their_own() -> None:
-    names = [operation.said["operationId"] for operation in OPERATIONS]
+    names = [operation.definition["operationId"] for operation in OPERATIONS]
     assert len(set(names)) == len(names)
     assert all(name.replace("_", "").isalpha() and len(name) <= 25 for name in names)
 
 
 @every_operation
 def test_what_an_operation_does_is_told(operation: Operation) -> None:
-    assert operation.said["summary"]
-    assert operation.said["description"].rstrip().endswith(".")
+    assert operation.definition["summary"]
+    assert operation.definition["description"].rstrip().endswith(".")
 
 
 @every_operation
 def test_who_may_ask_is_told(operation: Operation) -> None:
-    assert ("security" in operation.said) is not operation.is_public
+    assert ("security" in operation.definition) is not operation.is_public
 
 
 @every_operation
 def test_every_parameter_is_described_with_an_example_that_is_right(operation: Operation) -> None:
-    for parameter in operation.said.get("parameters", ()):
+    for parameter in operation.definition.get("parameters", ()):
         schema = resolved(parameter["schema"])
         assert parameter["description"], parameter["name"]
         assert "example" in parameter or "default" in schema or "enum" in schema, parameter["name"]
@@ -98,7 +117,7 @@ def test_every_answer_has_an_example_that_is_right(operation: Operation) -> None
             _validate(header["schema"], header["example"])
 
 
-@pytest.mark.parametrize("operation", WITH_BODY, ids=str)
+@every_operation_with_a_body
 def test_every_body_has_an_example_that_is_right(operation: Operation) -> None:
     for content in operation.bodies:
         _validate(content["schema"], content["example"])
@@ -108,7 +127,7 @@ def test_every_body_has_an_example_that_is_right(operation: Operation) -> None:
         FORMS[form["$ref"].rpartition("/")[2]].model_validate(content["example"])
 
 
-@pytest.mark.parametrize("operation", WITH_BODY, ids=str)
+@every_operation_with_a_body
 def test_a_body_takes_no_fields_that_are_not_described(operation: Operation) -> None:
     for content in operation.bodies:
         for form in (content["schema"], *_inside(content["schema"])):
@@ -134,10 +153,10 @@ def test_every_status_that_can_come_is_told(operation: Operation) -> None:
     if operation.takes("If-Match"):
         expected |= {404, 409, 412}
     if "{" in operation.path or any(
-        parameter["name"] == "id" and parameter["required"] for parameter in operation.said.get("parameters", ())
+        parameter["name"] == "id" and parameter["required"] for parameter in operation.definition.get("parameters", ())
     ):
         expected.add(404)
-    if "For admins" in operation.said["description"]:
+    if "For admins" in operation.definition["description"]:
         expected.add(403)
     assert expected <= set(operation.responses)
 
@@ -151,7 +170,7 @@ def test_every_error_is_a_shared_problem(operation: Operation) -> None:
             assert problem["schema"] == {"$ref": "#/components/schemas/Problem"}
             assert problem["example"]["status"] == status
             assert problem["example"]["title"] == HTTPStatus(status).phrase
-            assert operation.said["responses"][str(status)].keys() == {"$ref"}
+            assert operation.definition["responses"][str(status)].keys() == {"$ref"}
 
 
 def test_what_a_client_must_look_at_is_in_the_headers() -> None:

@@ -1,4 +1,4 @@
-"""Forms that are wrong in very many places: some mistakes are told, and no more are looked for."""
+"""Bodies that are invalid in very many places: some errors are reported, and no more are searched for."""
 
 from typing import Any
 
@@ -65,11 +65,11 @@ def test_an_object_with_more_fields_than_there_are_is_one_mistake() -> None:
 
 def test_mistakes_in_lists_are_told_where_they_are_with_what_is_allowed() -> None:
     wrong = {**GRANT, "permission": "{expected}", "{loc}": 1}
-    told = invalid_input(
+    error = invalid_input(
         mistakes(ImportModels, {"models": [MODEL, {**MODEL, "access_grants": [GRANT, wrong]}]}), "body"
     )
     where = ["body", "models", 1, "access_grants", 1]
-    assert told.errors == [
+    assert error.errors == [
         {
             "loc": [*where, "permission"],
             "msg": "Input should be 'read' or 'write'",
@@ -81,4 +81,4 @@ def test_mistakes_in_lists_are_told_where_they_are_with_what_is_allowed() -> Non
 
 def test_what_is_right_is_kept_as_it_is() -> None:
     right = ImportModels.model_validate({"models": [{**MODEL, "access_grants": [GRANT]}]})
-    assert right.models[0].said["access_grants"][0]["principal_id"] == "ann"
+    assert right.models[0].content["access_grants"][0]["principal_id"] == "ann"

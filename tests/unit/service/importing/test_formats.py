@@ -1,4 +1,4 @@
-"""Recognising what a file is by its content: every format, in every shape of it, and nothing else."""
+"""Recognising the format of a file by its content: every shape of every format, and nothing else."""
 
 import gzip
 import json

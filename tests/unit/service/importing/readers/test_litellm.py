@@ -1,4 +1,4 @@
-"""LiteLLM's proxy configuration: what becomes of its models."""
+"""LiteLLM's proxy configuration: how its models are read."""
 
 import gzip
 import json
@@ -59,7 +59,7 @@ def test_a_price_is_a_number_also_where_yaml_takes_it_for_text(written: str, pri
     assert item.value["meta"] == {"prices": {"input_cost_per_token": price}, "revision": "3e-06"}
 
 
-def test_every_other_section_is_told_once_without_what_it_holds() -> None:
+def test_every_other_section_is_noted_once_without_its_content() -> None:
     content = f"general_settings: {{master_key: x}}\nrouter_settings:\n{CONFIGURATION}environment_variables: {{A: b}}\n"
     first, second = read(content)
     assert first.notes == tuple(
@@ -69,7 +69,7 @@ def test_every_other_section_is_told_once_without_what_it_holds() -> None:
     assert second.notes == ()
 
 
-def test_what_is_not_known_of_an_entry_is_told() -> None:
+def test_unknown_fields_of_an_entry_are_noted() -> None:
     assert only([{**A_MODEL, "weight": 3}]).notes == ("weight: left out; unknown",)
 
 
@@ -116,7 +116,7 @@ def test_another_setting_or_reference_makes_another_id() -> None:
     assert len({derived_id(entry) for entry in entries}) == 4
 
 
-def test_an_entry_that_stands_twice_counts_once() -> None:
+def test_an_entry_that_is_given_twice_is_imported_once() -> None:
     entries = [A_MODEL, with_params(rpm=5, api_key="a-secret"), with_info(id="x"), with_info(id="y")]
     items = read(entries)
     assert [item.problem for item in items] == [
@@ -198,7 +198,7 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         ("", "expected a YAML mapping"),
         ("- a", "expected a YAML mapping"),
@@ -219,10 +219,10 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
         (gzip.compress(CONFIGURATION.encode())[:-20], "can't be read"),
     ],
 )
-def test_what_is_no_configuration_is_an_error_that_says_where(content: str | bytes, said: str) -> None:
+def test_what_is_no_configuration_is_an_error_that_says_where(content: str | bytes, message: str) -> None:
     with pytest.raises(SourceError) as raised:
         read(content)
-    assert said in raised.value.detail
+    assert message in raised.value.detail
 
 
 @given(st.text(max_size=40), st.integers(0, len(CONFIGURATION)), st.integers(0, 40))

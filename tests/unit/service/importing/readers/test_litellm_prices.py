@@ -1,4 +1,4 @@
-"""LiteLLM's price map: every entry becomes a base model, and no number changes on the way."""
+"""LiteLLM's price map: every entry becomes a base model, and no number changes."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""The secrets of a proxy configuration do not come over, not even in what is said of them."""
+"""The secrets of a proxy configuration appear neither in models nor in notes and errors."""
 
 import json
 from typing import Any
@@ -12,7 +12,7 @@ CHANCE = "q7Zp2LmX9vTb4RkW8sNf3HjD6yGc1Ae5"
 PEM = "-----BEGIN RSA PRIVATE KEY-----\nMIIEdotted\n-----END RSA PRIVATE KEY-----"
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhbm4ifQ.c2lnbmF0dXJl"
 
-# Where a secret stands in litellm_params, the path that is told of it, and the secret.
+# The path of a secret in litellm_params, the path in the note on it, and the secret.
 PLANTED: dict[str, tuple[dict[str, Any], str, str]] = {
     "api_key": ({"api_key": "plain-word"}, "api_key", "plain-word"),
     "number": ({"api_key": 9081726354}, "api_key", "9081726354"),
@@ -59,7 +59,7 @@ PLANTED: dict[str, tuple[dict[str, Any], str, str]] = {
 
 
 @pytest.mark.parametrize("kind", PLANTED)
-def test_a_secret_is_left_out_and_only_its_path_is_told(kind: str) -> None:
+def test_a_secret_is_left_out_and_the_note_has_only_its_path(kind: str) -> None:
     params, path, secret = PLANTED[kind]
     item = only([with_params(rpm=5, **params)])
     assert secret not in repr(item)
@@ -67,7 +67,7 @@ def test_a_secret_is_left_out_and_only_its_path_is_told(kind: str) -> None:
     assert (item.problem, item.value["params"]["rpm"]) == (None, 5)
 
 
-def test_no_secret_of_a_file_appears_in_anything_that_is_said() -> None:
+def test_no_secret_of_a_file_appears_in_any_message() -> None:
     secrets = {number: secret for number, (_, _, secret) in enumerate(PLANTED.values())}
     entries = [with_params(n=number, **params) for number, (params, _, _) in enumerate(PLANTED.values())]
     broken = [
@@ -83,8 +83,8 @@ def test_no_secret_of_a_file_appears_in_anything_that_is_said() -> None:
         "sk-1234abcd": CHANCE,
         "model_list": entries + broken,
     }
-    said = repr(read(json.dumps(content)))
-    assert [secret for secret in secrets.values() if secret in said] == []
+    message = repr(read(json.dumps(content)))
+    assert [secret for secret in secrets.values() if secret in message] == []
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Model exports of every era: what is taken over, what stays behind, and that nobody gets to see more than before."""
+"""Model exports of all versions: what is read, what is left out, and that nobody gets more access than before."""
 
 import gzip
 import json
@@ -71,7 +71,7 @@ def test_the_users_of_a_bundle_are_not_lost_unnoticed() -> None:
     ]
 
 
-def test_a_record_is_taken_over_as_it_is() -> None:
+def test_a_record_is_read_as_it_is() -> None:
     item = one({**EARLY, "access_grants": []})
     assert (item.problem, item.notes) == (None, ())
     assert list(item.value["params"]) == list(EARLY["params"])
@@ -90,7 +90,7 @@ def test_a_model_without_an_owner_is_left_to_the_one_who_imports() -> None:
     assert "user_id" not in one({**EARLY, "user_id": ""}).value
 
 
-def test_what_stays_behind_is_noted_once_for_the_file() -> None:
+def test_what_is_left_out_is_noted_once_for_the_file() -> None:
     late = {**EARLY, "access_grants": [], "version_id": "v", "background_image_data": None, "write_access": True}
     first, second = read([late, {**late, "background_image_data": "data:", "two words": 1}])
     assert first.notes == ("version_id: left out", "write_access: left out")
@@ -98,7 +98,7 @@ def test_what_stays_behind_is_noted_once_for_the_file() -> None:
     assert first.value == second.value == {**EARLY, "access_grants": []}
 
 
-def test_many_kinds_of_what_stays_behind_are_not_all_remembered() -> None:
+def test_the_number_of_notes_is_bounded() -> None:
     notes = [note for item in read([{f"k{number}": 1} for number in range(3000)]) for note in item.notes]
     assert len(notes) == len(set(notes)) == 1000
 
@@ -132,7 +132,7 @@ def test_many_kinds_of_what_stays_behind_are_not_all_remembered() -> None:
         "a bare grant",
     ],
 )
-def test_who_may_do_what_follows_from_what_is_said(access: dict[str, Any], given: list[dict[str, Any]]) -> None:
+def test_access_settings_become_grants(access: dict[str, Any], given: list[dict[str, Any]]) -> None:
     item = one({**EARLY, **access})
     assert item.value["access_grants"] == given
     assert item.notes == (() if access else (PRIVATE,))
@@ -186,7 +186,7 @@ MALFORMED: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize(("access", "note"), MALFORMED.values(), ids=MALFORMED)
-def test_a_malformed_grant_is_kept_out_and_noted(access: dict[str, Any], note: str) -> None:
+def test_a_malformed_grant_is_left_out_and_noted(access: dict[str, Any], note: str) -> None:
     item = one({**EARLY, **access})
     assert (item.value["access_grants"], item.notes, item.problem) == ([], (note,), None)
 

@@ -1,4 +1,4 @@
-"""Databases of three eras: everybody and everything with its place here comes over, secrets do not show."""
+"""Databases of three versions: everything that has a field here is read, and no message contains a secret."""
 
 import sys
 from collections.abc import Callable
@@ -86,7 +86,7 @@ def test_the_models_of_a_late_instance_have_the_grants_that_are_for_models(make:
     )
 
 
-def test_what_stays_behind_is_noted_once_for_each_table(make: Make) -> None:
+def test_what_is_left_out_is_noted_once_for_each_table(make: Make) -> None:
     found = notes(read(make(LATE, 'ALTER TABLE "user" ADD COLUMN bio TEXT')))
     assert found["row 'ann' of user"] == ("the table user: columns left out: bio",)
     assert found["row 'gpt-4o' of model"] == ("the table model: columns left out: version_id",)
@@ -242,7 +242,7 @@ def test_more_rows_than_are_looked_up_at_once_find_what_is_theirs(make: Make) ->
 
 
 @pytest.mark.parametrize(
-    ("statements", "said"),
+    ("statements", "message"),
     [
         (["CREATE TABLE other (id TEXT)"], "has no table model"),
         ([LATE, "DROP TABLE model", "CREATE VIEW model AS SELECT 1 AS id"], "has no table model"),
@@ -250,8 +250,8 @@ def test_more_rows_than_are_looked_up_at_once_find_what_is_theirs(make: Make) ->
     ],
     ids=["another database", "a view", "a missing column"],
 )
-def test_what_is_no_such_database_says_why(make: Make, statements: list[str], said: str) -> None:
-    with pytest.raises(SourceError, match=said):
+def test_what_is_no_such_database_says_why(make: Make, statements: list[str], message: str) -> None:
+    with pytest.raises(SourceError, match=message):
         read(make(*statements))
 
 

@@ -1,4 +1,4 @@
-"""Model exports that break off, that are enormous or that hold anything at all."""
+"""Model exports that are incomplete, very large, or have arbitrary content."""
 
 import gzip
 import json
@@ -24,7 +24,7 @@ def read(content: Any) -> list[Item]:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         ("", "after 0 characters: an export is a JSON list"),
         ("5", "after 0 characters: an export is a JSON list"),
@@ -40,10 +40,10 @@ def read(content: Any) -> list[Item]:
     ],
     ids=str,
 )
-def test_a_file_that_cannot_be_read_to_its_end_says_where(content: str | bytes, said: str) -> None:
+def test_a_file_that_cannot_be_read_to_its_end_says_where(content: str | bytes, message: str) -> None:
     with pytest.raises(SourceError) as caught:
         read(content)
-    assert said in caught.value.detail
+    assert message in caught.value.detail
 
 
 def test_numbers_and_text_that_cannot_be_stored_reach_the_engine_and_are_refused_there() -> None:

@@ -1,4 +1,4 @@
-"""Modelfiles, the exports from before there were records: what they say becomes a record."""
+"""Modelfiles, which Open WebUI exported before it had model records: their content becomes a model."""
 
 import json
 from typing import Any

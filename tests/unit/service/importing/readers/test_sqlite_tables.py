@@ -1,4 +1,4 @@
-"""A SQLite file is read while others use it, as it is at one moment, and nothing is left behind next to it."""
+"""A SQLite file in use is read as it is at one moment, and no file is left next to it."""
 
 import shutil
 import sqlite3
@@ -16,7 +16,7 @@ from service.importing.readers.openwebui_db import read_openwebui_db
 from service.importing.source import SourceError
 from tests.support.instances import EARLY, instance
 
-# Another process, since what one process does to a file shows in all of its own connections.
+# Another process, since all connections of one process share its locks on a file.
 SERVER = """
 import sqlite3, sys
 connection = sqlite3.connect(sys.argv[1], isolation_level=None)
@@ -151,7 +151,7 @@ def test_a_damaged_file_is_either_read_or_refused(path: Path, at: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "said"),
+    ("content", "message"),
     [
         (b"", "has no table model"),
         (b"{}" * 100, "file is not a database"),
@@ -159,9 +159,9 @@ def test_a_damaged_file_is_either_read_or_refused(path: Path, at: int) -> None:
     ],
     ids=["empty", "JSON", "cut off"],
 )
-def test_a_file_that_is_no_database_is_refused(path: Path, content: bytes, said: str) -> None:
+def test_a_file_that_is_no_database_is_refused(path: Path, content: bytes, message: str) -> None:
     path.write_bytes(content)
-    with pytest.raises(SourceError, match=said):
+    with pytest.raises(SourceError, match=message):
         names(path)
 
 
@@ -171,7 +171,9 @@ def test_a_file_that_is_cut_off_is_refused(path: Path) -> None:
         names(path)
 
 
-@pytest.mark.parametrize(("name", "said"), [("missing", "missing: No such file or directory"), (".", "is not a file")])
-def test_a_path_that_is_no_file_is_named(tmp_path: Path, name: str, said: str) -> None:
-    with pytest.raises(SourceError, match=said):
+@pytest.mark.parametrize(
+    ("name", "message"), [("missing", "missing: No such file or directory"), (".", "is not a file")]
+)
+def test_a_path_that_is_no_file_is_named(tmp_path: Path, name: str, message: str) -> None:
+    with pytest.raises(SourceError, match=message):
         names(tmp_path / name)
