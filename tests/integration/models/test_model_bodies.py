@@ -39,7 +39,7 @@ async def test_bad_bodies_are_refused_by_field(directory: Directory, body: Any, 
 
 
 @pytest.mark.parametrize(
-    ("raw", "status"),
+    ("sent", "status"),
     [
         (b"", 422),
         (b"[]", 422),
@@ -56,9 +56,9 @@ async def test_bad_bodies_are_refused_by_field(directory: Directory, body: Any, 
         (b'{"id": "n", "name": "N", "params": {"a": "' + b"x" * 1_000_001 + b'"}}', 413),
     ],
 )
-async def test_bodies_that_are_no_model_are_refused(directory: Directory, raw: bytes, status: int) -> None:
+async def test_bodies_that_are_no_model_are_refused(directory: Directory, sent: bytes, status: int) -> None:
     await directory.user("owner")
     headers = {"Authorization": f"Bearer {await directory.key('owner')}"}
-    answer = await directory.client.post(CREATE, content=raw, headers=headers)
+    answer = await directory.client.post(CREATE, content=sent, headers=headers)
     assert answer.status_code == status
     assert answer.headers["content-type"] == "application/problem+json"
