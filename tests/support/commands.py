@@ -114,8 +114,8 @@ class CommandLine(Processes):
 
     def run(self, *arguments: str, stdin: str = "") -> Done:
         """Run a command to its end."""
-        if arguments[:1] == ("serve",):
-            # It changes how the whole process logs.
+        if arguments[:1] in {("serve",), ("database-uri",)}:
+            # The one changes how the whole process logs; the other leaves a process behind, whose parent must end.
             return super().run(*arguments, stdin=stdin)
         return Done(*run_in_process(arguments, self.folder, self.environment, stdin, COMMAND_SECONDS))
 
