@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any, TypeVar
 
@@ -41,14 +40,6 @@ Items = Callable[[], Iterator[Item]]
 Progress = Callable[[int], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """A record that has the right shape, and its position in the source."""
-
-    position: str
-    value: Any
-
-
 class _NotCleanError(Exception):
     """Not everything could be imported, so the transaction is rolled back."""
 
@@ -83,14 +74,14 @@ async def run_import(
         return error.report
 
 
-def check(item: Item) -> Checked | str:
+def check(item: Item) -> BaseModel | str:
     """Return the record of an item, or the problem that it has."""
     if item.problem is not None:
         return item.problem
     if not isinstance(item.value, dict):
         return "must be a JSON object"
     try:
-        return Checked(item.position, RECORD_TYPES[item.kind].model_validate(item.value))
+        return RECORD_TYPES[item.kind].model_validate(item.value)
     except ValidationError as error:
         return invalid_input(error).detail
 
@@ -138,33 +129,33 @@ class _Run:
         async for item, found in self._checked_items(lambda kind: kind in _PRINCIPALS or kind not in RECORD_TYPES):
             if item.kind == "revision":
                 self._histories.count(item.value)
-            if found is None or (checked := self._valid(item, found)) is None:
+            if found is None or (record := self._valid(item, found)) is None:
                 continue
             if item.kind == "user":
-                await self._users.add(checked.position, checked.value)
+                await self._users.add(item.position, record)
             else:
-                self._groups.add(checked.position, checked.value)
+                self._groups.add(item.position, record)
         await self._users.finish()
         await self._groups.finish(self._users.existing)
 
     async def _import_rest(self) -> None:
         async for item, found in self._checked_items(lambda kind: kind in RECORD_TYPES and kind not in _PRINCIPALS):
             self._report.seen += 1
-            if found is None or (checked := self._valid(item, found)) is None:
+            if found is None or (record := self._valid(item, found)) is None:
                 continue
             if item.kind == "api_key":
-                await self._api_keys.add(checked.position, checked.value)
+                await self._api_keys.add(item.position, record)
             elif item.kind == "revision":
                 # A revision can be stored only after its model.
                 await self._models.finish()
-                await self._histories.add(checked.position, checked.value)
-            elif await self._models.add(checked.position, checked.value):
+                await self._histories.add(item.position, record)
+            elif await self._models.add(item.position, record):
                 self._progress(self._report.seen)
         await self._models.finish()
         await self._histories.finish()
         self._progress(self._report.seen)
 
-    async def _checked_items(self, wanted: Callable[[str], bool]) -> AsyncIterator[tuple[Item, Checked | str | None]]:
+    async def _checked_items(self, wanted: Callable[[str], bool]) -> AsyncIterator[tuple[Item, BaseModel | str | None]]:
         """Yield all items, those of the wanted kinds checked."""
         items = ((item, self._check(item) if wanted(item.kind) else None) for item in self._items())
         if self._options.caller is None:
@@ -176,12 +167,12 @@ class _Run:
             for item in chunk:
                 yield item
 
-    def _check(self, item: Item) -> Checked | str:
+    def _check(self, item: Item) -> BaseModel | str:
         caller = self._options.caller
         refused = caller is not None and not caller.is_admin and item.kind in RECORD_TYPES and item.kind != "model"
         return ONLY_ADMINS if refused else check(item)
 
-    def _valid(self, item: Item, checked: Checked | str) -> Checked | None:
+    def _valid(self, item: Item, checked: BaseModel | str) -> Any:
         record_id = item.value.get("id") if isinstance(item.value, dict) else None
         for note in item.notes:
             self._report.add(ImportOutcome.NOTE, item.position, item.kind, record_id, reason=note)
