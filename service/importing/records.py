@@ -28,8 +28,6 @@ MAX_VERSION = 2**62
 
 
 def _moment(value: Any) -> Any:
-    if value is None:
-        return None
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise ValueError("must be a number of seconds since 1970")
     if not MIN_SECONDS <= value <= MAX_SECONDS:
@@ -37,10 +35,8 @@ def _moment(value: Any) -> Any:
     return datetime.fromtimestamp(int(value), UTC)
 
 
-def _required_moment(value: Any) -> Any:
-    if value is None:
-        raise ValueError("must be a number of seconds since 1970")
-    return _moment(value)
+def _optional_moment(value: Any) -> Any:
+    return None if value is None else _moment(value)
 
 
 def _without_unsafe_image(content: dict[str, Any]) -> dict[str, Any]:
@@ -57,7 +53,7 @@ def _whole_number(value: Any) -> Any:
     return value
 
 
-EpochSeconds = Annotated[datetime | None, BeforeValidator(_moment)]
+EpochSeconds = Annotated[datetime | None, BeforeValidator(_optional_moment)]
 
 
 class ImportedUser(StrictModel):
@@ -127,7 +123,7 @@ class ImportedRevision(StrictModel):
 
     id: Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
     model_id: Identifier
-    at: Annotated[datetime, BeforeValidator(_required_moment)]
+    at: Annotated[datetime, BeforeValidator(_moment)]
     by: Identifier | None = None
     content: Annotated[FreeForm, AfterValidator(_without_unsafe_image)]
     message: Any = Field(None, exclude=True)
