@@ -1,6 +1,6 @@
 """Writer of the format `openwebui`: models as Open WebUI 0.12 exports them, for its own import."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from typing import Any
 
 from documents.freeform import json_bytes
@@ -22,7 +22,6 @@ async def write_openwebui(content: ExportedContent) -> AsyncIterator[bytes]:
 
 def _model(model: Record) -> dict[str, Any]:
     content = {name: value for name, value in model.items() if name != "version"}
-    granted = {(grant["principal_type"], grant["principal_id"]): grant for grant in _reads(model["access_grants"])}
     grants = [
         {
             "id": grant["id"],
@@ -31,17 +30,15 @@ def _model(model: Record) -> dict[str, Any]:
             **{name: grant[name] for name in ("principal_type", "principal_id", "permission")},
             "created_at": model["created_at"],
         }
-        for grant in _with_reads(model["id"], model["access_grants"], granted)
+        for grant in _with_reads(model["id"], model["access_grants"])
     ]
     return {**content, "params": model.get("params", {}), "access_grants": grants}
 
 
-def _reads(grants: Sequence[Record]) -> Iterator[Record]:
-    return (grant for grant in grants if grant["permission"] == Permission.READ)
-
-
-def _with_reads(model_id: str, grants: Sequence[Record], readers: Mapping[tuple[str, str], Record]) -> Iterator[Record]:
+def _with_reads(model_id: str, grants: Sequence[Record]) -> Iterator[Record]:
     """Yield the grants, each to write with one to read: without it Open WebUI does not list the model for that user."""
+    reads = [grant for grant in grants if grant["permission"] == Permission.READ]
+    readers = {(grant["principal_type"], grant["principal_id"]) for grant in reads}
     for grant in grants:
         principal = (grant["principal_type"], grant["principal_id"])
         if grant["permission"] == Permission.WRITE and principal not in readers:

@@ -70,14 +70,9 @@ def grants_of(record: dict[str, Any]) -> tuple[list[Grant], list[str]]:
 
     What is not understood gives no access: `access_control` means public when it is null, but not when it is absent.
     """
-    grants: list[Grant] = []
-    notes: list[str] = []
-    for found in _grants_or_problems(record):
-        if isinstance(found, str):
-            notes.append(f"{found}; left out")
-        else:
-            grants.append(found)
-    return grants, notes
+    found = list(_grants_or_problems(record))
+    grants = [grant for grant in found if not isinstance(grant, str)]
+    return grants, [f"{problem}; left out" for problem in found if isinstance(problem, str)]
 
 
 def _grants_or_problems(record: dict[str, Any]) -> Iterator[Grant | str]:
