@@ -1,7 +1,7 @@
 """`modeldeck import`: a source, the engine, a progress bar and a report."""
 
 import sys
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -21,21 +21,6 @@ from service.people.users import find_user
 
 AUTO = "auto"
 FORMATS = (AUTO, *Format)
-
-
-@dataclass(frozen=True, slots=True)
-class _Request:
-    """What the command line asks for."""
-
-    source: str
-    format: str
-    owner: str | None
-    dry_run: bool
-    on_conflict: OnConflict
-    report: Path | None
-    user_map: Path | None
-    atomic: bool
-    create_groups: bool
 
 
 def import_(
@@ -61,35 +46,42 @@ def import_(
     ] = False,
 ) -> None:
     """Import users, groups and models; run again, it changes nothing."""
-    request = _Request(source, format_, owner, dry_run, on_conflict, report, map_users, atomic, create_groups)
-    if not with_database(lambda database: _import(database, request)):
+    options = ImportOptions(
+        on_conflict=on_conflict,
+        dry_run=dry_run,
+        whole_report=report is not None,
+        atomic=atomic,
+        create_groups=create_groups,
+    )
+    if not with_database(lambda database: _import(database, source, format_, options, owner, report, map_users)):
         sys.exit(EXIT_PROBLEMS)
 
 
-async def _import(database: Database, request: _Request) -> bool:
+async def _import(
+    database: Database,
+    where: str,
+    format_: str,
+    options: ImportOptions,
+    owner: str | None,
+    report_file: Path | None,
+    map_users: Path | None,
+) -> bool:
     """Import, print the report, and return whether everything was taken over."""
-    if request.format not in FORMATS:
+    if format_ not in FORMATS:
         raise InvalidInputError([{"loc": ["--format"], "msg": f"must be one of {', '.join(FORMATS)}"}])
-    if request.report is not None:
-        require_writable(request.report)
-    wanted = None if request.format == AUTO else Format(request.format)
-    owner = await find_user(database, request.owner) if request.owner is not None else None
-    user_map = await read_user_map(database, request.user_map) if request.user_map is not None else None
-    options = ImportOptions(
-        on_conflict=request.on_conflict,
-        owner_id=owner.id if owner else None,
-        dry_run=request.dry_run,
-        whole_report=request.report is not None,
-        atomic=request.atomic,
-        create_groups=request.create_groups,
-    )
-    with open_named_source(request.source, wanted) as source:
+    if report_file is not None:
+        require_writable(report_file)
+    wanted = None if format_ == AUTO else Format(format_)
+    if owner is not None:
+        options = replace(options, owner_id=(await find_user(database, owner)).id)
+    user_map = await read_user_map(database, map_users) if map_users is not None else None
+    with open_named_source(where, wanted) as source:
         with progress("imported", source.share) as advance:
             report = await import_opened(database, source, options, user_map, advance)
         try:
-            _print(report, source, dry_run=request.dry_run)
-            if request.report is not None:
-                report.write(request.report, source.format, source.reason)
+            _print(report, source, dry_run=options.dry_run)
+            if report_file is not None:
+                report.write(report_file, source.format, source.reason)
             return report.clean
         finally:
             report.close()
