@@ -1,22 +1,53 @@
-"""`GET /models/export`."""
+"""`GET /models/export`: what clients send, and what a bundle looks like."""
 
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, ConfigDict, Field
 
+from documents.text import Identifier
 from service.auth.access_rule import Match
 from service.exporting.content import readable_content, require_readable
-from service.exporting.formats import WRITERS
-from service.exporting.schemas import Bundle, ExportParams
+from service.exporting.formats import WRITERS, ExportFormat
 from service.http.dependencies import MORE_TIME, CallerDependency, ContextDependency
 from service.http.problems import documented_problems
 from service.http.responses import json_array_response, streamed_response
+from service.http.strict_model import MAX_REPEATED, QueryModel
+from service.listing.page import items
 from service.listing.routes import MODELS
-from service.listing.unpaged import items
 from service.models.schemas import Model
 
 router = APIRouter(prefix="/models", tags=["models"])
+
+# Parquet is only for the command line: it needs packages that a service may not have.
+_Sent = Literal[ExportFormat.MODELDECK, ExportFormat.OPENWEBUI, ExportFormat.JSONL, ExportFormat.CSV]
+
+
+class Bundle(BaseModel):
+    """Models and, for admins who export all of them, users and groups, in the format that an import reads."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"models": [{"id": "sql-tuning", "name": "SQL Tuning"}]}]}
+    )
+
+    users: list[dict[str, Any]] = Field(default_factory=list)
+    groups: list[dict[str, Any]] = Field(default_factory=list)
+    models: list[dict[str, Any]]
+
+
+class ExportParams(QueryModel):
+    """The parameters of `GET /api/models/export`."""
+
+    id: list[Identifier] = Field(
+        default_factory=list,
+        max_length=MAX_REPEATED,
+        description="Repeatable: only these models. Absent: all.",
+        examples=[["sql-tuning", "openai/gpt-4o"]],
+    )
+    format: _Sent | None = Field(
+        None, description="A file of this format. Absent: an array of models.", examples=["csv"]
+    )
 
 
 _EXPORTED: dict[int | str, dict[str, Any]] = {

@@ -1,10 +1,17 @@
-"""The response of a list request, from the documents that its pipeline yields."""
+"""What the list routes return: a page of records, or all models and tags that a caller may read."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
+from documents import ModelRecord
+from service.auth import access_rule
+from service.auth.access_rule import Match
 from service.auth.authentication import Caller
-from service.models.item import render_item
+from service.database.client import Database
+from service.models.item import ITEM_STAGES, render_item
+
+# A whole batch is in memory, and a record can have 500 KB.
+BATCH = 25
 
 
 def render_page(yielded: Sequence[Mapping[str, Any]], caller: Caller, *, readers_see_params: bool) -> dict[str, Any]:
@@ -15,3 +22,25 @@ def render_page(yielded: Sequence[Mapping[str, Any]], caller: Caller, *, readers
         "items": [render_item(record, caller, readers_see_params=readers_see_params) for record in records],
         "total": total,
     }
+
+
+async def items(
+    database: Database, caller: Caller, match: Match, *, readers_see_params: bool
+) -> AsyncIterator[Sequence[Mapping[str, Any]]]:
+    """Yield the matching models that the caller may read, as the API shows them, in order of id and in batches."""
+    # Ids that are not text can't be addressed by any route.
+    query = {"$and": [access_rule.readable(caller), match, {"_id": {"$type": "string"}}]}
+    async for batch in database.aggregate_batches(ModelRecord, query, ITEM_STAGES, size=BATCH):
+        yield [render_item(record, caller, readers_see_params=readers_see_params) for record in batch]
+
+
+async def tags(database: Database, caller: Caller) -> list[str]:
+    """Return the names of all tags of the models that the caller may read, ordered by code point."""
+    pipeline: list[dict[str, Any]] = [
+        {"$match": {**access_rule.readable(caller), "keys.tags": {"$ne": []}}},
+        {"$project": {"tag": "$meta.tags.name"}},
+        {"$unwind": "$tag"},
+        {"$group": {"_id": "$tag"}},
+    ]
+    found = await database.aggregate(ModelRecord, pipeline)
+    return sorted(tag["_id"] for tag in found if isinstance(tag["_id"], str))

@@ -12,11 +12,10 @@ from service.http.dependencies import LIST_TIME, CallerDependency, ContextDepend
 from service.http.problems import COMMON_FAILURES, documented_problems
 from service.http.responses import JSON, json_array_response, json_response
 from service.http.strict_model import QueryModel
-from service.listing.page import render_page
+from service.listing.page import items, render_page, tags
 from service.listing.params import ListParams, Tag, blank_is_absent
 from service.listing.pipeline import list_hint, list_match, list_pipeline
 from service.listing.search_statistics import SearchStatisticsDependency
-from service.listing.unpaged import items, tags
 from service.models.schemas import Model, ModelPage
 
 router = APIRouter(prefix="/models", tags=["models"])
