@@ -31,6 +31,7 @@ check: $(DEVELOPED)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest tests/unit/test_docs.py tests/unit/test_pins.py
+	$(BIN)/pytest -m tools tests/integration
 
 docs: $(DEVELOPED)
 	$(BIN)/python -m indexes.dictionary

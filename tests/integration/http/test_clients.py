@@ -94,6 +94,7 @@ def test_python_turns_all_pages_and_starts_again_when_others_were_faster(
     assert {"name": "raced"} in changed["meta"]["tags"]
 
 
+@pytest.mark.tools
 def test_a_generated_python_client(environment: dict[str, str], tmp_path: Path) -> None:
     tools, package = tmp_path / "tools", tmp_path / "modeldeck_client"
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
@@ -121,6 +122,7 @@ def test_a_generated_python_client(environment: dict[str, str], tmp_path: Path) 
     ran(*mypy, "--cache-dir", str(tmp_path / "mypy"), use, env=checked, seconds=INSTALL_SECONDS)
 
 
+@pytest.mark.tools
 def test_typescript(api: httpx.Client, environment: dict[str, str], tmp_path: Path) -> None:
     for name in ("package.json", "package-lock.json"):
         shutil.copy(CLIENTS / name, tmp_path)

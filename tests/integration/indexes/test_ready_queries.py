@@ -112,6 +112,7 @@ def test_in_python(demo: Raw, query: Query) -> None:
     _compare(around["rows"], demo, query)
 
 
+@pytest.mark.tools
 @pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.name)
 def test_in_mongosh(demo: Raw, shown: dict[str, Any], query: Query) -> None:
     _compare(shown[_answer(query)], demo, query)
@@ -169,6 +170,7 @@ def test_changes_are_followed_in_python_from_where_it_ended(changed: Raw, uri: s
     _follow(changed, tmp_path, sys.executable, "-u", "-c", script)
 
 
+@pytest.mark.tools
 def test_changes_are_followed_in_mongosh_from_where_it_ended(
     changed: Raw, uri: str, mongosh: str, environment: dict[str, str], tmp_path: Path
 ) -> None:

@@ -135,6 +135,7 @@ def test_any_worker_tells_the_metrics_of_all(mongo_uri: str, tmp_path: Path) -> 
     assert list(tmp_path.glob("modeldeck-metrics-*")) == []
 
 
+@pytest.mark.faults
 def test_what_a_killed_worker_had_in_hand_is_forgotten_and_what_it_did_is_not(mongo_uri: str, tmp_path: Path) -> None:
     shell = CommandLine(tmp_path, mongodb_uri=mongo_uri, database=NAME)
     shell.environment["TMPDIR"] = str(tmp_path)
