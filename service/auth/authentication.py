@@ -124,12 +124,9 @@ class Authenticator:
             raise UnauthorizedError
         user_id = self._jwt_verifier.user_id(credential) if self._jwt_verifier else None
         if user_id is not None:
-            return await self._by_user(user_id)
+            found = await self._database.aggregate(User, user_pipeline(user_id))
+            return _active_caller(found[0] if found else None)
         return await self._by_api_key(credential)
-
-    async def _by_user(self, user_id: str) -> Caller:
-        found = await self._database.aggregate(User, user_pipeline(user_id))
-        return _active_caller(found[0] if found else None)
 
     async def _by_api_key(self, key: str) -> Caller:
         found = await self._database.aggregate(ApiKey, api_key_pipeline(api_key_id(key)))

@@ -10,16 +10,9 @@ from pymongo.monitoring import (
     CommandSucceededEvent,
     ConnectionCheckedInEvent,
     ConnectionCheckedOutEvent,
-    ConnectionCheckOutFailedEvent,
-    ConnectionCheckOutStartedEvent,
     ConnectionClosedEvent,
     ConnectionCreatedEvent,
     ConnectionPoolListener,
-    ConnectionReadyEvent,
-    PoolClearedEvent,
-    PoolClosedEvent,
-    PoolCreatedEvent,
-    PoolReadyEvent,
 )
 
 OPEN, IN_USE = "open", "in_use"
@@ -75,10 +68,8 @@ class _Connections(ConnectionPoolListener):
     def connection_checked_in(self, event: ConnectionCheckedInEvent) -> None:  # noqa: ARG002
         self._observer.connections(IN_USE, -1)
 
-    def connection_ready(self, event: ConnectionReadyEvent) -> None: ...
-    def connection_check_out_started(self, event: ConnectionCheckOutStartedEvent) -> None: ...
-    def connection_check_out_failed(self, event: ConnectionCheckOutFailedEvent) -> None: ...
-    def pool_created(self, event: PoolCreatedEvent) -> None: ...
-    def pool_ready(self, event: PoolReadyEvent) -> None: ...
-    def pool_cleared(self, event: PoolClearedEvent) -> None: ...
-    def pool_closed(self, event: PoolClosedEvent) -> None: ...
+    def _ignored(self, event: object) -> None:
+        """Do nothing: the driver calls a method for each kind of event."""
+
+    connection_ready = connection_check_out_started = connection_check_out_failed = _ignored
+    pool_created = pool_ready = pool_cleared = pool_closed = _ignored

@@ -14,7 +14,13 @@ from service.database.reads import Pipeline, Reads
 from service.database.work_context import BULK_TIMEOUT_FACTOR
 
 Write = InsertOne[Record] | UpdateOne | DeleteOne
+Update = Mapping[str, Any] | Pipeline
 _DUPLICATE_KEY = 11000
+
+# One write of `write_many`: a new document, a change of the one document that matches, or its deletion.
+insert_one: type[InsertOne[Record]] = InsertOne
+update_one = UpdateOne
+delete_one = DeleteOne
 
 
 class Writes:
@@ -39,12 +45,7 @@ class Writes:
         return True
 
     async def update_one(
-        self,
-        kind: type[Document],
-        query: Mapping[str, Any],
-        change: Mapping[str, Any] | Pipeline,
-        *,
-        any_shape: bool = False,
+        self, kind: type[Document], query: Mapping[str, Any], change: Update, *, any_shape: bool = False
     ) -> bool:
         """Change the one document that matches; return whether there was one.
 
@@ -53,24 +54,13 @@ class Writes:
         return await self._update("update_one", kind, query, change, any_shape=any_shape) == 1
 
     async def update_many(
-        self,
-        kind: type[Document],
-        query: Mapping[str, Any],
-        change: Mapping[str, Any] | Pipeline,
-        *,
-        any_shape: bool = False,
+        self, kind: type[Document], query: Mapping[str, Any], change: Update, *, any_shape: bool = False
     ) -> int:
         """Change every document that matches; return how many there were. `any_shape` as in `update_one`."""
         return await self._update("update_many", kind, query, change, any_shape=any_shape)
 
     async def _update(
-        self,
-        method: str,
-        kind: type[Document],
-        query: Mapping[str, Any],
-        change: Mapping[str, Any] | Pipeline,
-        *,
-        any_shape: bool,
+        self, method: str, kind: type[Document], query: Mapping[str, Any], change: Update, *, any_shape: bool
     ) -> int:
         options = await self._validation_options(kind, query, any_shape=any_shape)
         update = getattr(self._collection(kind), method)
@@ -114,21 +104,6 @@ class Writes:
             done = sum(error.details[count] for count in ("nInserted", "nMatched", "nRemoved"))
             return done, [item["index"] for item in refused]
         return result.inserted_count + result.matched_count + result.deleted_count, []
-
-
-def insert_one(document: Record) -> Write:
-    """Return the write that stores a new document."""
-    return InsertOne(document)
-
-
-def update_one(query: Mapping[str, Any], change: Mapping[str, Any]) -> Write:
-    """Return the write that changes the one document that matches, if there is one."""
-    return UpdateOne(query, change)
-
-
-def delete_one(query: Mapping[str, Any]) -> Write:
-    """Return the write that deletes the one document that matches, if there is one."""
-    return DeleteOne(query)
 
 
 def stored(document: Document) -> Record:

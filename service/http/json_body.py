@@ -7,7 +7,7 @@ import tempfile
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import IO, Any, Generic, TypeVar
 
@@ -109,12 +109,7 @@ async def copy_body(request: Request, file: IO[bytes], limit: int) -> int:
 
     Raises TooLargeError, SlowRequestError and NoRoomError as `read_body` does.
     """
-
-    def take(chunk: bytes) -> None:
-        with _room():
-            file.write(chunk)
-
-    await _receive(request, limit, take)
+    await _receive(request, file, limit)
     with _room():
         size = file.tell()
         file.seek(0)
@@ -138,12 +133,12 @@ def _parsed(body: bytes, model: type[M], *, compatible: bool) -> M:
         raise invalid_input(error, "body") from None
 
 
-async def _receive(request: Request, limit: int, take: Callable[[bytes], object]) -> None:
+async def _receive(request: Request, file: IO[bytes], limit: int) -> None:
     started = time.monotonic()
     seconds = within_deadline(ARRIVAL_SECONDS)
     try:
         async with asyncio.timeout(seconds):
-            await _bounded(request, limit, take)
+            await _bounded(request, file, limit)
     except TimeoutError:
         raise SlowRequestError(f"The body did not arrive within {seconds:.0f} seconds.") from None
     if limit > MAX_BODY_BYTES:
@@ -153,7 +148,7 @@ async def _receive(request: Request, limit: int, take: Callable[[bytes], object]
         await require_still_entitled(request)
 
 
-async def _bounded(request: Request, limit: int, take: Callable[[bytes], object]) -> None:
+async def _bounded(request: Request, file: IO[bytes], limit: int) -> None:
     announced = request.headers.get("Content-Length", "")
     # The web server has checked that it is a number.
     if announced.isdecimal() and int(announced) > limit:
@@ -163,7 +158,8 @@ async def _bounded(request: Request, limit: int, take: Callable[[bytes], object]
         received += len(chunk)
         if received > limit:
             raise _too_large(limit)
-        take(chunk)
+        with _room():
+            file.write(chunk)
 
 
 def _too_large(limit: int) -> TooLargeError:
@@ -172,15 +168,13 @@ def _too_large(limit: int) -> TooLargeError:
     return TooLargeError(f"The body exceeds {limit:,} bytes.")
 
 
-class _RepeatedNameError(ValueError):
-    """A JSON object with the same name twice; parsers differ in which value they keep."""
-
-
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     value = dict(pairs)
+    # Parsers differ in which value of a repeated name they keep.
     if len(value) < len(pairs):
         repeated, _ = Counter(name for name, _ in pairs).most_common(1)[0]
-        raise _RepeatedNameError(f"has the name {repeated[:SHOWN_NAME_LENGTH]!r} twice in one object")
+        msg = f"has the name {repeated[:SHOWN_NAME_LENGTH]!r} twice in one object"
+        raise InvalidInputError([{"loc": ["body"], "msg": msg}])
     return value
 
 
@@ -191,8 +185,6 @@ def _decode(body: bytes) -> dict[str, Any]:
         raise InvalidInputError([{"loc": ["body"], "msg": "must be UTF-8"}]) from None
     except RecursionError:
         raise InvalidInputError([{"loc": ["body"], "msg": "is nested too deeply"}]) from None
-    except _RepeatedNameError as error:
-        raise InvalidInputError([{"loc": ["body"], "msg": str(error)}]) from None
     except ValueError as error:
         raise InvalidInputError([{"loc": ["body"], "msg": f"must be JSON: {error}"}]) from None
     if not isinstance(value, dict):

@@ -1,14 +1,31 @@
-"""JSON responses that keep every value of free-form fields exact, and responses that are sent in parts."""
+"""JSON responses that keep free-form values exact, responses sent in parts, and responses with an entity tag.
 
+A client that has the content of an entity tag already gets 304 instead (RFC 9110, section 13.1.2).
+"""
+
+import hashlib
+import re
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any
+from http import HTTPStatus
+from typing import Annotated, Any
 
-from fastapi import Response
+from fastapi import Header, Response
 from fastapi.responses import StreamingResponse
+from pydantic import WithJsonSchema
 
 from documents.freeform import json_bytes
 
 JSON = "application/json"
+# For the OpenAPI document.
+EXAMPLE_TAG = '"5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03"'
+_TAG = re.compile(r'"[^"]*"')
+
+KnownETags = Annotated[
+    list[str] | None,
+    Header(alias="If-None-Match", description="The entity tags of the copies that the client has, or `*`."),
+    # A client that was generated from the OpenAPI document sends the header once, with all the tags in it.
+    WithJsonSchema({"type": "string", "examples": [EXAMPLE_TAG]}),
+]
 
 
 def json_response(content: Any, headers: Mapping[str, str] | None = None) -> Response:
@@ -23,7 +40,7 @@ async def json_array_response(batches: AsyncIterator[Sequence[Any]]) -> Response
         opened = b"["
         async for batch in batches:
             if batch:
-                yield opened + _elements(batch)
+                yield opened + json_bytes(batch)[1:-1]
                 opened = b","
         yield b"]" if opened == b"," else b"[]"
 
@@ -48,5 +65,18 @@ async def streamed_response(
     return StreamingResponse(all_parts(), headers=headers, media_type=media_type)
 
 
-def _elements(batch: Sequence[Any]) -> bytes:
-    return json_bytes(batch)[1:-1]
+def tagged_response(
+    content: bytes, media_type: str, headers: Mapping[str, str], known: Sequence[str] | None
+) -> Response:
+    """Return a response with `content`, or with 304 when its tag is among the `known` ones."""
+    tag = f'"{hashlib.sha256(content).hexdigest()}"'
+    tagged = {**headers, "ETag": tag}
+    if _is_among(tag, known or ()):
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=tagged)
+    return Response(content, headers=tagged, media_type=media_type)
+
+
+def _is_among(tag: str, known: Sequence[str]) -> bool:
+    # Weak tags match too: If-None-Match compares weakly.
+    listed = ", ".join(known)
+    return listed.strip() == "*" or tag in _TAG.findall(listed)

@@ -1,6 +1,5 @@
 """The outermost middleware: gives each request an id, logs how it was answered, and informs the observers."""
 
-import asyncio
 import logging
 import time
 from collections.abc import Sequence
@@ -60,7 +59,7 @@ class _Exchange:
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self._receive = receive
         self._send = send
-        self.id = request_id(_client_id(scope))
+        self.id = request_id(next((value for name, value in scope["headers"] if name == _HEADER), None))
         self.status: int | None = None
         self.complete = self.client_left = False
 
@@ -84,10 +83,6 @@ class _Exchange:
         elif message["type"] == "http.response.body":
             self.complete = not message.get("more_body", False)
         await self._send(message)
-
-
-def _client_id(scope: Scope) -> bytes | None:
-    return next((value for name, value in scope["headers"] if name == _HEADER), None)
 
 
 class AccessLog:
@@ -118,8 +113,6 @@ class AccessLog:
     async def _answered(self, scope: Scope, exchange: _Exchange) -> None:
         try:
             await self._app(scope, exchange.receive, exchange.send)
-        except asyncio.CancelledError:
-            raise
         except Exception as error:
             # Not raised again: the server would log its message, which may quote data. The server breaks off an
             # answer that is not complete.

@@ -12,8 +12,8 @@ from documents.image import INLINE_KINDS, REMOTE, image_problem, in_ascii, inlin
 from service.auth import access_rule
 from service.errors import NotFoundError
 from service.http.dependencies import CallerDependency, ContextDependency
-from service.http.etags import EXAMPLE_TAG, KnownETags, tagged_response
 from service.http.problems import COMMON_FAILURES, documented_header, documented_problems
+from service.http.responses import EXAMPLE_TAG, KnownETags, tagged_response
 from service.models import operations
 from service.models.item import META_DEFAULTS
 from service.models.routes import ModelParams

@@ -20,11 +20,6 @@ from service.models.principals import EXISTING, require_all_existing, require_ex
 from service.models.record import changed_fields
 
 
-def new_group_id() -> str:
-    """Return a random id for a new group."""
-    return f"g-{secrets.token_hex(8)}"
-
-
 async def add_group(
     database: Database, *, name: str, group_id: str | None = None, parent_id: str | None = None
 ) -> Group:
@@ -32,7 +27,7 @@ async def add_group(
     moment = now()
     try:
         group = Group(
-            id=new_group_id() if group_id is None else group_id,
+            id=f"g-{secrets.token_hex(8)}" if group_id is None else group_id,
             name=name,
             parent_id=parent_id,
             created_at=moment,

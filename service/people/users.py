@@ -35,11 +35,6 @@ LAST_ADMIN = "The last admin can't be removed."
 _ADMIN_FIELDS = ("role", "is_active")
 
 
-def new_user_id() -> str:
-    """Return a random id for a new user."""
-    return f"u-{secrets.token_hex(8)}"
-
-
 async def add_user(
     database: Database,
     *,
@@ -54,7 +49,7 @@ async def add_user(
     moment = now()
     try:
         user = User(
-            id=new_user_id() if user_id is None else user_id,
+            id=f"u-{secrets.token_hex(8)}" if user_id is None else user_id,
             email=email,
             name=name,
             username=username,
