@@ -179,13 +179,6 @@ async def directory(database: Database, settings: Settings) -> AsyncIterator[Dir
         yield directory
 
 
-@pytest.fixture
-async def real_directory(mongod: Database, settings: Settings) -> AsyncIterator[Directory]:
-    """The service over HTTP, on the real mongod only."""
-    async with Directory.on(mongod, settings) as directory:
-        yield directory
-
-
 @pytest.fixture(scope="session")
 async def filled_world(mongo_uri: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
     """A directory on the real mongod, in a database of its own, filled at random."""

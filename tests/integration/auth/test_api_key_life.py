@@ -122,19 +122,19 @@ async def test_a_key_of_the_same_id_or_with_the_same_beginning_is_another_key(di
         assert await status(directory, other) == 401, other
 
 
-async def test_a_key_is_over_at_its_time(real_directory: Directory, raw: Raw) -> None:
-    await real_directory.user("ann")
+async def test_a_key_is_over_at_its_time(directory: Directory, raw: Raw) -> None:
+    await directory.user("ann")
     end = int((datetime.now(UTC) + timedelta(hours=1)).timestamp())
-    key = await made(real_directory, "ann", expires_at=end)
+    key = await made(directory, "ann", expires_at=end)
     for seconds, expected in ((60, 200), (0, 401), (-1, 401)):
         moment = datetime.now(UTC) + timedelta(seconds=seconds)
         raw.api_keys.update_one({"_id": key["id"]}, {"$set": {"expires_at": moment}})
-        assert await status(real_directory, key["key"]) == expected
+        assert await status(directory, key["key"]) == expected
     odd: Any
     for odd in ("never", 2**40, False, [], {"later": 0}):
         # An expiry written past the service that is no date counts as expired.
         raw.api_keys.update_one({"_id": key["id"]}, {"$set": {"expires_at": odd}})
-        assert await status(real_directory, key["key"]) == 401, odd
+        assert await status(directory, key["key"]) == 401, odd
 
 
 async def test_a_key_follows_its_owner_at_once(directory: Directory) -> None:
@@ -153,15 +153,15 @@ async def test_a_key_follows_its_owner_at_once(directory: Directory) -> None:
         assert ((await send(directory, key, "/api/users")).status_code, await status(directory, key)) == (users, own)
 
 
-async def test_a_key_outlives_no_owner_and_is_not_the_next_ones(real_directory: Directory) -> None:
-    await real_directory.user("root", role=Role.ADMIN)
-    await real_directory.user("ann")
-    key = (await made(real_directory, "ann"))["key"]
-    assert (await real_directory.post("/api/users/delete", "root", {"id": "ann"})).status_code == 200
-    assert await status(real_directory, key) == 401
+async def test_a_key_outlives_no_owner_and_is_not_the_next_ones(directory: Directory) -> None:
+    await directory.user("root", role=Role.ADMIN)
+    await directory.user("ann")
+    key = (await made(directory, "ann"))["key"]
+    assert (await directory.post("/api/users/delete", "root", {"id": "ann"})).status_code == 200
+    assert await status(directory, key) == 401
     again = {"id": "ann", "email": "ann@example.com", "name": "Another"}
-    assert (await real_directory.post("/api/users/create", "root", again)).status_code == 200
-    assert await status(real_directory, key) == 401
+    assert (await directory.post("/api/users/create", "root", again)).status_code == 200
+    assert await status(directory, key) == 401
 
 
 async def test_no_key_is_made_that_may_more_than_its_maker(directory: Directory) -> None:

@@ -58,10 +58,10 @@ async def test_only_a_whole_and_right_key_counts(directory: Directory) -> None:
 
 
 async def test_a_key_is_random_and_stored_only_as_a_hash(
-    real_directory: Directory, raw: SyncDatabase[dict[str, Any]]
+    directory: Directory, raw: SyncDatabase[dict[str, Any]]
 ) -> None:
-    await real_directory.user("ann")
-    key = await real_directory.key("ann")
+    await directory.user("ann")
+    key = await directory.key("ann")
     prefix, key_id, secret = key.split("_")
 
     assert prefix == "mdk"
@@ -72,42 +72,42 @@ async def test_a_key_is_random_and_stored_only_as_a_hash(
 
 
 async def test_an_expired_key_or_a_key_of_a_disabled_or_deleted_user_does_not_count(
-    real_directory: Directory, raw: SyncDatabase[dict[str, Any]]
+    directory: Directory, raw: SyncDatabase[dict[str, Any]]
 ) -> None:
-    await real_directory.user("ann")
-    key = await real_directory.key("ann", expires_at=datetime.now(UTC) + timedelta(hours=1))
-    assert await _status(real_directory, key) == 200
+    await directory.user("ann")
+    key = await directory.key("ann", expires_at=datetime.now(UTC) + timedelta(hours=1))
+    assert await _status(directory, key) == 200
 
     raw.api_keys.update_many({}, {"$set": {"expires_at": NOW - timedelta(seconds=1)}})
-    assert await _status(real_directory, key) == 401
+    assert await _status(directory, key) == 401
 
     raw.api_keys.update_many({}, {"$set": {"expires_at": None}})
     raw.users.update_one({"_id": "ann"}, {"$set": {"is_active": False}})
-    assert await _status(real_directory, key) == 401
+    assert await _status(directory, key) == 401
 
     raw.users.delete_one({"_id": "ann"})
-    assert await _status(real_directory, key) == 401
+    assert await _status(directory, key) == 401
 
 
 async def test_a_key_made_elsewhere_goes_on_and_is_stored_hashed(
-    real_directory: Directory, raw: SyncDatabase[dict[str, Any]]
+    directory: Directory, raw: SyncDatabase[dict[str, Any]]
 ) -> None:
-    await real_directory.user("ann")
-    ann = await find_user(real_directory.database, "ann")
+    await directory.user("ann")
+    ann = await find_user(directory.database, "ann")
     for foreign in ("sk-" + "0123456789abcdef" * 2, "a.b.c" * 8, "mdk_" + "z" * 30):
-        await adopt_api_key(real_directory.database, ann.id, foreign, name="old")
-        assert await _status(real_directory, foreign) == 200
+        await adopt_api_key(directory.database, ann.id, foreign, name="old")
+        assert await _status(directory, foreign) == 200
         assert foreign not in str(list(raw.api_keys.find()))
     with pytest.raises(InvalidInputError):
-        await adopt_api_key(real_directory.database, ann.id, "too-short", name="old")
+        await adopt_api_key(directory.database, ann.id, "too-short", name="old")
 
 
 async def test_the_last_use_is_stored_at_most_once_a_minute(
-    real_directory: Directory, raw: SyncDatabase[dict[str, Any]], commands: Commands
+    directory: Directory, raw: SyncDatabase[dict[str, Any]], commands: Commands
 ) -> None:
-    await real_directory.user("ann")
-    key = await real_directory.key("ann")
-    identity = Authenticator(real_directory.database)
+    await directory.user("ann")
+    key = await directory.key("ann")
+    identity = Authenticator(directory.database)
 
     async def use() -> int:
         commands.clear()
@@ -123,16 +123,14 @@ async def test_the_last_use_is_stored_at_most_once_a_minute(
     assert [await use(), await use()] == [1, 0]
 
 
-async def test_one_round_trip_finds_the_user_and_every_ancestor_group(
-    real_directory: Directory, commands: Commands
-) -> None:
+async def test_one_round_trip_finds_the_user_and_every_ancestor_group(directory: Directory, commands: Commands) -> None:
     for group, parent in (("top", None), ("middle", "top"), ("low", "middle"), ("other", None)):
-        await real_directory.group(group, parent)
-    await real_directory.user("ann", groups=["low"])
-    authorization = f"Bearer {await real_directory.key('ann')}"
+        await directory.group(group, parent)
+    await directory.user("ann", groups=["low"])
+    authorization = f"Bearer {await directory.key('ann')}"
     commands.clear()
 
-    caller = await Authenticator(real_directory.database).resolve(authorization)
+    caller = await Authenticator(directory.database).resolve(authorization)
 
     assert len(commands.started_events) == 1
     assert caller.principals == {"user:*", "user:ann", "group:low", "group:middle", "group:top"}

@@ -98,9 +98,9 @@ async def _set_up(directory: Directory, tmp_path: Path, writer: str) -> Send:
 
 @pytest.mark.parametrize("writer", WRITERS)
 async def test_a_writer_can_not_share_or_take_a_model(
-    real_directory: Directory, raw: Raw, tmp_path: Path, writer: str
+    directory: Directory, raw: Raw, tmp_path: Path, writer: str
 ) -> None:
-    send = await _set_up(real_directory, tmp_path, writer)
+    send = await _set_up(directory, tmp_path, writer)
     held, people = raw.models.find_one({"_id": MODEL}, HELD), list(raw.users.find().sort("_id"))
     written = set()
     for prefix in (MODELS, "/api/v1/models"):
@@ -122,17 +122,17 @@ async def test_a_writer_can_not_share_or_take_a_model(
 
 
 async def test_a_revision_brings_neither_its_owner_nor_its_grants_back(
-    real_directory: Directory, raw: Raw, tmp_path: Path
+    directory: Directory, raw: Raw, tmp_path: Path
 ) -> None:
     # A model that the writer owned and made public, and that now belongs to someone else.
-    send = await _set_up(real_directory, tmp_path, "by-name")
-    await real_directory.user("root", role=Role.ADMIN)
+    send = await _set_up(directory, tmp_path, "by-name")
+    await directory.user("root", role=Role.ADMIN)
     mine = {"id": "was-mine", "name": "Open", "access_grants": [grant("user:*", "write"), grant("user:mate")]}
     assert (await send(f"{MODELS}/create", mine)).status_code == 200
     moved = {"from_user_id": "by-name", "to_user_id": "owner", "ids": ["was-mine"]}
-    assert (await real_directory.post("/api/users/transfer", "root", moved)).json()["transferred"] == 1
+    assert (await directory.post("/api/users/transfer", "root", moved)).json()["transferred"] == 1
     shared = {"id": "was-mine", "access_grants": [grant("user:by-name", "write")]}
-    assert (await real_directory.post(f"{MODELS}/model/access/update", "owner", shared)).status_code == 200
+    assert (await directory.post(f"{MODELS}/model/access/update", "owner", shared)).status_code == 200
     held = raw.models.find_one({"_id": "was-mine"}, HELD)
     assert (await send(f"{MODELS}/model/update", {"id": "was-mine", "name": "Closed"})).status_code == 200
     for revision in [one["_id"] for one in raw.revisions.find({"model_id": "was-mine"}).sort("version")]:
@@ -144,9 +144,9 @@ async def test_a_revision_brings_neither_its_owner_nor_its_grants_back(
 
 
 async def test_deleting_a_model_and_making_it_anew_gives_nobody_its_id(
-    real_directory: Directory, raw: Raw, tmp_path: Path
+    directory: Directory, raw: Raw, tmp_path: Path
 ) -> None:
-    send = await _set_up(real_directory, tmp_path, "by-name")
+    send = await _set_up(directory, tmp_path, "by-name")
     revision = (raw.revisions.find_one({"model_id": MODEL}) or {})["_id"]
     assert (await send(f"{MODELS}/model/delete", {"id": MODEL})).json() is True
     for prefix in (MODELS, "/api/v1/models"):
@@ -155,5 +155,5 @@ async def test_deleting_a_model_and_making_it_anew_gives_nobody_its_id(
             assert raw.models.count_documents({}) == 0, (path, body, answer.text)
         restored = await send(f"{prefix}/model/history/restore", {"id": MODEL, "revision": revision})
         assert restored.status_code == 404
-    again = await real_directory.post(f"{MODELS}/create", "owner", {"id": MODEL, "name": "Back"})
+    again = await directory.post(f"{MODELS}/create", "owner", {"id": MODEL, "name": "Back"})
     assert again.status_code == 200

@@ -65,8 +65,8 @@ QUESTIONS = list(_questions())
 
 
 @pytest.fixture
-async def stage(real_directory: Directory, raw: Raw, tmp_path: Path) -> Stage:
-    return await Stage.set_up(real_directory, raw, tmp_path)
+async def stage(directory: Directory, raw: Raw, tmp_path: Path) -> Stage:
+    return await Stage.set_up(directory, raw, tmp_path)
 
 
 def ask(stage: Stage, question: Question, *, hidden: bool) -> "partial[Any]":
@@ -113,24 +113,24 @@ async def test_both_are_answered_alike(stage: Stage, commands: Commands, prefix:
 
 
 async def test_a_revision_of_a_hidden_model_is_no_revision_of_ones_own_either(
-    stage: Stage, real_directory: Directory, commands: Commands
+    stage: Stage, directory: Directory, commands: Commands
 ) -> None:
-    assert (await real_directory.post("/api/models/create", "stranger", {"id": "own", "name": "O"})).status_code == 200
+    assert (await directory.post("/api/models/create", "stranger", {"id": "own", "name": "O"})).status_code == 200
     answers, work = [], []
     for revision in (stage.facts["revision"], NO_REVISION):
         commands.clear()
         body = {"id": "own", "revision": revision}
-        answers.append(await real_directory.post("/api/models/model/history/restore", "stranger", body))
+        answers.append(await directory.post("/api/models/model/history/restore", "stranger", body))
         work.append(sent(commands))
     assert comparable(answers[0]) == comparable(answers[1])
     assert work[0] == work[1]
 
 
-async def test_a_key_of_somebody_else_is_no_key(stage: Stage, real_directory: Directory, commands: Commands) -> None:
+async def test_a_key_of_somebody_else_is_no_key(stage: Stage, directory: Directory, commands: Commands) -> None:
     answers, work = [], []
     for key in (stage.facts["owner key"], "0" * 16):
         commands.clear()
-        answers.append(await real_directory.post("/api/keys/revoke", "stranger", {"id": key}))
+        answers.append(await directory.post("/api/keys/revoke", "stranger", {"id": key}))
         work.append(sent(commands))
     assert comparable(answers[0]) == comparable(answers[1])
     assert work[0] == work[1]
@@ -146,15 +146,15 @@ async def test_what_can_not_be_an_id_is_refused_everywhere(stage: Stage) -> None
             assert (answer.status_code, answer.json()["errors"][0]["loc"][:2]) == (422, ["query", "id"]), str(question)
 
 
-async def test_that_an_id_is_taken_is_reported_and_nothing_else_of_it(stage: Stage, real_directory: Directory) -> None:
+async def test_that_an_id_is_taken_is_reported_and_nothing_else_of_it(stage: Stage, directory: Directory) -> None:
     body = {"id": MODEL, "name": "Mine"}
-    answer = await real_directory.post("/api/models/create", "stranger", body)
+    answer = await directory.post("/api/models/create", "stranger", body)
     assert (answer.status_code, answer.json()["detail"]) == (409, "This model id is taken.")
     for sent_body in ({"models": [body]}, {"models": [{**body, "access_grants": [grant("user:*")]}], "dry_run": True}):
-        answer = await real_directory.post("/api/models/import", "stranger", sent_body)
+        answer = await directory.post("/api/models/import", "stranger", sent_body)
         assert answer.status_code == 422
         assert [error["msg"] for error in answer.json()["errors"]] == ["This model id is taken."]
-    answer = await real_directory.post("/api/models/import", "stranger", {"models": [body]}, format="modeldeck")
+    answer = await directory.post("/api/models/import", "stranger", {"models": [body]}, format="modeldeck")
     assert [error["msg"] for error in answer.json()["errors"]] == [f"model {MODEL!r}: id: This model id is taken."]
 
 

@@ -33,16 +33,16 @@ def _hidden(model_id: str, owner: str, **fields: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-async def there(real_directory: Directory, raw: Raw, tmp_path: Path) -> Directory:
+async def there(directory: Directory, raw: Raw, tmp_path: Path) -> Directory:
     """A directory in which eve may see almost nothing of what is marked."""
-    await real_directory.user("root", role=Role.ADMIN)
-    await real_directory.user("owner", username=f"{MARK}-owner")
+    await directory.user("root", role=Role.ADMIN)
+    await directory.user("owner", username=f"{MARK}-owner")
     person: dict[str, Any] = {"name": f"{MARK} Ghost", "email": f"{MARK}@example.com", "username": f"{MARK}-ghost"}
-    await real_directory.user("ghost", **person)
-    await real_directory.group("lodge")
+    await directory.user("ghost", **person)
+    await directory.group("lodge")
     raw.groups.update_many({}, {"$set": {"name": f"{MARK} lodge"}})
-    await real_directory.user("eve")
-    await real_directory.key("ghost", name=f"{MARK} key")
+    await directory.user("eve")
+    await directory.key("ghost", name=f"{MARK} key")
     for number in (1, 2):
         # Twice, so that the history contains the marked content too.
         prompt = {"system": f"{MARK} prompt {number}"}
@@ -52,8 +52,8 @@ async def there(real_directory: Directory, raw: Raw, tmp_path: Path) -> Director
             _hidden(READABLE, "owner", name="R", meta={}, params=prompt, access_grants=[grant("user:eve")]),
             model(WRITABLE, "owner", name=f"W{number}", **mine),
         ]
-        assert (await real_directory.load({"models": models}, tmp_path)).clean
-    return real_directory
+        assert (await directory.load({"models": models}, tmp_path)).clean
+    return directory
 
 
 def _logged(caplog: pytest.LogCaptureFixture) -> str:

@@ -210,8 +210,8 @@ CHANGES: list[tuple[Callable[[Life], Awaitable[None]], int]] = [
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-async def test_every_list_is_right_after_every_change(real_directory: Directory, seed: int) -> None:
-    life = Life(real_directory, seed)
+async def test_every_list_is_right_after_every_change(directory: Directory, seed: int) -> None:
+    life = Life(directory, seed)
     await life.begin()
     for _ in range(6):
         await life.create()
@@ -220,5 +220,5 @@ async def test_every_list_is_right_after_every_change(real_directory: Directory,
         change = life.random.choices(changes, weights)[0] if len(life.models) > 3 else Life.create
         await change(life)
         await life.check(f"seed {seed}, step {number}: {change.__qualname__}")
-    diagnosis = await examine(real_directory.database, repair=False)
+    diagnosis = await examine(directory.database, repair=False)
     assert diagnosis.problems == 0, diagnosis.examples

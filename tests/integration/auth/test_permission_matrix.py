@@ -16,9 +16,9 @@ def test_every_route_has_a_case() -> None:
 
 @pytest.mark.parametrize("routes", [STRICT, COMPATIBLE], ids=["strict", "compatible"])
 async def test_nobody_gets_in_where_they_may_not(
-    real_directory: Directory, raw: Raw, tmp_path: Path, routes: list[Route]
+    directory: Directory, raw: Raw, tmp_path: Path, routes: list[Route]
 ) -> None:
-    stage = await Stage.set_up(real_directory, raw, tmp_path)
+    stage = await Stage.set_up(directory, raw, tmp_path)
     for route in routes:
         case = CASES[f"{route.method} {route.inner}"]
         for role in ROLES:

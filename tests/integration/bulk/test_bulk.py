@@ -43,25 +43,23 @@ async def _grants(directory: Directory, model_id: str) -> set[tuple[str, str]]:
     return {(f"{one['principal_type']}:{one['principal_id']}", one["permission"]) for one in found}
 
 
-async def test_state_of_named_models(real_directory: Directory, tmp_path: Path) -> None:
-    await _filled(real_directory, tmp_path)
+async def test_state_of_named_models(directory: Directory, tmp_path: Path) -> None:
+    await _filled(directory, tmp_path)
     body = {"ids": ["b1", "a2", "absent", "hidden", "readable", "a1", "b1"], "is_active": False}
     expected = {"b1": "changed", "a2": "changed", **dict.fromkeys(["absent", "hidden", "readable", "a1"], "not_found")}
-    assert await _statuses(real_directory, STATE, "bob", body) == expected
-    assert sorted(await real_directory.ids("root", is_active="false")) == ["a2", "b1"]
-    assert (await _statuses(real_directory, STATE, "bob", body))["b1"] == "unchanged"
+    assert await _statuses(directory, STATE, "bob", body) == expected
+    assert sorted(await directory.ids("root", is_active="false")) == ["a2", "b1"]
+    assert (await _statuses(directory, STATE, "bob", body))["b1"] == "unchanged"
 
 
-async def test_results_tell_the_version_and_each_change_is_remembered(
-    real_directory: Directory, tmp_path: Path
-) -> None:
-    await _filled(real_directory, tmp_path)
-    answer = await real_directory.post(STATE, "bob", {"ids": ["b1", "a1"], "is_active": False})
+async def test_results_tell_the_version_and_each_change_is_remembered(directory: Directory, tmp_path: Path) -> None:
+    await _filled(directory, tmp_path)
+    answer = await directory.post(STATE, "bob", {"ids": ["b1", "a1"], "is_active": False})
     assert answer.json()["results"] == [
         {"id": "b1", "status": "changed", "version": 2, "detail": None},
         {"id": "a1", "status": "not_found", "version": None, "detail": None},
     ]
-    history = (await real_directory.get("/api/models/model/history", "bob", id="b1")).json()["items"]
+    history = (await directory.get("/api/models/model/history", "bob", id="b1")).json()["items"]
     assert (history[0]["change"], history[0]["by"], history[0]["fields"]) == ("toggle", "bob", ["is_active"])
 
 
@@ -77,53 +75,53 @@ async def test_results_tell_the_version_and_each_change_is_remembered(
     ],
 )
 async def test_state_of_all_that_a_filter_selects(
-    real_directory: Directory, tmp_path: Path, user: str, selected: dict[str, Any], changed: list[str]
+    directory: Directory, tmp_path: Path, user: str, selected: dict[str, Any], changed: list[str]
 ) -> None:
-    await _filled(real_directory, tmp_path)
+    await _filled(directory, tmp_path)
     body = {"filter": selected, "is_active": False}
-    assert await _statuses(real_directory, STATE, user, body) == dict.fromkeys(changed, "changed")
-    assert sorted(await real_directory.ids("root", is_active="false")) == changed
+    assert await _statuses(directory, STATE, user, body) == dict.fromkeys(changed, "changed")
+    assert sorted(await directory.ids("root", is_active="false")) == changed
 
 
-async def test_grants_are_added_removed_and_replaced(real_directory: Directory, tmp_path: Path) -> None:
-    await _filled(real_directory, tmp_path)
+async def test_grants_are_added_removed_and_replaced(directory: Directory, tmp_path: Path) -> None:
+    await _filled(directory, tmp_path)
     added = {"ids": ["a1", "a2"], "add": [grant("user:eve"), grant("group:team")]}
-    assert await _statuses(real_directory, ACCESS, "ann", added) == {"a1": "changed", "a2": "changed"}
-    assert await _grants(real_directory, "a1") == {("user:eve", "read"), ("group:team", "read")}
+    assert await _statuses(directory, ACCESS, "ann", added) == {"a1": "changed", "a2": "changed"}
+    assert await _grants(directory, "a1") == {("user:eve", "read"), ("group:team", "read")}
     removed = {
         "filter": {},
         "remove": [{"principal_type": "user", "principal_id": "bob"}, grant("user:eve", "write")],
         "add": [grant("user:bob")],
     }
-    assert await _statuses(real_directory, ACCESS, "ann", removed) == {"a1": "changed", "a2": "changed"}
-    assert await _grants(real_directory, "a2") == {("user:bob", "read"), ("group:team", "read"), ("user:eve", "read")}
+    assert await _statuses(directory, ACCESS, "ann", removed) == {"a1": "changed", "a2": "changed"}
+    assert await _grants(directory, "a2") == {("user:bob", "read"), ("group:team", "read"), ("user:eve", "read")}
     replaced: dict[str, Any] = {"ids": ["a2"], "replace": []}
-    assert await _statuses(real_directory, ACCESS, "root", replaced) == {"a2": "changed"}
-    assert await _grants(real_directory, "a2") == set()
-    assert await real_directory.ids("eve", query="alpha") == ["a1"]
+    assert await _statuses(directory, ACCESS, "root", replaced) == {"a2": "changed"}
+    assert await _grants(directory, "a2") == set()
+    assert await directory.ids("eve", query="alpha") == ["a1"]
 
 
-async def test_grants_are_for_owners_and_admins_to_change(real_directory: Directory, tmp_path: Path) -> None:
-    await _filled(real_directory, tmp_path)
+async def test_grants_are_for_owners_and_admins_to_change(directory: Directory, tmp_path: Path) -> None:
+    await _filled(directory, tmp_path)
     body = {"ids": ["a2", "hidden", "b1"], "add": [grant("user:*")]}
     expected = {"a2": "not_found", "hidden": "not_found", "b1": "changed"}
-    assert await _statuses(real_directory, ACCESS, "bob", body) == expected
-    assert ("user:*", "read") not in await _grants(real_directory, "a2")
+    assert await _statuses(directory, ACCESS, "bob", body) == expected
+    assert ("user:*", "read") not in await _grants(directory, "a2")
 
 
-async def test_an_unknown_principal_stops_everything(real_directory: Directory, tmp_path: Path) -> None:
-    await _filled(real_directory, tmp_path)
+async def test_an_unknown_principal_stops_everything(directory: Directory, tmp_path: Path) -> None:
+    await _filled(directory, tmp_path)
     body = {"filter": {}, "add": [grant("user:bob"), grant("user:nobody"), grant("group:none")]}
-    answer = await real_directory.post(ACCESS, "ann", body)
+    answer = await directory.post(ACCESS, "ann", body)
     assert answer.status_code == 422
     assert [error["msg"] for error in answer.json()["errors"]] == [
         "there is no group 'none'",
         "there is no user 'nobody'",
     ]
-    assert await _grants(real_directory, "a1") == set()
+    assert await _grants(directory, "a1") == set()
     # Grants to principals that no longer exist can still be removed.
     gone = {"ids": ["a1"], "remove": [grant("user:nobody")]}
-    assert await _statuses(real_directory, ACCESS, "ann", gone) == {"a1": "unchanged"}
+    assert await _statuses(directory, ACCESS, "ann", gone) == {"a1": "unchanged"}
 
 
 @pytest.mark.parametrize(
@@ -145,32 +143,32 @@ async def test_an_unknown_principal_stops_everything(real_directory: Directory, 
     ],
 )
 async def test_bad_bodies_are_named(
-    real_directory: Directory, path: str, body: dict[str, Any], loc: list[str | int]
+    directory: Directory, path: str, body: dict[str, Any], loc: list[str | int]
 ) -> None:
-    await real_directory.user("ann")
-    answer = await real_directory.post(path, "ann", body)
+    await directory.user("ann")
+    answer = await directory.post(path, "ann", body)
     assert answer.status_code == 422, answer.text
     assert loc in [error["loc"] for error in answer.json()["errors"]]
 
 
-async def test_many_at_once_and_others_beside_them(real_directory: Directory, tmp_path: Path) -> None:
-    await real_directory.user("ann")
-    await real_directory.user("root", role=Role.ADMIN)
+async def test_many_at_once_and_others_beside_them(directory: Directory, tmp_path: Path) -> None:
+    await directory.user("ann")
+    await directory.user("root", role=Role.ADMIN)
     ids = [f"m{number:03}" for number in range(250)]
-    await real_directory.load({"models": [model(model_id, "ann") for model_id in ids]}, tmp_path)
+    await directory.load({"models": [model(model_id, "ann") for model_id in ids]}, tmp_path)
     rivals = [
-        real_directory.post("/api/models/model/update", "root", {"id": model_id, "name": f"New {model_id}"})
+        directory.post("/api/models/model/update", "root", {"id": model_id, "name": f"New {model_id}"})
         for model_id in ids[::10]
     ]
     both = await asyncio.gather(
-        real_directory.post(STATE, "ann", {"filter": {}, "is_active": False}),
-        real_directory.post(ACCESS, "ann", {"ids": ids, "add": [grant("user:*")]}),
+        directory.post(STATE, "ann", {"filter": {}, "is_active": False}),
+        directory.post(ACCESS, "ann", {"ids": ids, "add": [grant("user:*")]}),
         *rivals,
     )
     assert {answer.status_code for answer in both} == {200}
     assert [answer.json()["counts"]["changed"] for answer in both[:2]] == [250, 250]
-    assert (await real_directory.page("ann", is_active="false", query="New"))["total"] == 25
-    await _holds(real_directory)
+    assert (await directory.page("ann", is_active="false", query="New"))["total"] == 25
+    await _holds(directory)
 
 
 async def _holds(directory: Directory) -> None:
@@ -185,10 +183,10 @@ async def _holds(directory: Directory) -> None:
     assert await directory.database.count(Revision, {}) == sum(versions.values())
 
 
-async def test_a_malformed_record_fails_alone(real_directory: Directory, tmp_path: Path, raw: Any) -> None:
-    await _filled(real_directory, tmp_path)
+async def test_a_malformed_record_fails_alone(directory: Directory, tmp_path: Path, raw: Any) -> None:
+    await _filled(directory, tmp_path)
     raw.models.update_one({"_id": "a1"}, {"$set": {"name": 7}})
-    answer = await real_directory.post(STATE, "ann", {"ids": ["a1", "a2"], "is_active": False})
+    answer = await directory.post(STATE, "ann", {"ids": ["a1", "a2"], "is_active": False})
     results = {result["id"]: result for result in answer.json()["results"]}
     assert (results["a1"]["status"], results["a2"]["status"]) == ("failed", "changed")
     assert "name" in results["a1"]["detail"]

@@ -269,8 +269,8 @@ async def loaded(directory: Directory, tmp_path: Path) -> Directory:
     return directory
 
 
-async def test_an_admin_gets_by_http_what_the_command_line_gives(real_directory: Directory, tmp_path: Path) -> None:
-    directory = await loaded(real_directory, tmp_path)
+async def test_an_admin_gets_by_http_what_the_command_line_gives(directory: Directory, tmp_path: Path) -> None:
+    directory = await loaded(directory, tmp_path)
     answer = await directory.get(EXPORT, "root", format="modeldeck")
     assert answer.headers["content-disposition"] == 'attachment; filename="models.json"'
     exported = answer.json()
@@ -280,8 +280,8 @@ async def test_an_admin_gets_by_http_what_the_command_line_gives(real_directory:
     assert ([*some], [shown["id"] for shown in some["models"]]) == (["models"], ["gpt-4o"])
 
 
-async def test_what_a_reader_exported_takes_no_prompt_away(real_directory: Directory, tmp_path: Path) -> None:
-    directory = await loaded(real_directory, tmp_path)
+async def test_what_a_reader_exported_takes_no_prompt_away(directory: Directory, tmp_path: Path) -> None:
+    directory = await loaded(directory, tmp_path)
     await directory.load({"models": [{**MODELS[0], "params": {"system": "x"}}]}, tmp_path)
     await directory.user("eve")
     exported = (await directory.get(EXPORT, "eve", format="modeldeck")).json()
@@ -302,9 +302,9 @@ LISTED: dict[str, Callable[[str], list[dict[str, Any]]]] = {
 @pytest.mark.parametrize("prefix", ["/api", "/api/v1"])
 @pytest.mark.parametrize("kind", LISTED)
 async def test_others_get_what_they_may_read_and_no_people(
-    real_directory: Directory, tmp_path: Path, kind: str, prefix: str
+    directory: Directory, tmp_path: Path, kind: str, prefix: str
 ) -> None:
-    directory = await loaded(real_directory, tmp_path)
+    directory = await loaded(directory, tmp_path)
     path = f"{prefix}/models/export"
     await directory.user("eve")
     seen = {user: (await directory.get(path, user, format=kind)).text for user in ("ben", "eve")}
@@ -322,9 +322,9 @@ async def test_others_get_what_they_may_read_and_no_people(
     assert hidden.status_code == absent.status_code == 404
 
 
-async def test_a_format_that_is_none_is_refused(real_directory: Directory) -> None:
-    await real_directory.user("ann")
-    answer = await real_directory.get(EXPORT, "ann", format="parquet")
+async def test_a_format_that_is_none_is_refused(directory: Directory) -> None:
+    await directory.user("ann")
+    answer = await directory.get(EXPORT, "ann", format="parquet")
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["loc"] == ["query", "format"]
     assert "'csv'" in answer.json()["errors"][0]["msg"]

@@ -147,29 +147,29 @@ def by_id(bundle: dict[str, Any]) -> str:
 @bounded
 @hypothesis.given(bundle=bundles())
 async def test_a_directory_comes_back_byte_by_byte(
-    real_directory: Directory, kind: ExportFormat, bundle: dict[str, Any]
+    directory: Directory, kind: ExportFormat, bundle: dict[str, Any]
 ) -> None:
-    await emptied(real_directory)
-    await imported(real_directory, json.dumps(bundle).encode(), ExportFormat.MODELDECK)
+    await emptied(directory)
+    await imported(directory, json.dumps(bundle).encode(), ExportFormat.MODELDECK)
     # The import lost nothing either.
-    assert json.dumps(json.loads(await exported(real_directory, ExportFormat.MODELDECK))) == by_id(bundle)
-    first = await exported(real_directory, kind)
-    await emptied(real_directory)
-    await imported(real_directory, first, kind)
-    assert await exported(real_directory, kind) == first
-    assert (await examine(real_directory.database, repair=False)).examples == []
+    assert json.dumps(json.loads(await exported(directory, ExportFormat.MODELDECK))) == by_id(bundle)
+    first = await exported(directory, kind)
+    await emptied(directory)
+    await imported(directory, first, kind)
+    assert await exported(directory, kind) == first
+    assert (await examine(directory.database, repair=False)).examples == []
 
 
 @bounded
 @hypothesis.given(bundle=bundles())
-async def test_models_come_back_from_the_other_system(real_directory: Directory, bundle: dict[str, Any]) -> None:
-    await emptied(real_directory)
-    await imported(real_directory, json.dumps(bundle).encode(), ExportFormat.MODELDECK)
-    first = await exported(real_directory, ExportFormat.OPENWEBUI)
+async def test_models_come_back_from_the_other_system(directory: Directory, bundle: dict[str, Any]) -> None:
+    await emptied(directory)
+    await imported(directory, json.dumps(bundle).encode(), ExportFormat.MODELDECK)
+    first = await exported(directory, ExportFormat.OPENWEBUI)
     # Such an export has no users or groups.
-    await emptied(real_directory, "users", "groups")
-    await imported(real_directory, first, ExportFormat.OPENWEBUI)
-    assert await exported(real_directory, ExportFormat.OPENWEBUI) == first
+    await emptied(directory, "users", "groups")
+    await imported(directory, first, ExportFormat.OPENWEBUI)
+    assert await exported(directory, ExportFormat.OPENWEBUI) == first
     assert [shown["meta"] for shown in json.loads(first)] == [
         shown["meta"] for shown in sorted(bundle["models"], key=lambda model: model["id"].encode())
     ]

@@ -57,11 +57,11 @@ async def _people(directory: Directory) -> None:
     await directory.user("root", role=Role.ADMIN)
 
 
-async def test_the_life_of_a_model(real_directory: Directory) -> None:
-    await _people(real_directory)
+async def test_the_life_of_a_model(directory: Directory) -> None:
+    await _people(directory)
 
     async def ask(method: str, path: str, user: str = "owner", **sent: Any) -> Any:
-        return await _request(real_directory, method, path, user, **sent)
+        return await _request(directory, method, path, user, **sent)
 
     created = await ask("POST", "/create", json=HELD)
     assert (created["id"], created["user_id"], created["version"]) == ("team/sql:1", "owner", 1)
@@ -86,20 +86,18 @@ async def test_the_life_of_a_model(real_directory: Directory) -> None:
     assert (await ask("GET", "/model?id=team/sql:1"))["user_id"] == "owner"
 
 
-async def test_what_has_no_effect_there_is_refused_at_the_front_request(real_directory: Directory) -> None:
-    await _people(real_directory)
-    answer = await real_directory.post("/api/models/create", "owner", HELD)
+async def test_what_has_no_effect_there_is_refused_at_the_front_request(directory: Directory) -> None:
+    await _people(directory)
+    answer = await directory.post("/api/models/create", "owner", HELD)
     assert answer.status_code == 422
     refused = {error["loc"][1] for error in answer.json()["errors"]}
     shown_only = {"user_id", "version_id", "commit_message", "background_image_data", "user", "write_access"}
     assert refused == shown_only | {"created_at", "updated_at"}
 
 
-async def test_values_are_checked_by_both_apis(real_directory: Directory) -> None:
-    await _people(real_directory)
-    key = await real_directory.key("owner")
+async def test_values_are_checked_by_both_apis(directory: Directory) -> None:
+    await _people(directory)
+    key = await directory.key("owner")
     for sent in ({**HELD, "id": "a b"}, {**HELD, "params": None}, {**HELD, "meta": {"profile_image_url": "//x"}}):
-        answer = await real_directory.client.post(
-            f"{PREFIX}/create", json=sent, headers={"Authorization": f"Bearer {key}"}
-        )
+        answer = await directory.client.post(f"{PREFIX}/create", json=sent, headers={"Authorization": f"Bearer {key}"})
         assert answer.status_code == 422, sent

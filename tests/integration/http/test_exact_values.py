@@ -73,9 +73,9 @@ def said_by(item: dict[str, Any]) -> str:
 
 
 @pytest.fixture
-async def ann(real_directory: Directory) -> Directory:
-    await real_directory.user("ann")
-    return real_directory
+async def ann(directory: Directory) -> Directory:
+    await directory.user("ann")
+    return directory
 
 
 @bounded

@@ -36,11 +36,11 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("query", "field"), REFUSED)
-async def test_bad_parameters_are_named(real_directory: Directory, query: str, field: str) -> None:
-    await real_directory.user("ann")
-    headers = {"Authorization": f"Bearer {await real_directory.key('ann')}"}
+async def test_bad_parameters_are_named(directory: Directory, query: str, field: str) -> None:
+    await directory.user("ann")
+    headers = {"Authorization": f"Bearer {await directory.key('ann')}"}
 
-    answer = await real_directory.client.get(f"{LIST}?{query}", headers=headers)
+    answer = await directory.client.get(f"{LIST}?{query}", headers=headers)
 
     assert answer.status_code == 422
     assert answer.headers["content-type"] == "application/problem+json"
@@ -49,32 +49,32 @@ async def test_bad_parameters_are_named(real_directory: Directory, query: str, f
     assert [error["loc"] for error in problem["errors"]] == [["query", field]]
 
 
-async def test_allowed_values_are_named(real_directory: Directory) -> None:
-    await real_directory.user("ann")
-    answer = await real_directory.get(LIST, "ann", order_by="x", is_active="maybe")
+async def test_allowed_values_are_named(directory: Directory) -> None:
+    await directory.user("ann")
+    answer = await directory.get(LIST, "ann", order_by="x", is_active="maybe")
     errors = {error["loc"][1]: error["allowed"] for error in answer.json()["errors"]}
     assert errors == {"order_by": ["name", "created_at", "updated_at"], "is_active": ["true", "false"]}
 
 
 @pytest.mark.parametrize("query", ["query=%FF", "query=%ED%A0%80", "tag=%C3"])
-async def test_text_that_is_not_unicode_is_refused(real_directory: Directory, query: str) -> None:
-    await real_directory.user("ann")
-    headers = {"Authorization": f"Bearer {await real_directory.key('ann')}"}
-    answer = await real_directory.client.get(f"{LIST}?{query}", headers=headers)
+async def test_text_that_is_not_unicode_is_refused(directory: Directory, query: str) -> None:
+    await directory.user("ann")
+    headers = {"Authorization": f"Bearer {await directory.key('ann')}"}
+    answer = await directory.client.get(f"{LIST}?{query}", headers=headers)
     assert answer.status_code == 422
 
 
-async def test_a_flood_of_parameters_gets_a_short_answer(real_directory: Directory) -> None:
-    await real_directory.user("ann")
-    headers = {"Authorization": f"Bearer {await real_directory.key('ann')}"}
+async def test_a_flood_of_parameters_gets_a_short_answer(directory: Directory) -> None:
+    await directory.user("ann")
+    headers = {"Authorization": f"Bearer {await directory.key('ann')}"}
     for query in ("a&" * 20_000, "a=1&" * 10_000, "x" * 50_000, "&".join(f"p{at}=1" for at in range(50))):
-        answer = await real_directory.client.get(f"{LIST}?{query}", headers=headers)
+        answer = await directory.client.get(f"{LIST}?{query}", headers=headers)
         assert answer.status_code == 422
         assert len(answer.content) < 20_000
 
 
-async def test_nobody_is_sent_to_another_host(real_directory: Directory) -> None:
-    answer = await real_directory.client.get(f"{LIST}/", headers={"Host": "evil.example"})
+async def test_nobody_is_sent_to_another_host(directory: Directory) -> None:
+    answer = await directory.client.get(f"{LIST}/", headers={"Host": "evil.example"})
     assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
 
 
@@ -96,29 +96,29 @@ OPERATORS = [
 
 
 @pytest.mark.parametrize("text", OPERATORS)
-async def test_operators_and_expressions_are_text(real_directory: Directory, tmp_path: Path, text: str) -> None:
-    await real_directory.user("ann")
+async def test_operators_and_expressions_are_text(directory: Directory, tmp_path: Path, text: str) -> None:
+    await directory.user("ann")
     tags = [text[:100]]
     models = [
         model("hit", "ann", name=text, base_model_id=text[:100], params={"p": text, text: 1}, meta={"tags": tags}),
         model("miss", "ann", name="plain"),
     ]
-    assert (await real_directory.load({"models": models}, tmp_path)).clean
+    assert (await directory.load({"models": models}, tmp_path)).clean
 
-    assert await real_directory.ids("ann", query=text) == ["hit"]
-    assert await real_directory.ids("ann", tag=tags[0]) == ["hit"]
-    [item] = (await real_directory.page("ann", query=text))["items"]
+    assert await directory.ids("ann", query=text) == ["hit"]
+    assert await directory.ids("ann", tag=tags[0]) == ["hit"]
+    [item] = (await directory.page("ann", query=text))["items"]
     assert (item["name"], item["params"]) == (text, {"p": text, text: 1})
 
 
-async def test_an_unauthenticated_caller_learns_nothing_of_the_parameters(real_directory: Directory) -> None:
+async def test_an_unauthenticated_caller_learns_nothing_of_the_parameters(directory: Directory) -> None:
     for query in ("", "?page=0", "?nonsense=1"):
-        answer = await real_directory.client.get(LIST + query)
+        answer = await directory.client.get(LIST + query)
         assert answer.status_code == 401
         assert answer.headers["www-authenticate"] == "Bearer"
 
 
-async def test_a_term_that_is_too_long_is_told_in_characters(real_directory: Directory) -> None:
-    await real_directory.user("ann")
-    answer = await real_directory.get(LIST, "ann", query="a" * 129)
+async def test_a_term_that_is_too_long_is_told_in_characters(directory: Directory) -> None:
+    await directory.user("ann")
+    answer = await directory.get(LIST, "ann", query="a" * 129)
     assert answer.json()["errors"][0]["msg"] == "String should have at most 128 characters"

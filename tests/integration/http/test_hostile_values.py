@@ -37,10 +37,10 @@ HOLE = "a hole to be filled"
 
 
 @pytest.fixture
-async def there(real_directory: Directory, raw: Raw) -> AsyncIterator[Directory]:
+async def there(directory: Directory, raw: Raw) -> AsyncIterator[Directory]:
     """The directory of the document's examples, which none of this may change."""
-    records = await fill(real_directory, raw)
-    yield real_directory
+    records = await fill(directory, raw)
+    yield directory
     put_back(raw, records)
 
 

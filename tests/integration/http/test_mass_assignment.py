@@ -100,15 +100,15 @@ def _require_not_stored(raw: Raw, attempt: Attempt) -> None:
 
 
 @pytest.fixture
-async def records(real_directory: Directory, raw: Raw) -> Any:
-    return await fill(real_directory, raw)
+async def records(directory: Directory, raw: Raw) -> Any:
+    return await fill(directory, raw)
 
 
-async def test_they_are_refused_by_name(real_directory: Directory, raw: Raw, records: Any) -> None:
+async def test_they_are_refused_by_name(directory: Directory, raw: Raw, records: Any) -> None:
     echoed = 0
     for number, example in enumerate(WITH_BODIES):
         for attempt in share(_attempts(example), ONE_OF, number):
-            answer = await _send(real_directory, attempt, "u-admin", compatible=False)
+            answer = await _send(directory, attempt, "u-admin", compatible=False)
             if attempt.echoed:
                 echoed += 1
                 continue
@@ -119,13 +119,13 @@ async def test_they_are_refused_by_name(real_directory: Directory, raw: Raw, rec
     assert echoed > 2
 
 
-async def test_they_have_no_effect_at_the_compatibility_api(real_directory: Directory, raw: Raw, records: Any) -> None:
+async def test_they_have_no_effect_at_the_compatibility_api(directory: Directory, raw: Raw, records: Any) -> None:
     accepted = 0
     for number, example in enumerate(WITH_BODIES):
         if not example.has_compatible_route:
             continue
         for attempt in share(_attempts(example), ONE_OF, number + 2):
-            answer = await _send(real_directory, attempt, "u-anna", compatible=True)
+            answer = await _send(directory, attempt, "u-anna", compatible=True)
             assert answer.status_code in (200, 403, 404, 409, 422), (attempt, answer.text)
             accepted += answer.status_code == 200
             assert MARK not in answer.text or answer.status_code == 422, (attempt, answer.text)
@@ -135,9 +135,9 @@ async def test_they_have_no_effect_at_the_compatibility_api(real_directory: Dire
 
 
 async def test_undeclared_parameters_are_refused_and_the_declared_ones_named(
-    real_directory: Directory, records: Any
+    directory: Directory, records: Any
 ) -> None:
-    headers = {"Authorization": f"Bearer {await real_directory.key('u-admin')}"}
+    headers = {"Authorization": f"Bearer {await directory.key('u-admin')}"}
     names = ("user_id", "bypass_filter", "role", "limit", "skip", "Id", "id[]", "query ", "\u200bid", "")
     for number, example in enumerate(EXAMPLES):
         declared = _declared(example.operation)
@@ -145,7 +145,7 @@ async def test_undeclared_parameters_are_refused_and_the_declared_ones_named(
             if name in declared:
                 continue
             address = example.address([*example.pairs, (name, "1")])
-            answer = await real_directory.client.request(
+            answer = await directory.client.request(
                 example.operation.method, address, content=json.dumps(example.body).encode(), headers=headers
             )
             assert answer.status_code == 422, (address, answer.text)

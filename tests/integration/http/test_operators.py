@@ -30,16 +30,16 @@ async def _try(directory: Directory, commands: Commands, attack: Attack, user: s
 
 @pytest.mark.parametrize(("user", "compatible"), [("u-admin", False), ("u-anna", True)], ids=["strict", "compatible"])
 async def test_they_arrive_as_values_everywhere(
-    real_directory: Directory, raw: Raw, commands: Commands, user: str, compatible: bool
+    directory: Directory, raw: Raw, commands: Commands, user: str, compatible: bool
 ) -> None:
-    records = await fill(real_directory, raw)
+    records = await fill(directory, raw)
     seen: dict[int, int] = {}
     for number, example in enumerate(EXAMPLES):
         if compatible and not example.has_compatible_route:
             continue
         put_back(raw, records)
         for attack in share(attacks(example, compatible=compatible), ONE_OF, number + 6 * compatible):
-            status = await _try(real_directory, commands, attack, user)
+            status = await _try(directory, commands, attack, user)
             seen[status] = seen.get(status, 0) + 1
     # Where a text is allowed it is taken, so that not all of this is refused before it comes to the database.
     assert seen[200] > 15

@@ -26,17 +26,15 @@ def test_every_models_route_is_in_both_apis() -> None:
 
 
 @pytest.mark.parametrize("route", GUARDED, ids=str)
-async def test_no_route_answers_without_a_credential(real_directory: Directory, route: Route) -> None:
-    answer = await _send(real_directory, route, None, "?surprise=1")
+async def test_no_route_answers_without_a_credential(directory: Directory, route: Route) -> None:
+    answer = await _send(directory, route, None, "?surprise=1")
     assert answer.status_code == 401
     assert answer.headers["WWW-Authenticate"] == "Bearer"
 
 
 @pytest.mark.parametrize("route", STRICT, ids=str)
-async def test_every_strict_route_names_a_parameter_that_it_does_not_know(
-    real_directory: Directory, route: Route
-) -> None:
-    await real_directory.user("root", role=Role.ADMIN)
-    answer = await _send(real_directory, route, await real_directory.key("root"), "?surprise=1")
+async def test_every_strict_route_names_a_parameter_that_it_does_not_know(directory: Directory, route: Route) -> None:
+    await directory.user("root", role=Role.ADMIN)
+    answer = await _send(directory, route, await directory.key("root"), "?surprise=1")
     assert answer.status_code == 422
     assert ["query", "surprise"] in [error["loc"] for error in answer.json()["errors"]]

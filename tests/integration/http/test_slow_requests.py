@@ -40,51 +40,47 @@ async def _slowly(directory: Directory, path: str, user: str, body: Any, meanwhi
     return await sending
 
 
-async def test_rights_that_are_lost_while_a_request_is_sent_do_not_count(real_directory: Directory) -> None:
-    await real_directory.group("team")
+async def test_rights_that_are_lost_while_a_request_is_sent_do_not_count(directory: Directory) -> None:
+    await directory.group("team")
     for user in ("root", "mal"):
-        await real_directory.user(user, role=Role.ADMIN)
-    await real_directory.user("eve", groups=["team"])
-    demotion = real_directory.post("/api/users/update", "root", {"id": "mal", "role": "user"})
-    promoted = await _slowly(real_directory, "/api/users/update", "mal", {"id": "mal", "role": "admin"}, demotion)
+        await directory.user(user, role=Role.ADMIN)
+    await directory.user("eve", groups=["team"])
+    demotion = directory.post("/api/users/update", "root", {"id": "mal", "role": "user"})
+    promoted = await _slowly(directory, "/api/users/update", "mal", {"id": "mal", "role": "admin"}, demotion)
     assert promoted.status_code == 409
-    assert (await real_directory.get("/api/users", "mal")).status_code == 403
+    assert (await directory.get("/api/users", "mal")).status_code == 403
 
-    leaving = real_directory.post("/api/groups/members/remove", "root", {"id": "team", "user_ids": ["eve"]})
-    created = await _slowly(real_directory, "/api/models/create", "eve", {"id": "m", "name": "M"}, leaving)
+    leaving = directory.post("/api/groups/members/remove", "root", {"id": "team", "user_ids": ["eve"]})
+    created = await _slowly(directory, "/api/models/create", "eve", {"id": "m", "name": "M"}, leaving)
     assert created.status_code == 409
-    deletion = real_directory.post("/api/users/delete", "root", {"id": "eve"})
-    created = await _slowly(real_directory, "/api/keys/create", "eve", {"name": "k"}, deletion)
+    deletion = directory.post("/api/users/delete", "root", {"id": "eve"})
+    created = await _slowly(directory, "/api/keys/create", "eve", {"name": "k"}, deletion)
     assert created.status_code == 401
-    assert (await real_directory.page("root"))["total"] == 0
+    assert (await directory.page("root"))["total"] == 0
 
 
-async def test_a_slow_request_of_somebody_with_the_same_rights_is_done(real_directory: Directory) -> None:
-    await real_directory.user("ann")
-    answer = await _slowly(
-        real_directory, "/api/models/create", "ann", {"id": "m", "name": "M"}, real_directory.get(LIST, "ann")
-    )
+async def test_a_slow_request_of_somebody_with_the_same_rights_is_done(directory: Directory) -> None:
+    await directory.user("ann")
+    answer = await _slowly(directory, "/api/models/create", "ann", {"id": "m", "name": "M"}, directory.get(LIST, "ann"))
     assert answer.status_code == 200
 
 
-async def test_a_model_has_the_name_that_its_owner_was_given_while_it_was_sent(real_directory: Directory) -> None:
-    await real_directory.user("root", role=Role.ADMIN)
-    await real_directory.user("ann", name="Before")
-    database = real_directory.database
-    caller = await Authenticator(database).resolve(f"Bearer {await real_directory.key('ann')}")
-    renamed = await real_directory.post("/api/users/update", "root", {"id": "ann", "name": "Afterwards"})
+async def test_a_model_has_the_name_that_its_owner_was_given_while_it_was_sent(directory: Directory) -> None:
+    await directory.user("root", role=Role.ADMIN)
+    await directory.user("ann", name="Before")
+    database = directory.database
+    caller = await Authenticator(database).resolve(f"Bearer {await directory.key('ann')}")
+    renamed = await directory.post("/api/users/update", "root", {"id": "ann", "name": "Afterwards"})
     assert renamed.status_code == 200
     said: dict[str, Any] = {"name": "M", "base_model_id": None, "is_active": True, "params": {}, "meta": {}}
     await create(database, caller, "m", {**said, "access_grants": []})
-    assert await real_directory.ids("ann", query="afterwards") == ["m"]
-    assert await real_directory.ids("ann", query="before") == []
+    assert await directory.ids("ann", query="afterwards") == ["m"]
+    assert await directory.ids("ann", query="before") == []
     assert (await examine(database, repair=False)).problems == 0
 
 
-async def test_a_body_that_does_not_arrive_is_given_up(
-    real_directory: Directory, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    await real_directory.user("ann")
+async def test_a_body_that_does_not_arrive_is_given_up(directory: Directory, monkeypatch: pytest.MonkeyPatch) -> None:
+    await directory.user("ann")
     monkeypatch.setattr(json_body, "ARRIVAL_SECONDS", 0.05)
     never = asyncio.Event()
 
@@ -92,16 +88,16 @@ async def test_a_body_that_does_not_arrive_is_given_up(
         yield b"{"
         await never.wait()
 
-    headers = {"Authorization": f"Bearer {await real_directory.key('ann')}"}
-    answer = await real_directory.client.post("/api/models/create", content=nothing(), headers=headers)
+    headers = {"Authorization": f"Bearer {await directory.key('ann')}"}
+    answer = await directory.client.post("/api/models/create", content=nothing(), headers=headers)
     assert (answer.status_code, answer.headers["content-type"]) == (408, "application/problem+json")
 
 
-async def test_many_who_want_the_same_wait_their_turn(real_directory: Directory) -> None:
-    await real_directory.user("root", role=Role.ADMIN)
-    await real_directory.user("eve")
-    keys = [real_directory.post("/api/keys/create", "eve", {"name": "k"}) for _ in range(120)]
-    groups = [real_directory.post("/api/groups/create", "root", {"name": "G", "id": f"g{n}"}) for n in range(20)]
+async def test_many_who_want_the_same_wait_their_turn(directory: Directory) -> None:
+    await directory.user("root", role=Role.ADMIN)
+    await directory.user("eve")
+    keys = [directory.post("/api/keys/create", "eve", {"name": "k"}) for _ in range(120)]
+    groups = [directory.post("/api/groups/create", "root", {"name": "G", "id": f"g{n}"}) for n in range(20)]
     answers = await asyncio.gather(*keys, *groups)
     statuses = [answer.status_code for answer in answers]
     # One key of eve's was there before; a user has 100 at most.

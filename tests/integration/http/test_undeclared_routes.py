@@ -67,21 +67,21 @@ def test_every_route_is_described_or_the_compatible_form_of_one_that_is_or_publi
     }
 
 
-async def test_a_method_that_a_route_does_not_have_does_nothing_for_anyone(real_directory: Directory) -> None:
-    await real_directory.user("root", role=Role.ADMIN)
-    credential = ("Bearer " + await real_directory.key("root")).encode()
+async def test_a_method_that_a_route_does_not_have_does_nothing_for_anyone(directory: Directory) -> None:
+    await directory.user("root", role=Role.ADMIN)
+    credential = ("Bearer " + await directory.key("root")).encode()
     for path, own in BY_PATH.items():
         for method in sorted(set(METHODS) - own - ({"HEAD"} if path in PUBLIC else set())):
             for headers in ([], [(b"authorization", credential)]):
-                answer = await send_raw(real_directory.app, method, path, headers)
+                answer = await send_raw(directory.app, method, path, headers)
                 # What describes the service is not there in production.
                 assert answer.status == 405 or (answer.status == 404 and path in PUBLIC), (method, path, answer)
                 assert not any(name.startswith(b"access-control-") for name, _ in answer.headers)
 
 
-async def test_no_spelling_of_an_address_and_no_claim_gets_past_the_credential(real_directory: Directory) -> None:
+async def test_no_spelling_of_an_address_and_no_claim_gets_past_the_credential(directory: Directory) -> None:
     async def refused(route: Route, target: str, headers: Headers = (), host: bytes = b"test") -> None:
-        answer = await send_raw(real_directory.app, route.method, target, headers, host=host)
+        answer = await send_raw(directory.app, route.method, target, headers, host=host)
         assert answer.status in REFUSED, (route, target, headers, host, answer)
 
     for route in GUARDED:
@@ -93,12 +93,12 @@ async def test_no_spelling_of_an_address_and_no_claim_gets_past_the_credential(r
             await refused(route, route.address, host=host)
 
 
-async def test_a_stranger_gets_no_further_by_any_spelling(real_directory: Directory) -> None:
-    await real_directory.user("eve")
-    credential = [(b"authorization", ("Bearer " + await real_directory.key("eve")).encode())]
+async def test_a_stranger_gets_no_further_by_any_spelling(directory: Directory) -> None:
+    await directory.user("eve")
+    credential = [(b"authorization", ("Bearer " + await directory.key("eve")).encode())]
     for route in (route for route in GUARDED if route.inner.startswith(("/users", "/groups", "/models/sync"))):
         for target in (route.address, *spellings(route.address)):
-            answer = await send_raw(real_directory.app, route.method, target, credential)
+            answer = await send_raw(directory.app, route.method, target, credential)
             assert answer.status in {403, 404, 405}, (route, target, answer)
 
 

@@ -37,28 +37,28 @@ def lost(monkeypatch: pytest.MonkeyPatch) -> Lost:
     return lose
 
 
-async def test_a_change_whose_answer_is_lost(real_directory: Directory, raw: Raw, lost: Lost) -> None:
-    await real_directory.user("ann")
-    made = (await real_directory.post(KEYS, "ann", {"name": "old"})).json()
+async def test_a_change_whose_answer_is_lost(directory: Directory, raw: Raw, lost: Lost) -> None:
+    await directory.user("ann")
+    made = (await directory.post(KEYS, "ann", {"name": "old"})).json()
     # The driver does not send again what may concern many.
     lost(AsyncIOMotorCollection, "delete_many", AutoReconnect("lost"))
-    answer = await real_directory.post(REVOKE, "ann", {"id": made["id"]})
+    answer = await directory.post(REVOKE, "ann", {"id": made["id"]})
     assert raw.api_keys.count_documents({"_id": made["id"]}) == 0
     assert (answer.status_code, UNKNOWN in answer.json()["detail"]) == (504, True)
 
 
-async def test_a_commit_whose_answer_is_lost_for_good(real_directory: Directory, raw: Raw, lost: Lost) -> None:
-    await real_directory.user("ann")
+async def test_a_commit_whose_answer_is_lost_for_good(directory: Directory, raw: Raw, lost: Lost) -> None:
+    await directory.user("ann")
     lost(AsyncIOMotorClientSession, "commit_transaction", ServerSelectionTimeoutError("no primary"))
-    answer = await real_directory.post(CREATE, "ann", MODEL)
+    answer = await directory.post(CREATE, "ann", MODEL)
     assert raw.models.count_documents({"_id": "m"}) == 1
     assert (answer.status_code, UNKNOWN in answer.json()["detail"]) == (504, True)
 
 
-async def test_a_change_that_is_made_and_can_not_be_shown(real_directory: Directory, raw: Raw, lost: Lost) -> None:
-    await real_directory.user("ann")
+async def test_a_change_that_is_made_and_can_not_be_shown(directory: Directory, raw: Raw, lost: Lost) -> None:
+    await directory.user("ann")
     lost(routes, "answer_with_model", AutoReconnect("lost"))
-    answer = await real_directory.post(CREATE, "ann", MODEL)
+    answer = await directory.post(CREATE, "ann", MODEL)
     assert raw.models.count_documents({"_id": "m"}) == 1
     assert (answer.status_code, UNKNOWN in answer.json()["detail"]) == (504, True)
 
@@ -69,24 +69,24 @@ async def test_a_change_that_is_made_and_can_not_be_shown(real_directory: Direct
     [(CREATE, MODEL), (SYNC, {"models": [MODEL]})],
 )
 async def test_what_fails_before_it_is_committed_was_not_done(
-    real_directory: Directory, raw: Raw, lost: Lost, path: str, body: dict[str, Any]
+    directory: Directory, raw: Raw, lost: Lost, path: str, body: dict[str, Any]
 ) -> None:
-    await real_directory.user("root", role=Role.ADMIN)
+    await directory.user("root", role=Role.ADMIN)
     lost(AsyncIOMotorCollection, "bulk_write", AutoReconnect("lost"))
-    answer = await real_directory.post(path, "root", body)
+    answer = await directory.post(path, "root", body)
     assert raw.models.count_documents({}) == 0
     assert (answer.status_code, UNKNOWN in answer.json()["detail"]) == (503, False)
 
 
-async def test_a_commit_of_nothing_changes_nothing(real_directory: Directory, lost: Lost) -> None:
-    await real_directory.user("root", role=Role.ADMIN)
+async def test_a_commit_of_nothing_changes_nothing(directory: Directory, lost: Lost) -> None:
+    await directory.user("root", role=Role.ADMIN)
     lost(AsyncIOMotorClientSession, "commit_transaction", ServerSelectionTimeoutError("no primary"))
-    answer = await real_directory.post(SYNC, "root", {"models": [MODEL], "dry_run": True})
+    answer = await directory.post(SYNC, "root", {"models": [MODEL], "dry_run": True})
     assert (answer.status_code, UNKNOWN in answer.json()["detail"]) == (503, False)
 
 
-async def test_what_only_reads_can_be_tried_again(real_directory: Directory, lost: Lost) -> None:
-    await real_directory.user("ann")
-    lost(real_directory.database, "aggregate", AutoReconnect("lost"))
-    answer = await real_directory.get("/api/models/model", "ann", id="m")
+async def test_what_only_reads_can_be_tried_again(directory: Directory, lost: Lost) -> None:
+    await directory.user("ann")
+    lost(directory.database, "aggregate", AutoReconnect("lost"))
+    answer = await directory.get("/api/models/model", "ann", id="m")
     assert answer.status_code == 503

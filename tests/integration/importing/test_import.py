@@ -58,35 +58,35 @@ async def healthy(directory: Directory) -> bool:
 
 
 async def test_a_second_run_changes_nothing_and_writes_nothing(
-    real_directory: Directory, raw: Stored, commands: Commands, tmp_path: Path
+    directory: Directory, raw: Stored, commands: Commands, tmp_path: Path
 ) -> None:
-    first = await real_directory.load(BUNDLE, tmp_path)
+    first = await directory.load(BUNDLE, tmp_path)
     assert first.clean
     assert counts(first) == {"group": {"created": 2}, "model": {"created": 3}, "user": {"created": 2}}
     before = {name: list(raw[name].find()) for name in ("users", "groups", "models")}
     commands.clear()
 
-    second = await real_directory.load(BUNDLE, tmp_path)
+    second = await directory.load(BUNDLE, tmp_path)
     assert second.changes == 0
     assert counts(second) == {"group": {"unchanged": 2}, "model": {"unchanged": 3}, "user": {"unchanged": 2}}
     assert writes(commands) == []
     assert {name: list(raw[name].find()) for name in before} == before
-    assert await healthy(real_directory)
+    assert await healthy(directory)
 
 
 async def test_an_update_raises_the_version_by_one_and_keeps_what_the_file_does_not_say(
-    real_directory: Directory, raw: Stored, tmp_path: Path
+    directory: Directory, raw: Stored, tmp_path: Path
 ) -> None:
     original = model("m", "ann", version=7, created_at=1_500_000_000)
-    await real_directory.load({**PEOPLE, "models": [original]}, tmp_path)
+    await directory.load({**PEOPLE, "models": [original]}, tmp_path)
     changed = {"id": "m", "user_id": "ann", "name": "Another name"}
-    assert counts(await real_directory.load({"models": [changed]}, tmp_path)) == {"model": {"updated": 1}}
+    assert counts(await directory.load({"models": [changed]}, tmp_path)) == {"model": {"updated": 1}}
 
     record = one(raw, "m")
     assert (record["version"], record["name"]) == (8, "Another name")
     assert record["created_at"] == datetime.fromtimestamp(1_500_000_000, UTC)
     assert record["updated_at"] > datetime(2026, 1, 1, tzinfo=UTC)
-    assert await healthy(real_directory)
+    assert await healthy(directory)
 
 
 @pytest.mark.parametrize(
@@ -102,17 +102,17 @@ async def test_an_update_raises_the_version_by_one_and_keeps_what_the_file_does_
     ids=["order of names", "1.0", "true", "text", "one less", "one more"],
 )
 async def test_whatever_differs_in_params_is_a_change(
-    real_directory: Directory, raw: Stored, tmp_path: Path, params: dict[str, Any]
+    directory: Directory, raw: Stored, tmp_path: Path, params: dict[str, Any]
 ) -> None:
-    await real_directory.load({"models": [model("m", "ann", params={"a": 1, "b": 2})]}, tmp_path)
-    assert (await real_directory.load({"models": [model("m", "ann", params=params)]}, tmp_path)).changes == 1
+    await directory.load({"models": [model("m", "ann", params={"a": 1, "b": 2})]}, tmp_path)
+    assert (await directory.load({"models": [model("m", "ann", params=params)]}, tmp_path)).changes == 1
     stored = one(raw, "m")["params"]
     assert [(name, type(value), value) for name, value in stored.items()] == [
         (name, type(value), value) for name, value in params.items()
     ]
 
 
-async def test_free_form_values_come_back_exactly_through_the_list(real_directory: Directory, tmp_path: Path) -> None:
+async def test_free_form_values_come_back_exactly_through_the_list(directory: Directory, tmp_path: Path) -> None:
     odd = {
         "z": {"$ref": "x", "$id": 1, "z": 2},
         "$ref": "x",
@@ -125,20 +125,20 @@ async def test_free_form_values_come_back_exactly_through_the_list(real_director
         "a": [[], {}, [[None, True, False]]],
     }
     meta = {"profile_image_url": None, "description": None, "capabilities": None, **odd}
-    await real_directory.user("ann")
-    report = await real_directory.load({"models": [model("m", "ann", params=odd, meta=meta)]}, tmp_path)
+    await directory.user("ann")
+    report = await directory.load({"models": [model("m", "ann", params=odd, meta=meta)]}, tmp_path)
     assert report.clean, list(report.faults())
-    [item] = (await real_directory.page("ann"))["items"]
+    [item] = (await directory.page("ann"))["items"]
     assert repr(item["params"]) == repr(odd)
     assert repr(item["meta"]) == repr(meta)
-    again = await real_directory.load({"models": [model("m", "ann", params=odd, meta=meta)]}, tmp_path)
+    again = await directory.load({"models": [model("m", "ann", params=odd, meta=meta)]}, tmp_path)
     assert again.changes == 0
 
 
 async def test_a_dry_run_writes_nothing_and_counts_what_a_real_run_does(
-    real_directory: Directory, raw: Stored, commands: Commands, tmp_path: Path
+    directory: Directory, raw: Stored, commands: Commands, tmp_path: Path
 ) -> None:
-    await real_directory.load(BUNDLE, tmp_path)
+    await directory.load(BUNDLE, tmp_path)
     mixed = {
         "users": [{**PEOPLE["users"][0], "name": "Ann Baker"}, {"id": "new", "name": "New", "email": "new@x.org"}],
         "groups": [
@@ -153,10 +153,10 @@ async def test_a_dry_run_writes_nothing_and_counts_what_a_real_run_does(
         ],
     }
     commands.clear()
-    dry = await real_directory.load(mixed, tmp_path, dry_run=True)
+    dry = await directory.load(mixed, tmp_path, dry_run=True)
     assert writes(commands) == []
     assert raw["models"].count_documents({"_id": "m3"}) == 0
-    real = await real_directory.load(mixed, tmp_path)
+    real = await directory.load(mixed, tmp_path)
     assert counts(dry) == counts(real)
     assert list(dry.faults()) == list(real.faults())
     assert real.total[ImportOutcome.KEPT_OUT] == 3
@@ -165,21 +165,21 @@ async def test_a_dry_run_writes_nothing_and_counts_what_a_real_run_does(
         "model": {"created": 1, "updated": 1, "unchanged": 1, "rejected": 1},
         "user": {"created": 1, "updated": 1},
     }
-    assert await healthy(real_directory)
+    assert await healthy(directory)
 
 
 @pytest.mark.parametrize("on_conflict", [OnConflict.SKIP, OnConflict.FAIL])
 async def test_what_exists_and_differs_can_be_left_alone(
-    real_directory: Directory, raw: Stored, tmp_path: Path, on_conflict: OnConflict
+    directory: Directory, raw: Stored, tmp_path: Path, on_conflict: OnConflict
 ) -> None:
-    await real_directory.load(BUNDLE, tmp_path)
+    await directory.load(BUNDLE, tmp_path)
     before = {name: list(raw[name].find()) for name in ("users", "groups", "models")}
     other = {
         "users": [{**PEOPLE["users"][0], "name": "Ann Baker"}],
         "groups": [{"id": "company", "name": "Concern", "member_ids": ["ann"]}],
         "models": [model("m1", "bob"), BUNDLE["models"][1], model("new", "ann")],
     }
-    report = await real_directory.load(other, tmp_path, on_conflict=on_conflict)
+    report = await directory.load(other, tmp_path, on_conflict=on_conflict)
     raw["models"].delete_one({"_id": "new"})
     assert {name: list(raw[name].find()) for name in before} == before
     left = "skipped" if on_conflict is OnConflict.SKIP else "conflict"
@@ -195,54 +195,52 @@ async def test_what_exists_and_differs_can_be_left_alone(
 
 
 async def test_models_may_come_before_their_people_in_the_file(
-    real_directory: Directory, raw: Stored, tmp_path: Path
+    directory: Directory, raw: Stored, tmp_path: Path
 ) -> None:
     backwards = {"models": BUNDLE["models"], "groups": PEOPLE["groups"], "users": PEOPLE["users"]}
-    assert (await real_directory.load(backwards, tmp_path)).clean
+    assert (await directory.load(backwards, tmp_path)).clean
     assert "group:team" in one(raw, "m1")["keys"]["writers"]
-    assert await real_directory.ids("bob", query="archer") == ["m1"]
-    assert await healthy(real_directory)
+    assert await directory.ids("bob", query="archer") == ["m1"]
+    assert await healthy(directory)
 
 
-async def test_a_model_is_found_by_an_owner_who_came_later(real_directory: Directory, tmp_path: Path) -> None:
-    await real_directory.load({"models": [model("m1", "ann"), model("m2", "cy")]}, tmp_path)
-    await real_directory.load({"users": PEOPLE["users"]}, tmp_path)
-    await real_directory.user("cy", name="Cyrus Late")
-    assert await real_directory.ids("bob", query="ANNIE") == ["m1"]
-    assert await real_directory.ids("bob", query="late") == ["m2"]
-    assert await healthy(real_directory)
+async def test_a_model_is_found_by_an_owner_who_came_later(directory: Directory, tmp_path: Path) -> None:
+    await directory.load({"models": [model("m1", "ann"), model("m2", "cy")]}, tmp_path)
+    await directory.load({"users": PEOPLE["users"]}, tmp_path)
+    await directory.user("cy", name="Cyrus Late")
+    assert await directory.ids("bob", query="ANNIE") == ["m1"]
+    assert await directory.ids("bob", query="late") == ["m2"]
+    assert await healthy(directory)
 
 
-async def test_search_follows_a_user_who_is_renamed(real_directory: Directory, tmp_path: Path) -> None:
-    await real_directory.load(BUNDLE, tmp_path)
+async def test_search_follows_a_user_who_is_renamed(directory: Directory, tmp_path: Path) -> None:
+    await directory.load(BUNDLE, tmp_path)
     renamed = {"users": [{"id": "ann", "name": "Ann Baker", "email": "ann@y.org"}]}
-    assert counts(await real_directory.load(renamed, tmp_path)) == {"user": {"updated": 1}}
+    assert counts(await directory.load(renamed, tmp_path)) == {"user": {"updated": 1}}
     for word, found in {"baker": ["m1"], "y.org": ["m1"], "archer": [], "annie": []}.items():
-        assert await real_directory.ids("bob", query=word) == found
-    assert await healthy(real_directory)
+        assert await directory.ids("bob", query=word) == found
+    assert await healthy(directory)
 
 
 @pytest.mark.parametrize("by", ["doctor", "import"])
-async def test_an_interrupted_renaming_is_finished(
-    real_directory: Directory, raw: Stored, tmp_path: Path, by: str
-) -> None:
-    await real_directory.load(BUNDLE, tmp_path)
+async def test_an_interrupted_renaming_is_finished(directory: Directory, raw: Stored, tmp_path: Path, by: str) -> None:
+    await directory.load(BUNDLE, tmp_path)
     keys = user_derived_keys(email="ann@x.org", name="Ann Baker", username="annie").model_dump()
     raw["users"].update_one({"_id": "ann"}, {"$set": {"name": "Ann Baker", "keys": keys, "rekey_pending": True}})
-    assert (await examine(real_directory.database, repair=False)).problems == 2
+    assert (await examine(directory.database, repair=False)).problems == 2
     if by == "doctor":
-        diagnosis = await examine(real_directory.database, repair=True)
+        diagnosis = await examine(directory.database, repair=True)
         assert diagnosis.problems == diagnosis.repaired
     else:
         users = [{**PEOPLE["users"][0], "name": "Ann Baker"}]
-        assert (await real_directory.load({"users": users}, tmp_path)).changes == 0
-    assert await healthy(real_directory)
-    assert await real_directory.ids("bob", query="baker") == ["m1"]
-    assert await real_directory.ids("bob", query="archer") == []
+        assert (await directory.load({"users": users}, tmp_path)).changes == 0
+    assert await healthy(directory)
+    assert await directory.ids("bob", query="baker") == ["m1"]
+    assert await directory.ids("bob", query="archer") == []
 
 
 async def test_two_imports_of_one_file_at_the_same_time_end_with_its_content(
-    real_directory: Directory, raw: Stored, tmp_path: Path
+    directory: Directory, raw: Stored, tmp_path: Path
 ) -> None:
     people = [{"id": f"u{n}", "name": f"User {n}", "email": f"u{n}@x.org"} for n in range(50)]
     teams = [{"id": f"g{n}", "name": f"Group {n}", "member_ids": [f"u{n}"]} for n in range(20)]
@@ -251,20 +249,20 @@ async def test_two_imports_of_one_file_at_the_same_time_end_with_its_content(
         bundle = {"users": people, "groups": teams, "models": models}
         file = tmp_path / f"{name}.json"
         file.write_text(json.dumps(bundle))
-        reports = await asyncio.gather(real_directory.load_file(file), real_directory.load_file(file))
+        reports = await asyncio.gather(directory.load_file(file), directory.load_file(file))
         assert [report.clean for report in reports] == [True, True]
         assert [counts(report)["model"].get("rejected", 0) for report in reports] == [0, 0]
         assert raw["models"].count_documents({"name": {"$regex": f"^{name} "}}) == 2500
         assert raw["users"].count_documents({}) == 50
         assert raw["groups"].count_documents({}) == 20
         assert raw["users"].count_documents({"group_ids": "g7"}) == 1
-        assert (await real_directory.load(bundle, tmp_path)).changes == 0
+        assert (await directory.load(bundle, tmp_path)).changes == 0
     assert set(raw["models"].distinct("version")) <= {2, 3}
-    assert await healthy(real_directory)
+    assert await healthy(directory)
 
 
 async def test_people_whose_id_or_email_is_taken_in_between_are_looked_at_again(
-    real_directory: Directory, raw: Stored, tmp_path: Path
+    directory: Directory, raw: Stored, tmp_path: Path
 ) -> None:
     one_file, other_file = tmp_path / "one", tmp_path / "other"
     for folder in (one_file, other_file):
@@ -273,8 +271,8 @@ async def test_people_whose_id_or_email_is_taken_in_between_are_looked_at_again(
         same = [{"id": f"{turn}-same-{n}", "name": "N", "email": f"{turn}-same-{n}@x.org"} for n in range(20)]
         rivals = [[{"id": f"{turn}-{name}", "name": "N", "email": f"{turn}@x.org"}] for name in ("one", "other")]
         reports = await asyncio.gather(
-            real_directory.load({"users": same + rivals[0]}, one_file),
-            real_directory.load({"users": same + rivals[1]}, other_file),
+            directory.load({"users": same + rivals[0]}, one_file),
+            directory.load({"users": same + rivals[1]}, other_file),
         )
         rejected = [item for report in reports for item in report.faults()]
         assert [item.reason for item in rejected] == ["email: is taken by another user"]

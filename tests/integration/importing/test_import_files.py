@@ -47,25 +47,25 @@ LONG = json.dumps({"users": USERS, "models": [*MODELS, model("long", "ann", para
     ids=["object", "pretty", "lines", "CRLF", "BOM", "lines BOM", "gzip", "gzip lines BOM", "long"],
 )
 async def test_every_shape_of_a_bundle_is_read(
-    real_directory: Directory, raw: Stored, tmp_path: Path, content: bytes
+    directory: Directory, raw: Stored, tmp_path: Path, content: bytes
 ) -> None:
     path = tmp_path / "bundle"
     path.write_bytes(content)
-    report = await real_directory.load_file(path)
+    report = await directory.load_file(path)
     assert report.clean, (report.fatal, list(report.faults()))
     found = {record["_id"]: record["name"] for record in raw["models"].find({"_id": {"$ne": "long"}})}
     assert found == {record["id"]: record["name"] for record in MODELS}
     assert [user["name"] for user in raw["users"].find()] == ["Änn"]
-    assert (await real_directory.load_file(path)).changes == 0
+    assert (await directory.load_file(path)).changes == 0
 
 
 @pytest.mark.parametrize(
     "content", ["", "\n \n", "{}", ' {"models": [ ] } \n'], ids=["empty", "blank", "{}", "no models"]
 )
-async def test_a_file_of_nothing_changes_nothing(real_directory: Directory, tmp_path: Path, content: str) -> None:
+async def test_a_file_of_nothing_changes_nothing(directory: Directory, tmp_path: Path, content: str) -> None:
     path = tmp_path / "bundle"
     path.write_text(content)
-    report = await real_directory.load_file(path)
+    report = await directory.load_file(path)
     assert (report.clean, report.changes) == (True, 0)
 
 
@@ -106,11 +106,11 @@ MIDDLE = OBJECT.index('{"id": "m2"')
     ],
 )
 async def test_a_file_that_cannot_be_read_to_its_end_writes_no_model(
-    real_directory: Directory, raw: Stored, tmp_path: Path, content: bytes, message: str
+    directory: Directory, raw: Stored, tmp_path: Path, content: bytes, message: str
 ) -> None:
     path = tmp_path / "bundle"
     path.write_bytes(content)
-    report = await real_directory.load_file(path)
+    report = await directory.load_file(path)
     assert not report.clean
     assert report.fatal is not None
     assert message in report.fatal
@@ -119,25 +119,23 @@ async def test_a_file_that_cannot_be_read_to_its_end_writes_no_model(
 
 @pytest.mark.parametrize("at", [20, 100, 300])
 async def test_damaged_gzip_is_reported_and_writes_no_model(
-    real_directory: Directory, raw: Stored, tmp_path: Path, at: int
+    directory: Directory, raw: Stored, tmp_path: Path, at: int
 ) -> None:
     packed = bytearray(gzip.compress(LINES.encode()))
     packed[min(at, len(packed) - 20)] ^= 0xFF
     path = tmp_path / "bundle.gz"
     path.write_bytes(packed)
-    report = await real_directory.load_file(path)
+    report = await directory.load_file(path)
     assert not report.clean
     assert raw["models"].count_documents({}) == 0
 
 
-async def test_a_stream_that_cannot_be_read_twice_is_copied(
-    real_directory: Directory, raw: Stored, tmp_path: Path
-) -> None:
+async def test_a_stream_that_cannot_be_read_twice_is_copied(directory: Directory, raw: Stored, tmp_path: Path) -> None:
     path = tmp_path / "pipe"
     os.mkfifo(path)
     writer = Thread(target=path.write_text, args=(LINES,), daemon=True)
     writer.start()
-    assert (await real_directory.load_file(path)).clean
+    assert (await directory.load_file(path)).clean
     writer.join(30)
     assert raw["models"].count_documents({}) == 3
 

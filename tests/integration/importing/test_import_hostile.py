@@ -42,29 +42,29 @@ FEWER_CHARACTERS = 1 << 19
 
 
 @pytest.mark.parametrize("content", UNWRITABLE.values(), ids=UNWRITABLE)
-async def test_what_cant_be_written_or_walked_is_named_all_the_same(real_directory: Directory, content: str) -> None:
-    await real_directory.user("root", role=Role.ADMIN)
-    assert (await send(real_directory, "root", content)).status_code == 422
+async def test_what_cant_be_written_or_walked_is_named_all_the_same(directory: Directory, content: str) -> None:
+    await directory.user("root", role=Role.ADMIN)
+    assert (await send(directory, "root", content)).status_code == 422
     for options in ({"dry_run": True}, {"atomic": False}):
-        answer = await send(real_directory, "root", content, **options)
+        answer = await send(directory, "root", content, **options)
         assert answer.status_code == 422 or (answer.status_code, answer.json()["clean"]) == (200, False), answer.text
 
 
 async def test_an_import_does_not_restore_access_that_was_revoked_meanwhile(
-    real_directory: Directory, monkeypatch: pytest.MonkeyPatch
+    directory: Directory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for admin in ("root", "mal"):
-        await real_directory.user(admin, role=Role.ADMIN)
+        await directory.user(admin, role=Role.ADMIN)
 
     async def meanwhile(*_: Any) -> None:
         # Called after the decision what to write, and before anything is written.
-        demoted = await real_directory.post("/api/users/update", "root", {"id": "mal", "role": "user"})
+        demoted = await directory.post("/api/users/update", "root", {"id": "mal", "role": "user"})
         assert demoted.status_code == 200, demoted.text
 
     monkeypatch.setattr(users, "clear_leftovers", meanwhile)
     user = {"id": "mal", "name": "Renamed", "email": "mal@example.com", "role": "admin"}
-    assert (await send(real_directory, "root", {"users": [user]}, atomic=False)).status_code == 200
-    listed = (await real_directory.get("/api/users", "root")).json()["items"]
+    assert (await send(directory, "root", {"users": [user]}, atomic=False)).status_code == 200
+    listed = (await directory.get("/api/users", "root")).json()["items"]
     assert {one["id"]: (one["name"], one["role"]) for one in listed}["mal"] == ("Renamed", "user")
 
 
@@ -74,13 +74,13 @@ def model_with(params: str) -> bytes:
 
 @pytest.mark.parametrize("packed", [False, True])
 async def test_no_single_value_fills_the_memory(
-    real_directory: Directory, monkeypatch: pytest.MonkeyPatch, packed: bool
+    directory: Directory, monkeypatch: pytest.MonkeyPatch, packed: bool
 ) -> None:
     # A decoded list of empty lists takes twenty times the memory of its text.
-    await real_directory.user("ann")
+    await directory.user("ann")
 
     async def is_refused(content: bytes, limit: int) -> None:
-        answer = await send(real_directory, "ann", gzip.compress(content) if packed else content)
+        answer = await send(directory, "ann", gzip.compress(content) if packed else content)
         assert answer.status_code == 422
         assert any(words in answer.text for words in (f"more than {limit:,} characters", f"longer than {limit:,}"))
 
@@ -92,19 +92,19 @@ async def test_no_single_value_fills_the_memory(
     await is_refused(b'{"unknown": [' + b"{}," * (FEWER_CHARACTERS // 2) + b"1]}", FEWER_CHARACTERS)
 
 
-async def test_an_image_that_is_too_large_stays_behind_and_no_more(real_directory: Directory) -> None:
-    await real_directory.user("ann")
+async def test_an_image_that_is_too_large_stays_behind_and_no_more(directory: Directory) -> None:
+    await directory.user("ann")
     image = "data:image/png;base64," + "A" * (MAX_VALUE_CHARACTERS - 1000)
     models = [{"id": "m", "name": "M", "meta": {"profile_image_url": image}}, {"id": "n", "name": "N"}]
-    answer = await send(real_directory, "ann", {"models": models}, atomic=False)
+    answer = await send(directory, "ann", {"models": models}, atomic=False)
     assert (answer.json()["changes"], answer.json()["kept_out"]) == (2, 1)
 
 
-async def test_the_limit_of_a_configuration_applies_when_it_is_decompressed(real_directory: Directory) -> None:
-    await real_directory.user("ann")
+async def test_the_limit_of_a_configuration_applies_when_it_is_decompressed(directory: Directory) -> None:
+    await directory.user("ann")
     entry = b"- {model_name: a, litellm_params: {model: b}}\n"
     packed = gzip.compress(b"model_list:\n" + entry * (MAX_BODY_BYTES // len(entry) + 1))
-    assert (await send(real_directory, "ann", packed)).status_code == 413
+    assert (await send(directory, "ann", packed)).status_code == 413
 
 
 async def longest_wait(directory: Directory, content: bytes, **options: Any) -> float:
@@ -134,16 +134,16 @@ async def longest_wait(directory: Directory, content: bytes, **options: Any) -> 
     ids=["a large value", "a large id", "many faults"],
 )
 async def test_other_requests_are_answered_meanwhile(
-    real_directory: Directory, content: bytes, options: dict[str, Any]
+    directory: Directory, content: bytes, options: dict[str, Any]
 ) -> None:
     # In one piece, each took seconds; the limit allows for a slow machine.
-    await real_directory.user("ann")
-    assert await longest_wait(real_directory, content, **options) < 0.9
+    await directory.user("ann")
+    assert await longest_wait(directory, content, **options) < 0.9
 
 
-async def test_a_response_lists_some_of_many_faults(real_directory: Directory) -> None:
-    await real_directory.user("ann")
-    answer = (await send(real_directory, "ann", {"models": [1] * 5000})).json()
+async def test_a_response_lists_some_of_many_faults(directory: Directory) -> None:
+    await directory.user("ann")
+    answer = (await send(directory, "ann", {"models": [1] * 5000})).json()
     assert (len(answer["errors"]), answer["detail"].endswith("; and more")) == (100, True)
 
 

@@ -72,13 +72,13 @@ async def rejections(directory: Directory, tmp_path: Path, bundle: Mapping[str, 
 
 
 async def test_every_bad_model_is_named_and_the_good_ones_are_imported(
-    real_directory: Directory, raw: Stored, tmp_path: Path
+    directory: Directory, raw: Stored, tmp_path: Path
 ) -> None:
     models = [model("first", "ann")]
     for at, (change, _) in enumerate(BAD_MODELS.values()):
         models.append({**model(f"bad-{at}", "ann"), **change})
     models.append(model("last", "ann"))
-    found = await rejections(real_directory, tmp_path, {"users": [ANN], "models": models})
+    found = await rejections(directory, tmp_path, {"users": [ANN], "models": models})
 
     assert [item.position for item in found] == [f"models[{at}]" for at in range(1, len(BAD_MODELS) + 1)]
     wrong = {
@@ -92,8 +92,8 @@ async def test_every_bad_model_is_named_and_the_good_ones_are_imported(
     assert {record["_id"] for record in raw["models"].find()} == {"first", "last"}
 
 
-async def test_what_is_no_model_is_named(real_directory: Directory, raw: Stored, tmp_path: Path) -> None:
-    found = await rejections(real_directory, tmp_path, {"models": [None, 5, "m", ["m"], model("m", "ann")]})
+async def test_what_is_no_model_is_named(directory: Directory, raw: Stored, tmp_path: Path) -> None:
+    found = await rejections(directory, tmp_path, {"models": [None, 5, "m", ["m"], model("m", "ann")]})
     assert [(item.position, item.reason) for item in found] == [
         (f"models[{at}]", "must be a JSON object") for at in range(4)
     ]
@@ -101,14 +101,14 @@ async def test_what_is_no_model_is_named(real_directory: Directory, raw: Stored,
 
 
 async def test_a_repeated_id_counts_once_and_the_first_one_wins(
-    real_directory: Directory, raw: Stored, tmp_path: Path
+    directory: Directory, raw: Stored, tmp_path: Path
 ) -> None:
     bundle = {
         "users": [ANN, {**ANN, "name": "Other"}],
         "groups": [{"id": "g", "name": "First"}, {"id": "g", "name": "Other"}],
         "models": [model("m", "ann", name="First"), model("m", "ann", name="Other")],
     }
-    found = await rejections(real_directory, tmp_path, bundle)
+    found = await rejections(directory, tmp_path, bundle)
     assert [item.position for item in found] == ["users[1]", "groups[1]", "models[1]"]
     assert all("the id is given twice" in item.reason for item in found)
     assert [raw[kind].find_one({}, {"name": 1, "_id": 0}) for kind in ("users", "groups", "models")] == [
@@ -118,21 +118,21 @@ async def test_a_repeated_id_counts_once_and_the_first_one_wins(
     ]
 
 
-async def test_a_model_without_an_owner_needs_one_given(real_directory: Directory, raw: Stored, tmp_path: Path) -> None:
+async def test_a_model_without_an_owner_needs_one_given(directory: Directory, raw: Stored, tmp_path: Path) -> None:
     bundle = {"users": [ANN], "models": [model("m", None)]}
-    [item] = await rejections(real_directory, tmp_path, bundle)
+    [item] = await rejections(directory, tmp_path, bundle)
     assert (item.position, item.id) == ("models[0]", "m")
     assert "user_id: missing" in item.reason
-    assert (await real_directory.load(bundle, tmp_path, owner_id="ann")).clean
+    assert (await directory.load(bundle, tmp_path, owner_id="ann")).clean
     assert [record["user_id"] for record in raw["models"].find()] == ["ann"]
 
 
 async def test_a_grant_to_an_absent_principal_is_not_imported(
-    real_directory: Directory, raw: Stored, tmp_path: Path
+    directory: Directory, raw: Stored, tmp_path: Path
 ) -> None:
     grants = [grant("user:ann"), grant("user:nobody", "write"), grant("group:ann"), grant("group:*", "write")]
     bundle = {"users": [ANN], "models": [model("m", "ann", access_grants=grants)]}
-    found = await rejections(real_directory, tmp_path, bundle)
+    found = await rejections(directory, tmp_path, bundle)
     assert [item.reason for item in found] == [
         "access_grants: there is no user 'nobody'",
         "access_grants: there is no group 'ann'",
@@ -159,11 +159,11 @@ BAD_IMAGES: list[tuple[Any, str]] = [
 
 @pytest.mark.parametrize(("image", "words"), BAD_IMAGES, ids=lambda value: str(value)[:40])
 async def test_an_unsafe_image_is_not_imported_and_the_rest_is(
-    real_directory: Directory, raw: Stored, tmp_path: Path, image: Any, words: str
+    directory: Directory, raw: Stored, tmp_path: Path, image: Any, words: str
 ) -> None:
     meta = {"a": 1, "profile_image_url": image, "tags": ["t"], "$b": 2}
     bundle = {"users": [ANN], "models": [model("m", "ann", meta=meta)]}
-    [item] = await rejections(real_directory, tmp_path, bundle)
+    [item] = await rejections(directory, tmp_path, bundle)
     assert (item.position, item.kind, item.id) == ("models[0]", "model", "m")
     assert item.reason.startswith(f"meta.profile_image_url: {words}")
     assert item.outcome == "kept out"
@@ -172,30 +172,30 @@ async def test_an_unsafe_image_is_not_imported_and_the_rest_is(
     assert record is not None
     assert list(record["meta"].items()) == [("a", 1), ("tags", [{"name": "t"}]), ("$b", 2)]
 
-    again = await real_directory.load(bundle, tmp_path)
+    again = await directory.load(bundle, tmp_path)
     assert again.changes == 0
     assert again.total[ImportOutcome.KEPT_OUT] == 1
 
 
 async def test_a_bad_image_that_is_stored_leaves_with_the_next_import(
-    real_directory: Directory, raw: Stored, tmp_path: Path
+    directory: Directory, raw: Stored, tmp_path: Path
 ) -> None:
     bundle = {"users": [ANN], "models": [model("m", "ann", meta={"profile_image_url": "http://images.example/a.png"})]}
-    await real_directory.load(bundle, tmp_path)
+    await directory.load(bundle, tmp_path)
     raw["models"].update_one({"_id": "m"}, {"$set": {"meta": bundle["models"][0]["meta"]}})
-    assert (await real_directory.load(bundle, tmp_path)).changes == 1
+    assert (await directory.load(bundle, tmp_path)).changes == 1
     assert [record["meta"] for record in raw["models"].find()] == [{}]
 
 
 @pytest.mark.parametrize("image", [None, "", "/static/a.png", "https://images.example/a.png"], ids=repr)
-async def test_a_safe_image_is_imported(real_directory: Directory, raw: Stored, tmp_path: Path, image: Any) -> None:
+async def test_a_safe_image_is_imported(directory: Directory, raw: Stored, tmp_path: Path, image: Any) -> None:
     bundle = {"users": [ANN], "models": [model("m", "ann", meta={"profile_image_url": image})]}
-    assert (await real_directory.load(bundle, tmp_path)).clean
+    assert (await directory.load(bundle, tmp_path)).clean
     assert [record["meta"] for record in raw["models"].find()] == [{"profile_image_url": image}]
 
 
-async def test_bad_users_are_named(real_directory: Directory, raw: Stored, tmp_path: Path) -> None:
-    await real_directory.user("old", email="taken@x.org")
+async def test_bad_users_are_named(directory: Directory, raw: Stored, tmp_path: Path) -> None:
+    await directory.user("old", email="taken@x.org")
     users = [
         {**ANN, "email": "nobody"},
         {**ANN, "id": "*"},
@@ -208,16 +208,16 @@ async def test_bad_users_are_named(real_directory: Directory, raw: Stored, tmp_p
         {**ANN, "id": "u7", "email": "ANN@X.ORG"},
         {**ANN, "id": "old"},
     ]
-    found = await rejections(real_directory, tmp_path, {"users": users})
+    found = await rejections(directory, tmp_path, {"users": users})
     reasons = {item.position: item.reason.partition(":")[0] for item in found}
     fields = ["email", "id", "id", "role", "keys", "name", "email", "email", "email"]
     assert reasons == {f"users[{at}]": field for at, field in zip([*range(7), 8, 9], fields, strict=True)}
     assert {user["_id"] for user in raw["users"].find()} == {"old", "u6"}
 
 
-async def test_bad_groups_and_unknown_members_are_named(real_directory: Directory, raw: Stored, tmp_path: Path) -> None:
-    await real_directory.group("root")
-    await real_directory.group("branch", parent="root")
+async def test_bad_groups_and_unknown_members_are_named(directory: Directory, raw: Stored, tmp_path: Path) -> None:
+    await directory.group("root")
+    await directory.group("branch", parent="root")
     groups = [
         {"id": "a", "name": "A", "parent_id": "b"},
         {"id": "b", "name": "B", "parent_id": "a"},
@@ -228,7 +228,7 @@ async def test_bad_groups_and_unknown_members_are_named(real_directory: Director
         {"id": "good", "name": "Good", "parent_id": "branch", "member_ids": ["ann", "nobody", 5, None]},
         {"id": "bad", "name": "Bad", "member_ids": "ann"},
     ]
-    found = await rejections(real_directory, tmp_path, {"users": [ANN], "groups": groups})
+    found = await rejections(directory, tmp_path, {"users": [ANN], "groups": groups})
     reasons = sorted((item.position, item.reason) for item in found)
     cycle = "parent_id: the group would be its own ancestor"
     assert [reason for reason in reasons if not reason[1].startswith("member_ids")] == [
@@ -255,7 +255,7 @@ async def test_bad_groups_and_unknown_members_are_named(real_directory: Director
 
 
 async def test_lines_that_are_no_records_are_named_and_the_others_are_imported(
-    real_directory: Directory, raw: Stored, tmp_path: Path
+    directory: Directory, raw: Stored, tmp_path: Path
 ) -> None:
     lines = [
         json.dumps({"kind": "model", **model("first", "ann")}),
@@ -271,7 +271,7 @@ async def test_lines_that_are_no_records_are_named_and_the_others_are_imported(
     ]
     path = tmp_path / "lines"
     path.write_text("\n".join(lines))
-    report = await real_directory.load_file(path)
+    report = await directory.load_file(path)
     found = {item.position: item.reason for item in report.faults()}
     assert {position: reason.partition(":")[0] for position, reason in found.items()} == {
         "line 3": "not valid JSON",
@@ -289,25 +289,23 @@ async def test_lines_that_are_no_records_are_named_and_the_others_are_imported(
 
 @pytest.mark.parametrize("number", ["9" * 5000, "-" + "9" * 5000, "1" + "0" * 19, "1e400", "NaN", "-Infinity"])
 async def test_a_number_that_cannot_be_kept_costs_its_record_only(
-    real_directory: Directory, raw: Stored, tmp_path: Path, number: str
+    directory: Directory, raw: Stored, tmp_path: Path, number: str
 ) -> None:
     path = tmp_path / "bundle.json"
     good = json.dumps(model("good", "ann"))
     path.write_text(
         f'{{"models": [{{"id": "m", "user_id": "ann", "name": "N", "params": {{"n": {number}}}}}, {good}]}}'
     )
-    report = await real_directory.load_file(path)
+    report = await directory.load_file(path)
     [item] = report.faults()
     assert (item.position, item.id) == ("models[0]", "m")
     assert item.reason.startswith("params: n: is ")
     assert [record["_id"] for record in raw["models"].find()] == ["good"]
 
 
-async def test_parts_that_a_bundle_does_not_have_are_named(
-    real_directory: Directory, raw: Stored, tmp_path: Path
-) -> None:
+async def test_parts_that_a_bundle_does_not_have_are_named(directory: Directory, raw: Stored, tmp_path: Path) -> None:
     bundle = {"version": 1, "prompts": [{"a": []}], "\ud800": 0, "groups": None, "models": [model("m", "ann")]}
-    found = await rejections(real_directory, tmp_path, bundle)
+    found = await rejections(directory, tmp_path, bundle)
     assert [item.position for item in found] == ["version", "prompts", r"\ud800", "groups"]
     assert [item.reason.partition(";")[0] for item in found] == ["unknown part"] * 3 + ["must be a list"]
     assert all(str(item).encode() for item in found)
@@ -315,10 +313,10 @@ async def test_parts_that_a_bundle_does_not_have_are_named(
 
 
 async def test_a_rejected_record_leaves_what_is_stored_as_it_is(
-    real_directory: Directory, raw: Stored, tmp_path: Path
+    directory: Directory, raw: Stored, tmp_path: Path
 ) -> None:
-    await real_directory.load({"users": [ANN], "models": [model("m", "ann", params={"a": 1})]}, tmp_path)
+    await directory.load({"users": [ANN], "models": [model("m", "ann", params={"a": 1})]}, tmp_path)
     before = list(raw["models"].find())
-    await rejections(real_directory, tmp_path, {"models": [{**model("m", "ann"), "params": {"n": 2**63}}]})
+    await rejections(directory, tmp_path, {"models": [{**model("m", "ann"), "params": {"n": 2**63}}]})
     assert list(raw["models"].find()) == before
-    assert (await examine(real_directory.database, repair=False)).problems == 0
+    assert (await examine(directory.database, repair=False)).problems == 0

@@ -60,9 +60,9 @@ def steps(answer: httpx.Response) -> dict[str, tuple[str, str]]:
     return {step["id"]: (step["outcome"], step["reason"]) for step in answer.json()["steps"]}
 
 
-async def test_an_old_export_becomes_the_callers(real_directory: Directory, tmp_path: Path) -> None:
-    await filled(real_directory, tmp_path)
-    plan = await send(real_directory, "bob", [OLD], mine=True, dry_run=True)
+async def test_an_old_export_becomes_the_callers(directory: Directory, tmp_path: Path) -> None:
+    await filled(directory, tmp_path)
+    plan = await send(directory, "bob", [OLD], mine=True, dry_run=True)
     assert plan.status_code == 200, plan.text
     report = plan.json()
     assert (report["format"], report["dry_run"], report["clean"], report["changes"]) == ("openwebui", True, True, 1)
@@ -73,24 +73,24 @@ async def test_an_old_export_becomes_the_callers(real_directory: Directory, tmp_
         "kind": "model",
         "id": "old/one",
     }
-    assert (await real_directory.get("/api/models/model", "bob", id="old/one")).status_code == 404
+    assert (await directory.get("/api/models/model", "bob", id="old/one")).status_code == 404
 
-    done = await send(real_directory, "bob", [OLD], mine=True)
+    done = await send(directory, "bob", [OLD], mine=True)
     assert done.json() | {"steps": [], "left_out": 0} == report | {"dry_run": False, "steps": [], "left_out": 0}
-    shown = (await real_directory.get("/api/models/model", "ann", id="old/one")).json()
+    shown = (await directory.get("/api/models/model", "ann", id="old/one")).json()
     assert (shown["user_id"], shown["version"], shown["meta"]["tags"]) == ("bob", 1, [{"name": "t"}])
     # The time of creation in a source is trusted only when an admin sends it.
     assert shown["created_at"] > OLD["created_at"]
-    history = (await real_directory.get("/api/models/model/history", "bob", id="old/one")).json()["items"]
+    history = (await directory.get("/api/models/model/history", "bob", id="old/one")).json()["items"]
     assert [(one["change"], one["by"]) for one in history] == [("import", "bob")]
-    assert (await send(real_directory, "bob", [OLD], mine=True)).json()["changes"] == 0
+    assert (await send(directory, "bob", [OLD], mine=True)).json()["changes"] == 0
 
 
 @pytest.mark.parametrize("atomic", [True, False])
 async def test_nobody_overwrites_or_shares_what_is_not_theirs(
-    real_directory: Directory, tmp_path: Path, raw: Raw, atomic: bool
+    directory: Directory, tmp_path: Path, raw: Raw, atomic: bool
 ) -> None:
-    await filled(real_directory, tmp_path)
+    await filled(directory, tmp_path)
     before = dump(raw, "api_keys")
     refused: dict[str, dict[str, Any]] = {
         "hidden": {"name": "Mine"},
@@ -101,7 +101,7 @@ async def test_nobody_overwrites_or_shares_what_is_not_theirs(
         "shared with nobody": {"name": "N", "access_grants": [grant("user:nobody")]},
     }
     models = [{"id": model_id.replace(" ", "-"), **said} for model_id, said in refused.items()]
-    answer = await send(real_directory, "bob", {"models": [*models, {"id": "fine", "name": "Fine"}]}, atomic=atomic)
+    answer = await send(directory, "bob", {"models": [*models, {"id": "fine", "name": "Fine"}]}, atomic=atomic)
     reasons = {
         "hidden": "id: This model id is taken.",
         "readable": "id: You may read this model, but not change it.",
@@ -122,55 +122,53 @@ async def test_nobody_overwrites_or_shares_what_is_not_theirs(
     assert {model_id: reason for model_id, (_, reason) in steps(answer).items()} == reasons
     assert answer.json()["counts"]["model"] == {"created": 2, "rejected": 5}
     # What could not be shared is private.
-    assert (await real_directory.ids("bob", query="N", order_by="name"))[-1] != "hidden"
+    assert (await directory.ids("bob", query="N", order_by="name"))[-1] != "hidden"
     stored = {record["_id"]: record for record in raw["models"].find()}
     assert {record["_id"] for record in raw["models"].find({"user_id": "bob"})} == {"own", "fine", "shared-with-nobody"}
     assert stored["shared-with-nobody"]["access_grants"] == []
     assert [stored[model_id]["version"] for model_id in ("hidden", "readable", "writable", "own")] == [1, 1, 1, 1]
 
 
-async def test_a_write_grantee_updates_and_the_rest_stays(real_directory: Directory, tmp_path: Path, raw: Raw) -> None:
-    await filled(real_directory, tmp_path)
+async def test_a_write_grantee_updates_and_the_rest_stays(directory: Directory, tmp_path: Path, raw: Raw) -> None:
+    await filled(directory, tmp_path)
     grants = [grant("user:bob", "write")]
     sent = {
         "models": [
             {"id": "writable", "name": "Changed", "params": {"system": "one"}, "access_grants": grants, "version": 99}
         ]
     }
-    answer = await send(real_directory, "bob", sent)
+    answer = await send(directory, "bob", sent)
     assert answer.status_code == 200, answer.text
     stored = raw["models"].find_one({"_id": "writable"}) or {}
     assert (stored["name"], stored["user_id"], stored["version"]) == ("Changed", "ann", 2)
     assert int(stored["created_at"].timestamp()) == 1_700_000_000
 
 
-async def test_the_answer_does_not_say_whether_a_hidden_record_differs(
-    real_directory: Directory, tmp_path: Path
-) -> None:
+async def test_the_answer_does_not_say_whether_a_hidden_record_differs(directory: Directory, tmp_path: Path) -> None:
     # A caller who guesses a prompt must not learn that it is right.
-    await filled(real_directory, tmp_path)
+    await filled(directory, tmp_path)
     held = model("readable", "ann", params={"system": "two"}, access_grants=[grant("user:bob")])
     for said in (held, {**held, "params": {"system": "guess"}}):
-        answer = await send(real_directory, "bob", {"models": [said]}, dry_run=True)
+        answer = await send(directory, "bob", {"models": [said]}, dry_run=True)
         assert steps(answer) == {"readable": ("rejected", "id: You may read this model, but not change it.")}
 
 
-async def test_an_admin_imports_all_that_a_bundle_holds(real_directory: Directory, tmp_path: Path, raw: Raw) -> None:
-    await filled(real_directory, tmp_path)
+async def test_an_admin_imports_all_that_a_bundle_holds(directory: Directory, tmp_path: Path, raw: Raw) -> None:
+    await filled(directory, tmp_path)
     bundle = {
         "users": [{"id": "cy", "name": "Cy", "email": "cy@x.org"}],
         "groups": [{"id": "team", "name": "Team", "member_ids": ["cy"]}],
         "models": [model("m", "cy", access_grants=[grant("group:team")], version=4)],
     }
     packed = gzip.compress(json.dumps(bundle).encode(), mtime=0)
-    refused = await send(real_directory, "bob", packed)
+    refused = await send(directory, "bob", packed)
     assert refused.status_code == 422
     assert [error["msg"].split(": ")[1] for error in refused.json()["errors"][:2]] == [
         "only admins may import users and groups"
     ] * 2
     assert raw["users"].count_documents({"_id": "cy"}) == 0
 
-    answer = await send(real_directory, "root", packed)
+    answer = await send(directory, "root", packed)
     assert answer.status_code == 200, answer.text
     counts = {"created": 1}
     assert answer.json()["counts"] == {"group": counts, "model": counts, "user": counts}
@@ -179,14 +177,14 @@ async def test_an_admin_imports_all_that_a_bundle_holds(real_directory: Director
     assert (raw["users"].find_one({"_id": "cy"}) or {})["group_ids"] == ["team"]
     # An import must not demote a user, since an admin must remain.
     demoting = {"users": [{"id": "root", "name": "Name of root", "email": "root@example.com", "role": "user"}]}
-    assert (await send(real_directory, "root", demoting)).status_code == 422
+    assert (await send(directory, "root", demoting)).status_code == 422
     assert (raw["users"].find_one({"_id": "root"}) or {})["role"] == "admin"
 
 
-async def test_groups_are_made_when_an_admin_asks_for_it(real_directory: Directory, tmp_path: Path, raw: Raw) -> None:
-    await filled(real_directory, tmp_path)
-    assert (await send(real_directory, "bob", CONFIGURATION, create_groups=True)).status_code == 403
-    answer = await send(real_directory, "root", CONFIGURATION, create_groups=True, atomic=False)
+async def test_groups_are_made_when_an_admin_asks_for_it(directory: Directory, tmp_path: Path, raw: Raw) -> None:
+    await filled(directory, tmp_path)
+    assert (await send(directory, "bob", CONFIGURATION, create_groups=True)).status_code == 403
+    answer = await send(directory, "root", CONFIGURATION, create_groups=True, atomic=False)
     assert (answer.status_code, answer.json()["format"], answer.json()["clean"]) == (200, "litellm", False)
     assert raw["groups"].count_documents({"_id": "beta"}) == 1
     for secret in SECRETS:
@@ -194,19 +192,17 @@ async def test_groups_are_made_when_an_admin_asks_for_it(real_directory: Directo
         assert secret not in dump(raw)
 
 
-async def test_a_price_map(real_directory: Directory, tmp_path: Path) -> None:
-    await filled(real_directory, tmp_path)
-    answer = await send(real_directory, "bob", PRICES)
+async def test_a_price_map(directory: Directory, tmp_path: Path) -> None:
+    await filled(directory, tmp_path)
+    answer = await send(directory, "bob", PRICES)
     assert (answer.json()["format"], answer.json()["changes"]) == ("litellm-prices", 2)
-    assert await real_directory.ids("bob", kind="base", query="voyage") == ["voyage-3"]
+    assert await directory.ids("bob", kind="base", query="voyage") == ["voyage-3"]
 
 
 @pytest.mark.parametrize("on_conflict", ["skip", "fail"])
-async def test_what_exists_can_be_left_alone(
-    real_directory: Directory, tmp_path: Path, raw: Raw, on_conflict: str
-) -> None:
-    await filled(real_directory, tmp_path)
-    answer = await send(real_directory, "bob", {"models": [{"id": "own", "name": "B"}]}, on_conflict=on_conflict)
+async def test_what_exists_can_be_left_alone(directory: Directory, tmp_path: Path, raw: Raw, on_conflict: str) -> None:
+    await filled(directory, tmp_path)
+    answer = await send(directory, "bob", {"models": [{"id": "own", "name": "B"}]}, on_conflict=on_conflict)
     assert (raw["models"].find_one({"_id": "own"}) or {})["name"] == "Bee"
     if on_conflict == "skip":
         assert answer.json()["counts"] == {"model": {"skipped": 1}}
@@ -215,17 +211,15 @@ async def test_what_exists_can_be_left_alone(
         assert "exists and differs: name, access_grants" in answer.json()["errors"][0]["msg"]
 
 
-async def test_a_rehearsal_sends_no_write(
-    real_directory: Directory, tmp_path: Path, commands: Commands, raw: Raw
-) -> None:
-    await filled(real_directory, tmp_path)
+async def test_a_rehearsal_sends_no_write(directory: Directory, tmp_path: Path, commands: Commands, raw: Raw) -> None:
+    await filled(directory, tmp_path)
     before = dump(raw, "api_keys")
     bundle = {
         "users": [{"id": "cy", "name": "Cy", "email": "cy@x.org"}],
         "models": [model("m", "cy"), model("own", "cy")],
     }
     commands.clear()
-    assert (await send(real_directory, "root", bundle, dry_run=True)).json()["changes"] == 3
+    assert (await send(directory, "root", bundle, dry_run=True)).json()["changes"] == 3
     sent = {event.command_name: event.command for event in commands.started_events if event.command_name in WRITES}
     # Except the time at which the API key was used.
     assert [command["update"] for command in sent.values()] in ([], ["api_keys"])
@@ -248,39 +242,39 @@ async def test_a_rehearsal_sends_no_write(
     ids=["UTF-16", "cut off", "nonsense", "a database", "a gzip bomb", "xml", "database", "maybe", "unknown"],
 )
 async def test_what_cant_be_imported(
-    real_directory: Directory, content: bytes, parameters: dict[str, str], loc: list[str], message: str
+    directory: Directory, content: bytes, parameters: dict[str, str], loc: list[str], message: str
 ) -> None:
-    await real_directory.user("ann")
+    await directory.user("ann")
     for dry_run in ({}, {"dry_run": "true"}):
-        answer = await send(real_directory, "ann", content, **{**dry_run, **parameters})
+        answer = await send(directory, "ann", content, **{**dry_run, **parameters})
         assert answer.status_code == 422, answer.text
         [error] = answer.json()["errors"]
         assert (error["loc"], message in error["msg"]) == (loc, True), error
 
 
-async def test_sources_have_bounds(real_directory: Directory) -> None:
-    await real_directory.user("ann")
-    assert (await send(real_directory, "ann", b" " * 64_000_001)).status_code == 413
+async def test_sources_have_bounds(directory: Directory) -> None:
+    await directory.user("ann")
+    assert (await send(directory, "ann", b" " * 64_000_001)).status_code == 413
     configuration = CONFIGURATION.encode() + b"# " + b"x" * 1_000_000
-    assert (await send(real_directory, "ann", configuration)).status_code == 413
-    reader = await real_directory.key("ann", scope="read")
-    answer = await real_directory.client.post(
+    assert (await send(directory, "ann", configuration)).status_code == 413
+    reader = await directory.key("ann", scope="read")
+    answer = await directory.client.post(
         IMPORT, content=b"{}", params={"format": "auto"}, headers={"Authorization": f"Bearer {reader}"}
     )
     assert answer.status_code == 403
 
 
-async def test_an_export_without_its_format_is_refused_with_a_hint(real_directory: Directory) -> None:
-    await real_directory.user("ann")
+async def test_an_export_without_its_format_is_refused_with_a_hint(directory: Directory) -> None:
+    await directory.user("ann")
     for body in ([OLD], {"models": [OLD]}):
-        answer = await real_directory.post(IMPORT, "ann", body)
+        answer = await directory.post(IMPORT, "ann", body)
         assert answer.status_code == 422
         hint = answer.json()["errors"][-1]
         assert (hint["loc"], "openwebui" in hint["allowed"]) == (["query", "format"], True)
     # Also when there are more errors than a response lists.
-    answer = await real_directory.post(IMPORT, "ann", {"models": [OLD] * 200})
+    answer = await directory.post(IMPORT, "ann", {"models": [OLD] * 200})
     assert answer.json()["errors"][-1]["loc"] == ["query", "format"]
-    answer = await real_directory.post(IMPORT, "ann", {"models": [{"id": "m", "nmae": "M"}]})
+    answer = await directory.post(IMPORT, "ann", {"models": [{"id": "m", "nmae": "M"}]})
     assert [error["loc"][-1] for error in answer.json()["errors"]] == ["nmae"]
-    answer = await real_directory.post(IMPORT, "ann", {"models": []}, dry_run=True)
+    answer = await directory.post(IMPORT, "ann", {"models": []}, dry_run=True)
     assert answer.json()["errors"][0]["msg"].endswith("dry_run: counts only together with a format")

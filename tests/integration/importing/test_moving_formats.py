@@ -52,11 +52,11 @@ def test_no_secret_of_a_configuration_is_imported_or_printed(mover: CommandLine,
     assert store["groups"].distinct("_id") == ["beta"]
 
 
-async def test_a_price_map_comes_in_as_base_models(real_directory: Directory, tmp_path: Path) -> None:
-    await real_directory.user("root", role=Role.ADMIN)
-    async with moved(real_directory, written(tmp_path, PRICES), owner_id="root") as report:
+async def test_a_price_map_comes_in_as_base_models(directory: Directory, tmp_path: Path) -> None:
+    await directory.user("root", role=Role.ADMIN)
+    async with moved(directory, written(tmp_path, PRICES), owner_id="root") as report:
         assert (report.clean, report.changes) == (True, 2)
-    found = (await real_directory.get(MODEL, "root", id="gpt-4o")).json()
+    found = (await directory.get(MODEL, "root", id="gpt-4o")).json()
     assert (found["base_model_id"], found["user_id"], found["access_grants"]) == (None, "root", [])
     assert found["meta"]["prices"] == {"input_cost_per_token": 2.5e-06}
     assert found["meta"]["capabilities"] == {"vision": True}
@@ -65,13 +65,13 @@ async def test_a_price_map_comes_in_as_base_models(real_directory: Directory, tm
 # --- Exports of another age, and formats
 
 
-async def test_what_an_old_export_says_of_access_is_kept(real_directory: Directory, tmp_path: Path) -> None:
-    await real_directory.user("ann")
-    await real_directory.user("stranger")
-    async with moved(real_directory, written(tmp_path, EXPORT)) as report:
+async def test_what_an_old_export_says_of_access_is_kept(directory: Directory, tmp_path: Path) -> None:
+    await directory.user("ann")
+    await directory.user("stranger")
+    async with moved(directory, written(tmp_path, EXPORT)) as report:
         assert report.clean, list(report.faults())
-    assert await real_directory.ids("stranger") == ["public"]
-    assert sorted(await real_directory.ids("ann")) == ["absent", "private", "public"]
+    assert await directory.ids("stranger") == ["public"]
+    assert sorted(await directory.ids("ann")) == ["absent", "private", "public"]
 
 
 @pytest.mark.parametrize(
@@ -136,22 +136,20 @@ def test_a_database_read_as_a_file_is_refused(
     assert store["users"].count_documents({}) == 0
 
 
-async def test_a_database_of_something_else_is_refused(real_directory: Directory, tmp_path: Path) -> None:
+async def test_a_database_of_something_else_is_refused(directory: Directory, tmp_path: Path) -> None:
     path = instance(tmp_path / "other.db", "CREATE TABLE t (id TEXT);")
     with pytest.raises(SourceError, match="not the database of Open WebUI"):
-        async with moved(real_directory, path):
+        async with moved(directory, path):
             pass
 
 
-async def test_more_than_one_batch_of_everything_comes_in(
-    real_directory: Directory, raw: Stored, tmp_path: Path
-) -> None:
+async def test_more_than_one_batch_of_everything_comes_in(directory: Directory, raw: Stored, tmp_path: Path) -> None:
     path = instance(tmp_path / "webui.db", *SOUND)
     many = range(1500)
     insert(path, "user", [(f"u{n}", f"U {n}", f"u{n}@x.org", "user", None) for n in many])
     insert(path, "model", [(f"n{n}", f"u{n}", "gpt-4o", f"N {n}", "{}", "{}", 2, 1, 1, "v") for n in many])
     insert(path, "model_history", [(f"v{n}", f"n{n}", None, '{"name": "old"}', f"u{n}", None, 7) for n in many])
-    async with moved(real_directory, path, atomic=True) as report:
+    async with moved(directory, path, atomic=True) as report:
         assert report.clean, list(report.faults())[:5]
     assert raw["models"].count_documents({"version": 2}) == len(many)
     assert raw["revisions"].count_documents({"version": 1, "after": {"name": "old"}}) == len(many)

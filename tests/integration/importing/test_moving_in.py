@@ -33,9 +33,9 @@ from tests.support.moving import (
 )
 
 
-async def test_a_whole_instance_comes_in_once(real_directory: Directory, raw: Stored, tmp_path: Path) -> None:
+async def test_a_whole_instance_comes_in_once(directory: Directory, raw: Stored, tmp_path: Path) -> None:
     path = instance(tmp_path / "webui.db", *SOUND)
-    async with moved(real_directory, path) as report:
+    async with moved(directory, path) as report:
         assert report.clean, list(report.faults())
         assert {kind: counts["created"] for kind, counts in report.summary().items()} == {
             "group": 2,
@@ -54,19 +54,19 @@ async def test_a_whole_instance_comes_in_once(real_directory: Directory, raw: St
     assert "$2b$" not in dump(raw)
 
     before = dump(raw)
-    async with moved(real_directory, path) as report:
+    async with moved(directory, path) as report:
         assert (report.clean, report.changes) == (True, 0)
     assert dump(raw) == before
 
 
 async def test_a_key_from_elsewhere_goes_on_and_only_its_hash_is_stored(
-    real_directory: Directory, raw: Stored, tmp_path: Path
+    directory: Directory, raw: Stored, tmp_path: Path
 ) -> None:
-    async with moved(real_directory, instance(tmp_path / "webui.db", *SOUND), whole_report=True) as report:
+    async with moved(directory, instance(tmp_path / "webui.db", *SOUND), whole_report=True) as report:
         results = "\n".join(map(str, report.results()))
-    assert (await ask(real_directory, OLD_KEY, LIST)).json()["total"] == 2
-    assert (await ask(real_directory, OLD_KEY, UPDATE, {"id": "m", "name": "By the old key"})).status_code == 200
-    assert (await ask(real_directory, OLD_KEY[:-1] + "3", LIST)).status_code == 401
+    assert (await ask(directory, OLD_KEY, LIST)).json()["total"] == 2
+    assert (await ask(directory, OLD_KEY, UPDATE, {"id": "m", "name": "By the old key"})).status_code == 200
+    assert (await ask(directory, OLD_KEY[:-1] + "3", LIST)).status_code == 401
     [key] = raw["api_keys"].find()
     assert (key["user_id"], key["sha256"]) == ("ben", api_key_hash(OLD_KEY))
     assert key["expires_at"].timestamp() == 1_900_000_000
@@ -74,35 +74,33 @@ async def test_a_key_from_elsewhere_goes_on_and_only_its_hash_is_stored(
         assert OLD_KEY not in text
 
 
-async def test_history_goes_on_after_what_it_was_elsewhere(real_directory: Directory, tmp_path: Path) -> None:
-    async with moved(real_directory, instance(tmp_path / "webui.db", *SOUND)):
+async def test_history_goes_on_after_what_it_was_elsewhere(directory: Directory, tmp_path: Path) -> None:
+    async with moved(directory, instance(tmp_path / "webui.db", *SOUND)):
         pass
-    page = (await ask(real_directory, OLD_KEY, HISTORY, id="m")).json()
+    page = (await ask(directory, OLD_KEY, HISTORY, id="m")).json()
     history = [(item["version"], item["by"], item["change"]) for item in page["items"]]
     assert history == [(4, None, "import"), (3, "ben", "import"), (2, "ben", "import"), (1, "ann", "import")]
     assert [item["at"] for item in page["items"][1:]] == [7, 7, 7]
 
-    changed = (await ask(real_directory, OLD_KEY, UPDATE, {"id": "m", "name": "Here"})).json()
+    changed = (await ask(directory, OLD_KEY, UPDATE, {"id": "m", "name": "Here"})).json()
     assert changed["version"] == 5
-    answer = await ask(real_directory, OLD_KEY, DIFF, id="m", earlier=1, later=2)
+    answer = await ask(directory, OLD_KEY, DIFF, id="m", earlier=1, later=2)
     assert answer.json() == [{"path": "/name", "before": "M0", "after": "M1"}]
-    answer = await ask(real_directory, OLD_KEY, DIFF, id="m", earlier=4, later=5)
+    answer = await ask(directory, OLD_KEY, DIFF, id="m", earlier=4, later=5)
     assert answer.json() == [{"path": "/name", "before": "M", "after": "Here"}]
 
     oldest = page["items"][-1]["id"]
-    restored = (await ask(real_directory, OLD_KEY, RESTORE, {"id": "m", "revision": oldest})).json()
+    restored = (await ask(directory, OLD_KEY, RESTORE, {"id": "m", "revision": oldest})).json()
     assert (restored["version"], restored["name"], restored["params"]) == (6, "M0", {"temperature": 0.5})
     assert [given["id"] for given in restored["access_grants"]] == ["a1"]
 
 
-async def test_a_model_that_was_here_keeps_its_own_history(
-    real_directory: Directory, raw: Stored, tmp_path: Path
-) -> None:
-    await real_directory.load({"models": [model("m", "ben", name="Here")]}, tmp_path)
+async def test_a_model_that_was_here_keeps_its_own_history(directory: Directory, raw: Stored, tmp_path: Path) -> None:
+    await directory.load({"models": [model("m", "ben", name="Here")]}, tmp_path)
     path = instance(tmp_path / "webui.db", *SOUND)
     results = []
     for dry_run in (True, False):
-        async with moved(real_directory, path, dry_run=dry_run, whole_report=True) as report:
+        async with moved(directory, path, dry_run=dry_run, whole_report=True) as report:
             results.append(list(report.results()))
     assert results[0] == results[1]
     refused = [one.reason for one in results[1] if (one.kind, one.outcome) == ("revision", ImportOutcome.REJECTED)]
@@ -112,10 +110,10 @@ async def test_a_model_that_was_here_keeps_its_own_history(
 
 @pytest.mark.parametrize("lost", [None, 1, 3])
 async def test_an_early_import_is_followed_by_a_last_one(
-    real_directory: Directory, raw: Stored, tmp_path: Path, lost: int | None
+    directory: Directory, raw: Stored, tmp_path: Path, lost: int | None
 ) -> None:
     path = instance(tmp_path / "webui.db", *SOUND)
-    async with moved(real_directory, path):
+    async with moved(directory, path):
         pass
     # As if the first import had been interrupted.
     raw["revisions"].delete_many({"model_id": "m", "version": lost})
@@ -123,16 +121,16 @@ async def test_an_early_import_is_followed_by_a_last_one(
     instance(path, "UPDATE model SET name = 'M4', updated_at = 8 WHERE id = 'm'")
     results = []
     for dry_run in (True, False):
-        async with moved(real_directory, path, dry_run=dry_run, whole_report=True, atomic=True) as report:
+        async with moved(directory, path, dry_run=dry_run, whole_report=True, atomic=True) as report:
             assert report.clean, list(report.faults())
             assert report.changes == (1 if lost is None else 2)
             results.append(list(report.results()))
     assert results[0] == results[1]
     skipped = [(one.id, one.reason) for one in results[1] if one.outcome is ImportOutcome.SKIPPED]
     assert [reason for _, reason in skipped] == ["was made after the history of the model was imported"]
-    page = (await ask(real_directory, OLD_KEY, HISTORY, id="m")).json()
+    page = (await ask(directory, OLD_KEY, HISTORY, id="m")).json()
     assert [item["version"] for item in page["items"]] == [5, 4, 3, 2, 1]
-    answer = await ask(real_directory, OLD_KEY, DIFF, id="m", earlier=4, later=5)
+    answer = await ask(directory, OLD_KEY, DIFF, id="m", earlier=4, later=5)
     assert answer.json() == [{"path": "/name", "before": "M", "after": "M4"}]
 
 
@@ -173,22 +171,22 @@ REHEARSED: dict[str, tuple[Any, dict[str, Any]]] = {
 
 @pytest.mark.parametrize("rehearsed", REHEARSED)
 async def test_a_dry_run_writes_nothing_and_says_what_the_run_will_do(
-    real_directory: Directory, raw: Stored, commands: Commands, tmp_path: Path, rehearsed: str
+    directory: Directory, raw: Stored, commands: Commands, tmp_path: Path, rehearsed: str
 ) -> None:
     content, options = REHEARSED[rehearsed]
     is_sql = isinstance(content, str) and "CREATE TABLE" in content
     path = instance(tmp_path / "source", content) if is_sql else written(tmp_path, content)
-    await real_directory.user("root", role=Role.ADMIN)
+    await directory.user("root", role=Role.ADMIN)
     before = dump(raw)
     commands.clear()
-    async with moved(real_directory, path, dry_run=True, **options) as rehearsal:
+    async with moved(directory, path, dry_run=True, **options) as rehearsal:
         assert WRITES.isdisjoint(event.command_name for event in commands.started_events)
         assert dump(raw) == before
-        async with moved(real_directory, path, whole_report=True, **options) as report:
+        async with moved(directory, path, whole_report=True, **options) as report:
             assert list(rehearsal.results()) == list(report.results())
             assert (rehearsal.changes, rehearsal.clean) == (report.changes, report.clean)
     assert dump(raw) != before
-    async with moved(real_directory, path, **options) as again:
+    async with moved(directory, path, **options) as again:
         assert again.changes == 0
 
 

@@ -13,14 +13,14 @@ from tests.support.moving import NAMED, OLD_KEY, SOUND, Stored, ask, dump, moved
 
 @pytest.mark.parametrize("atomic", [True, False])
 async def test_users_of_elsewhere_become_users_of_here(
-    real_directory: Directory, raw: Stored, tmp_path: Path, atomic: bool
+    directory: Directory, raw: Stored, tmp_path: Path, atomic: bool
 ) -> None:
     for user in ("ann-here", "ben-here"):
-        await real_directory.user(user)
+        await directory.user(user)
     more = "INSERT INTO access_grant VALUES ('a5', 'model', 'm', 'user', 'ann', 'read', 1);"
     path = instance(tmp_path / "webui.db", *SOUND, more)
     mapped = {"ann": "ann-here", "ben": "ben-here"}
-    async with moved(real_directory, path, user_map=mapped, atomic=atomic) as report:
+    async with moved(directory, path, user_map=mapped, atomic=atomic) as report:
         assert report.clean, list(report.faults())
         assert "user" not in report.summary()
     assert sorted(raw["users"].distinct("_id")) == ["ann-here", "ben-here"]
@@ -29,19 +29,19 @@ async def test_users_of_elsewhere_become_users_of_here(
     assert found["user_id"] == "ben-here"
     principals = {(given["principal_id"], given["permission"]) for given in found["access_grants"]}
     assert principals == {("team", "write"), ("ann-here", "read")}
-    assert (await ask(real_directory, OLD_KEY, "/api/me")).json()["id"] == "ben-here"
+    assert (await ask(directory, OLD_KEY, "/api/me")).json()["id"] == "ben-here"
     revisions = raw["revisions"].find({"model_id": "m"}).sort("version")
     assert [revision["by"] for revision in revisions] == ["ann-here", "ben-here", "ben-here", None]
-    async with moved(real_directory, path, user_map=mapped) as report:
+    async with moved(directory, path, user_map=mapped) as report:
         assert report.changes == 0
 
 
-async def test_two_users_of_elsewhere_can_be_one_here(real_directory: Directory, raw: Stored, tmp_path: Path) -> None:
-    await real_directory.user("one")
+async def test_two_users_of_elsewhere_can_be_one_here(directory: Directory, raw: Stored, tmp_path: Path) -> None:
+    await directory.user("one")
     grants = [grant("user:ann"), grant("user:ben"), grant("user:ben", "write")]
     groups = [{"id": "g", "name": "G", "member_ids": ["ann", "ben"]}]
     path = written(tmp_path, {"groups": groups, "models": [model("m", "ann", access_grants=grants)]})
-    async with moved(real_directory, path, user_map={"ann": "one", "ben": "one"}) as report:
+    async with moved(directory, path, user_map={"ann": "one", "ben": "one"}) as report:
         assert report.clean, list(report.faults())
     found = raw["models"].find_one({"_id": "m"}) or {}
     assert [(given["principal_id"], given["permission"]) for given in found["access_grants"]] == [
@@ -70,11 +70,11 @@ def test_the_command_reads_who_is_who_and_names_the_lines_that_are_wrong(
 
 
 async def test_notes_on_the_source_are_reported_although_the_first_user_is_mapped(
-    real_directory: Directory, tmp_path: Path
+    directory: Directory, tmp_path: Path
 ) -> None:
-    await real_directory.user("here")
+    await directory.user("here")
     path = instance(tmp_path / "webui.db", *SOUND, 'ALTER TABLE "user" ADD COLUMN bio TEXT')
-    async with moved(real_directory, path, user_map={"ann": "here"}) as report:
+    async with moved(directory, path, user_map={"ann": "here"}) as report:
         assert "columns left out: bio" in "".join(result.reason for result in report.reported())
 
 
@@ -103,15 +103,15 @@ def test_groups_that_only_grants_name_are_made_when_asked_for(
 
 @pytest.mark.parametrize("atomic", [True, False])
 async def test_a_group_that_is_here_stays_as_it_is_when_it_is_named(
-    real_directory: Directory, raw: Stored, tmp_path: Path, atomic: bool
+    directory: Directory, raw: Stored, tmp_path: Path, atomic: bool
 ) -> None:
-    await real_directory.user("root")
-    await real_directory.group("all")
-    await real_directory.group("beta", parent="all")
+    await directory.user("root")
+    await directory.group("all")
+    await directory.group("beta", parent="all")
     before = list(raw["groups"].find())
     entry = {"model_name": "x", "litellm_params": {"model": "openai/x"}, "model_info": {"access_groups": ["beta"]}}
     path = written(tmp_path, {"model_list": [entry]})
-    async with moved(real_directory, path, owner_id="root", create_groups=True, atomic=atomic) as report:
+    async with moved(directory, path, owner_id="root", create_groups=True, atomic=atomic) as report:
         assert (report.clean, report.changes) == (True, 1)
     assert list(raw["groups"].find()) == before
 
@@ -120,13 +120,13 @@ async def test_a_group_that_is_here_stays_as_it_is_when_it_is_named(
 
 
 async def test_a_role_or_state_that_a_bundle_does_not_tell_stays_as_it_is(
-    real_directory: Directory, raw: Stored, tmp_path: Path
+    directory: Directory, raw: Stored, tmp_path: Path
 ) -> None:
-    await real_directory.user("root", role=Role.ADMIN)
-    await real_directory.user("off")
+    await directory.user("root", role=Role.ADMIN)
+    await directory.user("off")
     raw["users"].update_one({"_id": "off"}, {"$set": {"is_active": False}})
     said = [{"id": user, "name": f"New name of {user}", "email": f"{user}@example.com"} for user in ("root", "off")]
-    async with moved(real_directory, written(tmp_path, {"users": said})) as report:
+    async with moved(directory, written(tmp_path, {"users": said})) as report:
         assert {result.fields for result in report.results()} <= {("name",)}
         assert (report.clean, report.changes) == (True, 2)
     root, off = raw["users"].find_one({"_id": "root"}) or {}, raw["users"].find_one({"_id": "off"}) or {}

@@ -77,19 +77,19 @@ def _require_whole(record: dict[str, Any], owner: str) -> None:
     assert record["keys"]["readers"] == record["keys"]["writers"] == [f"user:{owner}"]
 
 
-async def test_nothing_of_others_is_changed_whoever_is_faster(real_directory: Directory, raw: Raw) -> None:
+async def test_nothing_of_others_is_changed_whoever_is_faster(directory: Directory, raw: Raw) -> None:
     for user in (*THIEVES, *OWNERS):
-        await real_directory.user(user)
-    await real_directory.user("root", role=Role.ADMIN)
+        await directory.user(user)
+    await directory.user("root", role=Role.ADMIN)
     chance = random.Random(SEED)
     for number in range(ROUNDS):
         ids = {owner: [f"{owner}-{number}-{at}" for at in range(3)] for owner in OWNERS}
         for owner, own in ids.items():
             for model_id in own:
-                await real_directory.post(f"{MODELS}/create", owner, _saying(model_id, owner))
+                await directory.post(f"{MODELS}/create", owner, _saying(model_id, owner))
         everything = [model_id for own in ids.values() for model_id in own]
-        calls = [call for owner, own in ids.items() for call in _life(real_directory, owner, own)]
-        calls += [call for thief in THIEVES for call in _thefts(real_directory, thief, chance.sample(everything, 3))]
+        calls = [call for owner, own in ids.items() for call in _life(directory, owner, own)]
+        calls += [call for thief in THIEVES for call in _thefts(directory, thief, chance.sample(everything, 3))]
         chance.shuffle(calls)
         for answer in await asyncio.gather(*calls):
             assert answer.status_code in ANSWERED, answer.text
@@ -100,17 +100,17 @@ async def test_nothing_of_others_is_changed_whoever_is_faster(real_directory: Di
         owner = revision["model_id"].partition("-")[0]
         assert revision["by"] == owner, revision
         assert all(side is None or side["user_id"] == owner for side in (revision["before"], revision["after"]))
-    assert (await examine(real_directory.database, repair=False)).problems == 0
+    assert (await examine(directory.database, repair=False)).problems == 0
 
 
-async def test_of_several_who_want_a_new_id_one_gets_it_whole(real_directory: Directory, raw: Raw) -> None:
+async def test_of_several_who_want_a_new_id_one_gets_it_whole(directory: Directory, raw: Raw) -> None:
     everybody = (*THIEVES, *OWNERS)
     for user in everybody:
-        await real_directory.user(user)
+        await directory.user(user)
     chance = random.Random(SEED)
     for number in range(ROUNDS):
         ids = [f"new-{number}-{at}" for at in range(3)]
-        calls = [call for user in everybody for call in _imports(real_directory, user, ids)]
+        calls = [call for user in everybody for call in _imports(directory, user, ids)]
         chance.shuffle(calls)
         for answer in await asyncio.gather(*calls):
             assert answer.status_code in ANSWERED, answer.text
@@ -123,24 +123,24 @@ async def test_of_several_who_want_a_new_id_one_gets_it_whole(real_directory: Di
         assert {field: record["_id" if field == "id" else field] for field in expected} == expected
         makers = raw.revisions.distinct("by", {"model_id": record["_id"]})
         assert makers == [owner]
-    assert (await examine(real_directory.database, repair=False)).problems == 0
+    assert (await examine(directory.database, repair=False)).problems == 0
 
 
 async def test_an_id_that_is_somebody_elses_since_an_import_was_decided_is_not_taken(
-    real_directory: Directory, monkeypatch: pytest.MonkeyPatch
+    directory: Directory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for user in ("ann", "eve"):
-        await real_directory.user(user)
+        await directory.user(user)
     made: list[int] = []
 
     async def after_others(*arguments: Any, **options: Any) -> list[int]:
         if not made:
-            made.append((await real_directory.post(f"{MODELS}/create", "ann", {"id": "m", "name": "M"})).status_code)
-            made.append((await real_directory.post(f"{MODELS}/model/delete", "ann", {"id": "m"})).status_code)
+            made.append((await directory.post(f"{MODELS}/create", "ann", {"id": "m", "name": "M"})).status_code)
+            made.append((await directory.post(f"{MODELS}/model/delete", "ann", {"id": "m"})).status_code)
         return await store_planned(*arguments, **options)
 
     monkeypatch.setattr("service.importing.writers.models.store_planned", after_others)
-    answer = await send(real_directory, "eve", {"models": [{"id": "m", "name": "Mine"}]}, atomic=False)
+    answer = await send(directory, "eve", {"models": [{"id": "m", "name": "Mine"}]}, atomic=False)
     assert made == [200, 200]
     assert [step["outcome"] for step in answer.json()["steps"]] == ["rejected"]
-    assert (await real_directory.page("eve"))["total"] == 0
+    assert (await directory.page("eve"))["total"] == 0

@@ -38,22 +38,22 @@ async def restored(mongod: Database, raw: Raw) -> AsyncIterator[None]:
 )
 @pytest.mark.usefixtures("restored")
 async def test_indexes_of_every_kind_disturb_nothing(
-    real_directory: Directory, raw: Raw, located: Settings, key: list[tuple[str, Any]]
+    directory: Directory, raw: Raw, located: Settings, key: list[tuple[str, Any]]
 ) -> None:
-    await real_directory.user("ann")
+    await directory.user("ann")
     raw.models.create_index(key, name="theirs")
 
     async with open_database(located) as database:
         assert [drift.name for drift in await ensure(database)] == ["theirs"]
-    assert (await real_directory.client.get("/health/ready")).status_code == 200
-    assert (await real_directory.get(LIST, "ann")).status_code == 200
+    assert (await directory.client.get("/health/ready")).status_code == 200
+    assert (await directory.get(LIST, "ann")).status_code == 200
 
 
 @pytest.mark.usefixtures("restored")
 async def test_a_declared_index_under_another_name_serves_but_is_reported(
-    real_directory: Directory, raw: Raw, located: Settings
+    directory: Directory, raw: Raw, located: Settings
 ) -> None:
-    await real_directory.user("ann")
+    await directory.user("ann")
     fields = [(field, 1) for field in ("keys.readers", "created_at", "_id", "user_id", "base_model_id", "is_active")]
     raw.models.drop_index("readable_by_created")
     raw.models.create_index(fields, name="other")
@@ -63,8 +63,8 @@ async def test_a_declared_index_under_another_name_serves_but_is_reported(
             ["extra:", "models.other"],
             ["different:", "models.readable_by_created"],
         ]
-    assert (await real_directory.get(LIST, "ann")).status_code == 200
-    assert (await real_directory.client.get("/health/ready")).status_code == 503
+    assert (await directory.get(LIST, "ann")).status_code == 200
+    assert (await directory.client.get("/health/ready")).status_code == 503
 
 
 @pytest.mark.parametrize("name", ["email", "other"])

@@ -36,9 +36,9 @@ def catalogue() -> list[dict[str, Any]]:
 
 
 async def test_it_runs_from_top_to_bottom(
-    real_directory: Directory, mongo_uri: str, monkeypatch: pytest.MonkeyPatch
+    directory: Directory, mongo_uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await load_demo(real_directory.database)
+    await load_demo(directory.database)
     mpl.use("agg")
     monkeypatch.setenv("MODELDECK_MONGODB_URI", mongo_uri)
     monkeypatch.setenv("MODELDECK_DATABASE", DATABASE)

@@ -34,13 +34,13 @@ def by_hand(mongo_uri: str) -> Iterator[Raw]:
 
 
 @pytest.fixture
-async def filled(real_directory: Directory, tmp_path: Path) -> Directory:
+async def filled(directory: Directory, tmp_path: Path) -> Directory:
     """A directory with a record in every collection."""
-    await real_directory.group("team")
-    await real_directory.user("root", role=Role.ADMIN)
-    await real_directory.user("ann", groups=["team"])
-    await real_directory.load({"models": [model("m", "ann", access_grants=[grant("group:team")])]}, tmp_path)
-    return real_directory
+    await directory.group("team")
+    await directory.user("root", role=Role.ADMIN)
+    await directory.user("ann", groups=["team"])
+    await directory.load({"models": [model("m", "ann", access_grants=[grant("group:team")])]}, tmp_path)
+    return directory
 
 
 def setting(path: str, value: Any) -> Change:
@@ -146,12 +146,12 @@ async def test_people_stored_before_there_were_marks_can_still_be_written(filled
     assert answer.status_code == 200
 
 
-async def test_the_longest_id_has_a_guard(real_directory: Directory) -> None:
-    await real_directory.user("root", role=Role.ADMIN)
+async def test_the_longest_id_has_a_guard(directory: Directory) -> None:
+    await directory.user("root", role=Role.ADMIN)
     longest = "u" * 256
-    await real_directory.user(longest)
+    await directory.user(longest)
     body = {"user_id": longest, "name": "k"}
-    assert (await real_directory.post("/api/users/keys/create", "root", body)).status_code == 200
+    assert (await directory.post("/api/users/keys/create", "root", body)).status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -63,9 +63,9 @@ async def test_the_order_of_columns_counts(mongod: Database, raw: Raw) -> None:
 
 
 async def test_a_collection_in_place_of_a_view_is_reported_and_left_alone(
-    real_directory: Directory, settings: Settings, mongo_uri: str, raw: Raw
+    directory: Directory, settings: Settings, mongo_uri: str, raw: Raw
 ) -> None:
-    await real_directory.user("ann")
+    await directory.user("ann")
     raw.drop_collection("tag_usage")
     raw.tag_usage.insert_one({"_id": "mine"})
     located = settings.model_copy(update={"mongodb_uri": SecretStr(mongo_uri), "database": DATABASE})
@@ -75,8 +75,8 @@ async def test_a_collection_in_place_of_a_view_is_reported_and_left_alone(
 
     assert raw.tag_usage.count_documents({}) == 1
     # The service itself reads no view.
-    assert (await real_directory.client.get("/health/ready")).status_code == 200
-    assert (await real_directory.get(LIST, "ann")).status_code == 200
+    assert (await directory.client.get("/health/ready")).status_code == 200
+    assert (await directory.get(LIST, "ann")).status_code == 200
 
 
 async def test_a_view_takes_no_writes(raw: Raw) -> None:

@@ -243,20 +243,20 @@ MALFORMED: list[tuple[str, dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("collection", "change"), MALFORMED, ids=str)
 async def test_what_others_wrote_malformed_gives_the_rights_that_it_gives_in_the_service(
-    real_directory: Directory, raw: Raw, tmp_path: Path, collection: str, change: dict[str, Any]
+    directory: Directory, raw: Raw, tmp_path: Path, collection: str, change: dict[str, Any]
 ) -> None:
     for group, parent in (("top", None), ("low", "top"), ("aside", None)):
-        await real_directory.group(group, parent)
+        await directory.group(group, parent)
     for user in ("ann", "low"):
-        await real_directory.user(user, groups=["low"])
+        await directory.user(user, groups=["low"])
     models = [
         model("m", "low", access_grants=[grant("user:ann"), grant("group:top", "write")], meta={"tags": ["x"]}),
         model("sound", "ann", access_grants=[grant("group:low")], meta={"tags": ["y"]}),
     ]
-    assert (await real_directory.load({"models": models}, tmp_path)).clean
+    assert (await directory.load({"models": models}, tmp_path)).clean
     raw[collection].update_one({"_id": {"models": "m", "users": "low", "groups": "low"}[collection]}, change)
 
-    expected = await _granted(real_directory.database, raw)
+    expected = await _granted(directory.database, raw)
     for view in ("effective_access", "effective_access_by_model"):
         rows = _access(_rows(raw, view))
         assert {key: permission for key, (permission, _) in rows.items()} == expected

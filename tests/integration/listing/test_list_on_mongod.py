@@ -32,14 +32,12 @@ EXACT: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("value", EXACT)
-async def test_free_form_values_come_back_exactly(
-    real_directory: Directory, tmp_path: Path, value: dict[str, Any]
-) -> None:
-    await real_directory.user("ann")
+async def test_free_form_values_come_back_exactly(directory: Directory, tmp_path: Path, value: dict[str, Any]) -> None:
+    await directory.user("ann")
     complete = {"profile_image_url": "/static/x.png", "description": "d", "capabilities": {}, **value}
-    await real_directory.load({"models": [model("m", "ann", params=value, meta=complete)]}, tmp_path)
+    await directory.load({"models": [model("m", "ann", params=value, meta=complete)]}, tmp_path)
 
-    answer = await real_directory.get(LIST, "ann")
+    answer = await directory.get(LIST, "ann")
 
     [item] = orjson.loads(answer.content)["items"]
     assert orjson.dumps(item["params"]) == orjson.dumps(value)
@@ -47,55 +45,55 @@ async def test_free_form_values_come_back_exactly(
 
 
 async def test_a_list_request_is_one_aggregate_on_models(
-    real_directory: Directory, tmp_path: Path, commands: Commands
+    directory: Directory, tmp_path: Path, commands: Commands
 ) -> None:
-    await real_directory.user("ann")
-    await real_directory.load({"models": [model(f"m{at}", "ann") for at in range(3)]}, tmp_path)
-    await real_directory.page("ann")
-    await real_directory.use_is_noted("ann")
+    await directory.user("ann")
+    await directory.load({"models": [model(f"m{at}", "ann") for at in range(3)]}, tmp_path)
+    await directory.page("ann")
+    await directory.use_is_noted("ann")
     for parameters in ({}, {"query": "name"}, {"tag": "x", "page": 2}, {"view_option": "shared", "page_size": 100}):
         commands.clear()
-        await real_directory.page("ann", **parameters)
+        await directory.page("ann", **parameters)
         assert [name for name, _ in commands.on("models")] == ["aggregate"]
         assert [name for name, _ in commands.on("api_keys")] == ["aggregate"]
         assert {event.command_name for event in commands.started_events} == {"aggregate"}
 
 
-async def test_a_page_of_the_largest_records_is_answered(real_directory: Directory, tmp_path: Path) -> None:
-    await real_directory.user("ann")
+async def test_a_page_of_the_largest_records_is_answered(directory: Directory, tmp_path: Path) -> None:
+    await directory.user("ann")
     filler = "x" * (MAX_RECORD_BYTES - 600)
     models = [model(f"m{at:03}", "ann", params={"system": filler}) for at in range(100)]
-    assert (await real_directory.load({"models": models}, tmp_path)).clean
+    assert (await directory.load({"models": models}, tmp_path)).clean
 
-    page = await real_directory.page("ann", page_size=100)
+    page = await directory.page("ann", page_size=100)
 
     assert (len(page["items"]), page["total"]) == (100, 100)
     assert all(item["params"]["system"] == filler for item in page["items"])
 
 
 async def test_values_of_types_that_json_lacks_do_not_break_the_list(
-    real_directory: Directory, tmp_path: Path, raw: SyncDatabase[dict[str, Any]]
+    directory: Directory, tmp_path: Path, raw: SyncDatabase[dict[str, Any]]
 ) -> None:
-    await real_directory.user("ann")
-    await real_directory.load({"models": [model("m", "ann")]}, tmp_path)
+    await directory.user("ann")
+    await directory.load({"models": [model("m", "ann")]}, tmp_path)
     raw.models.update_one({"_id": "m"}, [{"$set": {"params": {"at": "$$NOW", "id": {"$toObjectId": "0" * 24}}}}])
 
-    [item] = (await real_directory.page("ann"))["items"]
+    [item] = (await directory.page("ann"))["items"]
     assert item["params"]["id"] == "0" * 24
 
 
 async def test_a_missing_index_makes_the_list_slower_not_unavailable(
-    real_directory: Directory, tmp_path: Path, raw: SyncDatabase[dict[str, Any]]
+    directory: Directory, tmp_path: Path, raw: SyncDatabase[dict[str, Any]]
 ) -> None:
-    await real_directory.user("ann")
-    await real_directory.load({"models": [model("m", "ann")]}, tmp_path)
+    await directory.user("ann")
+    await directory.load({"models": [model("m", "ann")]}, tmp_path)
     raw.models.drop_index("readable_by_created")
     try:
-        assert await real_directory.ids("ann") == ["m"]
-        assert (await real_directory.client.get("/health/ready")).status_code == 503
+        assert await directory.ids("ann") == ["m"]
+        assert (await directory.client.get("/health/ready")).status_code == 503
     finally:
-        await ensure(real_directory.database)
-    assert (await real_directory.client.get("/health/ready")).status_code == 200
+        await ensure(directory.database)
+    assert (await directory.client.get("/health/ready")).status_code == 200
 
 
 def _stages(plan: dict[str, Any]) -> list[dict[str, Any]]:
@@ -120,11 +118,11 @@ FILTERS: list[dict[str, Any]] = [{}, {"kind": "base"}, {"is_active": False}, {"v
 
 
 async def test_a_page_reads_no_more_records_than_it_shows(
-    real_directory: Directory, tmp_path: Path, raw: SyncDatabase[dict[str, Any]]
+    directory: Directory, tmp_path: Path, raw: SyncDatabase[dict[str, Any]]
 ) -> None:
-    await real_directory.group("g")
-    await real_directory.user("ann", groups=["g"])
-    await real_directory.user("root", role=Role.ADMIN)
+    await directory.group("g")
+    await directory.user("ann", groups=["g"])
+    await directory.user("root", role=Role.ADMIN)
     models = [
         model(
             f"m{at:04}",
@@ -138,11 +136,11 @@ async def test_a_page_reads_no_more_records_than_it_shows(
         )
         for at in range(1000)
     ]
-    await real_directory.load({"models": models}, tmp_path)
+    await directory.load({"models": models}, tmp_path)
     for order_by, filters in product(["created_at", "updated_at", "name"], FILTERS):
         params = ListParams.model_validate({"order_by": order_by, **filters})
         for user, principals in (("ann", 3), ("root", 0)):
-            stages, statistics = await _explain(real_directory, raw, user, params)
+            stages, statistics = await _explain(directory, raw, user, params)
             asked = (user, params)
             assert statistics["nReturned"] == 30, asked
             assert statistics["totalDocsExamined"] <= 30 + principals, asked
@@ -155,14 +153,12 @@ async def test_every_index_of_models_is_declared_with_a_name(raw: SyncDatabase[d
     assert set(raw[ModelRecord.Settings.name].index_information()) == {"_id_", *names}
 
 
-async def test_an_index_that_the_data_forbids_is_named(
-    real_directory: Directory, raw: SyncDatabase[dict[str, Any]]
-) -> None:
+async def test_an_index_that_the_data_forbids_is_named(directory: Directory, raw: SyncDatabase[dict[str, Any]]) -> None:
     raw.users.drop_index("email")
     raw.users.insert_many([{"_id": name, "keys": {"email": "a@example.com"}} for name in ("one", "two")])
     try:
         with pytest.raises(ConflictError, match=r"users\.email"):
-            await ensure(real_directory.database)
+            await ensure(directory.database)
     finally:
         raw.users.delete_many({})
-        assert await ensure(real_directory.database) == []
+        assert await ensure(directory.database) == []

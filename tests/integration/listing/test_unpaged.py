@@ -34,18 +34,18 @@ async def _ids(directory: Directory, path: str, user: str, **parameters: Any) ->
     return [item["id"] for item in answer.json()]
 
 
-async def test_base_models_are_those_without_a_base(real_directory: Directory, tmp_path: Path) -> None:
-    await _filled(real_directory, tmp_path)
-    assert await _ids(real_directory, BASE, "root") == ["base/a", "base/b"]
-    assert await _ids(real_directory, BASE, "bob") == ["base/a"]
-    assert await _ids(real_directory, BASE, "ann", tag="VISION") == ["base/a"]
+async def test_base_models_are_those_without_a_base(directory: Directory, tmp_path: Path) -> None:
+    await _filled(directory, tmp_path)
+    assert await _ids(directory, BASE, "root") == ["base/a", "base/b"]
+    assert await _ids(directory, BASE, "bob") == ["base/a"]
+    assert await _ids(directory, BASE, "ann", tag="VISION") == ["base/a"]
 
 
-async def test_an_export_holds_all_that_the_caller_may_read(real_directory: Directory, tmp_path: Path) -> None:
-    await _filled(real_directory, tmp_path)
-    assert await _ids(real_directory, EXPORT, "root") == ["base/a", "base/b", "mine", "shared"]
-    exported = (await real_directory.get(EXPORT, "bob")).json()
-    listed = (await real_directory.page("bob"))["items"]
+async def test_an_export_holds_all_that_the_caller_may_read(directory: Directory, tmp_path: Path) -> None:
+    await _filled(directory, tmp_path)
+    assert await _ids(directory, EXPORT, "root") == ["base/a", "base/b", "mine", "shared"]
+    exported = (await directory.get(EXPORT, "bob")).json()
+    listed = (await directory.page("bob"))["items"]
     assert exported == sorted(listed, key=lambda item: item["id"])
     assert {item["id"]: item["params"] for item in exported} == {
         "base/a": {},
@@ -54,48 +54,46 @@ async def test_an_export_holds_all_that_the_caller_may_read(real_directory: Dire
     }
 
 
-async def test_an_export_of_some_models(real_directory: Directory, tmp_path: Path) -> None:
-    await _filled(real_directory, tmp_path)
-    assert await _ids(real_directory, EXPORT, "bob", id=["shared", "mine", "mine"]) == ["mine", "shared"]
-    assert await _ids(real_directory, "/api/v1/models/export", "bob", ids=["mine"], id=["shared"]) == ["mine", "shared"]
+async def test_an_export_of_some_models(directory: Directory, tmp_path: Path) -> None:
+    await _filled(directory, tmp_path)
+    assert await _ids(directory, EXPORT, "bob", id=["shared", "mine", "mine"]) == ["mine", "shared"]
+    assert await _ids(directory, "/api/v1/models/export", "bob", ids=["mine"], id=["shared"]) == ["mine", "shared"]
 
 
-async def test_an_export_of_hidden_models_is_one_of_absent_models(real_directory: Directory, tmp_path: Path) -> None:
-    await _filled(real_directory, tmp_path)
-    hidden = await real_directory.get(EXPORT, "bob", id=["mine", "base/b"])
-    absent = await real_directory.get(EXPORT, "bob", id=["mine", "base/x"])
+async def test_an_export_of_hidden_models_is_one_of_absent_models(directory: Directory, tmp_path: Path) -> None:
+    await _filled(directory, tmp_path)
+    hidden = await directory.get(EXPORT, "bob", id=["mine", "base/b"])
+    absent = await directory.get(EXPORT, "bob", id=["mine", "base/x"])
     assert (hidden.status_code, absent.status_code) == (404, 404)
     assert hidden.text.replace("base/b", "base/x") == absent.text
 
 
-async def test_tags_are_those_of_readable_models(real_directory: Directory, tmp_path: Path) -> None:
-    await _filled(real_directory, tmp_path)
-    assert (await real_directory.get(TAGS, "root")).json() == ["Chat", "chat", "secret", "vision"]
-    assert (await real_directory.get(TAGS, "bob")).json() == ["Chat", "chat", "vision"]
+async def test_tags_are_those_of_readable_models(directory: Directory, tmp_path: Path) -> None:
+    await _filled(directory, tmp_path)
+    assert (await directory.get(TAGS, "root")).json() == ["Chat", "chat", "secret", "vision"]
+    assert (await directory.get(TAGS, "bob")).json() == ["Chat", "chat", "vision"]
 
 
 @pytest.mark.parametrize("path", [BASE, EXPORT, TAGS])
-async def test_of_an_empty_directory(real_directory: Directory, path: str) -> None:
-    await real_directory.user("ann")
-    answer = await real_directory.get(path, "ann")
+async def test_of_an_empty_directory(directory: Directory, path: str) -> None:
+    await directory.user("ann")
+    answer = await directory.get(path, "ann")
     assert (answer.status_code, answer.json()) == (200, [])
 
 
 @pytest.mark.parametrize("count", [99, 100, 101, 250])
-async def test_no_model_is_lost_or_doubled_between_batches(
-    real_directory: Directory, tmp_path: Path, count: int
-) -> None:
-    await real_directory.user("ann")
+async def test_no_model_is_lost_or_doubled_between_batches(directory: Directory, tmp_path: Path, count: int) -> None:
+    await directory.user("ann")
     ids = [f"m{number:03}" for number in range(count)]
-    await real_directory.load({"models": [model(model_id, "ann") for model_id in reversed(ids)]}, tmp_path)
-    assert await _ids(real_directory, EXPORT, "ann") == ids
+    await directory.load({"models": [model(model_id, "ann") for model_id in reversed(ids)]}, tmp_path)
+    assert await _ids(directory, EXPORT, "ann") == ids
 
 
 @pytest.mark.parametrize(
     ("query", "loc"), [("id=", ["query", "id", 0]), ("id=a%20b", ["query", "id", 0]), ("ids=a", ["query", "ids"])]
 )
-async def test_bad_parameters_of_an_export(real_directory: Directory, query: str, loc: list[Any]) -> None:
-    await real_directory.user("ann")
-    answer = await real_directory.get(f"{EXPORT}?{query}", "ann")
+async def test_bad_parameters_of_an_export(directory: Directory, query: str, loc: list[Any]) -> None:
+    await directory.user("ann")
+    answer = await directory.get(f"{EXPORT}?{query}", "ann")
     assert answer.status_code == 422
     assert answer.json()["errors"][0]["loc"] == loc

@@ -57,10 +57,10 @@ async def asked(
 
 
 async def test_a_search_ends_with_the_client_who_asked_for_it(
-    real_directory: Directory, other: Raw, monkeypatch: pytest.MonkeyPatch
+    directory: Directory, other: Raw, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await real_directory.user("ann")
-    await real_directory.post("/api/models/create", "ann", {"id": "m", "name": "M"})
+    await directory.user("ann")
+    await directory.post("/api/models/create", "ann", {"id": "m", "name": "M"})
 
     def slow(*arguments: Any) -> list[dict[str, Any]]:
         first, *rest = pipeline.list_pipeline(*arguments)
@@ -68,26 +68,26 @@ async def test_a_search_ends_with_the_client_who_asked_for_it(
 
     monkeypatch.setattr(routes, "list_pipeline", slow)
     exchange = Exchange(LIST)
-    asking = await asked(real_directory, exchange, "ann", lambda: running(other, "models"))
+    asking = await asked(directory, exchange, "ann", lambda: running(other, "models"))
     exchange.leave()
     await within(15, lambda: not running(other, "models"))
     await asking
     monkeypatch.undo()
-    assert (await real_directory.page("ann"))["total"] == 1
+    assert (await directory.page("ann"))["total"] == 1
 
 
-async def test_a_change_ends_with_the_client_who_asked_for_it(real_directory: Directory, other: Raw) -> None:
-    await real_directory.user("ann", role=Role.ADMIN)
+async def test_a_change_ends_with_the_client_who_asked_for_it(directory: Directory, other: Raw) -> None:
+    await directory.user("ann", role=Role.ADMIN)
     body = {"id": "team", "name": "Team"}
     exchange = Exchange("/api/groups/create", "POST", parts=[json.dumps(body).encode()])
     # Nobody can write for a while.
     other.client.admin.command("fsync", lock=True)
     try:
-        asking = await asked(real_directory, exchange, "ann", lambda: running(other, "guards"))
+        asking = await asked(directory, exchange, "ann", lambda: running(other, "guards"))
         exchange.leave()
         await within(15, lambda: not running(other, "guards"))
         await asking
     finally:
         other.client.admin.command("fsyncUnlock")
-    assert (await real_directory.get("/api/groups", "ann")).json()["total"] == 0
-    assert (await real_directory.post("/api/groups/create", "ann", body)).status_code == 200
+    assert (await directory.get("/api/groups", "ann")).json()["total"] == 0
+    assert (await directory.post("/api/groups/create", "ann", body)).status_code == 200

@@ -33,18 +33,18 @@ LATE_SECONDS = 3
 
 
 @pytest.fixture
-async def ann(real_directory: Directory) -> dict[str, str]:
+async def ann(directory: Directory) -> dict[str, str]:
     """The credential of an admin."""
-    await real_directory.user("ann", role=Role.ADMIN)
-    return {"Authorization": f"Bearer {await real_directory.key('ann')}"}
+    await directory.user("ann", role=Role.ADMIN)
+    return {"Authorization": f"Bearer {await directory.key('ann')}"}
 
 
 @pytest.mark.parametrize(("path", "limit"), [(CREATE, MAX_BODY_BYTES), (IMPORT, MAX_IMPORT_BYTES)])
 async def test_a_body_that_is_announced_too_large_is_not_read(
-    real_directory: Directory, ann: dict[str, str], path: str, limit: int
+    directory: Directory, ann: dict[str, str], path: str, limit: int
 ) -> None:
     exchange = Exchange(path, "POST", {**ann, "Content-Length": str(limit + 1)}, parts=[b"{" * 50_000] * 100)
-    answered = await exchange.with_app(real_directory.app)
+    answered = await exchange.with_app(directory.app)
     assert (answered.status, answered.answered["content-type"]) == (413, "application/problem+json")
     assert f"{limit:,} bytes" in answered.body.decode()
     assert 50_000 * (exchange._taken - 1) <= MAX_READ_AHEAD_BYTES
@@ -52,12 +52,12 @@ async def test_a_body_that_is_announced_too_large_is_not_read(
 
 @pytest.mark.parametrize(("over", "status"), [(0, 200), (1, 413)])
 async def test_a_body_in_parts_is_refused_at_its_first_byte_too_many(
-    real_directory: Directory, ann: dict[str, str], over: int, status: int
+    directory: Directory, ann: dict[str, str], over: int, status: int
 ) -> None:
     body = b'{"id": "m", "name": "M"}'
     blanks = b" " * (MAX_BODY_BYTES - len(body) + over)
     parts = [body, *(blanks[at : at + 10_000] for at in range(0, len(blanks), 10_000))]
-    assert (await Exchange(CREATE, "POST", ann, parts=parts).with_app(real_directory.app)).status == status
+    assert (await Exchange(CREATE, "POST", ann, parts=parts).with_app(directory.app)).status == status
 
 
 # --- Requests that take long
@@ -174,15 +174,15 @@ async def test_the_document_is_shown_only_where_that_is_wanted(
 
 
 async def test_every_answer_has_the_headers_that_keep_it_harmless(
-    real_directory: Directory, ann: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    directory: Directory, ann: dict[str, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(*_: Any) -> None:
         raise RuntimeError
 
-    answers = [await real_directory.client.get(path, headers=ann) for path in (LIST, "/api/none", "/health/live")]
-    answers.append(await real_directory.client.get(LIST))
+    answers = [await directory.client.get(path, headers=ann) for path in (LIST, "/api/none", "/health/live")]
+    answers.append(await directory.client.get(LIST))
     monkeypatch.setattr("service.listing.routes.list_match", fails)
-    answers.append(await real_directory.client.get(LIST, headers=ann))
+    answers.append(await directory.client.get(LIST, headers=ann))
     assert [answer.status_code for answer in answers] == [200, 404, 200, 401, 500]
     for answer in answers:
         assert answer.headers["x-content-type-options"] == "nosniff"

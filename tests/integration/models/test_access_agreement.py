@@ -55,19 +55,19 @@ async def _assert_agreement(directory: Directory, users: list[str], models: list
     ids=str,
 )
 async def test_foreign_parents_of_groups_neither_hang_nor_mislead(
-    real_directory: Directory, raw: Raw, tmp_path: Path, parents: dict[str, Any]
+    directory: Directory, raw: Raw, tmp_path: Path, parents: dict[str, Any]
 ) -> None:
-    await people(real_directory)
+    await people(directory)
     shared = {name: [grant(f"group:{name}")] for name in ("top", "mid", "low", "aside")}
     shared["gone"] = [grant("group:top"), grant("group:mid", "write")]
     for model_id, grants in shared.items():
-        await share(real_directory, tmp_path, *grants, model_id=model_id)
+        await share(directory, tmp_path, *grants, model_id=model_id)
     for group, parent in parents.items():
         raw.groups.update_one({"_id": group}, {"$set": {"parent_id": parent}})
-    await _assert_agreement(real_directory, PEOPLE, list(shared), "root")
+    await _assert_agreement(directory, PEOPLE, list(shared), "root")
 
     raw.groups.delete_one({"_id": "top"})
-    await _assert_agreement(real_directory, PEOPLE, list(shared), "root")
+    await _assert_agreement(directory, PEOPLE, list(shared), "root")
 
 
 @pytest.mark.parametrize(
@@ -81,16 +81,16 @@ async def test_foreign_parents_of_groups_neither_hang_nor_mislead(
     ids=str,
 )
 async def test_malformed_users_may_do_what_the_list_lets_them(
-    real_directory: Directory, raw: Raw, tmp_path: Path, change: dict[str, Any]
+    directory: Directory, raw: Raw, tmp_path: Path, change: dict[str, Any]
 ) -> None:
-    await people(real_directory)
+    await people(directory)
     for number, grants in enumerate([[], [grant("group:top")], [grant("user:*")]]):
-        await share(real_directory, tmp_path, *grants, model_id=f"m{number}")
+        await share(directory, tmp_path, *grants, model_id=f"m{number}")
     for user in PEOPLE:
-        await real_directory.key(user)
-    await real_directory.user("admin", role=Role.ADMIN)
+        await directory.key(user)
+    await directory.user("admin", role=Role.ADMIN)
     raw.users.update_many({"_id": {"$ne": "admin"}}, change)
-    await _assert_agreement(real_directory, [*PEOPLE, "admin"], ["m0", "m1", "m2"], "admin")
+    await _assert_agreement(directory, [*PEOPLE, "admin"], ["m0", "m1", "m2"], "admin")
 
 
 def _people_of(made: random.Random) -> list[dict[str, Any]]:
@@ -137,19 +137,19 @@ def _bundle(seed: int) -> dict[str, list[dict[str, Any]]]:
 
 @pytest.mark.parametrize("seed", range(3))
 async def test_in_random_directories_the_explanation_is_what_the_list_shows(
-    real_directory: Directory, raw: Raw, tmp_path: Path, seed: int
+    directory: Directory, raw: Raw, tmp_path: Path, seed: int
 ) -> None:
     bundle = _bundle(seed)
-    report = await real_directory.load(bundle, tmp_path)
+    report = await directory.load(bundle, tmp_path)
     assert report.clean, "\n".join(map(str, report.faults()))
     users, models = ([one["id"] for one in bundle[kind]] for kind in ("users", "models"))
     oracle = Oracle(bundle["users"], bundle["groups"], bundle["models"])
     for user in users:
-        await real_directory.key(user)
+        await directory.key(user)
 
     kinds = set()
     for model_id in models:
-        pages = [await readers(real_directory, "u00", model_id, page=page, page_size=10) for page in (1, 2, 3)]
+        pages = [await readers(directory, "u00", model_id, page=page, page_size=10) for page in (1, 2, 3)]
         items = [item for page in pages for item in page["items"]]
         expected = oracle.readers(model_id)
         explained = {item["user"]["id"]: (item["permission"], set(summarized(item["paths"]))) for item in items}
@@ -157,11 +157,11 @@ async def test_in_random_directories_the_explanation_is_what_the_list_shows(
         assert (explained, {page["total"] for page in pages}) == (expected, {len(expected)}), model_id
         kinds |= {path["kind"] for item in items for path in item["paths"]}
     assert kinds == set(PathKind)
-    await _assert_agreement(real_directory, users, models, "u00")
+    await _assert_agreement(directory, users, models, "u00")
 
     # Written past the service, groups can be in a cycle or have an absent parent.
     groups, made = [group["id"] for group in bundle["groups"]], random.Random(seed)
     for group in groups:
         raw.groups.update_one({"_id": group}, {"$set": {"parent_id": made.choice([*groups, "gone"])}})
     raw.groups.delete_one({"_id": made.choice(groups)})
-    await _assert_agreement(real_directory, users, models, "u00")
+    await _assert_agreement(directory, users, models, "u00")

@@ -29,40 +29,40 @@ CHANGES: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("change", CHANGES, ids=str)
 async def test_a_malformed_record_takes_no_page_with_it(
-    real_directory: Directory, raw: Raw, tmp_path: Path, change: dict[str, Any]
+    directory: Directory, raw: Raw, tmp_path: Path, change: dict[str, Any]
 ) -> None:
-    await real_directory.user("ann")
-    await real_directory.user("root", role=Role.ADMIN)
+    await directory.user("ann")
+    await directory.user("root", role=Role.ADMIN)
     bundle = {"models": [model("sound", "ann"), model("foreign", "ann", access_grants=[grant("user:*")])]}
-    await real_directory.load(bundle, tmp_path)
+    await directory.load(bundle, tmp_path)
     raw.models.update_one({"_id": "foreign"}, change)
 
     for user in ("ann", "root"):
         for order_by in ("created_at", "updated_at", "name"):
-            page = await real_directory.page(user, order_by=order_by)
+            page = await directory.page(user, order_by=order_by)
             assert {item["id"] for item in page["items"]} == {"sound", "foreign"}
             assert page["total"] == 2
-        assert (await real_directory.get("/api/models/model", user, id="foreign")).status_code == 200
+        assert (await directory.get("/api/models/model", user, id="foreign")).status_code == 200
     # A change can only repair stale derived keys; other repairs would be guesses.
     only_keys = any("keys" in field for part in change.values() for field in part)
-    toggled = await real_directory.post("/api/models/model/toggle", "root", id="foreign")
+    toggled = await directory.post("/api/models/model/toggle", "root", id="foreign")
     assert toggled.status_code == (200 if only_keys else 409)
-    found = await examine(real_directory.database, repair=False)
+    found = await examine(directory.database, repair=False)
     assert found.problems == (0 if only_keys else 1)
-    await real_directory.load(bundle, tmp_path)
-    assert (await examine(real_directory.database, repair=True)).problems <= 1
-    assert (await examine(real_directory.database, repair=False)).problems == 0
+    await directory.load(bundle, tmp_path)
+    assert (await examine(directory.database, repair=True)).problems <= 1
+    assert (await examine(directory.database, repair=False)).problems == 0
 
 
 @pytest.mark.parametrize("field", ["email", "name"])
 async def test_a_malformed_owner_takes_no_page_along(
-    real_directory: Directory, raw: Raw, tmp_path: Path, field: str
+    directory: Directory, raw: Raw, tmp_path: Path, field: str
 ) -> None:
-    await real_directory.user("ann")
-    await real_directory.user("bob")
-    await real_directory.load({"models": [model("m", "ann", access_grants=[grant("user:bob")])]}, tmp_path)
+    await directory.user("ann")
+    await directory.user("bob")
+    await directory.load({"models": [model("m", "ann", access_grants=[grant("user:bob")])]}, tmp_path)
     raw.users.update_one({"_id": "ann"}, {"$unset": {field: 1}})
-    assert await real_directory.ids("bob") == ["m"]
+    assert await directory.ids("bob") == ["m"]
 
 
 @pytest.mark.parametrize(
@@ -77,34 +77,34 @@ async def test_a_malformed_owner_takes_no_page_along(
     ],
 )
 async def test_a_malformed_user_or_key_counts_for_nothing(
-    real_directory: Directory, raw: Raw, collection: str, change: dict[str, Any]
+    directory: Directory, raw: Raw, collection: str, change: dict[str, Any]
 ) -> None:
-    await real_directory.user("ann")
+    await directory.user("ann")
     raw[collection].update_many({}, change)
-    assert (await real_directory.get(LIST, "ann")).status_code == 401
+    assert (await directory.get(LIST, "ann")).status_code == 401
 
 
 @pytest.mark.parametrize("change", [{"$unset": {"role": 1}}, {"$set": {"role": ["admin"]}}])
 async def test_a_malformed_role_makes_nobody_an_admin(
-    real_directory: Directory, raw: Raw, tmp_path: Path, change: Any
+    directory: Directory, raw: Raw, tmp_path: Path, change: Any
 ) -> None:
-    await real_directory.user("root", role=Role.ADMIN)
-    await real_directory.load({"models": [model("hidden", "somebody")]}, tmp_path)
+    await directory.user("root", role=Role.ADMIN)
+    await directory.load({"models": [model("hidden", "somebody")]}, tmp_path)
     raw.users.update_many({}, change)
-    assert (await real_directory.page("root"))["total"] == 0
+    assert (await directory.page("root"))["total"] == 0
 
 
 @pytest.mark.parametrize("change", [{"$unset": {"scope": 1}}, {"$set": {"scope": "all"}}])
-async def test_a_malformed_scope_allows_reading_at_most(real_directory: Directory, raw: Raw, change: Any) -> None:
-    await real_directory.user("ann")
+async def test_a_malformed_scope_allows_reading_at_most(directory: Directory, raw: Raw, change: Any) -> None:
+    await directory.user("ann")
     raw.api_keys.update_many({}, change)
-    assert (await real_directory.get(LIST, "ann")).status_code == 200
-    assert (await real_directory.post("/api/models/create", "ann", {"id": "m", "name": "M"})).status_code == 403
+    assert (await directory.get(LIST, "ann")).status_code == 200
+    assert (await directory.post("/api/models/create", "ann", {"id": "m", "name": "M"})).status_code == 403
 
 
-async def test_a_record_without_keys_does_not_stop_the_search_statistics(real_directory: Directory, raw: Raw) -> None:
+async def test_a_record_without_keys_does_not_stop_the_search_statistics(directory: Directory, raw: Raw) -> None:
     moment = datetime(2026, 1, 1, tzinfo=UTC)
     raw.models.insert_one({"_id": "bare", "name": "Bare", "created_at": moment})
-    await real_directory.app.state.search_statistics.renew()
-    await real_directory.user("root", role=Role.ADMIN)
-    assert (await real_directory.get(LIST, "root")).json()["total"] == 1
+    await directory.app.state.search_statistics.renew()
+    await directory.user("root", role=Role.ADMIN)
+    assert (await directory.get(LIST, "root")).json()["total"] == 1

@@ -19,11 +19,11 @@ GOOD = "/static/favicon.png"
 
 
 @pytest.fixture
-async def there(real_directory: Directory) -> Directory:
-    await real_directory.user("root", role=Role.ADMIN)
+async def there(directory: Directory) -> Directory:
+    await directory.user("root", role=Role.ADMIN)
     model = {"id": "m", "name": "M", "meta": {"profile_image_url": GOOD}}
-    assert (await real_directory.post("/api/models/create", "root", model)).status_code == 200
-    return real_directory
+    assert (await directory.post("/api/models/create", "root", model)).status_code == 200
+    return directory
 
 
 async def send(directory: Directory, way: Way) -> httpx.Response:

@@ -15,15 +15,15 @@ MODEL = "/api/models/model"
 
 
 @pytest.fixture
-async def shared(real_directory: Directory, tmp_path: Path) -> Directory:
+async def shared(directory: Directory, tmp_path: Path) -> Directory:
     """A directory with a grant to a user and one to a group."""
-    await real_directory.group("team")
+    await directory.group("team")
     for user in ("ann", "bob"):
-        await real_directory.user(user)
-    await real_directory.user("root", role=Role.ADMIN)
+        await directory.user(user)
+    await directory.user("root", role=Role.ADMIN)
     grants = [grant("user:ann"), grant("group:team")]
-    await real_directory.load({"models": [model("m", "bob", access_grants=grants)]}, tmp_path)
-    return real_directory
+    await directory.load({"models": [model("m", "bob", access_grants=grants)]}, tmp_path)
+    return directory
 
 
 def _granted_to_the_group_alone(raw: Raw) -> None:

@@ -171,64 +171,64 @@ async def test_the_compatibility_door_ignores_what_clients_send_back(directory: 
     assert answer.json() == {**created, "name": "New", "version": 2, "updated_at": answer.json()["updated_at"]}
 
 
-async def test_no_acknowledged_update_is_lost(real_directory: Directory) -> None:
-    await _people(real_directory)
-    await _shared_model(real_directory)
+async def test_no_acknowledged_update_is_lost(directory: Directory) -> None:
+    await _people(directory)
+    await _shared_model(directory)
 
     async def client(number: int) -> int:
         successes = 0
         for _ in range(10):
-            current = await real_directory.get(MODEL, "owner", id="m")
+            current = await directory.get(MODEL, "owner", id="m")
             body = {"id": "m", "params": {"client": number, "version": current.headers["etag"]}}
-            answer = await real_directory.post(UPDATE, "owner", body, if_match=current.headers["etag"])
+            answer = await directory.post(UPDATE, "owner", body, if_match=current.headers["etag"])
             assert answer.status_code in (200, 412)
             successes += answer.status_code == 200
         return successes
 
     successes = sum(await asyncio.gather(*(client(number) for number in range(10))))
 
-    final = (await real_directory.get(MODEL, "owner", id="m")).json()
+    final = (await directory.get(MODEL, "owner", id="m")).json()
     assert final["version"] == 1 + successes
     assert successes >= 10
 
 
 async def test_updates_that_insist_on_no_version_all_take_effect(
-    real_directory: Directory, raw: SyncDatabase[dict[str, Any]]
+    directory: Directory, raw: SyncDatabase[dict[str, Any]]
 ) -> None:
-    await _people(real_directory)
-    await _shared_model(real_directory)
-    toggles = [real_directory.post(TOGGLE, "owner", id="m") for _ in range(60)]
+    await _people(directory)
+    await _shared_model(directory)
+    toggles = [directory.post(TOGGLE, "owner", id="m") for _ in range(60)]
     assert {answer.status_code for answer in await asyncio.gather(*toggles)} == {200}
 
-    final = (await real_directory.get(MODEL, "owner", id="m")).json()
+    final = (await directory.get(MODEL, "owner", id="m")).json()
     assert (final["version"], final["is_active"]) == (61, True)
     versions = [revision["version"] for revision in raw.revisions.find({"model_id": "m"}).sort("version", 1)]
     assert versions == list(range(1, 62))
 
 
-async def test_a_deleted_model_does_not_come_back(real_directory: Directory, raw: SyncDatabase[dict[str, Any]]) -> None:
-    await _people(real_directory)
+async def test_a_deleted_model_does_not_come_back(directory: Directory, raw: SyncDatabase[dict[str, Any]]) -> None:
+    await _people(directory)
     for number in range(10):
-        await _shared_model(real_directory, f"m{number}")
+        await _shared_model(directory, f"m{number}")
         answers = await asyncio.gather(
-            real_directory.post(UPDATE, "owner", {"id": f"m{number}", "name": "Late"}),
-            real_directory.post(DELETE, "owner", {"id": f"m{number}"}),
+            directory.post(UPDATE, "owner", {"id": f"m{number}", "name": "Late"}),
+            directory.post(DELETE, "owner", {"id": f"m{number}"}),
         )
         assert {answer.status_code for answer in answers} <= {200, 404}
         assert raw.models.count_documents({"_id": f"m{number}"}) == 0
-    again = await _shared_model(real_directory, "m0")
+    again = await _shared_model(directory, "m0")
     assert again["version"] > 2
 
 
 async def test_every_change_is_remembered_with_what_was_before_and_after(
-    real_directory: Directory, raw: SyncDatabase[dict[str, Any]]
+    directory: Directory, raw: SyncDatabase[dict[str, Any]]
 ) -> None:
-    await _people(real_directory)
-    await _shared_model(real_directory)
-    await real_directory.post(UPDATE, "writer", {"id": "m", "name": "New"})
-    await real_directory.post(TOGGLE, "admin", id="m")
-    await real_directory.post(ACCESS, "owner", {"id": "m", "access_grants": []})
-    await real_directory.post(DELETE, "owner", {"id": "m"})
+    await _people(directory)
+    await _shared_model(directory)
+    await directory.post(UPDATE, "writer", {"id": "m", "name": "New"})
+    await directory.post(TOGGLE, "admin", id="m")
+    await directory.post(ACCESS, "owner", {"id": "m", "access_grants": []})
+    await directory.post(DELETE, "owner", {"id": "m"})
 
     revisions = list(raw.revisions.find({"model_id": "m"}).sort("version", 1))
 

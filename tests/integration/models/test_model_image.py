@@ -76,17 +76,17 @@ async def test_an_inline_image_is_served_and_can_do_nothing(directory: Directory
 )
 @pytest.mark.parametrize("path", [IMAGE, "/api/v1/models/model/profile/image"])
 async def test_an_image_has_the_type_of_its_kind(
-    real_directory: Directory, tmp_path: Path, path: str, kind: str, image: bytes
+    directory: Directory, tmp_path: Path, path: str, kind: str, image: bytes
 ) -> None:
-    await load(real_directory, tmp_path, inline(image, kind))
-    answer = await real_directory.get(path, "ann", id="m")
+    await load(directory, tmp_path, inline(image, kind))
+    answer = await directory.get(path, "ann", id="m")
     assert (answer.status_code, answer.headers["content-type"], answer.content) == (200, f"image/{kind}", image)
 
 
-async def test_the_largest_image_is_served(real_directory: Directory, tmp_path: Path) -> None:
+async def test_the_largest_image_is_served(directory: Directory, tmp_path: Path) -> None:
     image = PNG + b"\0" * (MAX_IMAGE_BYTES - len(PNG))
-    await load(real_directory, tmp_path, inline(image))
-    assert (await real_directory.get(IMAGE, "ann", id="m")).content == image
+    await load(directory, tmp_path, inline(image))
+    assert (await directory.get(IMAGE, "ann", id="m")).content == image
 
 
 async def _revalidated(directory: Directory, *tags: str) -> Response:
@@ -100,10 +100,10 @@ async def _revalidated(directory: Directory, *tags: str) -> Response:
     ids=str,
 )
 async def test_an_image_that_the_client_has_is_not_sent_again(
-    real_directory: Directory, tmp_path: Path, tags: list[str]
+    directory: Directory, tmp_path: Path, tags: list[str]
 ) -> None:
-    await load(real_directory, tmp_path, inline(PNG))
-    answer = await _revalidated(real_directory, *tags)
+    await load(directory, tmp_path, inline(PNG))
+    answer = await _revalidated(directory, *tags)
     assert (answer.status_code, answer.content) == (304, b"")
     sent = {name: answer.headers.get(name) for name in ("etag", "cache-control", "vary", "content-type")}
     assert sent == {"etag": ETAG, "cache-control": "private, no-cache", "vary": "Authorization", "content-type": None}
@@ -112,11 +112,9 @@ async def test_an_image_that_the_client_has_is_not_sent_again(
 @pytest.mark.parametrize(
     "tag", ['"other"', "", '"', ",", ETAG.strip('"'), ETAG.upper(), f'"*", "x{ETAG[1:]}', '"' * 5000], ids=str
 )
-async def test_an_image_that_the_client_does_not_have_is_sent(
-    real_directory: Directory, tmp_path: Path, tag: str
-) -> None:
-    await load(real_directory, tmp_path, inline(PNG))
-    answer = await _revalidated(real_directory, tag)
+async def test_an_image_that_the_client_does_not_have_is_sent(directory: Directory, tmp_path: Path, tag: str) -> None:
+    await load(directory, tmp_path, inline(PNG))
+    answer = await _revalidated(directory, tag)
     assert (answer.status_code, answer.content) == (200, PNG)
 
 
@@ -140,19 +138,19 @@ async def test_those_who_may_read_a_model_may_see_its_image(directory: Directory
 
 
 async def test_a_client_that_has_an_image_does_not_learn_that_it_is_still_there(
-    real_directory: Directory, tmp_path: Path
+    directory: Directory, tmp_path: Path
 ) -> None:
-    await real_directory.user("bob")
-    await load(real_directory, tmp_path, inline(PNG))
-    headers = {"Authorization": f"Bearer {await real_directory.key('bob')}", "If-None-Match": ETAG}
-    assert (await real_directory.client.get(IMAGE, params={"id": "m"}, headers=headers)).status_code == 404
+    await directory.user("bob")
+    await load(directory, tmp_path, inline(PNG))
+    headers = {"Authorization": f"Bearer {await directory.key('bob')}", "If-None-Match": ETAG}
+    assert (await directory.client.get(IMAGE, params={"id": "m"}, headers=headers)).status_code == 404
 
 
-async def test_only_the_image_is_read(real_directory: Directory, raw: Raw, commands: Commands, tmp_path: Path) -> None:
-    await load(real_directory, tmp_path, inline(PNG), params={"system": "secret"})
-    await real_directory.key("ann")
+async def test_only_the_image_is_read(directory: Directory, raw: Raw, commands: Commands, tmp_path: Path) -> None:
+    await load(directory, tmp_path, inline(PNG), params={"system": "secret"})
+    await directory.key("ann")
     commands.clear()
-    await real_directory.get(IMAGE, "ann", id="m")
+    await directory.get(IMAGE, "ann", id="m")
     [(name, command)] = commands.on("models")
     assert name == "find"
     assert command["filter"]["_id"] == "m"
@@ -176,11 +174,11 @@ async def test_a_model_without_an_image_has_the_default_one(
     "change", [{"$unset": {"meta": 1}}, {"$set": {"meta": None}}, {"$set": {"meta": [{}]}}], ids=str
 )
 async def test_a_malformed_model_has_the_default_image(
-    real_directory: Directory, raw: Raw, tmp_path: Path, change: dict[str, Any]
+    directory: Directory, raw: Raw, tmp_path: Path, change: dict[str, Any]
 ) -> None:
-    await load(real_directory, tmp_path, inline(PNG))
+    await load(directory, tmp_path, inline(PNG))
     raw.models.update_one({"_id": "m"}, change)
-    answer = await real_directory.get(IMAGE, "ann", id="m")
+    answer = await directory.get(IMAGE, "ann", id="m")
     assert (answer.status_code, answer.headers["location"]) == (307, DEFAULT)
 
 
@@ -195,18 +193,18 @@ async def test_a_malformed_model_has_the_default_image(
     ],
 )
 async def test_a_static_image_is_where_the_service_is(
-    real_directory: Directory, tmp_path: Path, url: str, location: str
+    directory: Directory, tmp_path: Path, url: str, location: str
 ) -> None:
-    await load(real_directory, tmp_path, url)
-    answer = await real_directory.get(IMAGE, "ann", id="m")
+    await load(directory, tmp_path, url)
+    answer = await directory.get(IMAGE, "ann", id="m")
     assert (answer.status_code, answer.headers["location"], answer.content) == (307, location, b"")
     assert (answer.headers["cache-control"], answer.headers["vary"]) == ("private, no-cache", "Authorization")
-    assert (await _revalidated(real_directory, "*")).status_code == 307
+    assert (await _revalidated(directory, "*")).status_code == 307
 
 
-async def test_an_image_that_is_elsewhere_is_not_led_to(real_directory: Directory, tmp_path: Path) -> None:
-    await load(real_directory, tmp_path, "https://images.example/a.png")
-    answer = await real_directory.get(IMAGE, "ann", id="m")
+async def test_an_image_that_is_elsewhere_is_not_led_to(directory: Directory, tmp_path: Path) -> None:
+    await load(directory, tmp_path, "https://images.example/a.png")
+    answer = await directory.get(IMAGE, "ann", id="m")
     assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
     assert "location" not in answer.headers
     assert "https://" in answer.json()["detail"]
@@ -266,8 +264,8 @@ async def test_what_others_have_stored_is_never_served_nor_led_to(
     assert "evil" not in answer.text and "alert" not in answer.text
 
 
-async def test_the_reason_names_what_is_allowed(real_directory: Directory, raw: Raw, tmp_path: Path) -> None:
-    answer = await stored_past_the_service(real_directory, raw, tmp_path, "javascript:alert(1)")
+async def test_the_reason_names_what_is_allowed(directory: Directory, raw: Raw, tmp_path: Path) -> None:
+    answer = await stored_past_the_service(directory, raw, tmp_path, "javascript:alert(1)")
     assert all(allowed in answer.json()["detail"] for allowed in ALLOWED_IMAGES)
 
 
@@ -287,8 +285,8 @@ def test_every_answer_is_documented() -> None:
     assert not any(path.startswith("/static") for path in DOCUMENT["paths"])
 
 
-async def test_the_default_image_is_there_for_everybody(real_directory: Directory) -> None:
-    answer = await real_directory.client.get(DEFAULT)
+async def test_the_default_image_is_there_for_everybody(directory: Directory) -> None:
+    answer = await directory.client.get(DEFAULT)
     etag = f'"{hashlib.sha256(answer.content).hexdigest()}"'
     assert (answer.status_code, answer.content[:8]) == (200, PNG[:8])
     assert (
@@ -301,7 +299,7 @@ async def test_the_default_image_is_there_for_everybody(real_directory: Director
             "etag": etag,
         }.items()
     )
-    again = await real_directory.client.get(DEFAULT, headers={"If-None-Match": etag})
+    again = await directory.client.get(DEFAULT, headers={"If-None-Match": etag})
     assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", etag)
     assert again.headers["cache-control"] == "public, max-age=86400"
 
@@ -309,6 +307,6 @@ async def test_the_default_image_is_there_for_everybody(real_directory: Director
 @pytest.mark.parametrize(
     "path", ["/static", "/static/", "/static/other.png", "/static/../pyproject.toml", "/static/%2e%2e/app.py"]
 )
-async def test_there_is_no_other_static_file(real_directory: Directory, path: str) -> None:
-    answer = await real_directory.client.get(path)
+async def test_there_is_no_other_static_file(directory: Directory, path: str) -> None:
+    answer = await directory.client.get(path)
     assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")

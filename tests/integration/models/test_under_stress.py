@@ -24,39 +24,39 @@ async def _people(directory: Directory) -> None:
     await directory.user("root", role=Role.ADMIN)
 
 
-async def test_many_who_change_one_model_take_turns(real_directory: Directory, tmp_path: Path) -> None:
-    await _people(real_directory)
-    await real_directory.load({"models": [model("m", "ann")]}, tmp_path)
-    answers = await asyncio.gather(*(real_directory.post(f"{MODEL}/toggle", "ann", id="m") for _ in range(100)))
+async def test_many_who_change_one_model_take_turns(directory: Directory, tmp_path: Path) -> None:
+    await _people(directory)
+    await directory.load({"models": [model("m", "ann")]}, tmp_path)
+    answers = await asyncio.gather(*(directory.post(f"{MODEL}/toggle", "ann", id="m") for _ in range(100)))
     assert {answer.status_code for answer in answers} == {200}
-    assert (await real_directory.get(MODEL, "ann", id="m")).json()["version"] == 101
+    assert (await directory.get(MODEL, "ann", id="m")).json()["version"] == 101
 
 
 async def test_changes_of_all_kinds_at_once_leave_every_version_recorded(
-    real_directory: Directory, raw: Raw, tmp_path: Path
+    directory: Directory, raw: Raw, tmp_path: Path
 ) -> None:
-    await _people(real_directory)
+    await _people(directory)
     ids = [f"m{number}" for number in range(12)]
-    await real_directory.load({"models": [model(one, "ann") for one in ids]}, tmp_path)
+    await directory.load({"models": [model(one, "ann") for one in ids]}, tmp_path)
     states = [{"filter": {}, "is_active": number % 2 == 0} for number in range(4)]
     changes = [
-        *(real_directory.post(f"{MODEL}/toggle", "ann", id=one) for one in ids * 3),
-        *(real_directory.post(f"{MODELS}/bulk/state", "ann", state) for state in states),
-        *(real_directory.post(f"{MODELS}/import", "ann", {"models": [{"id": one, "name": "N"}]}) for one in ids),
-        *(real_directory.post(f"{MODELS}/sync", "root", {"models": [{"id": one} for one in ids]}) for _ in range(2)),
+        *(directory.post(f"{MODEL}/toggle", "ann", id=one) for one in ids * 3),
+        *(directory.post(f"{MODELS}/bulk/state", "ann", state) for state in states),
+        *(directory.post(f"{MODELS}/import", "ann", {"models": [{"id": one, "name": "N"}]}) for one in ids),
+        *(directory.post(f"{MODELS}/sync", "root", {"models": [{"id": one} for one in ids]}) for _ in range(2)),
     ]
     answers = await asyncio.gather(*changes)
     assert {answer.status_code for answer in answers} == {200}
     for one in ids:
-        version = (await real_directory.get(MODEL, "ann", id=one)).json()["version"]
+        version = (await directory.get(MODEL, "ann", id=one)).json()["version"]
         assert sorted(raw.revisions.distinct("version", {"model_id": one})) == list(range(1, version + 1))
-    assert (await examine(real_directory.database, repair=False)).problems == 0
+    assert (await examine(directory.database, repair=False)).problems == 0
 
 
-async def test_an_answer_to_a_body_that_is_wrong_everywhere_is_bounded(real_directory: Directory) -> None:
-    await _people(real_directory)
+async def test_an_answer_to_a_body_that_is_wrong_everywhere_is_bounded(directory: Directory) -> None:
+    await _people(directory)
     wrong = {"id": "m", "name": "N", **{f"field {number}": 1 for number in range(90)}, "x" * 50_000: 1}
-    answer = await real_directory.post(f"{MODELS}/import", "ann", {"models": [wrong] * 100})
+    answer = await directory.post(f"{MODELS}/import", "ann", {"models": [wrong] * 100})
     assert answer.status_code == 422
     assert len(answer.content) < 50_000
     assert len(answer.json()["errors"]) == 100
@@ -72,54 +72,54 @@ def test_an_amendment_looks_grants_up() -> None:
         assert GrantChanges(removed, []).apply(record) == kept[:2_500]
 
 
-async def test_a_deleted_id_stays_its_owners(real_directory: Directory, tmp_path: Path) -> None:
-    await _people(real_directory)
-    await real_directory.load({"models": [model("m", "ann", access_grants=[grant("user:bob", "write")])]}, tmp_path)
-    assert (await real_directory.post(f"{MODEL}/delete", "bob", {"id": "m"})).json() is True
+async def test_a_deleted_id_stays_its_owners(directory: Directory, tmp_path: Path) -> None:
+    await _people(directory)
+    await directory.load({"models": [model("m", "ann", access_grants=[grant("user:bob", "write")])]}, tmp_path)
+    assert (await directory.post(f"{MODEL}/delete", "bob", {"id": "m"})).json() is True
     body = {"id": "m", "name": "Mine now"}
-    assert (await real_directory.post(f"{MODELS}/create", "bob", body)).status_code == 409
-    taken = await real_directory.post(f"{MODELS}/import", "bob", {"models": [body]})
+    assert (await directory.post(f"{MODELS}/create", "bob", body)).status_code == 409
+    taken = await directory.post(f"{MODELS}/import", "bob", {"models": [body]})
     assert taken.json()["errors"][0]["msg"] == "This model id is taken."
-    assert (await real_directory.post(f"{MODELS}/create", "ann", body)).status_code == 200
-    assert (await real_directory.post(f"{MODEL}/delete", "ann", {"id": "m"})).json() is True
-    assert (await real_directory.post(f"{MODELS}/create", "root", body)).status_code == 200
+    assert (await directory.post(f"{MODELS}/create", "ann", body)).status_code == 200
+    assert (await directory.post(f"{MODEL}/delete", "ann", {"id": "m"})).json() is True
+    assert (await directory.post(f"{MODELS}/create", "root", body)).status_code == 200
 
 
 async def test_a_model_that_is_not_selected_any_more_is_left_alone(
-    real_directory: Directory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    directory: Directory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await _people(real_directory)
+    await _people(directory)
     tagged = {"tags": [{"name": "draft"}]}
-    await real_directory.load({"models": [model(f"m{n}", "ann", meta=tagged) for n in range(3)]}, tmp_path)
+    await directory.load({"models": [model(f"m{n}", "ann", meta=tagged) for n in range(3)]}, tmp_path)
     from service.models import bulk_change  # noqa: PLC0415
 
     together = bulk_change._change_together
 
     async def meanwhile(*arguments: Any) -> Any:
-        await real_directory.post(f"{MODEL}/update", "ann", {"id": "m1", "meta": {"tags": ["live"]}})
+        await directory.post(f"{MODEL}/update", "ann", {"id": "m1", "meta": {"tags": ["live"]}})
         return await together(*arguments)
 
     monkeypatch.setattr(bulk_change, "_change_together", meanwhile)
     body = {"filter": {"tag": "draft"}, "is_active": False}
-    answer = (await real_directory.post(f"{MODELS}/bulk/state", "ann", body)).json()
+    answer = (await directory.post(f"{MODELS}/bulk/state", "ann", body)).json()
     assert [result["id"] for result in answer["results"]] == ["m0", "m2"]
     assert answer["complete"] is True
 
 
 @pytest.mark.parametrize("foreign", [ObjectId("6b059cc40d5be542bd834e77"), 7, {"a": 1}], ids=repr)
 async def test_a_record_whose_id_is_no_text_stands_in_nobodys_way(
-    real_directory: Directory, raw: Raw, tmp_path: Path, foreign: Any
+    directory: Directory, raw: Raw, tmp_path: Path, foreign: Any
 ) -> None:
-    await _people(real_directory)
-    await real_directory.load({"models": [model(f"m{n:03}", "ann") for n in range(150)]}, tmp_path)
+    await _people(directory)
+    await directory.load({"models": [model(f"m{n:03}", "ann") for n in range(150)]}, tmp_path)
     raw.models.insert_one({**dict(raw.models.find_one({"_id": "m000"}) or {}), "_id": foreign})
-    exported = (await real_directory.get(f"{MODELS}/export", "root")).json()
+    exported = (await directory.get(f"{MODELS}/export", "root")).json()
     assert len(exported) == 150
     shared = {"filter": {}, "add": [grant("user:bob")]}
-    assert (await real_directory.post(f"{MODELS}/bulk/access", "root", shared)).json()["counts"]["changed"] == 150
+    assert (await directory.post(f"{MODELS}/bulk/access", "root", shared)).json()["counts"]["changed"] == 150
     body = {"models": [{"id": "m000"}], "max_deletions": "100%"}
-    assert (await real_directory.post(f"{MODELS}/sync", "root", body)).json()["counts"]["delete"] == 149
-    assert any("id" in problem for problem in (await examine(real_directory.database, repair=False)).examples)
+    assert (await directory.post(f"{MODELS}/sync", "root", body)).json()["counts"]["delete"] == 149
+    assert any("id" in problem for problem in (await examine(directory.database, repair=False)).examples)
 
 
 @pytest.mark.parametrize(
@@ -132,19 +132,19 @@ async def test_a_record_whose_id_is_no_text_stands_in_nobodys_way(
     ],
 )
 async def test_a_malformed_record_can_be_seen_and_deleted(
-    real_directory: Directory, raw: Raw, tmp_path: Path, change: Any
+    directory: Directory, raw: Raw, tmp_path: Path, change: Any
 ) -> None:
-    await _people(real_directory)
-    await real_directory.load({"models": [model("m", "ann", access_grants=[grant("user:bob")])]}, tmp_path)
+    await _people(directory)
+    await directory.load({"models": [model("m", "ann", access_grants=[grant("user:bob")])]}, tmp_path)
     raw.models.update_one({"_id": "m"}, change)
     for user in ("ann", "bob", "root"):
         for path in (f"{MODELS}/list", f"{MODELS}/export", f"{MODELS}/base"):
-            assert (await real_directory.get(path, user)).status_code == 200
-        assert (await real_directory.get(MODEL, user, id="m")).status_code == 200
-    assert (await real_directory.post(f"{MODEL}/delete", "root", {"id": "m"})).json() is True
+            assert (await directory.get(path, user)).status_code == 200
+        assert (await directory.get(MODEL, user, id="m")).status_code == 200
+    assert (await directory.post(f"{MODEL}/delete", "root", {"id": "m"})).json() is True
 
 
-async def test_a_share_of_deletions_ends_with_its_sign(real_directory: Directory) -> None:
-    await _people(real_directory)
-    answer = await real_directory.post(f"{MODELS}/sync", "root", {"models": [{"id": "r"}], "max_deletions": "10%\n"})
+async def test_a_share_of_deletions_ends_with_its_sign(directory: Directory) -> None:
+    await _people(directory)
+    answer = await directory.post(f"{MODELS}/sync", "root", {"models": [{"id": "r"}], "max_deletions": "10%\n"})
     assert answer.status_code == 422

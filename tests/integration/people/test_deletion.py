@@ -37,12 +37,12 @@ class CutOffError(Exception):
 
 
 @pytest.fixture
-async def shared(real_directory: Directory, tmp_path: Path) -> AsyncIterator[Directory]:
+async def shared(directory: Directory, tmp_path: Path) -> AsyncIterator[Directory]:
     """A directory in which ann and bob share their models with each other and their team; consistent at the end."""
-    await real_directory.user("root", role=Role.ADMIN)
-    await _fill(real_directory, tmp_path)
-    yield real_directory
-    await _assert_consistent(real_directory)
+    await directory.user("root", role=Role.ADMIN)
+    await _fill(directory, tmp_path)
+    yield directory
+    await _assert_consistent(directory)
 
 
 async def _fill(directory: Directory, tmp_path: Path) -> None:

@@ -25,16 +25,16 @@ ME, HISTORY = "/api/me", "/api/models/model/history"
 
 
 @pytest.fixture
-async def company(real_directory: Directory) -> AsyncIterator[Directory]:
+async def company(directory: Directory) -> AsyncIterator[Directory]:
     """A directory with groups company > team > squad, ann in team and bob in squad; consistent at the end."""
-    await real_directory.user("root", role=Role.ADMIN)
-    await real_directory.group("company")
-    await real_directory.group("team", parent="company")
-    await real_directory.group("squad", parent="team")
-    await real_directory.user("ann", groups=["team"])
-    await real_directory.user("bob", groups=["squad"])
-    yield real_directory
-    assert (await examine(real_directory.database, repair=False)).problems == 0
+    await directory.user("root", role=Role.ADMIN)
+    await directory.group("company")
+    await directory.group("team", parent="company")
+    await directory.group("squad", parent="team")
+    await directory.user("ann", groups=["team"])
+    await directory.user("bob", groups=["squad"])
+    yield directory
+    assert (await examine(directory.database, repair=False)).problems == 0
 
 
 async def _groups_of(directory: Directory, user_id: str) -> list[str]:

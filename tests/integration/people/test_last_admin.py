@@ -26,12 +26,12 @@ REMOVALS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 @pytest.fixture
-async def admins(real_directory: Directory) -> AsyncIterator[Directory]:
+async def admins(directory: Directory) -> AsyncIterator[Directory]:
     """A directory with the admins ann and bob; consistent at the end."""
     for name in ("ann", "bob"):
-        await real_directory.user(name, role=Role.ADMIN)
-    yield real_directory
-    assert (await examine(real_directory.database, repair=False)).problems == 0
+        await directory.user(name, role=Role.ADMIN)
+    yield directory
+    assert (await examine(directory.database, repair=False)).problems == 0
 
 
 async def _remove(directory: Directory, how: str, whom: str, by: str) -> tuple[int, str]:

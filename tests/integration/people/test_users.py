@@ -43,35 +43,35 @@ async def test_an_id_that_is_not_chosen_is_made(directory: Directory) -> None:
     assert one.startswith("u-")
 
 
-async def test_what_is_taken_is_a_conflict(real_directory: Directory) -> None:
-    await real_directory.user("root", role=Role.ADMIN)
-    await real_directory.user("ann")
-    await real_directory.user("bob")
+async def test_what_is_taken_is_a_conflict(directory: Directory) -> None:
+    await directory.user("root", role=Role.ADMIN)
+    await directory.user("ann")
+    await directory.user("bob")
     answers = [
-        await real_directory.post(CREATE, "root", {"id": "ann", "email": "new@x.org", "name": "N"}),
-        await real_directory.post(CREATE, "root", {"id": "new", "email": "ANN@example.com", "name": "N"}),
-        await real_directory.post(UPDATE, "root", {"id": "bob", "email": "Ann@Example.com", "name": "New"}),
+        await directory.post(CREATE, "root", {"id": "ann", "email": "new@x.org", "name": "N"}),
+        await directory.post(CREATE, "root", {"id": "new", "email": "ANN@example.com", "name": "N"}),
+        await directory.post(UPDATE, "root", {"id": "bob", "email": "Ann@Example.com", "name": "New"}),
     ]
     assert {(answer.status_code, answer.json()["detail"]) for answer in answers} == {
         (409, "The id or the email is taken by another user.")
     }
-    assert (await real_directory.get(USER, "root", id="bob")).json()["name"] == "Name of bob"
-    own = await real_directory.post(UPDATE, "root", {"id": "bob", "email": "BOB@example.com"})
+    assert (await directory.get(USER, "root", id="bob")).json()["name"] == "Name of bob"
+    own = await directory.post(UPDATE, "root", {"id": "bob", "email": "BOB@example.com"})
     assert own.json()["email"] == "BOB@example.com"
 
 
-async def test_two_who_want_one_email_do_not_both_get_it(real_directory: Directory, raw: Raw) -> None:
-    await real_directory.user("root", role=Role.ADMIN)
+async def test_two_who_want_one_email_do_not_both_get_it(directory: Directory, raw: Raw) -> None:
+    await directory.user("root", role=Role.ADMIN)
     for name in ("ann", "bob"):
-        await real_directory.user(name)
+        await directory.user(name)
     for number in range(10):
         wanted = f"wanted{number}@x.org"
         answers = await asyncio.gather(
-            *(real_directory.post(UPDATE, "root", {"id": name, "email": wanted}) for name in ("ann", "bob"))
+            *(directory.post(UPDATE, "root", {"id": name, "email": wanted}) for name in ("ann", "bob"))
         )
         assert sorted(answer.status_code for answer in answers) == [200, 409]
         assert raw.users.count_documents({"keys.email": wanted}) == 1
-    assert await _is_consistent(real_directory)
+    assert await _is_consistent(directory)
 
 
 async def test_unknown_groups_are_named_and_nobody_is_created(directory: Directory) -> None:
@@ -187,31 +187,29 @@ async def test_what_is_left_out_of_an_update_stays(directory: Directory) -> None
     assert await _is_consistent(directory)
 
 
-async def test_models_are_found_by_a_new_name_at_once(real_directory: Directory, tmp_path: Path) -> None:
-    await real_directory.user("root", role=Role.ADMIN)
-    await real_directory.user("ann", name="Oldname", email="oldmail@x.org")
-    await real_directory.load({"models": [model(f"m{number}", "ann") for number in range(3)]}, tmp_path)
+async def test_models_are_found_by_a_new_name_at_once(directory: Directory, tmp_path: Path) -> None:
+    await directory.user("root", role=Role.ADMIN)
+    await directory.user("ann", name="Oldname", email="oldmail@x.org")
+    await directory.load({"models": [model(f"m{number}", "ann") for number in range(3)]}, tmp_path)
 
-    await real_directory.post(UPDATE, "root", {"id": "ann", "name": "Newname", "email": "newmail@x.org"})
+    await directory.post(UPDATE, "root", {"id": "ann", "name": "Newname", "email": "newmail@x.org"})
 
-    assert (await real_directory.page("root", query="newname"))["total"] == 3
-    assert (await real_directory.page("root", query="newmail"))["total"] == 3
-    assert (await real_directory.page("root", query="old"))["total"] == 0
-    assert await _ids(real_directory, query="newname") == ["ann"]
-    assert await _is_consistent(real_directory)
+    assert (await directory.page("root", query="newname"))["total"] == 3
+    assert (await directory.page("root", query="newmail"))["total"] == 3
+    assert (await directory.page("root", query="old"))["total"] == 0
+    assert await _ids(directory, query="newname") == ["ann"]
+    assert await _is_consistent(directory)
 
 
-async def test_renames_at_the_same_moment_leave_no_stale_keys(real_directory: Directory, tmp_path: Path) -> None:
-    await real_directory.user("root", role=Role.ADMIN)
-    await real_directory.user("ann")
-    await real_directory.load({"models": [model(f"m{number}", "ann") for number in range(20)]}, tmp_path)
+async def test_renames_at_the_same_moment_leave_no_stale_keys(directory: Directory, tmp_path: Path) -> None:
+    await directory.user("root", role=Role.ADMIN)
+    await directory.user("ann")
+    await directory.load({"models": [model(f"m{number}", "ann") for number in range(20)]}, tmp_path)
     for at in range(10):
         changes = [{"name": f"First{at}"}, {"name": f"Second{at}"}, {"username": f"third{at}"}]
-        answers = await asyncio.gather(
-            *(real_directory.post(UPDATE, "root", {"id": "ann", **change}) for change in changes)
-        )
+        answers = await asyncio.gather(*(directory.post(UPDATE, "root", {"id": "ann", **change}) for change in changes))
         assert {answer.status_code for answer in answers} == {200}
-        assert await _is_consistent(real_directory)
+        assert await _is_consistent(directory)
 
 
 async def test_the_keys_of_an_inactive_user_do_not_count_until_they_are_active_again(directory: Directory) -> None:
@@ -231,45 +229,43 @@ async def test_a_promoted_user_is_an_admin_on_the_next_request(directory: Direct
     assert (await directory.get(USERS, "ann")).status_code == 200
 
 
-async def test_models_are_transferred_with_a_revision_each(real_directory: Directory, tmp_path: Path) -> None:
-    await real_directory.user("root", role=Role.ADMIN)
+async def test_models_are_transferred_with_a_revision_each(directory: Directory, tmp_path: Path) -> None:
+    await directory.user("root", role=Role.ADMIN)
     for name in ("ann", "bob"):
-        await real_directory.user(name)
-    await real_directory.load({"models": [model(f"m{number:03}", "ann") for number in range(120)]}, tmp_path)
-    await real_directory.load({"models": [model("bobs", "bob", access_grants=[grant("user:ann")])]}, tmp_path)
+        await directory.user(name)
+    await directory.load({"models": [model(f"m{number:03}", "ann") for number in range(120)]}, tmp_path)
+    await directory.load({"models": [model("bobs", "bob", access_grants=[grant("user:ann")])]}, tmp_path)
 
     some = {"from_user_id": "ann", "to_user_id": "bob", "ids": ["m001", "bobs", "nothing", "m001", "m000"]}
-    first = (await real_directory.post(TRANSFER, "root", some)).json()
-    rest = (await real_directory.post(TRANSFER, "root", {"from_user_id": "ann", "to_user_id": "bob"})).json()
+    first = (await directory.post(TRANSFER, "root", some)).json()
+    rest = (await directory.post(TRANSFER, "root", {"from_user_id": "ann", "to_user_id": "bob"})).json()
 
     not_found = [{"id": name, "detail": "not found"} for name in ("bobs", "nothing")]
     assert first == {"transferred": 2, "failed": not_found}
     assert rest == {"transferred": 118, "failed": []}
-    assert (await real_directory.page("bob", view_option="created"))["total"] == 121
-    assert (await real_directory.page("root", query="name of bob"))["total"] == 121
-    assert await real_directory.ids("ann") == ["bobs"]
-    newest = (await real_directory.get(HISTORY, "bob", id="m005")).json()["items"][0]
+    assert (await directory.page("bob", view_option="created"))["total"] == 121
+    assert (await directory.page("root", query="name of bob"))["total"] == 121
+    assert await directory.ids("ann") == ["bobs"]
+    newest = (await directory.get(HISTORY, "bob", id="m005")).json()["items"][0]
     assert (newest["change"], newest["by"], newest["fields"]) == ("transfer", "root", ["user_id"])
-    assert await _is_consistent(real_directory)
+    assert await _is_consistent(directory)
 
 
-async def test_users_that_others_have_written_are_listed_and_can_be_put_right(
-    real_directory: Directory, raw: Raw
-) -> None:
-    await real_directory.user("root", role=Role.ADMIN)
+async def test_users_that_others_have_written_are_listed_and_can_be_put_right(directory: Directory, raw: Raw) -> None:
+    await directory.user("root", role=Role.ADMIN)
     raw.users.insert_one({"_id": "bare"})
-    assert set(await _ids(real_directory)) == {"bare", "root"}
+    assert set(await _ids(directory)) == {"bare", "root"}
     body = {"id": "bare", "name": "Bare", "email": "bare@x.org", "username": None, "role": "user", "is_active": True}
-    assert (await real_directory.post(UPDATE, "root", body)).status_code == 200
-    assert await _ids(real_directory, query="bare@") == ["bare"]
-    found = await examine(real_directory.database, repair=False)
+    assert (await directory.post(UPDATE, "root", body)).status_code == 200
+    assert await _ids(directory, query="bare@") == ["bare"]
+    found = await examine(directory.database, repair=False)
     assert found.examples == ["user 'bare' is malformed: group_ids, created_at"]
 
 
-async def test_users_stored_without_search_text_are_repaired(real_directory: Directory, raw: Raw) -> None:
-    await real_directory.user("root", role=Role.ADMIN)
+async def test_users_stored_without_search_text_are_repaired(directory: Directory, raw: Raw) -> None:
+    await directory.user("root", role=Role.ADMIN)
     raw.users.update_one({"_id": "root"}, {"$unset": {"keys.text": 1}})
-    assert (await real_directory.get(ME, "root")).status_code == 200
-    diagnosis = await examine(real_directory.database, repair=True)
+    assert (await directory.get(ME, "root")).status_code == 200
+    diagnosis = await examine(directory.database, repair=True)
     assert (diagnosis.problems, diagnosis.repaired) == (1, 1)
-    assert await _ids(real_directory, query="root") == ["root"]
+    assert await _ids(directory, query="root") == ["root"]
