@@ -47,8 +47,7 @@ _idle: defaultdict[Hashable, list[BuiltApp]] = defaultdict(list)
 @contextmanager
 def built_app(settings: Settings, database: Database, *, new: bool = False) -> Iterator[FastAPI]:
     """Lend an application of these settings that is not in use; with `new`, one whose metrics count from zero."""
-    # The data directory is not looked at by the application, and every test has its own.
-    key = frozenset((name, value) for name, value in settings if name != "data_dir")
+    key = _alike(settings)
     if _idle[key] and not new:
         built = _idle[key].pop()
     else:
@@ -59,9 +58,17 @@ def built_app(settings: Settings, database: Database, *, new: bool = False) -> I
         yield built.app
     finally:
         built.opened.clear()
-        # A file that the settings name may have other content next time, and what sends traces is ended by now.
-        if settings.jwt_jwks_file is None and not settings.tracing:
+        # What sends traces is ended by now.
+        if key == _alike(settings) and not settings.tracing:
             _idle[key].append(built)
+
+
+def _alike(settings: Settings) -> Hashable:
+    """Return what applications of such settings have in common."""
+    keys = settings.jwt_jwks_file and settings.jwt_jwks_file.read_bytes()
+    # The data directory is not looked at by the application, and every test has its own.
+    own = {"data_dir", "jwt_jwks_file"}
+    return keys, frozenset((name, value) for name, value in settings if name not in own)
 
 
 class Directory:

@@ -145,7 +145,7 @@ async def test_a_database_of_something_else_is_refused(directory: Directory, tmp
 
 async def test_more_than_one_batch_of_everything_comes_in(directory: Directory, raw: Stored, tmp_path: Path) -> None:
     path = instance(tmp_path / "webui.db", *SOUND)
-    many = range(1500)
+    many = range(1100)
     insert(path, "user", [(f"u{n}", f"U {n}", f"u{n}@x.org", "user", None) for n in many])
     insert(path, "model", [(f"n{n}", f"u{n}", "gpt-4o", f"N {n}", "{}", "{}", 2, 1, 1, "v") for n in many])
     insert(path, "model_history", [(f"v{n}", f"n{n}", None, '{"name": "old"}', f"u{n}", None, 7) for n in many])

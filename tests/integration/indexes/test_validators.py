@@ -26,7 +26,7 @@ MODEL = "/api/models/model"
 READY = "/health/ready"
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def by_hand(mongo_uri: str) -> Iterator[Raw]:
     """The database under test through a plain driver."""
     with MongoClient[dict[str, Any]](mongo_uri, tz_aware=True) as client:
