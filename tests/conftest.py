@@ -22,13 +22,13 @@ from service.embedded_mongo.server import EmbeddedMongo
 from service.settings import Settings
 from tests.support.backends import MockedDatabase, teach_union_with
 from tests.support.directory import Directory
-from tests.support.past_validation import PastValidation
-from tests.support.world import SEED, World
+from tests.support.random_directory import SEED, RandomDirectory
+from tests.support.raw_database import UnvalidatedDatabase
 
 Raw = SyncDatabase[dict[str, Any]]
 
 DATABASE = "modeldeck_test"
-WORLD_DATABASE = f"{DATABASE}_world"
+RANDOM_DATABASE = f"{DATABASE}_random"
 # Machines that run tests can be slow; where the deadline is what is tested, the test sets it.
 TIMEOUT_SECONDS = 60.0
 # Many tests fail to say who they are, all from one address.
@@ -117,7 +117,7 @@ async def real_database(mongo_uri: str, all_commands: Commands) -> AsyncIterator
 def raw(mongo_uri: str) -> Iterator[Raw]:
     """The same database through a plain driver, as a data team sees it, with the right to write past validators."""
     with MongoClient[dict[str, Any]](mongo_uri, tz_aware=True) as client:
-        yield PastValidation(client, DATABASE)
+        yield UnvalidatedDatabase(client, DATABASE)
 
 
 def empty(raw: Raw) -> None:
@@ -180,20 +180,22 @@ async def directory(database: Database, settings: Settings) -> AsyncIterator[Dir
 
 
 @pytest.fixture(scope="session")
-async def filled_world(mongo_uri: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+async def filled_random_directory(
+    mongo_uri: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[RandomDirectory]:
     """A directory on the real mongod, in a database of its own, filled at random."""
-    folder = tmp_path_factory.mktemp("world")
-    database = Database.connect(mongo_uri, WORLD_DATABASE, TIMEOUT_SECONDS)
+    folder = tmp_path_factory.mktemp("random_directory")
+    database = Database.connect(mongo_uri, RANDOM_DATABASE, TIMEOUT_SECONDS)
     await database.open()
     assert await ensure(database) == []
     async with Directory.on(database, settings_in(folder)) as directory:
-        yield await World.fill(directory, folder)
+        yield await RandomDirectory.fill(directory, folder)
     database.close()
 
 
 @pytest.fixture
-def world(filled_world: World, request: pytest.FixtureRequest) -> World:
-    """One world for all tests that change nothing in it, and the oracle that knows what it must answer."""
+def random_directory(filled_random_directory: RandomDirectory, request: pytest.FixtureRequest) -> RandomDirectory:
+    """One random directory for all tests that only read it, and the oracle with the expected answers."""
     # What a test draws does not depend on which were there before it.
-    filled_world.generator.random.seed(f"{SEED} {request.node.name}")
-    return filled_world
+    filled_random_directory.generator.random.seed(f"{SEED} {request.node.name}")
+    return filled_random_directory

@@ -8,13 +8,13 @@ import pytest
 from pymongo import MongoClient
 
 from tests.support.commands import CommandLine
-from tests.support.moving import NAME, Stored
-from tests.support.stored import collections
+from tests.support.import_samples import NAME, Raw
+from tests.support.raw_database import collection_names
 from tests.support.watched_server import EVERY_COMMAND, USUAL, Server
 
 
 @pytest.fixture(scope="module")
-def store(mongo_uri: str) -> Iterator[Stored]:
+def store(mongo_uri: str) -> Iterator[Raw]:
     """The database that the command line imports into."""
     with MongoClient[dict[str, Any]](mongo_uri, tz_aware=True) as client:
         client.drop_database(NAME)
@@ -22,18 +22,18 @@ def store(mongo_uri: str) -> Iterator[Stored]:
 
 
 @pytest.fixture
-def mover(mongo_uri: str, store: Stored, tmp_path: Path) -> CommandLine:
+def shell(mongo_uri: str, store: Raw, tmp_path: Path) -> CommandLine:
     """The command line, on that database, empty."""
-    for collection in collections(store):
+    for collection in collection_names(store):
         store[collection].delete_many({})
     return CommandLine(tmp_path, mongodb_uri=mongo_uri, database=NAME)
 
 
 @pytest.fixture
-def server(mongo_uri: str, mover: CommandLine) -> Iterator[Server]:
+def server(mongo_uri: str, shell: CommandLine) -> Iterator[Server]:
     """The MongoDB that the command line imports into, under watch."""
     # Whatever is left of a temporary file shall be found.
-    mover.environment["TMPDIR"] = str(mover.folder)
+    shell.environment["TMPDIR"] = str(shell.folder)
     with MongoClient[Any](mongo_uri) as client:
         server = Server(client, NAME)
         server.log_commands(EVERY_COMMAND)

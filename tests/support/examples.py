@@ -11,7 +11,7 @@ from pymongo.database import Database as SyncDatabase
 from documents.user import Role
 from tests.support.directory import Directory, grant
 from tests.support.document import DOCUMENT, OPERATIONS, Operation
-from tests.support.stored import collections
+from tests.support.raw_database import collection_names
 
 Raw = SyncDatabase[dict[str, Any]]
 Records = dict[str, list[dict[str, Any]]]
@@ -23,7 +23,7 @@ Records = dict[str, list[dict[str, Any]]]
 
 async def fill(there: Directory, raw: Raw) -> Records:
     """Empty the database and fill it; return all that is in it then."""
-    for name in collections(raw):
+    for name in collection_names(raw):
         raw[name].delete_many({})
     await there.user("u-admin", role=Role.ADMIN)
     await there.group("g-engineering")
@@ -37,7 +37,7 @@ async def fill(there: Directory, raw: Raw) -> Records:
         await there.post("/api/models/create", "u-anna", model)
     for name in ("SQL Tuner", "SQL Tuning"):
         await there.post("/api/models/model/update", "u-anna", {"id": "sql-tuning", "name": name})
-    records = {name: list(raw[name].find()) for name in collections(raw)}
+    records = {name: list(raw[name].find()) for name in collection_names(raw)}
     next(revision for revision in records["revisions"] if revision["version"] == 2)["_id"] = REVISION
     put_back(raw, records)
     return records
@@ -45,7 +45,7 @@ async def fill(there: Directory, raw: Raw) -> Records:
 
 def put_back(raw: Raw, records: Records) -> None:
     """Make everything as it was."""
-    for name in collections(raw):
+    for name in collection_names(raw):
         raw[name].delete_many({})
         if records.get(name):
             raw[name].insert_many(records[name])

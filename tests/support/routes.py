@@ -61,6 +61,6 @@ def _routes() -> list[Route]:
 
 
 ROUTES = _routes()
-GUARDED = [route for route in ROUTES if route.path not in PUBLIC]
-STRICT = [route for route in GUARDED if not route.is_compatible]
-COMPATIBLE = [route for route in GUARDED if route.is_compatible]
+AUTHENTICATED = [route for route in ROUTES if route.path not in PUBLIC]
+STRICT = [route for route in AUTHENTICATED if not route.is_compatible]
+COMPATIBLE = [route for route in AUTHENTICATED if route.is_compatible]

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from pymongo.database import Database as SyncDatabase
 
 from documents.api_key import Scope
 from documents.user import Role
@@ -16,11 +15,10 @@ from service.settings import Settings
 from tests.conftest import TIMEOUT_SECONDS
 from tests.support.commands import CommandLine
 from tests.support.directory import LIST, Directory
-from tests.support.instances import LATE, instance
-from tests.support.moving import NAME, Stored
+from tests.support.import_samples import NAME, Raw
+from tests.support.openwebui_databases import LATE, make_database
 from tests.support.watched_server import Server
 
-Raw = SyncDatabase[dict[str, Any]]
 MIGRATED = "sk-00000000000000000000000000000002"
 KEYS, CREATE, REVOKE = "/api/keys", "/api/keys/create", "/api/keys/revoke"
 
@@ -44,14 +42,14 @@ async def made(directory: Directory, user: str, **content: Any) -> dict[str, Any
 
 
 async def test_no_key_is_anywhere_but_with_its_holder(
-    mover: CommandLine, store: Stored, server: Server, mongo_uri: str, tmp_path: Path
+    shell: CommandLine, store: Raw, server: Server, mongo_uri: str, tmp_path: Path
 ) -> None:
     # Created by a command, adopted from another system, and created over HTTP for oneself and for others.
-    source = instance(tmp_path / "webui.db", LATE)
-    mover.run("import", source.name, "--create-groups")
+    source = make_database(tmp_path / "webui.db", LATE)
+    shell.run("import", source.name, "--create-groups")
     source.unlink()
-    mover.ok("user", "add", "--id", "root", "--email", "root@x.org", "--name", "Root", "--role", "admin")
-    keys = [mover.ok("key", "create", "--user", "root"), MIGRATED]
+    shell.ok("user", "add", "--id", "root", "--email", "root@x.org", "--name", "Root", "--role", "admin")
+    keys = [shell.ok("key", "create", "--user", "root"), MIGRATED]
     database = Database.connect(mongo_uri, NAME, TIMEOUT_SECONDS)
     settings = Settings(_env_file=None, data_dir=tmp_path)
     async with Directory.on(database, settings) as directory:

@@ -9,7 +9,7 @@ from service.database.client import Database
 from tests.conftest import Commands, settings_in
 from tests.support.commands import COMMAND_SECONDS, CommandLine
 from tests.support.directory import LIST, Directory
-from tests.support.scraped import value
+from tests.support.telemetry import metric_value
 
 LIMIT = 5
 
@@ -45,8 +45,8 @@ async def test_too_many_wrong_keys_are_answered_with_429_and_without_the_databas
         assert (await directory.get(LIST)).status_code == 401
         assert (await directory.get("/health/live")).status_code == 200
         found = await directory.get("/metrics")
-        assert value(found, "modeldeck_authentication_failures_total") == LIMIT
-        assert value(found, "modeldeck_authentication_throttled_total") == 3
+        assert metric_value(found, "modeldeck_authentication_failures_total") == LIMIT
+        assert metric_value(found, "modeldeck_authentication_throttled_total") == 3
 
 
 def test_a_running_service_tells_the_clients_of_its_proxy_apart_and_nobody_elses(

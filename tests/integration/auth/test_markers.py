@@ -12,7 +12,7 @@ from pymongo.errors import AutoReconnect, ExecutionTimeout, OperationFailure
 
 from documents.user import Role
 from tests.support.directory import LIST, Directory, grant, model
-from tests.support.effort import share
+from tests.support.every_case import sample
 from tests.support.examples import EXAMPLES, REVISION, Raw
 from tests.support.injections import attacks
 
@@ -78,7 +78,7 @@ def _requests(raw: Raw) -> Iterator[tuple[str, str, bytes]]:
                 for revision in revisions:
                     put = {REVISION: revision}
                     yield example.operation.method, _put(put, asked[0]), _put(put, asked[1]).encode()
-            for attack in share(attacks(example, compatible=compatible), 47, len(address)):
+            for attack in sample(attacks(example, compatible=compatible), 47, len(address)):
                 yield attack.method, _put(INSTEAD, attack.address), _put(INSTEAD, attack.body.decode()).encode()
             yield example.operation.method, address, b"{" + body.encode()
             yield example.operation.method, example.address([("surprise", "1")], compatible=compatible), body.encode()
@@ -100,7 +100,7 @@ async def test_no_answer_tells_what_is_not_for_the_caller(
     for name, credential in credentials.items():
         headers = {"Authorization": f"Bearer {credential}"}
         # Whoever is nobody gets no further than to the credential.
-        for method, address, body in share(list(_requests(raw)), 3 if name == "eve" else 10):
+        for method, address, body in sample(list(_requests(raw)), 3 if name == "eve" else 10):
             answer = await there.client.request(method, address, content=body, headers=headers)
             seen.add(answer.status_code)
             # A response may repeat what its caller sent.

@@ -5,25 +5,25 @@ from pathlib import Path
 import pytest
 
 from tests.support.directory import Directory
-from tests.support.matrix import CASES, ROLES
-from tests.support.routes import COMPATIBLE, GUARDED, STRICT, Route
-from tests.support.stage import Raw, Stage
+from tests.support.permission_matrix import CASES, ROLES
+from tests.support.permission_setup import PermissionSetup, Raw
+from tests.support.routes import AUTHENTICATED, COMPATIBLE, STRICT, Route
 
 
 def test_every_route_has_a_case() -> None:
-    assert {f"{route.method} {route.inner}" for route in GUARDED} == CASES.keys()
+    assert {f"{route.method} {route.inner}" for route in AUTHENTICATED} == CASES.keys()
 
 
 @pytest.mark.parametrize("routes", [STRICT, COMPATIBLE], ids=["strict", "compatible"])
 async def test_nobody_gets_in_where_they_may_not(
     directory: Directory, raw: Raw, tmp_path: Path, routes: list[Route]
 ) -> None:
-    stage = await Stage.set_up(directory, raw, tmp_path)
+    setup = await PermissionSetup.set_up(directory, raw, tmp_path)
     for route in routes:
         case = CASES[f"{route.method} {route.inner}"]
         for role in ROLES:
-            answer = await stage.send(route, case, role)
+            answer = await setup.send(route, case, role)
             assert answer.status_code == case.status(role), f"{route}, {role}: {answer.text}"
-            assert stage.unchanged() == (role not in case.changing), f"{route}, {role}"
+            assert setup.unchanged() == (role not in case.changing), f"{route}, {role}"
             if role in case.changing:
-                stage.set_back()
+                setup.reset()

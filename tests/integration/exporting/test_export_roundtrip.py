@@ -19,9 +19,9 @@ from service.importing.readers.bundle import read_bundle
 from service.importing.readers.openwebui import read_openwebui
 from service.importing.source import Source
 from tests.support.directory import Directory
-from tests.support.effort import times
+from tests.support.every_case import repetitions
 
-EXAMPLES = times(8, 40)
+EXAMPLES = repetitions(8, 40)
 
 bounded = hypothesis.settings(
     max_examples=EXAMPLES,

@@ -9,7 +9,7 @@ import pytest
 
 from service.http.json_body import MAX_BODY_BYTES
 from tests.support.directory import Directory
-from tests.support.effort import share
+from tests.support.every_case import sample
 from tests.support.examples import EXAMPLES, Example, Raw, fill, put_back
 from tests.support.injections import FREE_FORM, Path, places, with_planted
 
@@ -73,7 +73,7 @@ async def test_values_that_can_not_be_kept_are_refused_in_every_field(there: Dir
             if "format" in example.query:
                 # Of the files of other systems, the last of two counts, as it does there.
                 del values["a name twice"]
-            for what, value in share(values.items(), 5, number + len(before)):
+            for what, value in sample(values.items(), 5, number + len(before)):
                 answer = await send(there, example, example.address(), f"{before}{value}{after}".encode())
                 if "format" in example.query and answer.status_code == 200:
                     # Without `atomic`, what can't be taken over is told in the report.
@@ -122,7 +122,7 @@ async def test_parameters_that_can_not_be_kept_are_refused_by_every_route(there:
             name = parameter["name"]
             rest = example.address([pair for pair in example.pairs if pair[0] != name])
             values = [*QUERIES, *(PAGES if name in ("page", "page_size", "earlier", "later") else ())]
-            for value in share(values, 3, len(rest)):
+            for value in sample(values, 3, len(rest)):
                 answer = await send(there, example, f"{rest}{'&' if '?' in rest else '?'}{name}={value}", content)
                 _require_refused(answer, (str(example), name, value))
 

@@ -12,7 +12,7 @@ import pytest
 
 from tests.support.directory import Directory
 from tests.support.document import SCHEMAS, Operation
-from tests.support.effort import share
+from tests.support.every_case import sample
 from tests.support.examples import EXAMPLES, Example, Raw, fill, put_back
 from tests.support.injections import FREE_FORM, MARK, Path, places, with_planted
 
@@ -107,7 +107,7 @@ async def records(directory: Directory, raw: Raw) -> Any:
 async def test_they_are_refused_by_name(directory: Directory, raw: Raw, records: Any) -> None:
     echoed = 0
     for number, example in enumerate(WITH_BODIES):
-        for attempt in share(_attempts(example), ONE_OF, number):
+        for attempt in sample(_attempts(example), ONE_OF, number):
             answer = await _send(directory, attempt, "u-admin", compatible=False)
             if attempt.echoed:
                 echoed += 1
@@ -124,7 +124,7 @@ async def test_they_have_no_effect_at_the_compatibility_api(directory: Directory
     for number, example in enumerate(WITH_BODIES):
         if not example.has_compatible_route:
             continue
-        for attempt in share(_attempts(example), ONE_OF, number + 2):
+        for attempt in sample(_attempts(example), ONE_OF, number + 2):
             answer = await _send(directory, attempt, "u-anna", compatible=True)
             assert answer.status_code in (200, 403, 404, 409, 422), (attempt, answer.text)
             accepted += answer.status_code == 200
@@ -141,7 +141,7 @@ async def test_undeclared_parameters_are_refused_and_the_declared_ones_named(
     names = ("user_id", "bypass_filter", "role", "limit", "skip", "Id", "id[]", "query ", "\u200bid", "")
     for number, example in enumerate(EXAMPLES):
         declared = _declared(example.operation)
-        for name in share(names, 3, number):
+        for name in sample(names, 3, number):
             if name in declared:
                 continue
             address = example.address([*example.pairs, (name, "1")])

@@ -7,7 +7,7 @@ import pytest
 
 from tests.conftest import Commands
 from tests.support.directory import Directory
-from tests.support.effort import share
+from tests.support.every_case import sample
 from tests.support.examples import EXAMPLES, Raw, fill, put_back
 from tests.support.injections import MARK, Attack, attacks
 from tests.support.literals import misplaced
@@ -38,7 +38,7 @@ async def test_they_arrive_as_values_everywhere(
         if compatible and not example.has_compatible_route:
             continue
         put_back(raw, records)
-        for attack in share(attacks(example, compatible=compatible), ONE_OF, number + 6 * compatible):
+        for attack in sample(attacks(example, compatible=compatible), ONE_OF, number + 6 * compatible):
             status = await _try(directory, commands, attack, user)
             seen[status] = seen.get(status, 0) + 1
     # Where a text is allowed it is taken, so that not all of this is refused before it comes to the database.

@@ -57,7 +57,7 @@ bounded = hypothesis.settings(
 )
 
 
-class World(NamedTuple):
+class ExampleDirectory(NamedTuple):
     """A directory in which the examples of the document exist, as it is before each operation."""
 
     records: Records
@@ -65,16 +65,16 @@ class World(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-async def world(
+async def example_directory(
     real_database: Database, raw: SyncDatabase[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory
-) -> World:
+) -> ExampleDirectory:
     settings = Settings(
         _env_file=None, data_dir=tmp_path_factory.mktemp("data"), auth_failures_per_minute=MANY_FAILURES
     )
     async with Directory.on(real_database, settings) as there:
         records = await fill(there, raw)
         keys = {user: await there.key(user) for user in ("u-admin", "u-anna")}
-    return World(records, keys)
+    return ExampleDirectory(records, keys)
 
 
 class Service(NamedTuple):
@@ -97,7 +97,9 @@ class Service(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def running(mongo_uri: str, world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def running(
+    mongo_uri: str, example_directory: ExampleDirectory, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
     here = CommandLine(
         tmp_path_factory.mktemp("served"),
         mongodb_uri=mongo_uri,
@@ -107,15 +109,15 @@ def running(mongo_uri: str, world: World, tmp_path_factory: pytest.TempPathFacto
     with here.serving() as served, requests.Session() as session:
         answers: Counter[int] = Counter()
         session.hooks["response"].append(lambda answer, **_: answers.update([answer.status_code]))
-        yield Service(served.url, session, world.keys)
+        yield Service(served.url, session, example_directory.keys)
     if ANSWERS_FOLDER:
         (Path(ANSWERS_FOLDER) / f"{os.getpid()}.json").write_text(json.dumps(answers), encoding="utf-8")
 
 
 @pytest.fixture
-def service(running: Service, world: World, raw: SyncDatabase[dict[str, Any]]) -> Service:
+def service(running: Service, example_directory: ExampleDirectory, raw: SyncDatabase[dict[str, Any]]) -> Service:
     """Everything in its place again: no operation suffers from what another one deleted."""
-    put_back(raw, world.records)
+    put_back(raw, example_directory.records)
     return running
 
 

@@ -3,9 +3,9 @@
 from documents.user import Role
 from tests.support.directory import Directory
 from tests.support.document import OPERATIONS
+from tests.support.permission_setup import Raw
 from tests.support.raw_requests import Headers, send_raw
-from tests.support.routes import COMPATIBLE, GUARDED, PUBLIC, ROUTES, STRICT, Route
-from tests.support.stage import Raw
+from tests.support.routes import AUTHENTICATED, COMPATIBLE, PUBLIC, ROUTES, STRICT, Route
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "CONNECT", "get", "PROPFIND", "X" * 100)
 REFUSED = {401, 404, 405}
@@ -59,7 +59,7 @@ def test_every_route_is_described_or_the_compatible_form_of_one_that_is_or_publi
     described = {(operation.method, operation.path) for operation in OPERATIONS}
     assert {(route.method, route.path) for route in STRICT} == {pair for pair in described if pair[1] not in PUBLIC}
     assert {(route.method, route.inner) for route in COMPATIBLE} <= {(route.method, route.inner) for route in STRICT}
-    others = {route.path for route in ROUTES} - {route.path for route in GUARDED}
+    others = {route.path for route in ROUTES} - {route.path for route in AUTHENTICATED}
     assert others <= PUBLIC
     assert {path for path in others if not path.startswith(("/health/", "/api/health/"))} <= {
         *("/static/favicon.png", "/openapi.json", "/docs", "/docs/oauth2-redirect", "/redoc"),
@@ -84,7 +84,7 @@ async def test_no_spelling_of_an_address_and_no_claim_gets_past_the_credential(d
         answer = await send_raw(directory.app, route.method, target, headers, host=host)
         assert answer.status in REFUSED, (route, target, headers, host, answer)
 
-    for route in GUARDED:
+    for route in AUTHENTICATED:
         for target in spellings(route.address):
             await refused(route, target)
         for headers in CLAIMS:
@@ -96,7 +96,7 @@ async def test_no_spelling_of_an_address_and_no_claim_gets_past_the_credential(d
 async def test_a_stranger_gets_no_further_by_any_spelling(directory: Directory) -> None:
     await directory.user("eve")
     credential = [(b"authorization", ("Bearer " + await directory.key("eve")).encode())]
-    for route in (route for route in GUARDED if route.inner.startswith(("/users", "/groups", "/models/sync"))):
+    for route in (route for route in AUTHENTICATED if route.inner.startswith(("/users", "/groups", "/models/sync"))):
         for target in (route.address, *spellings(route.address)):
             answer = await send_raw(directory.app, route.method, target, credential)
             assert answer.status in {403, 404, 405}, (route, target, answer)

@@ -12,7 +12,7 @@ from pymongo.database import Database as SyncDatabase
 from documents.user import Role
 from tests.conftest import Commands
 from tests.support.directory import Directory, grant, model
-from tests.support.moving import CONFIGURATION, PRICES, SECRETS, WRITES, dump
+from tests.support.import_samples import CONFIGURATION, PRICES, SECRETS, WRITES, dump
 
 IMPORT = "/api/models/import"
 OLD = {

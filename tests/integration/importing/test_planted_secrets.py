@@ -9,8 +9,8 @@ from service.auth.authentication import Authenticator, api_key_hash
 from service.database.client import Database
 from tests.conftest import TIMEOUT_SECONDS
 from tests.support.commands import CommandLine
-from tests.support.moving import NAME, Stored
-from tests.support.planted import BROKEN, KEY, MARKS, SOURCES, URL, WORD
+from tests.support.import_samples import NAME, Raw
+from tests.support.planted_secrets import BROKEN, KEY, MARKS, SOURCES, URL, WORD
 from tests.support.watched_server import Server
 
 
@@ -28,16 +28,16 @@ def require_nowhere(server: Server, told: Iterable[str]) -> None:
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_a_planted_secret_appears_nowhere(
-    mover: CommandLine, store: Stored, server: Server, tmp_path: Path, name: str
+    shell: CommandLine, store: Raw, server: Server, tmp_path: Path, name: str
 ) -> None:
     planted = SOURCES[name]
     source = planted.make(tmp_path)
     assert says_it(source.read_bytes())
-    mover.ok("user", "add", "--id", "root", "--email", "root@x.org", "--name", "Root", "--role", "admin")
+    shell.ok("user", "add", "--id", "root", "--email", "root@x.org", "--name", "Root", "--role", "admin")
     before = set(tmp_path.rglob("*"))
     told = []
     for options in ("--dry-run",), ():
-        done = mover.run("import", source.name, "--owner", "root", "--create-groups", "--report", "r.json", *options)
+        done = shell.run("import", source.name, "--owner", "root", "--create-groups", "--report", "r.json", *options)
         assert done.status == 1, done
         told += [done.stdout, done.stderr, (tmp_path / "r.json").read_text()]
     assert store.models.count_documents({}) == planted.models
@@ -47,22 +47,22 @@ def test_a_planted_secret_appears_nowhere(
 
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_secret_in_what_cannot_be_read_is_not_told(
-    mover: CommandLine, server: Server, tmp_path: Path, name: str
+    shell: CommandLine, server: Server, tmp_path: Path, name: str
 ) -> None:
     (tmp_path / "source").write_bytes(BROKEN[name])
     assert says_it(BROKEN[name])
-    done = mover.run("import", "source", "--report", "r.json")
+    done = shell.run("import", "source", "--report", "r.json")
     assert done.status == 1
     assert "the source can't be read to its end: " in done.stderr
     require_nowhere(server, [done.stdout, done.stderr, (tmp_path / "r.json").read_text()])
 
 
 async def test_a_planted_key_works_although_it_is_nowhere(
-    mover: CommandLine, store: Stored, server: Server, mongo_uri: str, tmp_path: Path
+    shell: CommandLine, store: Raw, server: Server, mongo_uri: str, tmp_path: Path
 ) -> None:
     for name in ("middle database", "late database"):
         source = SOURCES[name].make(tmp_path)
-        assert mover.run("import", source.name).status == 1
+        assert shell.run("import", source.name).status == 1
         source.unlink()
         [stored] = store.api_keys.find({"sha256": api_key_hash(KEY)})
         assert stored["user_id"] == "ben"
@@ -77,8 +77,8 @@ async def test_a_planted_key_works_although_it_is_nowhere(
 
 
 @pytest.mark.parametrize("url", [f"{URL}/db", f"mysql://ann:{WORD}@x/db", f"postgresql://ann:{WORD}@127.0.0.1:1/db"])
-def test_the_password_in_the_url_of_a_database_is_not_told(mover: CommandLine, url: str) -> None:
-    done = mover.run("import", url)
+def test_the_password_in_the_url_of_a_database_is_not_told(shell: CommandLine, url: str) -> None:
+    done = shell.run("import", url)
     assert done.status == 2
     assert done.stderr
     assert not says_it(done.stdout + done.stderr)

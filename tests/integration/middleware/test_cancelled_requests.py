@@ -24,7 +24,7 @@ from service.importing.writers.models import BATCH_RECORDS
 from tests.conftest import DATABASE, TIMEOUT_SECONDS
 from tests.support.commands import CommandLine, finish, until
 from tests.support.directory import model
-from tests.support.moving import NAME, Stored, written
+from tests.support.import_samples import NAME, Raw, write_source
 
 # What one call may take to a command that is in a hurry.
 HASTY_SECONDS = 1.0
@@ -64,7 +64,7 @@ def open_transactions(client: MongoClient[dict[str, Any]]) -> list[dict[str, Any
 
 
 async def test_a_cancelled_transaction_leaves_nothing_open_and_nothing_written(
-    mongod: Database, admin: MongoClient[dict[str, Any]], mongo_uri: str, raw: Stored
+    mongod: Database, admin: MongoClient[dict[str, Any]], mongo_uri: str, raw: Raw
 ) -> None:
     gate = Gate("insert")
     database = Database.connect(mongo_uri, DATABASE, TIMEOUT_SECONDS, event_listeners=[gate])
@@ -87,7 +87,7 @@ async def test_a_cancelled_transaction_leaves_nothing_open_and_nothing_written(
 
 
 async def test_an_import_that_fails_leaves_nothing_behind_that_is_still_being_written(
-    mongod: Database, admin: MongoClient[dict[str, Any]], mongo_uri: str, raw: Stored
+    mongod: Database, admin: MongoClient[dict[str, Any]], mongo_uri: str, raw: Raw
 ) -> None:
     gate = Gate("insert")
     database = Database.connect(mongo_uri, DATABASE, TIMEOUT_SECONDS, event_listeners=[gate])
@@ -121,10 +121,10 @@ async def test_an_import_that_fails_leaves_nothing_behind_that_is_still_being_wr
 
 @pytest.mark.faults
 def test_a_command_waits_for_what_a_killed_one_has_left_locked(
-    mover: CommandLine, store: Stored, mongo_uri: str, tmp_path: Path
+    shell: CommandLine, store: Raw, mongo_uri: str, tmp_path: Path
 ) -> None:
-    written(tmp_path, {"models": [model("m", "ann")]})
-    mover.ok("indexes", "ensure")
+    write_source(tmp_path, {"models": [model("m", "ann")]})
+    shell.ok("indexes", "ensure")
     hasty = CommandLine(tmp_path, mongodb_uri=mongo_uri, database=NAME, request_timeout=str(HASTY_SECONDS))
     with store.client.start_session() as session:
         session.start_transaction()

@@ -15,9 +15,9 @@ from pymongo.database import Database as SyncDatabase
 
 from documents.user import Role
 from service.listing import pipeline, routes
+from tests.support.asgi_exchange import Exchange
 from tests.support.commands import POLL_SECONDS
 from tests.support.directory import LIST, Directory
-from tests.support.exchanges import Exchange
 
 Raw = SyncDatabase[dict[str, Any]]
 # The server looks at each record for as long.

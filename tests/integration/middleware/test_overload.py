@@ -20,8 +20,8 @@ from service.importing.schemas import MAX_IMPORT_BYTES
 from service.middleware.timeout import MAX_READ_AHEAD_BYTES
 from service.settings import Settings
 from tests.conftest import settings_in
+from tests.support.asgi_exchange import Exchange
 from tests.support.directory import LIST, Directory
-from tests.support.exchanges import Exchange
 
 CREATE, IMPORT = "/api/models/create", "/api/models/import"
 # How late the last of many can be where tests run side by side; what is promised is half a second, and measured by

@@ -10,7 +10,7 @@ from pymongo.database import Database as SyncDatabase
 
 from documents.user import Role
 from tests.support.directory import Directory
-from tests.support.effort import share
+from tests.support.every_case import sample
 from tests.support.images import ACCEPTED, REFUSED, Way, ways
 from tests.support.outbound import outbound_calls
 
@@ -39,7 +39,7 @@ def images(raw: Raw) -> set[str]:
 
 async def test_only_allowed_images_are_stored_whatever_the_way(there: Directory, raw: Raw) -> None:
     for number, image in enumerate(REFUSED):
-        for way in share(ways(image), 5, number):
+        for way in sample(ways(image), 5, number):
             answer = await send(there, way)
             if way.reports and answer.status_code == 200:
                 assert "profile_image_url" in answer.text, (image, way)
@@ -53,7 +53,7 @@ async def test_only_allowed_images_are_stored_whatever_the_way(there: Directory,
 
 async def test_nobody_is_asked_for_an_image(there: Directory, raw: Raw) -> None:
     with outbound_calls() as attempted:
-        for image in (*ACCEPTED, *share(REFUSED, 14)):
+        for image in (*ACCEPTED, *sample(REFUSED, 14)):
             for way in ways(image):
                 assert (await send(there, way)).status_code in (200, 409, 422)
                 for model_id in ("m", "new"):

@@ -14,8 +14,8 @@ from pymongo.errors import OperationFailure
 from indexes.views import VIEW_NAMES
 from tests.support.commands import CommandLine
 from tests.support.directory import grant, model
-from tests.support.guarded_mongod import guarded_mongod
-from tests.support.moving import written
+from tests.support.import_samples import write_source
+from tests.support.mongod_with_auth import mongod_with_auth
 
 NAME = "modeldeck_analysts"
 PROMPT, IMAGE = "the secret prompt", "data:image/png;base64,iVBORw0KGgo="
@@ -29,7 +29,7 @@ Attempt = Callable[[Raw], Any]
 @pytest.fixture(scope="module")
 def admin_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URI of the administrator of a mongod with access control."""
-    with guarded_mongod(tmp_path_factory.mktemp("guarded")) as uri:
+    with mongod_with_auth(tmp_path_factory.mktemp("guarded")) as uri:
         yield uri
 
 
@@ -48,7 +48,7 @@ def stored(shell: CommandLine, admin_uri: str) -> Iterator[Raw]:
             model("m", "ann", name="M", params={"system": PROMPT}, meta={"profile_image_url": IMAGE, "tags": ["t"]})
         ],
     }
-    shell.ok("import", str(written(shell.folder, bundle)))
+    shell.ok("import", str(write_source(shell.folder, bundle)))
     shell.ok("key", "create", "--user", "ann")
     with Client(admin_uri) as client:
         raw = client[NAME]

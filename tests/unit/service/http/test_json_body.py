@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from service.errors import TooLargeError
 from service.http.json_body import copy_body
-from tests.support.exchanges import Exchange
+from tests.support.asgi_exchange import Exchange
 
 
 class Kept(BytesIO):

@@ -33,7 +33,7 @@ def _validate(schema: dict[str, Any], value: Any) -> None:
 
 
 FORMS = {form.__name__: form for form in _forms()}
-GUARDED = [operation for operation in OPERATIONS if not operation.is_public]
+AUTHENTICATED = [operation for operation in OPERATIONS if not operation.is_public]
 WITH_BODY = [operation for operation in OPERATIONS if operation.bodies]
 
 
@@ -52,7 +52,7 @@ def _of_each(operations: Sequence[Operation]) -> Callable[[Check], Callable[[pyt
 
 
 every_operation = _of_each(OPERATIONS)
-every_guarded_operation = _of_each(GUARDED)
+every_guarded_operation = _of_each(AUTHENTICATED)
 every_operation_with_a_body = _of_each(WITH_BODY)
 
 
@@ -64,7 +64,7 @@ def test_the_document_is_openapi() -> None:
 
 
 def test_it_describes_the_strict_api_and_no_other() -> None:
-    described = {(operation.method, operation.path) for operation in GUARDED}
+    described = {(operation.method, operation.path) for operation in AUTHENTICATED}
     assert described == {(route.method, route.path) for route in STRICT}
     assert not any(operation.path.startswith(COMPATIBILITY) for operation in OPERATIONS)
 

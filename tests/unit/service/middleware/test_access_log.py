@@ -16,7 +16,7 @@ from service.middleware.concurrency_limit import ConcurrencyLimit
 from service.middleware.timeout import RequestTimeout
 from service.observability.logs import REQUEST
 from service.observability.requests import PROBES, AnsweredRequest, current_request_id
-from tests.support.exchanges import Exchange
+from tests.support.asgi_exchange import Exchange
 
 SECRET = "mdk_planted_secret"
 TEMPLATES = RouteTemplates([Route("/a/{name}", lambda _: None), Route("/plain", lambda _: None)])

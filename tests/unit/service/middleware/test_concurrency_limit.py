@@ -8,7 +8,7 @@ from starlette.types import Receive, Scope, Send
 
 from service.middleware.concurrency_limit import ConcurrencyLimit
 from service.observability.requests import PROBES
-from tests.support.exchanges import Exchange
+from tests.support.asgi_exchange import Exchange
 
 
 class Slow:

@@ -12,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.database.work_context import current_deadline, write_tracker
 from service.middleware import timeout
 from service.middleware.timeout import MAX_READ_AHEAD_BYTES, MESSAGE_BYTES, OVERDUE, RequestTimeout
-from tests.support.exchanges import Exchange
+from tests.support.asgi_exchange import Exchange
 
 SHORT, LONG = 0.05, 30.0
 # Long enough for what has to happen in time also when the machine has no time for a while.

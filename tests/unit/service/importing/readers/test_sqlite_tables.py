@@ -14,7 +14,7 @@ import pytest
 from service.importing.readers import sqlite_tables
 from service.importing.readers.openwebui_db import read_openwebui_db
 from service.importing.source import SourceError
-from tests.support.instances import EARLY, instance
+from tests.support.openwebui_databases import EARLY, make_database
 
 # Another process, since all connections of one process share its locks on a file.
 SERVER = """
@@ -44,7 +44,7 @@ def in_use(path: Path, *statements: str) -> Iterator[subprocess.Popen[str]]:
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     (tmp_path / "an instance?#%").mkdir()
-    return instance(tmp_path / "an instance?#%" / "web ui.db", EARLY, "CREATE TABLE filler (data BLOB)")
+    return make_database(tmp_path / "an instance?#%" / "web ui.db", EARLY, "CREATE TABLE filler (data BLOB)")
 
 
 def trace(path: Path) -> dict[str, tuple[bytes, int]]:

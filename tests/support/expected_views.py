@@ -22,7 +22,7 @@ def _by_id(documents: Iterable[Record]) -> dict[str, Record]:
     return {document["_id"]: document for document in documents}
 
 
-def _staying(documents: dict[str, Record], identifier: str) -> Record:
+def _unless_deleted(documents: dict[str, Record], identifier: str) -> Record:
     found = documents.get(identifier, {})
     return {} if found.get("leaving") else found
 
@@ -32,7 +32,7 @@ def models_flat(raw: Raw) -> list[Row]:
     sizes = {stored["_id"]: len(stored.raw) for stored in raw.models.with_options(RAW).find()}
     rows = []
     for record in raw.models.find():
-        owner = _staying(users, record["user_id"])
+        owner = _unless_deleted(users, record["user_id"])
         image, prompt = record["meta"].get("profile_image_url") or "", record["params"].get("system")
         permissions = Counter(grant["permission"] for grant in record["access_grants"])
         rows.append(
@@ -81,7 +81,7 @@ def model_grants(raw: Raw) -> list[Row]:
                     "principal_type": kind,
                     "principal_id": principal_id,
                     "principal_name": (
-                        "everyone" if everyone else _staying(principals[kind], principal_id).get("name")
+                        "everyone" if everyone else _unless_deleted(principals[kind], principal_id).get("name")
                     ),
                     "permission": grant["permission"],
                     "keys": {"readers": record["keys"]["readers"]},
@@ -108,7 +108,7 @@ def tag_usage(raw: Raw) -> list[Row]:
     ]
 
 
-def written(raw: Raw) -> dict[str, set[str]]:
+def tag_spellings(raw: Raw) -> dict[str, set[str]]:
     """Return the ways in which each tag is written."""
     ways = defaultdict(set)
     for record in raw.models.find():

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.directory import grant, model
-from tests.support.instances import EARLY, LATE, MIDDLE, instance
-from tests.support.moving import written
+from tests.support.import_samples import write_source
+from tests.support.openwebui_databases import EARLY, LATE, MIDDLE, make_database
 
 MARK = "undisclosed"
 # The same in base64, wherever in a text it begins.
@@ -24,7 +24,7 @@ TOO_LONG = "i" * 300
 
 
 @dataclass(frozen=True, slots=True)
-class Planted:
+class PlantedSource:
     """How a source is made in a folder, and how many of its models come over."""
 
     make: Callable[[Path], Path]
@@ -33,13 +33,13 @@ class Planted:
 
 def _file(content: Any, name: str = "source") -> Callable[[Path], Path]:
     def make(folder: Path) -> Path:
-        return written(folder, content, name)
+        return write_source(folder, content, name)
 
     return make
 
 
 def _database(*statements: str) -> Callable[[Path], Path]:
-    return lambda folder: instance(folder / "webui.db", *statements)
+    return lambda folder: make_database(folder / "webui.db", *statements)
 
 
 # --- Bundles
@@ -269,17 +269,17 @@ PRICES = {
 }
 
 SOURCES = {
-    "bundle": Planted(_file(BUNDLE), 1),
-    "bundle as lines": Planted(_file(LINES), 1),
-    "modelfiles": Planted(_file(MODELFILES), 1),
-    "models that ran": Planted(_file(RUNTIME), 1),
-    "models with access_control": Planted(_file(CONTROLLED), 2),
-    "models with access_grants": Planted(_file(GRANTED), 2),
-    "early database": Planted(_database(*EARLY_ERA), 1),
-    "middle database": Planted(_database(*MIDDLE_ERA), 4),
-    "late database": Planted(_database(*LATE_ERA), 2),
-    "configuration": Planted(_file(CONFIGURATION), 3),
-    "price map": Planted(_file(PRICES), 2),
+    "bundle": PlantedSource(_file(BUNDLE), 1),
+    "bundle as lines": PlantedSource(_file(LINES), 1),
+    "modelfiles": PlantedSource(_file(MODELFILES), 1),
+    "models that ran": PlantedSource(_file(RUNTIME), 1),
+    "models with access_control": PlantedSource(_file(CONTROLLED), 2),
+    "models with access_grants": PlantedSource(_file(GRANTED), 2),
+    "early database": PlantedSource(_database(*EARLY_ERA), 1),
+    "middle database": PlantedSource(_database(*MIDDLE_ERA), 4),
+    "late database": PlantedSource(_database(*LATE_ERA), 2),
+    "configuration": PlantedSource(_file(CONFIGURATION), 3),
+    "price map": PlantedSource(_file(PRICES), 2),
 }
 BROKEN = {
     "bundle cut off": json.dumps(BUNDLE)[:-5].encode(),

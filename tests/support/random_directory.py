@@ -157,7 +157,7 @@ class Generator:
 
 
 @dataclass
-class World:
+class RandomDirectory:
     """A directory filled at random, and the oracle that knows what it must answer."""
 
     directory: Directory
@@ -166,7 +166,9 @@ class World:
     callers: list[str]
 
     @classmethod
-    async def fill(cls, directory: Directory, tmp_path: Path, models: int = MODELS, seed: int = SEED) -> "World":
+    async def fill(
+        cls, directory: Directory, tmp_path: Path, models: int = MODELS, seed: int = SEED
+    ) -> "RandomDirectory":
         made = Generator(seed, models)
         report = await directory.load({"users": made.users, "groups": made.groups, "models": made.models}, tmp_path)
         assert report.clean, "\n".join(map(str, report.faults()))

@@ -13,26 +13,26 @@ from documents.api_key import Scope
 from documents.user import Role
 from service.auth.authentication import api_key_id, new_api_key
 from tests.support.directory import Directory, grant, model
-from tests.support.matrix import IMAGE, MODEL, ROLES, Case, Facts
+from tests.support.permission_matrix import IMAGE, MODEL, ROLES, Case, Ids
 from tests.support.routes import Route
 
 Raw = SyncDatabase[dict[str, Any]]
-NOTHING: Facts = MappingProxyType({})
+NOTHING: Ids = MappingProxyType({})
 COLLECTIONS = ("models", "users", "groups", "api_keys", "revisions")
 
 
-class Stage:
+class PermissionSetup:
     """A directory with one model and everyone who could have to do with it; it can be set back."""
 
-    def __init__(self, directory: Directory, raw: Raw, credentials: dict[str, str | None], facts: Facts) -> None:
+    def __init__(self, directory: Directory, raw: Raw, credentials: dict[str, str | None], ids: Ids) -> None:
         self._directory = directory
         self._raw = raw
         self._credentials = credentials
-        self.facts = facts
+        self.ids = ids
         self._saved = self.state()
 
     @classmethod
-    async def set_up(cls, directory: Directory, raw: Raw, tmp_path: Path) -> "Stage":
+    async def set_up(cls, directory: Directory, raw: Raw, tmp_path: Path) -> "PermissionSetup":
         await directory.group("org")
         await directory.group("team", "org")
         for user in ("owner", "writer", "reader", "stranger", "idle"):
@@ -61,7 +61,7 @@ class Stage:
         hidden = {"last_used_at": 0}
         return {name: list(self._raw[name].find({}, hidden).sort("_id")) for name in COLLECTIONS}
 
-    def set_back(self) -> None:
+    def reset(self) -> None:
         """Make everything as it was in the beginning."""
         for name, documents in self._saved.items():
             self._raw[name].delete_many({})
@@ -77,14 +77,14 @@ class Stage:
         case: Case,
         role: str,
         *,
-        instead: Facts = NOTHING,
-        headers: Facts = NOTHING,
+        instead: Ids = NOTHING,
+        headers: Ids = NOTHING,
     ) -> Response:
         """Send the request of a case as one role; `instead` are texts to put in the places of others, everywhere."""
         credential = self._credentials[role]
-        facts = {**self.facts, "spare key": self.facts.get(f"{role} key", "")}
-        body = json.dumps(case.body(facts)) if case.body and case.body(facts) else ""
-        address = route.path.replace("{revision}", self.facts["revision"]) + case.query
+        ids = {**self.ids, "spare key": self.ids.get(f"{role} key", "")}
+        body = json.dumps(case.body(ids)) if case.body and case.body(ids) else ""
+        address = route.path.replace("{revision}", self.ids["revision"]) + case.query
         for text, other in instead.items():
             body, address = body.replace(text, other), address.replace(text, other)
         sent = {"Authorization": f"Bearer {credential}"} if credential else {}

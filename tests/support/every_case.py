@@ -11,11 +11,11 @@ T = TypeVar("T")
 EVERY_CASE = bool(os.environ.get("EVERY_CASE"))
 
 
-def share(cases: Iterable[T], one_of: int, number: int = 0) -> Iterator[T]:
+def sample(cases: Iterable[T], one_of: int, number: int = 0) -> Iterator[T]:
     """Yield one case of so many, the first of them by `number`: those with other numbers have the others."""
     return iter(cases) if EVERY_CASE else islice(cases, number % one_of, None, one_of)
 
 
-def times(usual: int, every_case: int) -> int:
+def repetitions(usual: int, every_case: int) -> int:
     """Return how often something is done at random."""
     return every_case if EVERY_CASE else usual

@@ -19,7 +19,7 @@ Client = MongoClient[dict[str, Any]]
 
 
 @contextmanager
-def guarded_mongod(folder: Path) -> Iterator[str]:
+def mongod_with_auth(folder: Path) -> Iterator[str]:
     """Run a replica set of one with access control, and yield the URI of its administrator, without a database."""
     mongod = find_mongod(folder / "lib")
     keyfile, data, port = folder / "keyfile", folder / "db", free_port()

@@ -61,7 +61,7 @@ INSERT INTO model_history VALUES ('h0', 'gpt-4o', NULL, 'null', 'ann', NULL, 6);
 """
 
 
-def instance(path: Path, *statements: str) -> Path:
+def make_database(path: Path, *statements: str) -> Path:
     """Make a database of some statements, or add to it; return its path."""
     with closing(sqlite3.connect(path)) as connection:
         for statement in statements:
