@@ -122,9 +122,9 @@ def raw(mongo_uri: str) -> Iterator[Raw]:
 
 def empty(raw: Raw) -> None:
     """Delete every record, without a wait for the journal, which is nothing to these tests."""
-    hasty = raw.client.get_database(raw.name, write_concern=WriteConcern(w=1, j=False))
+    unjournaled = raw.client.get_database(raw.name, write_concern=WriteConcern(w=1, j=False))
     for document in DOCUMENTS:
-        collection = hasty[str(document.Settings.name)]
+        collection = unjournaled[str(document.Settings.name)]
         # Most are empty, and a look is cheaper than a write.
         if collection.find_one({}, {"_id": 1}) is not None:
             collection.delete_many({})

@@ -43,8 +43,8 @@ def attacks(example: Example, *, compatible: bool = False) -> Iterator[Attack]:
     if example.body is not None:
         for planted, path, must_fail in _bodies(example):
             # A file is imported record by record, and what is wrong is told.
-            told = must_fail and "format" not in example.query
-            yield Attack(method, address, json.dumps(planted).encode(), ".".join(map(str, path)), told)
+            refused = must_fail and "format" not in example.query
+            yield Attack(method, address, json.dumps(planted).encode(), ".".join(map(str, path)), refused)
     for name in ("If-Match", "If-None-Match"):
         if example.operation.takes(name):
             yield from (Attack(method, address, body, name, headers={name: text}) for text in TEXTS)

@@ -26,7 +26,7 @@ def mongod_with_auth(folder: Path) -> Iterator[str]:
     data.mkdir()
     keyfile.write_text(secrets.token_hex(32))
     keyfile.chmod(0o600)
-    command = [mongod.path, "--dbpath", data, "--port", str(port), "--bind_ip", "127.0.0.1", "--replSet", "guarded"]
+    command = [mongod.path, "--dbpath", data, "--port", str(port), "--bind_ip", "127.0.0.1", "--replSet", "with_auth"]
     command += ["--keyFile", keyfile, "--wiredTigerCacheSizeGB", "0.25", "--logpath", folder / "mongod.log"]
     command += ["--unixSocketPrefix", folder, "--setParameter", "diagnosticDataCollectionEnabled=false"]
     process: subprocess.Popen[Any] = subprocess.Popen(
@@ -46,7 +46,7 @@ def _begin(port: int, process: subprocess.Popen[Any]) -> None:
             assert process.poll() is None, "mongod did not start"
             members = [{"_id": 0, "host": f"127.0.0.1:{port}"}]
             try:
-                client.admin.command("replSetInitiate", {"_id": "guarded", "members": members})
+                client.admin.command("replSetInitiate", {"_id": "with_auth", "members": members})
             except OperationFailure as error:
                 if error.code != ALREADY_INITIALIZED:
                     raise

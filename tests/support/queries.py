@@ -73,8 +73,8 @@ def who_can_see(raw: Raw) -> list[Row]:
     rows = []
     for user in raw.users.find({"is_active": True}).sort("_id"):
         if paths := _paths(raw, user, record):
-            told = [{"kind": kind, "group_name": group} for kind, _, group in paths]
-            rows.append({"user_id": user["_id"], "user_name": user["name"], "permission": _most(paths), "paths": told})
+            shown = [{"kind": kind, "group_name": group} for kind, _, group in paths]
+            rows.append({"user_id": user["_id"], "user_name": user["name"], "permission": _most(paths), "paths": shown})
     return rows
 
 

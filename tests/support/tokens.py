@@ -15,8 +15,8 @@ MINUTES = timedelta(minutes=5)
 
 def claims(**changes: Any) -> dict[str, Any]:
     """Return claims that count for ann, with changes; None leaves one out."""
-    said = {"sub": "ann", "exp": datetime.now(UTC) + MINUTES, **changes}
-    return {name: value for name, value in said.items() if value is not None}
+    all_claims = {"sub": "ann", "exp": datetime.now(UTC) + MINUTES, **changes}
+    return {name: value for name, value in all_claims.items() if value is not None}
 
 
 def seconds_from_now(seconds: float) -> int:

@@ -89,8 +89,8 @@ def test_an_email_taken_in_another_case_and_a_taken_id_are_refused(shell: Comman
     put_user(stored, "ann")
     before = list(stored["users"].find())
     add = ("user", "add", "--name", "Other", "--email")
-    said = refusals(shell, (*add, "ANN@X.org"), (*add, "new@x.org", "--id", "ann"))
-    assert said == ["The id or the email is taken by another user."] * 2
+    errors = refusals(shell, (*add, "ANN@X.org"), (*add, "new@x.org", "--id", "ann"))
+    assert errors == ["The id or the email is taken by another user."] * 2
     assert list(stored["users"].find()) == before
 
 
@@ -102,8 +102,8 @@ def test_bad_fields_of_a_user_are_named(shell: CommandLine, stored: Raw) -> None
         "name: ": ["--email", "a@x.org", "--name", "\udcff"],
         "email: ": ["--email", "\udcff@x.org", "--name", "N"],
     }
-    said = refusals(shell, *(("user", "add", *arguments) for arguments in bad.values()))
-    assert [line for line, expected in zip(said, bad, strict=True) if not line.startswith(expected)] == []
+    errors = refusals(shell, *(("user", "add", *arguments) for arguments in bad.values()))
+    assert [line for line, expected in zip(errors, bad, strict=True) if not line.startswith(expected)] == []
     assert stored["users"].count_documents({}) == 0
 
 
@@ -121,7 +121,7 @@ def test_groups_nest_and_users_join_by_id_or_email(shell: CommandLine, stored: R
 def test_unknown_parents_groups_and_members_are_refused_and_nobody_joins(shell: CommandLine, stored: Raw) -> None:
     put_user(stored, "ann")
     stored["groups"].insert_one({"_id": "team", "name": "T", "parent_id": None, "created_at": DAY, "updated_at": DAY})
-    said = refusals(
+    errors = refusals(
         shell,
         ("group", "add", "--name", "Team", "--parent", "none"),
         ("group", "add", "--name", "Team", "--id", "own", "--parent", "own"),
@@ -130,7 +130,7 @@ def test_unknown_parents_groups_and_members_are_refused_and_nobody_joins(shell: 
         ("group", "join", "\udcff", "ann"),
         ("group", "join", "team", "\udcff"),
     )
-    assert said == [
+    assert errors == [
         "parent_id: there is no group 'none'",
         "parent_id: a group can't be its own parent",
         "There is no user with the id or email 'none'.",
@@ -170,17 +170,17 @@ def test_a_key_made_elsewhere_is_adopted_and_stored_only_hashed(shell: CommandLi
 
 def test_a_key_for_a_user_whom_others_wrote_malformed_is_refused(shell: CommandLine, stored: Raw) -> None:
     put_user(stored, "ann", name=7)
-    said = refusals(shell, ("key", "create", "--user", "ann"), ("key", "create", "--user", "ann@x.org"))
-    assert [line.partition(" is ")[2] for line in said] == ["malformed; see: modeldeck doctor"] * 2
+    errors = refusals(shell, ("key", "create", "--user", "ann"), ("key", "create", "--user", "ann@x.org"))
+    assert [line.partition(" is ")[2] for line in errors] == ["malformed; see: modeldeck doctor"] * 2
 
 
 def test_keys_for_nobody_and_keys_that_expire_at_no_time_are_refused(shell: CommandLine, stored: Raw) -> None:
     put_user(stored, "ann")
     create = ("key", "create", "--user")
     durations = ["soon", "0d", "90", "-1d", "999999w"]
-    nobody, *said = refusals(shell, (*create, "none"), *((*create, "ann", f"--expires={each}") for each in durations))
+    nobody, *errors = refusals(shell, (*create, "none"), *((*create, "ann", f"--expires={each}") for each in durations))
     assert nobody == "There is no user with the id or email 'none'."
-    assert all(line.startswith("expires: ") for line in said), said
+    assert all(line.startswith("expires: ") for line in errors), errors
     assert stored["api_keys"].count_documents({}) == 0
 
 
@@ -215,9 +215,9 @@ def test_index_drift_is_reported_a_line_each_and_only_what_is_missing_is_made(sh
         assert by_hand.startswith("extra: models.by_hand (")
         assert view == "missing: tag_usage.view (of models)"
         assert email.startswith("different: users.email (")
-        mended = shell.run("indexes", "ensure")
-        assert mended.status == 1
-        assert mended.stdout.splitlines() == [by_hand, email]
+        ensured = shell.run("indexes", "ensure")
+        assert ensured.status == 1
+        assert ensured.stdout.splitlines() == [by_hand, email]
     finally:
         stored["models"].drop_index("by_hand")
         stored["users"].drop_index("email")
@@ -241,11 +241,11 @@ def test_a_database_that_is_away_is_reported_within_seconds(tmp_path: Path) -> N
 def test_a_bad_setting_is_named(tmp_path: Path) -> None:
     bad = {"mongodb_uri": "mysql://h", "database": "a.b", "request_timeout": "soon"}
     for variable, value in bad.items():
-        [said] = refusals(CommandLine(tmp_path, **{"mongodb_uri": NOWHERE, variable: value}), ("doctor",))
-        assert said.startswith(f"MODELDECK_{variable.upper()}: ")
+        [error] = refusals(CommandLine(tmp_path, **{"mongodb_uri": NOWHERE, variable: value}), ("doctor",))
+        assert error.startswith(f"MODELDECK_{variable.upper()}: ")
 
 
-def test_doctor_finds_and_mends_stale_keys(shell: CommandLine, stored: Raw, tmp_path: Path) -> None:
+def test_doctor_finds_and_repairs_stale_keys(shell: CommandLine, stored: Raw, tmp_path: Path) -> None:
     bundle = tmp_path / "bundle.jsonl"
     bundle.write_text(
         '{"kind": "user", "id": "ann", "name": "Ann", "email": "ann@x.org"}\n'
@@ -296,16 +296,16 @@ def test_doctor_survives_what_others_wrote_and_says_what_it_cannot_mend(shell: C
             {**sound, "_id": "plain"},
         ]
     )
-    mended = shell.run("doctor", "--repair")
-    assert mended.status == 1
-    assert mended.stderr == ""
+    repaired = shell.run("doctor", "--repair")
+    assert repaired.status == 1
+    assert repaired.stderr == ""
     assert {
         "model 'grants' is malformed: access_grants",
         "model 'owner' is malformed: user_id",
         "model 'bare' is malformed: base_model_id, name, meta, access_grants, is_active, created_at, updated_at",
         "model 'grant' is malformed: access_grants",
         "model 'plain' has no derived keys",
-    } <= set(mended.stdout.splitlines())
+    } <= set(repaired.stdout.splitlines())
     plain = stored["models"].find_one({"_id": "plain"})
     assert plain is not None
     assert plain["keys"]["readers"] == ["user:ann"]

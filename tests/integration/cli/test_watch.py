@@ -57,25 +57,25 @@ def change(store: Raw, model_id: str, **fields: Any) -> None:
     store["models"].update_one({"_id": model_id}, {"$set": fields, "$inc": {"version": 1}})
 
 
-def told(lines: list[Line]) -> list[tuple[str, str, int | None]]:
+def change_summaries(lines: list[Line]) -> list[tuple[str, str, int | None]]:
     return [(line["change"], line["id"], line["model"] and line["model"]["version"]) for line in lines]
 
 
 def test_each_change_is_a_line(shell: CommandLine, store: Raw, tmp_path: Path) -> None:
     shell.ok("user", "add", "--id", "ann", "--email", "ann@x.org", "--name", "Ann")
     with watching(shell, "first") as watch:
-        said = model("m", "ann", params={"$ref": 1, "b": [2**60]}, access_grants=[grant("user:*")])
-        shell.ok("import", str(write_source(tmp_path, {"models": [said]})))
-        shell.ok("import", str(write_source(tmp_path, {"models": [{**said, "name": "New"}]})))
+        original = model("m", "ann", params={"$ref": 1, "b": [2**60]}, access_grants=[grant("user:*")])
+        shell.ok("import", str(write_source(tmp_path, {"models": [original]})))
+        shell.ok("import", str(write_source(tmp_path, {"models": [{**original, "name": "New"}]})))
         store["models"].delete_one({"_id": "m"})
         until(lambda: watch.has_seen(3), "three changes were printed")
         watch.process.send_signal(signal.SIGINT)
         assert watch.process.wait(20) == 130
         created, updated, deleted = watch.lines
-    assert told(watch.lines) == [("created", "m", 1), ("updated", "m", 2), ("deleted", "m", None)]
+    assert change_summaries(watch.lines) == [("created", "m", 1), ("updated", "m", 2), ("deleted", "m", None)]
     assert {name: created["model"][name] for name in ("user_id", "params")} == {
         "user_id": "ann",
-        "params": said["params"],
+        "params": original["params"],
     }
     assert "keys" not in created["model"]
     assert updated["fields"] == ["name"]
@@ -94,12 +94,12 @@ def test_it_starts_again_where_it_stopped(shell: CommandLine, store: Raw, tmp_pa
         until(lambda: state.read_text().strip() >= watch.lines[-1]["token"], "it is noted")
         watch.process.kill()
         watch.process.wait()
-        seen = told(watch.lines)
+        seen = change_summaries(watch.lines)
     for number in range(5, 9):
         change(store, "m", name=f"N{number}")
     with watching(shell, "second", "--state", str(state)) as watch:
         until(lambda: watch.has_seen(4), "the others were printed")
-        seen += told(watch.lines)
+        seen += change_summaries(watch.lines)
         token = watch.lines[-2]["token"]
     assert [version for _, _, version in seen if version] and len(seen) == 9
     with watching(shell, "third", "--after", token) as watch:
@@ -114,7 +114,7 @@ def test_nothing_is_missed_before_the_first_change(shell: CommandLine, store: Ra
     store["models"].insert_one({"_id": "m", "version": 1}, bypass_document_validation=True)
     with watching(shell, "second", "--state", str(state)) as watch:
         until(lambda: watch.has_seen(1), "it was printed")
-        assert told(watch.lines) == [("created", "m", 1)]
+        assert change_summaries(watch.lines) == [("created", "m", 1)]
 
 
 @pytest.mark.parametrize("token", ["nonsense", "82", "é" * 10])

@@ -72,8 +72,8 @@ async def test_a_model_has_the_name_that_its_owner_was_given_while_it_was_sent(d
     caller = await Authenticator(database).resolve(f"Bearer {await directory.key('ann')}")
     renamed = await directory.post("/api/users/update", "root", {"id": "ann", "name": "Afterwards"})
     assert renamed.status_code == 200
-    said: dict[str, Any] = {"name": "M", "base_model_id": None, "is_active": True, "params": {}, "meta": {}}
-    await create(database, caller, "m", {**said, "access_grants": []})
+    content: dict[str, Any] = {"name": "M", "base_model_id": None, "is_active": True, "params": {}, "meta": {}}
+    await create(database, caller, "m", {**content, "access_grants": []})
     assert await directory.ids("ann", query="afterwards") == ["m"]
     assert await directory.ids("ann", query="before") == []
     assert (await examine(database, repair=False)).problems == 0

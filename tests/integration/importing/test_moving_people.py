@@ -123,8 +123,8 @@ async def test_a_role_or_state_that_a_bundle_does_not_tell_stays_as_it_is(
     await directory.user("root", role=Role.ADMIN)
     await directory.user("off")
     raw["users"].update_one({"_id": "off"}, {"$set": {"is_active": False}})
-    said = [{"id": user, "name": f"New name of {user}", "email": f"{user}@example.com"} for user in ("root", "off")]
-    async with imported(directory, write_source(tmp_path, {"users": said})) as report:
+    users = [{"id": user, "name": f"New name of {user}", "email": f"{user}@example.com"} for user in ("root", "off")]
+    async with imported(directory, write_source(tmp_path, {"users": users})) as report:
         assert {result.fields for result in report.results()} <= {("name",)}
         assert (report.clean, report.changes) == (True, 2)
     root, off = raw["users"].find_one({"_id": "root"}) or {}, raw["users"].find_one({"_id": "off"}) or {}

@@ -62,13 +62,13 @@ def test_it_is_not_ready_any_more_finishes_what_it_has_begun_and_ends(data_dir: 
         begun = Slow(served, key)
         headers = {"Authorization": f"Bearer {key}"}
         served.process.send_signal(signal.SIGTERM)
-        told = time.monotonic()
+        signalled = time.monotonic()
         # It says so before it listens no more.
         assert next(dropwhile(lambda status: status == 200, (ready(served) for _ in count()))) == 503
         # Whoever has not noticed yet is still served.
         assert httpx.get(f"{served.url}/api/models/list", headers=headers, timeout=COMMAND_SECONDS).status_code == 200
         until(lambda: ready(served) is None, "it listens no more")
-        assert time.monotonic() - told > DRAIN_SECONDS - 0.5
+        assert time.monotonic() - signalled > DRAIN_SECONDS - 0.5
         assert begun.finish() == 200
         assert served.process.wait(COMMAND_SECONDS) == 0
         assert "Traceback" not in served.output.read_text(), served.output.read_text()

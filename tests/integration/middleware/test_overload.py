@@ -151,10 +151,10 @@ async def test_everybody_has_an_answer_by_the_deadline_and_all_goes_on_afterward
     lists = [frozen.timed("GET", LIST) for _ in range(20)]
     changes = [frozen.timed("POST", CREATE, {**body, "id": f"m{number}"}) for number in range(20)]
     answers = await asyncio.gather(*lists, *changes)
-    for status, seconds, said in answers[:20]:
-        assert status in {503, 504} and seconds < 1 + LATE_SECONDS, said
-    for status, seconds, said in answers[20:]:
-        assert status in {503, 504} and seconds < 6 + LATE_SECONDS, said
+    for status, seconds, text in answers[:20]:
+        assert status in {503, 504} and seconds < 1 + LATE_SECONDS, text
+    for status, seconds, text in answers[20:]:
+        assert status in {503, 504} and seconds < 6 + LATE_SECONDS, text
     frozen.thaw()
     assert (await frozen.timed("POST", CREATE, body))[0] == 200
     assert (await frozen.timed("GET", LIST))[0] == 200

@@ -111,8 +111,8 @@ def test_text_can_be_had_instead(mongo_uri: str, tmp_path: Path) -> None:
         answer = _get(f"{served.url}{LIST}", params={"query": SECRET})
         until(lambda: " 401 " in served.output.read_text(), "it is logged")
         written = served.output.read_text()
-    told = rf"\[{answer.headers['X-Request-ID']}\] GET {LIST} 401 [\d.]+ ms caller=- key=- client=127.0.0.1\n"
-    assert re.search(told, written)
+    expected = rf"\[{answer.headers['X-Request-ID']}\] GET {LIST} 401 [\d.]+ ms caller=- key=- client=127.0.0.1\n"
+    assert re.search(expected, written)
     assert log_records(served.output) == []
     assert SECRET not in written
 

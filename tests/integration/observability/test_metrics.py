@@ -88,10 +88,10 @@ async def test_of_two_tokens_none_counts(asked_with_token: Directory) -> None:
 
 
 async def test_guessing_the_token_is_slowed(asked_with_token: Directory) -> None:
-    guesses = [{"Authorization": f"Bearer {number}"} for number in range(FAILURES)]
-    for guess in guesses:
-        assert (await asked_with_token.client.get("/metrics", headers=guess)).status_code == 401
-    assert (await asked_with_token.client.get("/metrics", headers=guesses[0])).status_code == 429
+    wrong_tokens = [{"Authorization": f"Bearer {number}"} for number in range(FAILURES)]
+    for wrong_token in wrong_tokens:
+        assert (await asked_with_token.client.get("/metrics", headers=wrong_token)).status_code == 401
+    assert (await asked_with_token.client.get("/metrics", headers=wrong_tokens[0])).status_code == 429
 
 
 @pytest.fixture

@@ -122,11 +122,11 @@ async def test_unknown_paths_and_methods_have_no_names_of_their_own_and_probes_n
 async def test_no_span_holds_what_a_client_sent(spans: list[ReadableSpan], key: str) -> None:
     assert len(spans) >= 10
     for span in spans:
-        told = span.to_json()
-        assert MARK not in told
-        assert key.rsplit("_", 1)[1] not in told
-        assert "MARKED" not in told
-        assert json.loads(told)["events"] == []
+        exported = span.to_json()
+        assert MARK not in exported
+        assert key.rsplit("_", 1)[1] not in exported
+        assert "MARKED" not in exported
+        assert json.loads(exported)["events"] == []
 
 
 # --- A running service

@@ -29,7 +29,7 @@ Attempt = Callable[[Raw], Any]
 @pytest.fixture(scope="module")
 def admin_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URI of the administrator of a mongod with access control."""
-    with mongod_with_auth(tmp_path_factory.mktemp("guarded")) as uri:
+    with mongod_with_auth(tmp_path_factory.mktemp("with_auth")) as uri:
         yield uri
 
 
@@ -303,13 +303,13 @@ def test_the_embedded_mongodb_has_no_analysts_and_is_not_started_for_them(tmp_pa
 
 def test_logins_without_limits_are_found_out(mongo_uri: str, tmp_path: Path) -> None:
     with Client(mongo_uri) as client:
-        client.admin.command("createUser", "keeper", pwd="pw-of-keeper", roles=["root"])
+        client.admin.command("createUser", "operator", pwd="pw-of-operator", roles=["root"])
         try:
-            uri = mongo_uri.replace("mongodb://", "mongodb://keeper:pw-of-keeper@", 1)
+            uri = mongo_uri.replace("mongodb://", "mongodb://operator:pw-of-operator@", 1)
             uri += f"{'&' if '?' in uri else '?'}authSource=admin"
             done = CommandLine(tmp_path, mongodb_uri=uri, database=NAME).run("analyst", "grant", "ana")
             assert (done.status, done.stdout) == (2, "")
             assert done.stderr.startswith("modeldeck: This MongoDB has no authorization")
             assert client[NAME].command("usersInfo")["users"] == []
         finally:
-            client.admin.command("dropUser", "keeper")
+            client.admin.command("dropUser", "operator")
