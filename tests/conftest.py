@@ -29,22 +29,22 @@ Raw = SyncDatabase[dict[str, Any]]
 
 DATABASE = "modeldeck_test"
 RANDOM_DATABASE = f"{DATABASE}_random"
-# Machines that run tests can be slow; where the deadline is what is tested, the test sets it.
+# Long, because machines that run tests can be slow. A test of the deadline itself sets a shorter one.
 TIMEOUT_SECONDS = 60.0
-# Many tests fail to say who they are, all from one address.
+# Many tests send invalid credentials, all from one address; the login throttle must not stop them.
 MANY_FAILURES = 100_000
 
-# That of an example would tell how busy the machine is.
+# No deadline for a single example: its duration depends on how busy the machine is.
 hypothesis.settings.register_profile("modeldeck", deadline=None)
 hypothesis.settings.load_profile("modeldeck")
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """See that every test has an id of its own: of several with one id, processes that share the tests run only one."""
+    """Give every test an id of its own, because pytest-xdist runs only one of several tests with the same id."""
     for item in items:
         if item.parent is not None and not item.nodeid.endswith(f"::{item.name}"):
-            # Tests that are made from a document have the operation in their names only.
+            # The id of a test that Schemathesis generates lacks the operation, which is in the test's name.
             item._id = item.parent.id.child(item.name)
     repeated = [nodeid for nodeid, times in Counter(item.nodeid for item in items).items() if times > 1]
     if repeated:
@@ -53,14 +53,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def no_settings_from_outside() -> None:
-    """Keep the tests independent of the MODELDECK_* variables and the `.env` of whoever runs them."""
+    """Keep the tests independent of the MODELDECK_* variables and the `.env` of the developer."""
     for name in [name for name in os.environ if name.startswith("MODELDECK_")]:
         del os.environ[name]
 
 
 @pytest.fixture(scope="session")
 def mongo_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URI of a real mongod that runs as long as the tests do."""
+    """The URI of a real mongod that runs for the whole test session."""
     embedded = EmbeddedMongo(tmp_path_factory.mktemp("mongo"))
     with embedded.lease():
         yield embedded.uri(DATABASE)
@@ -98,7 +98,7 @@ def all_commands() -> Commands:
 
 @pytest.fixture(autouse=True)
 def commands(all_commands: Commands) -> Commands:
-    """What was sent to the real mongod since this test began; kept for no longer, or it would fill the memory."""
+    """What was sent to the real mongod since this test began; older commands are dropped to save memory."""
     all_commands.clear()
     return all_commands
 
@@ -115,17 +115,17 @@ async def real_database(mongo_uri: str, all_commands: Commands) -> AsyncIterator
 
 @pytest.fixture(scope="session")
 def raw(mongo_uri: str) -> Iterator[Raw]:
-    """The same database through a plain driver, as a data team sees it, with the right to write past validators."""
+    """The same database through PyMongo, without the service and without validation of what a test writes."""
     with MongoClient[dict[str, Any]](mongo_uri, tz_aware=True) as client:
         yield UnvalidatedDatabase(client, DATABASE)
 
 
 def empty(raw: Raw) -> None:
-    """Delete every record, without a wait for the journal, which is nothing to these tests."""
+    """Delete every record, without waiting for the journal, since tests do not need durability."""
     unjournaled = raw.client.get_database(raw.name, write_concern=WriteConcern(w=1, j=False))
     for document in DOCUMENTS:
         collection = unjournaled[str(document.Settings.name)]
-        # Most are empty, and a look is cheaper than a write.
+        # Most collections are empty, and a read is cheaper than a write.
         if collection.find_one({}, {"_id": 1}) is not None:
             collection.delete_many({})
 
@@ -162,13 +162,13 @@ def _settings() -> Settings:
 
 
 def settings_in(folder: Path) -> Settings:
-    """Return settings that name no machine of the developer's."""
+    """Return settings that refer to nothing on the developer's machine but this data directory."""
     return _settings().model_copy(update={"data_dir": folder})
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    """Settings that name no machine of the developer's."""
+    """Settings that refer to nothing on the developer's machine but a temporary data directory."""
     return settings_in(tmp_path)
 
 
@@ -196,6 +196,6 @@ async def filled_random_directory(
 @pytest.fixture
 def random_directory(filled_random_directory: RandomDirectory, request: pytest.FixtureRequest) -> RandomDirectory:
     """One random directory for all tests that only read it, and the oracle with the expected answers."""
-    # What a test draws does not depend on which were there before it.
+    # Seeded for each test, so that its random values do not depend on the tests that ran before.
     filled_random_directory.generator.random.seed(f"{SEED} {request.node.name}")
     return filled_random_directory

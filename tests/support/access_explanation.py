@@ -1,4 +1,4 @@
-"""A small directory in which there is every way to a model, and short ways to ask who has access."""
+"""A small directory with every kind of path to a model, and short ways to request the explanation of access."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,7 +14,7 @@ PathSummary = tuple[str, str, tuple[str, ...]]
 
 
 async def add_people(directory: Directory) -> None:
-    """Add one user for each way to a model and a stranger; the groups are low < mid < top, and aside."""
+    """Add one user for each kind of path to a model, and a stranger; the groups are low < mid < top, and aside."""
     for group, parent in (("top", None), ("mid", "top"), ("low", "mid"), ("aside", None)):
         await directory.group(group, parent)
     for user, groups in (("owner", ()), ("named", ()), ("member", ("top",)), ("heir", ("low",))):
@@ -26,13 +26,13 @@ async def add_people(directory: Directory) -> None:
 async def add_shared_model(
     directory: Directory, tmp_path: Path, *grants: Mapping[str, str], model_id: str = "m"
 ) -> None:
-    """Add a model of the owner's."""
+    """Add a model of the user `owner` with some grants."""
     report = await directory.load({"models": [model(model_id, "owner", access_grants=list(grants))]}, tmp_path)
     assert report.clean
 
 
 async def add_model_shared_each_way(directory: Directory, tmp_path: Path) -> None:
-    """Add a model that `named` may read, and all may write who are in `top` or below."""
+    """Add a model that `named` may read, and that members of `top` and the groups below may write."""
     await add_shared_model(directory, tmp_path, grant("user:named"), grant("group:top", "write"))
 
 

@@ -1,4 +1,4 @@
-"""The service under test, as its users meet it: a client, and short ways to fill the directory."""
+"""The service under test as its clients see it, with short ways to fill it and to send requests."""
 
 import asyncio
 import json
@@ -35,14 +35,14 @@ class BuiltApp(NamedTuple):
     opened: list[Database]
 
 
-# Building one takes 0.2 s; what a run of it remembers is made anew each time it starts, but for the metrics.
+# Applications for reuse, since building one takes 0.2 s. Each start resets their state, except for the metrics.
 _idle: defaultdict[Hashable, list[BuiltApp]] = defaultdict(list)
 
 
 @contextmanager
 def built_app(settings: Settings, database: Database, *, new: bool = False) -> Iterator[FastAPI]:
-    """Lend an application of these settings that is not in use; with `new`, one whose metrics count from zero."""
-    # The data directory is not looked at by the application, and every test has its own.
+    """Yield an unused application with these settings; with `new`, a new one, whose metrics start at zero."""
+    # Every test has its own data directory, which the application does not use.
     key = frozenset((name, value) for name, value in settings if name != "data_dir")
     if _idle[key] and not new:
         built = _idle[key].pop()
@@ -54,7 +54,7 @@ def built_app(settings: Settings, database: Database, *, new: bool = False) -> I
         yield built.app
     finally:
         built.opened.clear()
-        # A file that the settings name may have other content next time, and what sends traces is ended by now.
+        # Not reused if a file named by the settings may change, or if the exporter of traces was shut down.
         if settings.jwt_jwks_file is None and not settings.tracing:
             _idle[key].append(built)
 
@@ -73,7 +73,7 @@ class Directory:
     @classmethod
     @asynccontextmanager
     async def on(cls, database: Database, settings: Settings, *, new_app: bool = False) -> AsyncIterator["Directory"]:
-        """Run the service on an open database; with `new_app`, as the first run of its application."""
+        """Run the service on an open database; with `new_app`, in an application that was not used before."""
         with built_app(settings, database, new=new_app) as app:
             transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
             async with (
@@ -84,7 +84,7 @@ class Directory:
                 yield directory
                 for report in directory._reports:
                     report.close()
-        # What the service has given up may still be being ended on the server, among the commands of the next test.
+        # Cancelled work may still be stopping on the server; the next test must not record its commands.
         await database.calls.background.finish()
 
     async def user(self, user_id: str, *, role: Role = Role.USER, groups: Sequence[str] = (), **fields: Any) -> str:
@@ -112,7 +112,7 @@ class Directory:
         return self._keys[user_id]
 
     async def use_is_noted(self, user_id: str) -> None:
-        """Wait until it is stored that a user's keys were used, which is done beside the request that used them."""
+        """Wait until the last use of a user's keys is stored, which happens in the background of a request."""
         for _ in range(10_000):
             if not await self.database.count(ApiKey, {"user_id": user_id, "last_used_at": None}):
                 return
@@ -147,24 +147,24 @@ class Directory:
         return await self.client.post(path, json=body, params=parameters, headers=headers)
 
     async def page(self, as_user: str, **parameters: Any) -> dict[str, Any]:
-        """Return the page that a user gets from the list."""
+        """Return a page of the list as a user."""
         answer = await self.get(LIST, as_user, **parameters)
         assert answer.status_code == 200, answer.text
         page: dict[str, Any] = answer.json()
         return page
 
     async def ids(self, as_user: str, **parameters: Any) -> list[str]:
-        """Return the ids of that page, in order."""
+        """Return the ids on a page of the list as a user, in order."""
         return [item["id"] for item in (await self.page(as_user, **parameters))["items"]]
 
 
 def lasting(answer: httpx.Response) -> dict[str, str]:
-    """Return the headers of an answer without the id of its request, which is never the same."""
+    """Return the headers of a response without the request id, which differs each time."""
     return {name: value for name, value in answer.headers.items() if name != "x-request-id"}
 
 
 def model(model_id: str, owner: str | None, **fields: Any) -> dict[str, Any]:
-    """Return a model of a bundle with everything that a test does not care about filled in."""
+    """Return a model for a bundle, with defaults for the fields that are not given."""
     defaults = {"name": f"Name of {model_id}", "created_at": 1_700_000_000, "updated_at": 1_700_000_000}
     return {"id": model_id, "user_id": owner, **defaults, **fields}
 

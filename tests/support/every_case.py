@@ -1,4 +1,4 @@
-"""How much is tried: of many cases that are alike a share in `make test`, and every one of them in `make faults`."""
+"""How many cases are tried: of many similar ones, a sample in `make test`, and every case in `make faults`."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -12,10 +12,10 @@ EVERY_CASE = bool(os.environ.get("EVERY_CASE"))
 
 
 def sample(cases: Iterable[T], one_of: int, number: int = 0) -> Iterator[T]:
-    """Yield one case of so many, the first of them by `number`: those with other numbers have the others."""
+    """Yield every `one_of`-th case, beginning at `number`: different numbers yield different cases."""
     return iter(cases) if EVERY_CASE else islice(cases, number % one_of, None, one_of)
 
 
 def repetitions(usual: int, every_case: int) -> int:
-    """Return how often something is done at random."""
+    """Return how often to repeat a random test."""
     return every_case if EVERY_CASE else usual

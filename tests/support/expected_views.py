@@ -1,4 +1,4 @@
-"""What the views must tell, computed the long way over whole collections; shares no code with the views."""
+"""The expected rows of the views, computed in Python from whole collections; shares no code with the views."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -91,7 +91,7 @@ def model_grants(raw: Raw) -> list[Row]:
 
 
 def tag_usage(raw: Raw) -> list[Row]:
-    """Return the rows without `shown_as`, which is one of several truths."""
+    """Return the rows without `shown_as`, for which any spelling of a tag is correct."""
     having = defaultdict(list)
     for record in raw.models.find():
         for tag in {fold(tag["name"].strip()) for tag in record["meta"].get("tags", [])}:
@@ -109,7 +109,7 @@ def tag_usage(raw: Raw) -> list[Row]:
 
 
 def tag_spellings(raw: Raw) -> dict[str, set[str]]:
-    """Return the ways in which each tag is written."""
+    """Return all spellings of each tag."""
     ways = defaultdict(set)
     for record in raw.models.find():
         for tag in record["meta"].get("tags", []):
@@ -135,5 +135,5 @@ def daily_changes(raw: Raw) -> list[Row]:
 
 
 def in_any_order(rows: Iterable[Row]) -> list[str]:
-    """Return rows so that they can be compared whatever their order and that of their columns."""
+    """Return rows in a form whose comparison ignores the order of rows and of columns."""
     return sorted(dumps(row, sort_keys=True) for row in rows)

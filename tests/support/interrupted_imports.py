@@ -1,4 +1,4 @@
-"""Imports that are cut off: what they import, the moments at which they are struck, and what is stored after all."""
+"""Imports that are interrupted: their sources, the moments of interruption, and what is stored in the end."""
 
 import os
 import random
@@ -34,7 +34,7 @@ from tests.support.openwebui_databases import LATE, insert, make_database
 NAME = "modeldeck_interrupted"
 MODELS, USERS, GROUPS = 2_100, 150, 20
 OLD_MODELS, OLD_VERSIONS, OLD_KEYS = 60, 3, 25
-# How often it is tried, at most, for each import that shall be struck.
+# The maximum number of attempts for each import that is to be interrupted.
 MOST_ATTEMPTS = 10
 LONG_AGO = 1_700_000_000
 COLLECTIONS = [document.Settings.name for document in DOCUMENTS if document is not Lock]
@@ -44,7 +44,7 @@ Interruption = Callable[[subprocess.Popen[str]], object]
 
 
 class Progress(StrEnum):
-    """What shows how far an import has come."""
+    """A sign in the database that an import has reached a certain point."""
 
     STARTED = "something is in the database, if only an index"
     STORING = "the first of many records is stored"
@@ -52,7 +52,7 @@ class Progress(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A source; the collection that fills step by step while it is imported, and how many records are in it then."""
+    """A source, a collection that its import fills step by step, and the number of its records after the import."""
 
     path: Path
     collection: str
@@ -61,7 +61,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class CompleteImport:
-    """An import that nothing interrupted: what it stored, and how long it went on after each sign."""
+    """An import that nothing interrupted: what it stored, and how long it ran after each sign of progress."""
 
     contents: Counter[bytes]
     seconds: dict[Progress, float]
@@ -69,7 +69,7 @@ class CompleteImport:
 
 @dataclass(frozen=True, slots=True)
 class InterruptedImport:
-    """How a command that was struck ended, whether it was midway, and how many transactions it left open."""
+    """How an interrupted command ended, whether it was midway, and how many transactions it left open."""
 
     done: Done
     midway: bool
@@ -78,7 +78,7 @@ class InterruptedImport:
 
 @dataclass(frozen=True, slots=True)
 class Rerun:
-    """What became of an interrupted import: when it was run again, when once more, and what the doctor says."""
+    """The results of two more runs after an interrupted import, and the problems that the doctor found then."""
 
     clean: bool
     changes_of_second: int
@@ -113,7 +113,7 @@ def bundle(folder: Path, models: int = MODELS) -> Source:
 
 
 def old_openwebui_database(folder: Path) -> Source:
-    """Make a database of another system, of models that have a history, and of users who have keys."""
+    """Make an Open WebUI database with models, their histories, users and API keys."""
     path = make_database(
         folder / "webui.db", LATE, "DELETE FROM model_history", "DELETE FROM model", "DELETE FROM api_key"
     )
@@ -134,7 +134,7 @@ def old_openwebui_database(folder: Path) -> Source:
 
 
 class ImportTarget:
-    """A MongoDB of one's own, a command line on it, and one database that is filled again and again."""
+    """A MongoDB of its own, the command line for it, and one database that is emptied before each import."""
 
     def __init__(self, folder: Path, client: MongoClient[dict[str, Any]]) -> None:
         self.data_dir = folder / "data"
@@ -151,7 +151,7 @@ class ImportTarget:
         return self._client[NAME]
 
     def complete_import(self, source: Source) -> CompleteImport:
-        """Import without an interruption."""
+        """Import without an interruption, and measure the time."""
         self.empty()
         process = self.shell.start("import", source.path.name)
         seen = {}
@@ -172,7 +172,7 @@ class ImportTarget:
         after: Sequence[Progress] = (Progress.STORING, Progress.STARTED),
         **settings: str,
     ) -> Iterator[InterruptedImport]:
-        """Strike that many imports at moments spread over their run, and more until one was struck midway."""
+        """Interrupt `points` imports at moments spread over their duration; go on until one was interrupted midway."""
         shell = self._shell(self.shell.folder, **settings)
         chance = random.Random(f"{source.path.name} {points} {options}")
         seconds = dict(complete.seconds)
@@ -184,7 +184,7 @@ class ImportTarget:
             share = (number // len(after) + chance.random()) * len(after) / points % 1.0
             found = self._interrupt_import(source, progress, share * seconds[progress], interruption, shell, *options)
             if found is None or self.stored(source) == source.records:
-                # The machine has more time for it than it had when this was measured.
+                # The import is faster than the measured one.
                 seconds[progress] *= 0.7
             elif not found.midway and self.stored(source) == 0:
                 seconds[progress] *= 1.4
@@ -192,7 +192,7 @@ class ImportTarget:
                 interrupted += 1
                 midway += found.midway
                 yield found
-        pytest.fail(f"{interrupted} imports were struck, {midway} of them midway")
+        pytest.fail(f"{interrupted} imports were interrupted, {midway} of them midway")
 
     def _interrupt_import(
         self,
@@ -203,14 +203,14 @@ class ImportTarget:
         shell: CommandLine,
         *options: str,
     ) -> InterruptedImport | None:
-        """Import into the empty database and strike after a sign; return None if the import ended before that."""
+        """Import into an empty database and interrupt after a sign; return None if the import ended before."""
         self.empty()
         process = shell.start("import", source.path.name, *options)
         try:
             self._watch(process, source, progress)
             process.wait(delay)
         except subprocess.TimeoutExpired:
-            # Of what is written in one transaction, nothing is seen before its end.
+            # What one transaction writes is not visible before its commit.
             midway = self._open_transactions() > 0 if options else 0 < self.stored(source) < source.records
             interruption(process)
         else:
@@ -228,27 +228,27 @@ class ImportTarget:
         until(lambda: seen() or process.poll() is not None, progress, COMMAND_SECONDS)
 
     def stored(self, source: Source) -> int:
-        """Return how much of the telltale collection is there."""
+        """Return how many records the observed collection has."""
         return self.database[source.collection].count_documents({})
 
     def empty(self) -> None:
-        """Begin anew, as on the first day: even without indexes."""
+        """Drop the database, including its indexes."""
         self.end_transactions()
         self._client.drop_database(NAME)
 
     def kill_mongod(self) -> None:
-        """Kill the MongoDB of this site, and no other."""
+        """Kill the mongod of this data directory, and no other."""
         [pid] = mongods(self.data_dir)
         os.kill(pid, signal.SIGKILL)
         until(lambda: pid not in mongods(self.data_dir), "mongod is gone")
 
     def start_mongod(self) -> None:
-        """See that MongoDB runs."""
+        """Start MongoDB if it does not run."""
         with EmbeddedMongo(self.data_dir).lease():
             pass
 
     def _open_transactions(self) -> int:
-        """Return how many transactions wait for a client, or for its end to be noticed."""
+        """Return the number of open transactions, including those of killed clients."""
         stages: list[dict[str, Any]] = [
             {"$currentOp": {"allUsers": True, "idleSessions": True}},
             {"$match": {"transaction": {"$exists": True}}},
@@ -256,11 +256,11 @@ class ImportTarget:
         return len(list(self._client.admin.aggregate(stages)))
 
     def end_transactions(self) -> None:
-        """Give up what a killed client has left open, as the server does by itself after a minute or more."""
+        """Abort the transactions of killed clients, as the server does by itself after a minute or more."""
         self._client.admin.command("killAllSessions", [])
 
     async def rerun(self, source: Source) -> Rerun:
-        """Import again, to the end, and once more."""
+        """Import twice more without an interruption."""
         settings = Settings(_env_file=None, mongodb_uri=SecretStr(self._uri), database=NAME, request_timeout=60)
         async with open_database(settings) as database:
             runs = []
@@ -271,7 +271,7 @@ class ImportTarget:
             return Rerun(runs[0].clean, runs[1].changes, (await examine(database, repair=False)).examples)
 
     def contents(self) -> Counter[bytes]:
-        """Return all that is stored, exactly, apart from what differs each time: the moment, and ids by chance."""
+        """Return all stored records exactly, without what differs each time: current times and random ids."""
         return Counter(
             name.encode() + bson.encode(self._timeless(name, record))
             for name in COLLECTIONS
@@ -284,11 +284,11 @@ class ImportTarget:
 
 
 def _is_of_these_days(value: object) -> bool:
-    # Not "since it began": a clock may be set while an import runs, by hours too. No source has such a date.
+    # Two days allow for a clock that is set while an import runs. No source contains a date that recent.
     return isinstance(value, datetime) and abs(datetime.now(UTC) - value) < timedelta(days=2)
 
 
 def differences(found: Counter[bytes], expected: Counter[bytes]) -> list[str]:
-    """Return the first of the records that are too many or missing, for a message that can be read."""
+    """Return the first few unexpected and missing records, for a readable message."""
     more = [f"not expected: {record!r}" for record in found - expected]
     return more[:3] + [f"missing: {record!r}" for record in expected - found][:3]

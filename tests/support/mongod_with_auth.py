@@ -1,4 +1,4 @@
-"""A mongod of its own that asks everybody who they are, on loopback, bounded in time and stopped by its process."""
+"""A mongod with authorization enabled, on the loopback address, stopped at the end of a block."""
 
 import secrets
 import subprocess
@@ -20,7 +20,7 @@ Client = MongoClient[dict[str, Any]]
 
 @contextmanager
 def mongod_with_auth(folder: Path) -> Iterator[str]:
-    """Run a replica set of one with access control, and yield the URI of its administrator, without a database."""
+    """Run a single-member replica set with authorization; yield the URI of its administrator, without a database."""
     mongod = find_mongod(folder / "lib")
     keyfile, data, port = folder / "keyfile", folder / "db", free_port()
     data.mkdir()

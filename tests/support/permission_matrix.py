@@ -1,6 +1,6 @@
-"""Who may do what: every way into the service, every kind of caller, one model and what belongs to it.
+"""Who may do what: every route, for every kind of caller, on one model and related records.
 
-The cases name a route without the prefix of its API; a route that has no case fails the test that reads this.
+A case names its route without the prefix of the API; a route without a case fails test_permission_matrix.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.support.directory import grant
 
-# Callers without a right to anything, then the others, of whom some have a key that is for reading only.
+# Callers who may do nothing, then the others, of whom two use a read-only API key.
 NOBODY = ("anonymous", "forged", "expired", "idle")
 READ_ONLY = ("owner-reads", "admin-reads")
 CALLERS = ("owner", "writer", "reader", "member", "stranger", "admin", *READ_ONLY)
@@ -29,9 +29,9 @@ Ids = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Case:
-    """One route: what is sent, and who is let in. `changes` are those for whom it changes what is stored.
+    """The request to one route, and the allowed callers; `changes` are those whose request changes a record.
 
-    Of a route about one model, `hides` says that it is absent for those who do not see it.
+    `hides` means that the route answers 404 to callers who may not see the model.
     """
 
     allowed: frozenset[str]
@@ -42,13 +42,13 @@ class Case:
 
     @property
     def changing(self) -> frozenset[str]:
-        """Those for whom what is stored is not the same afterwards."""
+        """The callers whose request changes what is stored."""
         if self.body is None:
             return frozenset()
         return self.allowed if self.changes is None else self.changes
 
     def status(self, role: str) -> int:
-        """Return the status that a caller must get."""
+        """Return the expected status for a caller."""
         if role in NOBODY:
             return 401
         if role in self.allowed:

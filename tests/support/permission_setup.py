@@ -1,4 +1,4 @@
-"""A directory with one model and everyone who could have to do with it, for the matrix and what is like it."""
+"""A directory with one model and every kind of caller, for the permission matrix and similar tests."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -22,7 +22,7 @@ COLLECTIONS = ("models", "users", "groups", "api_keys", "revisions")
 
 
 class PermissionSetup:
-    """A directory with one model and everyone who could have to do with it; it can be set back."""
+    """A directory with one model and every kind of caller; it can be reset."""
 
     def __init__(self, directory: Directory, raw: Raw, credentials: dict[str, str | None], ids: Ids) -> None:
         self._directory = directory
@@ -57,18 +57,18 @@ class PermissionSetup:
         return cls(directory, raw, credentials, {"revision": first["_id"], **spare})
 
     def state(self) -> dict[str, list[dict[str, Any]]]:
-        """Return all that is stored and that a request by itself does not change."""
+        """Return all stored records, without the times at which API keys were used."""
         hidden = {"last_used_at": 0}
         return {name: list(self._raw[name].find({}, hidden).sort("_id")) for name in COLLECTIONS}
 
     def reset(self) -> None:
-        """Make everything as it was in the beginning."""
+        """Restore the initial records."""
         for name, documents in self._saved.items():
             self._raw[name].delete_many({})
             self._raw[name].insert_many(documents)
 
     def unchanged(self) -> bool:
-        """Say whether everything is as it was in the beginning."""
+        """Return whether all records are in their initial state."""
         return self.state() == self._saved
 
     async def send(
@@ -80,7 +80,7 @@ class PermissionSetup:
         instead: Ids = NOTHING,
         headers: Ids = NOTHING,
     ) -> Response:
-        """Send the request of a case as one role; `instead` are texts to put in the places of others, everywhere."""
+        """Send the request of a case as one role; `instead` maps texts of the request to their replacements."""
         credential = self._credentials[role]
         ids = {**self.ids, "spare key": self.ids.get(f"{role} key", "")}
         body = json.dumps(case.body(ids)) if case.body and case.body(ids) else ""

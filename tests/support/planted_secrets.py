@@ -1,4 +1,4 @@
-"""Sources of every format in which secrets are planted, also where something is wrong: each of them says the mark."""
+"""Sources of every format with planted secrets, also in invalid records. Each secret contains the mark."""
 
 import json
 from collections.abc import Callable
@@ -11,21 +11,21 @@ from tests.support.import_samples import write_source
 from tests.support.openwebui_databases import EARLY, LATE, MIDDLE, make_database
 
 MARK = "undisclosed"
-# The same in base64, wherever in a text it begins.
+# The mark, and its base64 forms at each of the three alignments.
 MARKS = (MARK.encode(), b"dW5kaXNjbG9zZW", b"VuZGlzY2xvc2Vk", b"bmRpc2Nsb3NlZ")
 WORD = f"{MARK}-word"
 KEY = f"sk-{MARK}00000000000000000001"
 URL = f"https://ann:{WORD}@gateway.example/v1"
 PEM = f"-----BEGIN PRIVATE KEY-----\n{MARK}\n-----END PRIVATE KEY-----"
 PASSWORD_HASH = f"$2b$12${MARK}"
-# Half of a character of UTF-8.
+# The first byte of a two-byte character in UTF-8.
 BROKEN_OFF = b"\xc3"
 TOO_LONG = "i" * 300
 
 
 @dataclass(frozen=True, slots=True)
 class PlantedSource:
-    """How a source is made in a folder, and how many of its models come over."""
+    """A function that makes the source in a folder, and how many of its models are imported."""
 
     make: Callable[[Path], Path]
     models: int
@@ -46,7 +46,7 @@ def _database(*statements: str) -> Callable[[Path], Path]:
 
 _ACCOUNT = {"password": WORD, "api_key": KEY, "settings": {"ui": {"token": WORD}}, "oauth": {"access_token": WORD}}
 _ANN = {"id": "ann", "name": "Ann", "email": "ann@x.org"}
-# What only an answer has is not looked at.
+# Fields that only responses have, which an import ignores.
 _ANSWERED = {"user": {**_ANN, **_ACCOUNT}, "write_access": WORD}
 BUNDLE = {
     "users": [_ANN, {**_ANN, "id": "ben", "email": "ben@x.org", **_ACCOUNT}, WORD, [KEY], {"id": 5, **_ACCOUNT}],
@@ -74,7 +74,7 @@ LINES = "\n".join(
 
 # --- Exports
 
-# As the user stands in an export of models.
+# The owner as an export of models contains it.
 _OWNER = {"user": {**_ANN, "role": "admin", **_ACCOUNT, "oauth_sub": f"google@{MARK}"}}
 _CONNECTION = {"urlIdx": 0, "connection": {"url": URL, "key": KEY}, "openai": {"api_key": KEY, "headers": {"X": WORD}}}
 MODELFILES = [
@@ -173,7 +173,7 @@ INSERT INTO model_history VALUES ('h4', 'm', 'h3', '{{"name": "M", "user": {{"ap
 """,
 )
 
-# --- What LiteLLM has
+# --- LiteLLM
 
 _INDENTED_PEM = PEM.replace("\n", "\n        ")
 CONFIGURATION = f"""\

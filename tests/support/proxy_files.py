@@ -1,4 +1,4 @@
-"""Configurations of a LiteLLM proxy, and what the reader makes of them."""
+"""Configurations of a LiteLLM proxy, and short ways to read them."""
 
 import json
 from typing import Any

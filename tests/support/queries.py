@@ -1,4 +1,4 @@
-"""What the ready queries of docs/data.md must answer, computed the long way over whole collections."""
+"""The expected results of the ready queries in docs/data.md, computed in Python from whole collections."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
@@ -36,7 +36,7 @@ def out_of_reach(raw: Raw) -> list[Row]:
 
 
 def _principals(raw: Raw, user: Row) -> dict[str, str]:
-    """Return the groups that a user is in, with the kind of path that leads there."""
+    """Return the groups of a user, including ancestors, with the kind of path to each."""
     groups = {group["_id"]: group for group in raw.groups.find()}
     found = dict.fromkeys(user["group_ids"], "group")
     pending = list(found)

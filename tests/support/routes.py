@@ -22,7 +22,7 @@ PUBLIC = {
 }
 
 
-# What narrows a parameter of a path, such as `{revision:…}`.
+# The convertor of a path parameter, as in `{revision:…}`.
 _CONVERTOR = re.compile(r":\w+(?=})")
 
 
@@ -34,7 +34,7 @@ class Route(NamedTuple):
 
     @property
     def address(self) -> str:
-        """The path with something in the place of its parameter."""
+        """The path with a value for its parameter."""
         return self.path.replace("{revision}", "0" * 32)
 
     @property

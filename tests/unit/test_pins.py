@@ -1,4 +1,4 @@
-"""No pinned package is in a range that is known to be vulnerable, and what is installed is what is pinned."""
+"""No pinned package has a known vulnerability, and the installed versions are the pinned ones."""
 
 from importlib.metadata import version
 

@@ -1,4 +1,4 @@
-"""The life of an API key: it is never stored, never exceeds the rights of its user and its creator, and it expires."""
+"""The life of an API key: stored only as a hash, never with more rights than its user and creator, and it expires."""
 
 import re
 from datetime import UTC, datetime, timedelta

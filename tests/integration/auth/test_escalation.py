@@ -1,4 +1,4 @@
-"""A user with write permission who is not the owner can neither take a model over nor share it nor gain rights."""
+"""A user with write permission who is not the owner cannot become the owner, share the model or gain rights."""
 
 import json
 from collections.abc import Awaitable, Callable

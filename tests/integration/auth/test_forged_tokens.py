@@ -73,14 +73,14 @@ async def by_secret(mongod: Database, settings: Settings) -> AsyncIterator[Direc
 async def either(
     request: pytest.FixtureRequest, mongod: Database, settings: Settings, tmp_path: Path
 ) -> AsyncIterator[Directory]:
-    """The service with a public key, and then with a secret."""
+    """The service with the public key of an issuer in one run, and with a shared secret in the other."""
     how = _published(tmp_path) if request.param == "rsa" else _SHARED
     async with _trusting(mongod, settings, **how) as directory:
         yield directory
 
 
 async def status(directory: Directory, *authorizations: str) -> int:
-    """Return the status of a request with these headers, all of one name."""
+    """Return the status of a request with several headers of the same name."""
     answer = await directory.client.get(LIST, headers=[("Authorization", one) for one in authorizations])
     return answer.status_code
 

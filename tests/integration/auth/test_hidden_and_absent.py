@@ -1,6 +1,6 @@
 """Every route responds alike to a hidden and to an absent record, and sends the same database commands for both.
 
-Also by the clock: TIMED_PAIRS=500 pytest tests/integration/auth/test_hidden_and_absent.py
+To compare response times too: TIMED_PAIRS=500 pytest tests/integration/auth/test_hidden_and_absent.py
 """
 
 import os
@@ -23,7 +23,7 @@ from tests.support.timing import median_gap
 ABSENT, NO_REVISION = "team/m:2", "0" * 32
 PAIRS = int(os.environ.get("TIMED_PAIRS", "0"))
 MOST_SECONDS = 0.001
-# That an id is taken must be reported to a caller who wants to use it: see below. A sync is for admins, who see all.
+# A caller who wants to use an id must learn that it is taken: tested below. A sync is for admins, who see all.
 TELLING = ("/models/create", "/models/import", "/models/sync")
 
 

@@ -1,4 +1,4 @@
-"""The login throttle over HTTP: guessing is stopped, costs no database work then, and does not lock out others."""
+"""The login throttle over HTTP: guessing is stopped without further database work, and others are not locked out."""
 
 from pathlib import Path
 

@@ -34,7 +34,7 @@ def _hidden(model_id: str, owner: str, **fields: Any) -> dict[str, Any]:
 
 @pytest.fixture
 async def there(directory: Directory, raw: Raw, tmp_path: Path) -> Directory:
-    """A directory in which eve may see almost nothing of what is marked."""
+    """A directory in which eve may see almost none of the marked values."""
     await directory.user("root", role=Role.ADMIN)
     await directory.user("owner", username=f"{MARK}-owner")
     person: dict[str, Any] = {"name": f"{MARK} Ghost", "email": f"{MARK}@example.com", "username": f"{MARK}-ghost"}
@@ -99,7 +99,7 @@ async def test_no_answer_tells_what_is_not_for_the_caller(
     seen = set()
     for name, credential in credentials.items():
         headers = {"Authorization": f"Bearer {credential}"}
-        # Whoever is nobody gets no further than to the credential.
+        # A caller without a valid credential is refused before anything else is checked, so fewer requests suffice.
         for method, address, body in sample(list(_requests(raw)), 3 if name == "eve" else 10):
             answer = await there.client.request(method, address, content=body, headers=headers)
             seen.add(answer.status_code)

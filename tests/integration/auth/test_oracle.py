@@ -10,7 +10,7 @@ from tests.support.directory import Directory
 from tests.support.oracle import Parameters
 from tests.support.random_directory import MODELS, REQUESTS, RandomDirectory
 
-# mongomock needs much time for each record.
+# Fewer, because mongomock is slow for each record.
 FEWER_MODELS, FEWER_PAIRS = 50, REQUESTS * 3 // 20
 
 

@@ -19,7 +19,7 @@ FORMATS = ("modeldeck", "openwebui", "jsonl", "csv")
 
 
 async def _each(things: Iterable[Any], ask: Callable[[Any], Awaitable[None]]) -> None:
-    """Send requests about all of them, a few at a time."""
+    """Call a function for each of these, a few at a time."""
     waiting = iter(things)
 
     async def client() -> None:

@@ -1,4 +1,4 @@
-"""The command line on a MongoDB of one's own: users, groups, keys, indexes, doctor."""
+"""The command line: users, groups, keys, indexes and doctor."""
 
 import asyncio
 import hashlib
@@ -50,7 +50,7 @@ def nothing_stored(stored: Raw) -> None:
 
 
 def put_user(stored: Raw, user_id: str, **fields: Any) -> None:
-    """Store what `user add` stores, without the process."""
+    """Store a user as `user add` does, without running the command."""
     email = f"{user_id}@x.org"
     defaults = {"name": user_id, "email": email, "role": "user", "is_active": True, "group_ids": [], "username": None}
     moment = {"created_at": DAY, "updated_at": DAY}
@@ -59,7 +59,7 @@ def put_user(stored: Raw, user_id: str, **fields: Any) -> None:
 
 
 def refusals(shell: CommandLine, *commands: Sequence[str]) -> list[str]:
-    """Return the one line on standard error of each of these commands, all of which must fail."""
+    """Run commands that must all fail; return the single line that each wrote to standard error."""
     lines = []
     for done in [shell.run(*command) for command in commands]:
         assert (done.status, done.stdout) == (2, ""), done
@@ -232,7 +232,7 @@ def test_a_database_that_is_away_is_reported_within_seconds(tmp_path: Path) -> N
     serving = shell.start("serve", "--port", str(free_port()))
     began = time.monotonic()
     reported = refusals(shell, ("doctor",), ("indexes", "check"))
-    # Twice five seconds; the driver alone would wait for twice half a minute.
+    # Both commands give up after five seconds; by default, the driver would wait for 30 seconds each time.
     assert time.monotonic() - began < 50
     assert reported == [AWAY] * 2
     assert finish(serving) == Done(2, "", f"modeldeck: {AWAY}\n")

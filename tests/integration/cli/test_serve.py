@@ -1,4 +1,4 @@
-"""`modeldeck serve`: from a fresh machine to an answer, and back to nothing running."""
+"""`modeldeck serve`: from the first start to a response, and back to no running process."""
 
 import re
 import signal
@@ -32,7 +32,7 @@ def get(served: Served, path: str, key: str | None = None) -> httpx.Response:
 
 
 def stopped(served: Served, how: signal.Signals, data_dir: Path) -> None:
-    """Stop a server that must end well and take its mongod along."""
+    """Stop a server, which must exit with status 0 and stop its mongod too."""
     assert served.stop(how) == 0, served.output.read_text()
     assert "Traceback" not in served.output.read_text()
     until(lambda: not mongods(data_dir), "its mongod has ended")
@@ -88,7 +88,7 @@ def answers(served: Served) -> bool:
 
 @pytest.fixture
 def of_a_terminal() -> Iterator[None]:
-    """Let what is started end when its terminal closes, also where the tests themselves run under `nohup`."""
+    """Restore the default action of SIGHUP for child processes, in case the tests themselves run under `nohup`."""
     before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     yield
     signal.signal(signal.SIGHUP, before)

@@ -1,4 +1,4 @@
-"""`modeldeck watch`: every change of a model as a line, none lost and none twice, whatever happens in between."""
+"""`modeldeck watch`: every change of a model is one line, none lost and none repeated, also after interruptions."""
 
 import json
 import signal
@@ -21,7 +21,7 @@ Line = dict[str, Any]
 
 
 class Watching:
-    """A `watch` that runs, and the lines that it has printed so far."""
+    """A running `watch`, and the lines that it has printed so far."""
 
     def __init__(self, process: Popen[str], output: Path) -> None:
         self.process = process
@@ -29,18 +29,18 @@ class Watching:
 
     @property
     def lines(self) -> list[Line]:
-        """What it has printed, but for a line that is not whole yet."""
+        """The lines printed so far, without a last line that is still incomplete."""
         return [json.loads(line) for line in self._output.read_text().splitlines(keepends=True) if line[-1] == "\n"]
 
     def has_seen(self, count: int) -> bool:
-        """Say whether it has printed so many lines; fail when it has ended."""
+        """Return whether it has printed at least this many lines; fail if it has exited."""
         assert self.process.poll() is None, self._output.with_suffix(".err").read_text()
         return len(self.lines) >= count
 
 
 @contextmanager
 def watching(shell: CommandLine, name: str, *options: str) -> Iterator[Watching]:
-    """Run `watch` for the duration of a block, from the moment that no change escapes it."""
+    """Run `watch` for the duration of a block, which begins once `watch` misses no change any more."""
     output = shell.folder / f"{name}.out"
     errors = output.with_suffix(".err")
     with output.open("w") as out, errors.open("w") as err:
@@ -90,8 +90,8 @@ def test_it_starts_again_where_it_stopped(shell: CommandLine, store: Raw, tmp_pa
         for number in range(5):
             change(store, "m", name=f"N{number}")
         until(lambda: watch.has_seen(5), "five changes were printed")
-        # It is printed first and noted then: one who is killed in between prints it again. Tokens are in order of time.
-        until(lambda: state.read_text().strip() >= watch.lines[-1]["token"], "it is noted")
+        # A change is printed before its token is saved, so a kill in between would repeat it. Tokens sort by time.
+        until(lambda: state.read_text().strip() >= watch.lines[-1]["token"], "the token is saved")
         watch.process.kill()
         watch.process.wait()
         seen = change_summaries(watch.lines)

@@ -1,4 +1,4 @@
-"""A MongoDB that hangs with its connections open is noticed long before a request's deadline."""
+"""A MongoDB that hangs but keeps its connections open is detected long before a request's deadline."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""The embedded MongoDB: one per data directory, shared by all, gone with the last, not blocked by any crash."""
+"""The embedded mongod: one per data directory, shared by all commands, stopped by the last, not blocked by a crash."""
 
 import os
 import signal
@@ -24,7 +24,7 @@ from pathlib import Path
 from service.embedded_mongo.keep_alive import keep_alive
 keep_alive(Path(sys.argv[1]), {IDLE_SECONDS})
 """
-# Takes a lease, says so, and gives it back when told to.
+# Takes a lease, prints a line, and releases the lease when standard input is closed.
 HOLDER = """
 import sys
 from pathlib import Path
@@ -33,7 +33,7 @@ with EmbeddedMongo(Path(sys.argv[1])).lease():
     print("held", flush=True)
     sys.stdin.readline()
 """
-# Is interrupted in the very moment in which the mongod has begun to run and is not known yet.
+# Is interrupted right after mongod was started, before its process id is stored.
 INTERRUPTED = """
 import os, signal, subprocess, sys
 from pathlib import Path
@@ -222,7 +222,7 @@ def test_a_printed_uri_outlives_the_command_that_printed_it(shell: CommandLine, 
 
 @contextmanager
 def visited(data_dir: Path) -> Iterator[tuple[subprocess.Popen[str], MongoClient[dict[str, Any]]]]:
-    """Yield a keep_alive that nobody else helps, and a client who was there before it."""
+    """Yield a keep_alive process that is the only one with a lease, and a client that connected before it started."""
     embedded = EmbeddedMongo(data_dir)
     with MongoClient[dict[str, Any]](embedded.uri("admin")) as client:
         with embedded.lease():
@@ -258,7 +258,7 @@ def test_the_keep_alive_does_not_leave_a_mongod_that_is_too_busy_to_answer(data_
     with visited(data_dir) as (_, client):
         [pid] = mongods(data_dir)
         os.kill(pid, signal.SIGSTOP)
-        # Longer than it asks.
+        # Longer than the keep_alive waits for an answer of mongod.
         pass_by(4)
         assert EmbeddedMongo(data_dir).socket_path.exists(), "the mongod was told to stop"
         os.kill(pid, signal.SIGCONT)

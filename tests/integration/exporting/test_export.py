@@ -106,7 +106,7 @@ def test_an_export_for_the_other_system_has_what_its_import_needs(filled: Comman
     permissions = [(given["principal_id"], given["permission"]) for given in custom["access_grants"]]
     assert permissions == [("team", "read"), ("team", "write"), ("cy", "read")]
 
-    # It is recognised, and importing it changes nothing but those grants and the versions.
+    # The format is recognised, and importing the file changes nothing but those grants and the versions.
     assert filled.ok("import", str(path)).splitlines()[0].startswith("read as openwebui")
     filled.ok("export", "--format", "openwebui", "--out", str(tmp_path / "again.json"))
     assert (tmp_path / "again.json").read_bytes() == path.read_bytes()
@@ -202,14 +202,14 @@ def test_what_is_replaced_stays_what_it_is(filled: CommandLine, tmp_path: Path) 
     link.symlink_to(kept)
     filled.ok("export", "--out", str(link))
     assert (link.is_symlink(), kept.read_text(), kept.stat().st_mode & 0o777) == (True, whole, 0o640)
-    # A new file has content that not everybody may read.
+    # A new file is readable by its owner only, because not everybody may read its content.
     (tmp_path / "dangling.json").symlink_to("new.json")
     filled.ok("export", "--out", str(tmp_path / "dangling.json"))
     assert ((tmp_path / "new.json").read_text(), (tmp_path / "new.json").stat().st_mode & 0o777) == (whole, 0o600)
 
 
 def test_standard_output_by_its_name_is_left_in_its_place(filled: CommandLine, tmp_path: Path) -> None:
-    # A link like the one of the system, which an export must not replace.
+    # A symbolic link like /dev/stdout, which an export must not replace.
     stdout = tmp_path / "stdout"
     stdout.symlink_to("/proc/self/fd/1")
     whole = filled.run("export").stdout
@@ -263,7 +263,7 @@ def test_an_export_shows_one_moment(filled: CommandLine, store: Raw, tmp_path: P
 
 
 async def loaded(directory: Directory, tmp_path: Path) -> Directory:
-    """Fill a directory, and give keys to its people."""
+    """A directory with the records of the bundle, and the admin `root`."""
     await directory.load(BUNDLE, tmp_path)
     await directory.user("root", role=Role.ADMIN)
     return directory

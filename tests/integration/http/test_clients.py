@@ -1,4 +1,4 @@
-"""Clients of the running service: those that docs/clients.md shows, and those that are generated."""
+"""Clients of the running service: the examples of docs/clients.md, and generated clients."""
 
 import json
 import os

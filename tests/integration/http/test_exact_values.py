@@ -1,6 +1,6 @@
-"""Whatever is accepted comes back exactly, by every way there is; whatever is not is refused by name.
+"""Every accepted value is returned exactly by every route; every other one is refused with the name of its field.
 
-More of it: HOSTILE_EXAMPLES=2000 pytest tests/integration/http/test_exact_values.py
+With more examples: HOSTILE_EXAMPLES=2000 pytest tests/integration/http/test_exact_values.py
 """
 
 import json
@@ -21,7 +21,7 @@ bounded = settings(
     derandomize=True,
     database=None,
     deadline=None,
-    # What one example leaves behind is in nobody's way: each has an id of its own.
+    # All examples share one directory; they do not disturb each other, because each has its own id.
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 numbers = count()
@@ -63,7 +63,7 @@ SHOWN_DEFAULTS = {"profile_image_url": "/static/favicon.png", "description": "",
 
 
 def exact(value: Any) -> str:
-    """Return a value as JSON, in which types and the order of names count."""
+    """Return a value as JSON text, so that a comparison covers types and the order of names."""
     return json.dumps(value)
 
 
@@ -103,7 +103,7 @@ async def test_what_is_accepted_comes_back_by_every_way(ann: Directory, sent: di
     for item in (*whole["models"], json.loads(lines[0]), {**history["after"], "id": model_id}):
         assert content_of(item) == stored
 
-    # Sent back just as it came, it is no change.
+    # Sending it back unchanged is no change.
     again = {field: made.json()[field] for field in ("id", "base_model_id", "name", "params", "meta")}
     for answer in (
         await ann.post(f"{MODELS}/model/update", "ann", again),
@@ -114,7 +114,7 @@ async def test_what_is_accepted_comes_back_by_every_way(ann: Directory, sent: di
     assert (await ann.post(f"{MODELS}/import", "ann", {"models": [made.json()]})).json()["counts"]["unchanged"] == 1
     assert (await send(ann, "ann", whole)).json()["changes"] == 0
 
-    # And so with what is put in its place, and with what is brought back.
+    # Values that replace it, and values restored from the history, are exact too.
     other = {"id": model_id, "params": {"was": params}, "meta": meta}
     changed = await ann.post(f"{MODELS}/model/update", "ann", other)
     assert exact(changed.json()["params"]) == exact({"was": params})
@@ -164,7 +164,7 @@ async def test_what_is_not_accepted_is_refused_by_name(ann: Directory, body: dic
     ],
 )
 async def test_a_name_that_stands_twice_is_refused(ann: Directory, body: str) -> None:
-    # Of two, one would have to be lost, and whoever looks at requests on their way might keep the other.
+    # One of the two values would be lost, and a proxy that inspects requests might have checked the other one.
     headers = {"Authorization": f"Bearer {await ann.key('ann')}"}
     for prefix in (MODELS, "/api/v1/models"):
         answer = await ann.client.post(f"{prefix}/create", content=body.encode(), headers=headers)

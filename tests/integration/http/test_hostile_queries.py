@@ -1,4 +1,4 @@
-"""What a hostile or careless client can put into a list request: a 4xx that explains, or the right answer."""
+"""Hostile or careless list requests are answered correctly, or with a 4xx that explains the problem."""
 
 from pathlib import Path
 
@@ -91,7 +91,7 @@ OPERATORS = [
     "(?:",
     "\\x00",
     "\u202e",
-    "ﷺ" * 128,  # folds to eighteen times its length
+    "ﷺ" * 128,  # case folding makes it eighteen times as long
 ]
 
 

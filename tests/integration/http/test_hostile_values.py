@@ -1,4 +1,4 @@
-"""What has hurt services before, in every field and parameter of every route: refused with a problem that names it."""
+"""Values known to break services, in every field and parameter of every route, are refused with the field's name."""
 
 import json
 from collections.abc import AsyncIterator, Iterator
@@ -14,7 +14,7 @@ from tests.support.examples import EXAMPLES, Example, Raw, fill, put_back
 from tests.support.injections import FREE_FORM, Path, places, with_planted
 
 LONG = 200_000
-# In the places of what a body holds. Written by hand, since no library writes them.
+# Each replaces a value of a body. They are JSON text, because no library would write such JSON.
 REFUSED_EVERYWHERE = {
     "a lone surrogate": '"\\ud800"',
     "not a number": "NaN",
@@ -38,7 +38,7 @@ HOLE = "a hole to be filled"
 
 @pytest.fixture
 async def there(directory: Directory, raw: Raw) -> AsyncIterator[Directory]:
-    """The directory of the document's examples, which none of this may change."""
+    """The directory for the examples of the OpenAPI document, which no request here may change."""
     records = await fill(directory, raw)
     yield directory
     put_back(raw, records)
@@ -59,7 +59,7 @@ def _require_refused(answer: httpx.Response, what: Any, *statuses: int) -> None:
 
 def _holes(example: Example) -> Iterator[tuple[Path, str, str]]:
     for path, value in places(example.body):
-        # A number of deletions is only compared with what there is.
+        # Any number is valid here, because it is only compared with the number of deletions.
         if path and not isinstance(value, (dict, list)) and path != ("max_deletions",):
             before, _, after = json.dumps(with_planted(example.body, path, HOLE)).partition(json.dumps(HOLE))
             yield path, before, after
@@ -71,12 +71,12 @@ async def test_values_that_can_not_be_kept_are_refused_in_every_field(there: Dir
             free = any(name in path for name in FREE_FORM)
             values = {**REFUSED_EVERYWHERE, **({} if free else REFUSED_WHERE_TYPED)}
             if "format" in example.query:
-                # Of the files of other systems, the last of two counts, as it does there.
+                # In files of other systems, the last of two equal names counts, as it does in those systems.
                 del values["a name twice"]
             for what, value in sample(values.items(), 5, number + len(before)):
                 answer = await send(there, example, example.address(), f"{before}{value}{after}".encode())
                 if "format" in example.query and answer.status_code == 200:
-                    # Without `atomic`, what can't be taken over is told in the report.
+                    # Without `atomic`, what can't be imported is listed in the report.
                     assert answer.json()["steps"], (str(example), path, what)
                     continue
                 _require_refused(answer, (str(example), path, what), 422, 413)
@@ -106,10 +106,10 @@ async def test_a_body_of_17_megabytes_is_refused_by_every_route(there: Directory
         taken: list[int] = []
         answer = await send(there, example, example.address(), chunks() if chunked else body)
         _require_refused(answer, str(example), 413, 422)
-        # Those that take large files refuse it for what it holds.
+        # Routes that accept large files refuse it because of its content.
         takes_files = example.operation.path.endswith(("/import", "/sync"))
         assert answer.status_code == 413 or takes_files, str(example)
-        # One part is on its way while another is counted.
+        # The client sends one part more before the service has counted the previous one.
         assert len(taken) <= 3 or takes_files, str(example)
 
 

@@ -1,6 +1,6 @@
-"""Fields that are not a client's to say, in every body: refused by the strict API, ignored by the compatibility API.
+"""Fields that a client may not set: the strict API refuses them in every body, the compatibility API ignores them.
 
-One of some here, and all of them by `python -m faults S7`.
+A sample of the cases here; all of them with `python -m faults S7`.
 """
 
 import json
@@ -17,7 +17,7 @@ from tests.support.examples import EXAMPLES, Example, Raw, fill, put_back
 from tests.support.injections import FREE_FORM, MARK, Path, places, with_planted
 
 NUMBER = 987_654_321
-# As it would be read if it were taken for a time.
+# As the value would be read if it were accepted as a time.
 PLANTED = (MARK, str(NUMBER), "2001, 4, 19")
 ATTACKS: dict[str, Any] = {
     **dict.fromkeys(("user_id", "owner_id", "owner", "_id", "by", "sha256", "key", "password", "username"), MARK),
@@ -40,22 +40,22 @@ ATTACKS: dict[str, Any] = {
 }
 
 
-# No divisor of how many there are, so that all take turns.
+# Not a divisor of the number of fields, so that the samples of all requests together contain each field.
 ONE_OF = 5
 
 
 class Attempt(NamedTuple):
-    """A body with one field more."""
+    """A body with one additional field."""
 
     example: Example
     path: Path
     body: Any
-    # Documented as what may be sent back, as it was got.
+    # Documented as fields of a response that may be sent back.
     echoed: bool
 
 
 def _properties(schema: dict[str, Any], path: Path) -> dict[str, Any]:
-    """Return the described properties of an object that stands somewhere in a body."""
+    """Return the documented properties of an object at a path of a body."""
     if "$ref" in schema:
         return _properties(SCHEMAS[schema["$ref"].rpartition("/")[2]], path)
     if "anyOf" in schema:

@@ -1,6 +1,6 @@
-"""Operators and expressions in every field and parameter of every route: they change nothing, and arrive as values.
+"""MongoDB operators in every field and parameter of every route change nothing and reach the database as values.
 
-One of some here, and all of them by `python -m faults S8`.
+A sample of the cases here; all of them with `python -m faults S8`.
 """
 
 import pytest
@@ -12,12 +12,13 @@ from tests.support.examples import EXAMPLES, Raw, fill, put_back
 from tests.support.injections import MARK, Attack, attacks
 from tests.support.literals import misplaced
 
-# No divisor of how many there are for one place, so that all take turns; both APIs together have some in each place.
+# Not a divisor of the number of cases per field, so that all cases occur in the samples of all fields together; the
+# samples of both APIs together contain every field.
 ONE_OF = 13
 
 
 async def _try(directory: Directory, commands: Commands, attack: Attack, user: str) -> int:
-    """Send one request, and see that it does no harm; return the status."""
+    """Send one request and assert that it does no harm; return the status."""
     headers = {"Authorization": f"Bearer {await directory.key(user)}", **attack.headers}
     commands.clear()
     answer = await directory.client.request(attack.method, attack.address, content=attack.body, headers=headers)
@@ -41,6 +42,6 @@ async def test_they_arrive_as_values_everywhere(
         for attack in sample(attacks(example, compatible=compatible), ONE_OF, number + 6 * compatible):
             status = await _try(directory, commands, attack, user)
             seen[status] = seen.get(status, 0) + 1
-    # Where a text is allowed it is taken, so that not all of this is refused before it comes to the database.
+    # Some requests succeed, so the operators do reach the database as text.
     assert seen[200] > 15
     assert sum(seen.values()) > 100

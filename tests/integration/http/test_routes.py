@@ -1,4 +1,4 @@
-"""What holds for every route there is."""
+"""Rules that every route follows."""
 
 import pytest
 from httpx import Response

@@ -1,6 +1,6 @@
-"""The service keeps to its OpenAPI document: right and wrong requests, made from it, find nothing.
+"""The service conforms to its OpenAPI document, for valid and invalid requests generated from it.
 
-A few of each operation here; thousands, with all that the document leaves to try, by `python -m faults S10`, or:
+A few for each operation here; thousands, from every phase of Schemathesis, with `python -m faults S10`, or:
 SCHEMATHESIS_EXAMPLES=200 pytest tests/integration/http/test_schemathesis.py
 """
 
@@ -28,21 +28,21 @@ from tests.support.document import DOCUMENT, OPERATIONS, Operation
 from tests.support.examples import Records, fill, put_back
 
 EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "1"))
-# In which folder to write how many answers of each status there were, for whoever wants to know.
+# If set, the folder into which each process writes the number of responses with each status.
 ANSWERS_FOLDER = os.environ.get("SCHEMATHESIS_ANSWERS", "")
 SECONDS = 120
 
-# A body can be as described and yet name a group that there is not, or an image that is none: no schema tells.
+# A body can match its schema and yet be refused, because it names an absent group or an invalid image.
 UNTRUE: list[CheckFunction] = [positive_data_acceptance]
 
-# A made-up credential would be replaced by the right one, and then be reported as taken. `ignored_auth` sends some.
+# A generated credential would be replaced by the valid one and then reported as accepted; `ignored_auth` covers it.
 CONFIG: dict[str, Any] = {
     "generation": {"with-security-parameters": False},
-    # 413 is a refusal too.
+    # 413 also counts as a refusal.
     "checks": {"negative_data_rejection": {"expected-statuses": ["4xx"]}},
 }
-# All that the document leaves to try, one thing after another, is tried as an admin, who is refused least, and where
-# there is time for it.
+# The coverage phase tries every deviation from the schemas in turn: as an admin, who is refused least, and only if
+# there is time.
 WITHOUT_COVERAGE = {**CONFIG, "phases": {"coverage": {"enabled": False}}}
 THOROUGH = CONFIG if EXAMPLES > 1 else WITHOUT_COVERAGE
 as_admin = schemathesis.openapi.from_dict(DOCUMENT, config=schemathesis.Config.from_dict(THOROUGH))
@@ -52,13 +52,13 @@ bounded = hypothesis.settings(
     derandomize=True,
     database=None,
     deadline=None,
-    # What one request changes may be there for the next.
+    # The requests of one test share a directory, including what earlier ones changed.
     suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture],
 )
 
 
 class ExampleDirectory(NamedTuple):
-    """A directory in which the examples of the document exist, as it is before each operation."""
+    """A directory with all records that the document's examples name, as it is before each test."""
 
     records: Records
     keys: dict[str, str]
@@ -78,14 +78,14 @@ async def example_directory(
 
 
 class Service(NamedTuple):
-    """A running service, and who uses it."""
+    """A running service, and the API keys of its users."""
 
     url: str
     session: requests.Session
     keys: dict[str, str]
 
-    def keeps_to_its_document(self, case: schemathesis.Case[Any], user: str) -> None:
-        """Send one request, and check everything about the answer."""
+    def conforms(self, case: schemathesis.Case[Any], user: str) -> None:
+        """Send one request and check the response against the document."""
         case.call_and_validate(
             base_url=self.url,
             session=self.session,
@@ -116,7 +116,7 @@ def running(
 
 @pytest.fixture
 def service(running: Service, example_directory: ExampleDirectory, raw: SyncDatabase[dict[str, Any]]) -> Service:
-    """Everything in its place again: no operation suffers from what another one deleted."""
+    """The service with all records restored, so that no test depends on what another one changed."""
     put_back(raw, example_directory.records)
     return running
 
@@ -124,13 +124,13 @@ def service(running: Service, example_directory: ExampleDirectory, raw: SyncData
 @as_admin.parametrize()
 @bounded
 def test_it_keeps_to_its_document_for_an_admin(case: schemathesis.Case[Any], service: Service) -> None:
-    service.keeps_to_its_document(case, "u-admin")
+    service.conforms(case, "u-admin")
 
 
 @as_user.parametrize()
 @bounded
 def test_it_keeps_to_its_document_for_a_user(case: schemathesis.Case[Any], service: Service) -> None:
-    service.keeps_to_its_document(case, "u-anna")
+    service.conforms(case, "u-anna")
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=str)
@@ -149,5 +149,5 @@ def test_the_examples_of_the_document_are_understood(operation: Operation, servi
         timeout=SECONDS,
         allow_redirects=False,
     )
-    # What an example names may be taken, or be in another directory.
+    # The id in an example may already exist, or may not exist in this directory.
     assert answer.status_code in (200, 307, 404, 409), answer.text

@@ -1,4 +1,4 @@
-"""Ways into the service that are none: other methods, other spellings of an address, headers that claim something."""
+"""Requests that must reach nothing: undeclared methods, other spellings of an address, forged proxy headers."""
 
 from documents.user import Role
 from tests.support.directory import Directory
@@ -15,7 +15,7 @@ BY_PATH = {
 
 
 def spellings(address: str) -> list[str]:
-    """Return an address as it is not meant, but might be understood by some part on the way."""
+    """Return spellings of an address that are not equal to it, but that some component might treat as equal."""
     first, _, rest = address[1:].partition("/")
     last = address.rpartition("/")[2]
     return [
@@ -74,7 +74,7 @@ async def test_a_method_that_a_route_does_not_have_does_nothing_for_anyone(direc
         for method in sorted(set(METHODS) - own - ({"HEAD"} if path in PUBLIC else set())):
             for headers in ([], [(b"authorization", credential)]):
                 answer = await send_raw(directory.app, method, path, headers)
-                # What describes the service is not there in production.
+                # The OpenAPI document and its pages are not served in production.
                 assert answer.status == 405 or (answer.status == 404 and path in PUBLIC), (method, path, answer)
                 assert not any(name.startswith(b"access-control-") for name, _ in answer.headers)
 
@@ -103,7 +103,7 @@ async def test_a_stranger_gets_no_further_by_any_spelling(directory: Directory) 
 
 
 def test_the_embedded_database_can_not_be_asked_from_elsewhere(raw: Raw) -> None:
-    # Its versions are past their end, with known holes in what comes over a network and in compression.
+    # Its versions are no longer maintained, and have known vulnerabilities in network messages and compression.
     network = raw.client.admin.command("getCmdLineOpts")["parsed"]["net"]
     assert network["bindIp"].startswith("/")
     assert network["compression"] == {"compressors": "disabled"}

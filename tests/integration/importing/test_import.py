@@ -1,4 +1,4 @@
-"""Importing bundles: records that do not differ are not written, others are updated, in any order of the file."""
+"""Importing bundles: only new and differing records are written, whatever the order of records in the file."""
 
 import asyncio
 import json

@@ -1,6 +1,6 @@
-"""Imports that are interrupted at any moment, or whose MongoDB is killed, go on when they are run again.
+"""Imports that are interrupted at any moment, or whose MongoDB is killed, are completed when they are run again.
 
-All but one are run by `python -m faults D6`.
+All tests but one run only with `python -m faults D6`.
 """
 
 import os
@@ -26,7 +26,7 @@ from tests.support.interrupted_imports import (
     old_openwebui_database,
 )
 
-# How many imports are struck; of both sources together, ten by each signal.
+# How many imports of each source are interrupted; together, ten with each signal.
 INTERRUPTIONS = {"bundle.json": 3, "webui.db": 7}
 MONGOD_KILLS = {"bundle.json": 1, "webui.db": 2}
 FAILED, INTERRUPTED = 2, 130
@@ -54,7 +54,7 @@ def source(request: pytest.FixtureRequest, target: ImportTarget) -> Source:
 
 @pytest.fixture(scope="module")
 def complete(target: ImportTarget, source: Source) -> CompleteImport:
-    """What is stored when nothing interrupts the import; all of it is as new."""
+    """An import that nothing interrupts, into an empty database."""
     stored = target.complete_import(source)
     assert target.stored(source) == source.records
     return stored
@@ -100,7 +100,7 @@ async def test_an_import_that_was_interrupted_leaves_nothing_open_and_goes_on(
 ) -> None:
     for interrupted in target.interrupt_imports(source, complete, interrupt, INTERRUPTIONS[source.path.name]):
         assert interrupted.open_transactions == 0
-        # Before that, it was being loaded, and is interrupted as any Python program is.
+        # Before it stores records, the program may still be starting; it then ends like any interrupted program.
         if 0 < target.stored(source) < source.records:
             assert interrupted.done.status == INTERRUPTED
             assert "Traceback" not in interrupted.done.stderr
@@ -118,8 +118,8 @@ async def test_an_import_whose_mongod_was_killed_goes_on_where_it_stopped(
         target.start_mongod()
 
     for interrupted in target.interrupt_imports(source, complete, kill_mongod, MONGOD_KILLS[source.path.name]):
-        # A driver that reaches the server again may go on as if nothing had been.
-        assert interrupted.done.status == 0 or reported_the_loss(interrupted.done)
+        # The driver may reconnect and continue, so that the import succeeds.
+        assert interrupted.done.status == 0 or reported_lost_database(interrupted.done)
         await require_all_of(target, source, complete)
     assert target.shell.ok("import", source.path.name).endswith("\n0 changes")
 
@@ -136,17 +136,17 @@ async def test_an_import_says_so_when_its_mongod_does_not_come_back_and_goes_on_
         finally:
             target.start_mongod()
 
-    # It hopes for six times as long as one call may take.
+    # An import retries for six times the request timeout.
     for interrupted in target.interrupt_imports(
         source, complete, kill_mongod, 1, after=(Progress.STORING,), request_timeout="4"
     ):
         if target.stored(source) < source.records:
-            assert reported_the_loss(interrupted.done)
+            assert reported_lost_database(interrupted.done)
         await require_all_of(target, source, complete)
 
 
-def reported_the_loss(done: Done) -> bool:
-    # The log is on the same stream, and what it tells of the lost connections may come afterwards.
+def reported_lost_database(done: Done) -> bool:
+    # The log is written to standard error too, and may report lost connections after this line.
     return done.status == FAILED and "modeldeck: The database " in done.stderr
 
 

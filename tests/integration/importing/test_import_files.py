@@ -27,7 +27,7 @@ PRETTY = json.dumps({"models": MODELS, "users": USERS}, indent=4)
 LINES = "\n".join(
     json.dumps({"kind": kind, **record}) for kind, records in (("model", MODELS), ("user", USERS)) for record in records
 )
-# More than is read at once, so that values cross the borders between two reads.
+# More than one read returns, so that values span two reads.
 LONG = json.dumps({"users": USERS, "models": [*MODELS, model("long", "ann", params={"p": 'ü\\"' * 100_000})]})
 
 

@@ -108,7 +108,7 @@ async def test_the_limit_of_a_configuration_applies_when_it_is_decompressed(dire
 
 
 async def longest_wait(directory: Directory, content: bytes, **options: Any) -> float:
-    """Return for how many seconds the loop worked without giving anybody else a turn while a source was imported."""
+    """Import a source; return the longest time in seconds for which the event loop ran nothing else."""
     # Measured by the CPU clock of the thread, which does not advance while other processes run.
     longest, last = 0.0, time.thread_time()
 

@@ -1,4 +1,4 @@
-"""An instance on PostgreSQL is imported like the same one on SQLite. Skipped where there is no PostgreSQL."""
+"""An Open WebUI instance on PostgreSQL is imported like the same one on SQLite. Skipped if PostgreSQL is missing."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -29,7 +29,7 @@ ANSWERED = {200, 403, 404, 409, 412, 422, 503}
 
 
 def _model_from(model_id: str, user_id: str) -> dict[str, Any]:
-    """Return a model that has the id of its sender in every field."""
+    """Return a model whose fields all contain the id of its sender."""
     content = {"name": f"of {user_id}", "params": {"system": user_id}, "meta": {"description": user_id}}
     return {"id": model_id, "base_model_id": f"base-of-{user_id}", **content}
 
@@ -96,7 +96,7 @@ async def test_nothing_of_others_is_changed_whoever_is_faster(directory: Directo
             assert answer.status_code in ANSWERED, answer.text
     for record in raw.models.find():
         _require_whole(record, record["_id"].partition("-")[0])
-    # It was not so at any moment in between either.
+    # No revision in between was written by or belongs to somebody else either.
     for revision in raw.revisions.find():
         owner = revision["model_id"].partition("-")[0]
         assert revision["by"] == owner, revision

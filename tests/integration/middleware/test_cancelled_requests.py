@@ -1,4 +1,4 @@
-"""What is cancelled ends before it is let go of: no transaction stays open, nothing is written after it."""
+"""Cancelled work has ended before control returns: no transaction stays open, and nothing is written later."""
 
 import asyncio
 import threading
@@ -26,12 +26,12 @@ from tests.support.commands import CommandLine, finish, until
 from tests.support.directory import model
 from tests.support.import_samples import NAME, Raw, write_source
 
-# What one call may take to a command that is in a hurry.
+# The request timeout of a command that is to time out soon.
 SHORT_TIMEOUT_SECONDS = 1.0
 
 
 class PausedCommand(CommandListener):
-    """Holds one kind of command back just before it is sent, in the thread that sends it."""
+    """Pauses each command of one name just before it is sent, by blocking the thread that sends it."""
 
     def __init__(self, command: str) -> None:
         self._command = command
@@ -73,7 +73,7 @@ async def test_a_cancelled_transaction_leaves_nothing_open_and_nothing_written(
         task = asyncio.create_task(database.in_transaction(lambda: database.write_many(Lock, writes)))
         assert await asyncio.to_thread(paused.reached.wait, TIMEOUT_SECONDS)
         task.cancel()
-        # Long enough for a transaction to be given up before its only command is sent.
+        # Enough time to abort the transaction before its only command is sent, if that were possible.
         await asyncio.wait([task], timeout=0.3)
         paused.resumed.set()
         with pytest.raises(asyncio.CancelledError):
@@ -96,7 +96,7 @@ async def test_an_import_that_fails_leaves_nothing_behind_that_is_still_being_wr
     def items() -> Iterator[Item]:
         if next(passes):
             yield from (Item("model", f"[{n}]", model(f"m{n}", "ann")) for n in range(BATCH_RECORDS))
-            # Each of these lets the models be written meanwhile.
+            # Between these items the event loop can write the models.
             for n in takewhile(lambda _: not paused.reached.is_set(), range(10_000)):
                 yield Item("key", f"key {n}", {"user_id": f"u{n}", "key": "k" * 32, "name": "k"})
             raise SourceError("breaks off")
@@ -114,7 +114,7 @@ async def test_an_import_that_fails_leaves_nothing_behind_that_is_still_being_wr
         database.close()
     assert report.fatal == "breaks off"
     assert open_transactions(admin) == []
-    # What was being written is whole, and told.
+    # The batch that was being written is complete, and reported.
     created = report.counts["model", ImportOutcome.CREATED]
     assert raw.models.count_documents({}) == raw.revisions.count_documents({}) == created == BATCH_RECORDS
 
@@ -132,7 +132,7 @@ def test_a_command_waits_for_what_a_killed_one_has_left_locked(
         session.start_transaction()
         store["models"].insert_one({"_id": "m"}, session=session, bypass_document_validation=True)
         process = short_timeout.start("import", "source.json")
-        # Longer than a transaction is tried again where nobody was killed.
+        # Longer than a transaction is retried if no killed command holds a lock.
         enough = time.monotonic() + 2 * BULK_TIMEOUT_FACTOR * SHORT_TIMEOUT_SECONDS
         until(lambda: time.monotonic() > enough or process.poll() is not None, "it has waited", seconds=60)
         assert process.poll() is None

@@ -1,4 +1,4 @@
-"""A service that is told to end: it says so, finishes what it has begun, and is gone."""
+"""Graceful shutdown: the service reports that it is not ready, finishes the requests in flight, and exits."""
 
 import http.client
 import signal
@@ -18,7 +18,7 @@ BODY = b'{"id": "m", "name": "M"}'
 
 
 class Slow:
-    """A request of which half has been sent."""
+    """A request of which only the first part has been sent."""
 
     def __init__(self, served: Served, key: str) -> None:
         address = urlsplit(served.url)
@@ -45,7 +45,7 @@ def data_dir(tmp_path: Path) -> Iterator[Path]:
 
 
 def ready(served: Served) -> int | None:
-    """Return the status of the probe over a connection of its own; None when nobody listens, which is known at once."""
+    """Return the status of the readiness probe over a new connection; None if nothing listens any more."""
     try:
         return httpx.get(f"{served.url}/health/ready", timeout=COMMAND_SECONDS).status_code
     except (httpx.NetworkError, httpx.ProtocolError):
@@ -63,9 +63,9 @@ def test_it_is_not_ready_any_more_finishes_what_it_has_begun_and_ends(data_dir: 
         headers = {"Authorization": f"Bearer {key}"}
         served.process.send_signal(signal.SIGTERM)
         signalled = time.monotonic()
-        # It says so before it listens no more.
+        # It reports that it is not ready before it stops listening.
         assert next(dropwhile(lambda status: status == 200, (ready(served) for _ in count()))) == 503
-        # Whoever has not noticed yet is still served.
+        # Clients that have not noticed yet are still served.
         assert httpx.get(f"{served.url}/api/models/list", headers=headers, timeout=COMMAND_SECONDS).status_code == 200
         until(lambda: ready(served) is None, "it listens no more")
         assert time.monotonic() - signalled > DRAIN_SECONDS - 0.5

@@ -32,7 +32,7 @@ async def send(directory: Directory, way: Way) -> httpx.Response:
 
 
 def images(raw: Raw) -> set[str]:
-    """Return all images that are stored, in models and in their histories."""
+    """Return all stored images, in models and in their revisions."""
     sides = [side for revision in raw.revisions.find() for side in (revision["before"], revision["after"]) if side]
     return {repr(one["meta"].get("profile_image_url", "")) for one in (*raw.models.find(), *sides)}
 

@@ -1,4 +1,4 @@
-"""A running `modeldeck serve` as those see it who watch over it: its log."""
+"""The log of a running `modeldeck serve`."""
 
 import os
 import re
@@ -124,7 +124,7 @@ def test_any_worker_tells_the_metrics_of_all(mongo_uri: str, tmp_path: Path) -> 
         until(lambda: _answers(served), "a worker answers")
         until(lambda: len(list(tmp_path.glob("modeldeck-metrics-*/counter_*.db"))) == 2, "both workers count")
         for _ in range(60):
-            # A new connection each time, which either worker may take.
+            # A new connection each time, which either worker may accept.
             assert _get(f"{served.url}{LIST}").status_code == 401
         until(lambda: _listed(served) == 60, "the last answer is counted")
         scrapes = [_get(f"{served.url}/metrics") for _ in range(10)]
@@ -144,7 +144,7 @@ def test_what_a_killed_worker_had_in_hand_is_forgotten_and_what_it_did_is_not(mo
         until(lambda: _answers(served), "a worker answers")
         for _ in range(20):
             assert _get(f"{served.url}{LIST}").status_code == 401
-        # An answer is counted when it has gone out, which its client may know a moment earlier.
+        # A response is counted after it was sent, so its client may receive it a moment earlier.
         until(lambda: _listed(served) == 20, "the last answer is counted")
         counted = {int(file.stem.rpartition("_")[2]) for file in tmp_path.glob("modeldeck-metrics-*/gauge_*.db")}
         killed = min(counted)

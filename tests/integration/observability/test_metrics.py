@@ -1,4 +1,4 @@
-"""What Prometheus is told, after requests whose number is known."""
+"""The metrics for Prometheus after a known number of requests."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -23,7 +23,7 @@ REQUESTS, SECONDS = "modeldeck_requests_total", "modeldeck_request_seconds_count
 
 @pytest.fixture
 async def directory(mongod: Database, settings: Settings) -> AsyncIterator[Directory]:
-    """A service that has counted nothing yet."""
+    """A service whose metrics start at zero."""
     async with Directory.on(mongod, settings, new_app=True) as directory:
         yield directory
 
@@ -66,7 +66,7 @@ async def test_the_database_is_not_asked(asked_with_token: Directory, commands: 
     headers = {"Authorization": f"Bearer {TOKEN}"}
     for _ in range(20):
         assert (await asked_with_token.client.get("/metrics", headers=headers)).status_code == 200
-    # The service looks at its own statistics now and then.
+    # The service itself reads search statistics in the background.
     assert len(commands.started_events) < 5
 
 

@@ -1,4 +1,4 @@
-"""Traces: what they tell of requests and of the database, and what they do not."""
+"""Traces: what spans of requests and database commands contain, and what they must not contain."""
 
 import gzip
 import json
@@ -34,7 +34,7 @@ TRACE = "0af7651916cd43dd8448eb211c80319c"
 
 
 class Kept(InMemorySpanExporter):
-    """Keeps what it got also after its end, which is when everything has come."""
+    """Keeps its spans after the shutdown, because only then all of them have arrived."""
 
     def shutdown(self) -> None:
         pass
@@ -61,7 +61,7 @@ async def key(mongod: Database) -> str:
 
 @pytest.fixture
 async def spans(settings: Settings, exporter: InMemorySpanExporter, key: str) -> list[ReadableSpan]:
-    """The spans of a few requests, each with something planted wherever a client can put something."""
+    """The spans of a few requests with a marker in every place where a client can put text."""
     app = create_app(settings)
     headers = {
         "Authorization": f"Bearer {key}",
@@ -133,7 +133,7 @@ async def test_no_span_holds_what_a_client_sent(spans: list[ReadableSpan], key: 
 
 
 class Collector(ThreadingHTTPServer):
-    """Takes in spans as an OTLP collector does."""
+    """Receives spans as an OTLP collector does."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), _Taking)
@@ -141,7 +141,7 @@ class Collector(ThreadingHTTPServer):
 
     @property
     def spans(self) -> list[tuple[str, Span]]:
-        """The spans that came, each with the name of its service."""
+        """The received spans, each with the name of its service."""
         requests = [ExportTraceServiceRequest.FromString(body) for body in list(self.bodies)]
         return [
             (attribute.value.string_value, span)
@@ -207,7 +207,7 @@ def test_a_collector_gets_nothing_unless_it_is_asked_for(collector: Collector, m
     here.environment |= {
         "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{collector.server_port}",
         "OTEL_BSP_SCHEDULE_DELAY": "100",
-        # By which the framework would export by itself.
+        # With this variable, FastAPI's own instrumentation would export.
         "FASTAPI_OTEL_AUTO_CONFIGURE": "true",
     }
     with here.serving() as served:
@@ -221,7 +221,7 @@ def test_a_collector_that_is_away_holds_up_nobody(mongo_uri: str, tmp_path: Path
     here.environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = "http://127.0.0.1:1"
     with here.serving() as served:
         assert httpx.get(f"{served.url}{LIST}", timeout=COMMAND_SECONDS).status_code == 401
-        # It is given up after ten seconds, and would be tried again for a minute.
+        # The exporter stops after ten seconds; by default, it would retry for a minute.
         assert served.stop(signal.SIGTERM) == 0
 
 

@@ -33,7 +33,7 @@ WRITES = ("insert_record", "update_one", "update_many", "delete_many", "write_ma
 
 
 class CutOffError(Exception):
-    """The service was killed."""
+    """Simulates that the service was killed."""
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Work that many ask for at the same time is done once, and again for whoever asks later."""
+"""Single-flight work: concurrent callers share one execution, and later callers start another one."""
 
 import asyncio
 import gc
@@ -10,7 +10,7 @@ from service.background import SingleFlight
 
 
 class Work:
-    """Waits until it may go on, and returns how often it was begun."""
+    """Work that waits for an event, and returns how often it was started."""
 
     def __init__(self) -> None:
         self.begun = 0

@@ -1,4 +1,4 @@
-"""The checker of commands, itself checked: it must object to what would do harm, and to nothing else."""
+"""The checker of database commands finds every harmful command, and no harmless one."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Bodies of requests, and what is kept of those that are refused."""
+"""A refused request body is removed from memory at once."""
 
 import gc
 import weakref
@@ -14,7 +14,7 @@ from tests.support.asgi_exchange import Exchange
 
 
 class Kept(BytesIO):
-    """What was received; it can be asked whether it is there still."""
+    """The copy of a received body."""
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Bodies that are invalid in very many places: some errors are reported, and no more are searched for."""
+"""Bodies that are invalid in very many places: validation stops after a limited number of errors."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ from service.models.schemas import CreateModel, UpdateAccess
 FLOOD = 50_000
 MODEL: dict[str, Any] = {"id": "m", "name": "M"}
 GRANT = {"principal_type": "user", "principal_id": "ann", "permission": "read"}
-# What one form can be wrong in by itself.
+# More errors than a single object can have.
 OF_ONE = 20
 
 

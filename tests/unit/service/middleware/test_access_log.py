@@ -1,4 +1,4 @@
-"""What is noted of each request, and the id that it gets."""
+"""The log record and the id of each request."""
 
 import asyncio
 import logging
@@ -23,7 +23,7 @@ TEMPLATES = RouteTemplates([Route("/a/{name}", lambda _: None), Route("/plain", 
 
 
 class Noted:
-    """Remembers what it was told of."""
+    """An observer that keeps what it is notified of."""
 
     def __init__(self) -> None:
         self.begun: list[bool] = []
@@ -89,7 +89,7 @@ async def test_the_route_is_told_by_its_template(path: str, route: str, caplog: 
 @pytest.mark.parametrize("given", ["a", "0a1B._-", "x" * 64])
 async def test_a_client_can_name_its_request(given: str) -> None:
     exchange = await Exchange(headers={"X-Request-ID": given}).with_app(AccessLog(answers, TEMPLATES))
-    assert exchange.answered["x-request-id"] == exchange.body.decode() == given
+    assert exchange.response_headers["x-request-id"] == exchange.body.decode() == given
     assert current_request_id.get() is None
 
 
@@ -97,7 +97,7 @@ async def test_a_client_can_name_its_request(given: str) -> None:
 async def test_any_other_request_gets_a_random_name(given: str | None) -> None:
     headers = {} if given is None else {"X-Request-ID": given}
     found = {
-        (await Exchange(headers=headers).with_app(AccessLog(answers, TEMPLATES))).answered["x-request-id"]
+        (await Exchange(headers=headers).with_app(AccessLog(answers, TEMPLATES))).response_headers["x-request-id"]
         for _ in range(3)
     }
     assert len(found) == 3
@@ -111,8 +111,8 @@ async def test_what_fails_is_answered_and_carries_the_id_too(
     app: Any, status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     exchange = await Exchange(headers={"X-Request-ID": "r"}).with_app(AccessLog(app, TEMPLATES))
-    assert (exchange.status, exchange.answered["x-request-id"]) == (status, "r")
-    assert exchange.answered["content-type"] == "application/problem+json"
+    assert (exchange.status, exchange.response_headers["x-request-id"]) == (status, "r")
+    assert exchange.response_headers["content-type"] == "application/problem+json"
     assert SECRET.encode() not in exchange.body
     assert [line["status"] for line in noted(caplog)] == [status]
 
@@ -122,7 +122,7 @@ async def test_a_late_answer_carries_the_id_too() -> None:
         await asyncio.Event().wait()
 
     exchange = await Exchange(headers={"X-Request-ID": "r"}).with_app(AccessLog(RequestTimeout(never, 0.01), TEMPLATES))
-    assert (exchange.status, exchange.answered["x-request-id"]) == (504, "r")
+    assert (exchange.status, exchange.response_headers["x-request-id"]) == (504, "r")
 
 
 async def test_an_answer_that_breaks_off_is_told_as_an_error_and_goes_no_further(
@@ -145,7 +145,7 @@ async def test_whoever_leaves_before_the_answer_is_noted_as_499(caplog: pytest.L
     observer, exchange = Noted(), Exchange()
     asking = asyncio.create_task(exchange.with_app(AccessLog(RequestTimeout(never, 30), TEMPLATES, [observer])))
     await begun.wait()
-    exchange.leave()
+    exchange.disconnect()
     await asking
     assert [line["status"] for line in noted(caplog)] == [499]
     assert [(each.status, each.client_left) for each in observer.answered] == [(499, True)]

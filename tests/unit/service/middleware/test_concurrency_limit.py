@@ -1,4 +1,4 @@
-"""A bound on the requests in flight."""
+"""The limit on the number of requests in flight."""
 
 import asyncio
 
@@ -12,7 +12,7 @@ from tests.support.asgi_exchange import Exchange
 
 
 class Slow:
-    """Answers when it is told to, and counts who asked."""
+    """An application that waits for an event before it answers, and counts its requests."""
 
     def __init__(self) -> None:
         self.asked = 0
@@ -33,8 +33,8 @@ async def test_what_is_too_much_is_refused_before_anything_is_done_for_it() -> N
     waiting = [asyncio.create_task(Exchange().with_app(limited)) for _ in range(2)]
     await asyncio.sleep(0)
     refused = await Exchange(method="POST").with_app(limited)
-    assert (refused.status, refused.answered["retry-after"]) == (503, "1")
-    assert refused.answered["content-type"] == "application/problem+json"
+    assert (refused.status, refused.response_headers["retry-after"]) == (503, "1")
+    assert refused.response_headers["content-type"] == "application/problem+json"
     assert app.asked == 2
     app.go_on.set()
     assert [(await one).status for one in waiting] == [200, 200]

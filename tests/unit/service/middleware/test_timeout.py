@@ -1,4 +1,4 @@
-"""A deadline for every request, and an end to what is done for a client that has left."""
+"""A deadline for every request, and cancellation of work whose client has disconnected."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -15,12 +15,12 @@ from service.middleware.timeout import MAX_READ_AHEAD_BYTES, MESSAGE_BYTES, OVER
 from tests.support.asgi_exchange import Exchange
 
 SHORT, LONG = 0.05, 30.0
-# Long enough for what has to happen in time also when the machine has no time for a while.
+# Long enough even on a machine that is busy for a while.
 UNHURRIED = 1.0
 
 
 class Never:
-    """Does not answer, and tells when it is made to stop."""
+    """An application that never answers, and records its cancellation."""
 
     def __init__(self, *, changes: bool = False) -> None:
         self.begun = asyncio.Event()
@@ -38,12 +38,12 @@ class Never:
             raise
 
 
-async def leave_amid(never: Never, exchange: Exchange, app: ASGIApp) -> None:
-    """Send a request, leave when it has come to where it is never answered, and see that this is stopped."""
+async def disconnect_midway(never: Never, exchange: Exchange, app: ASGIApp) -> None:
+    """Send a request, disconnect while the application works on it, and assert that the work is cancelled."""
     asking = asyncio.create_task(exchange.with_app(RequestTimeout(app, LONG)))
     async with asyncio.timeout(LONG):
         await never.begun.wait()
-        exchange.leave()
+        exchange.disconnect()
         await asking
     assert never.stopped
 
@@ -56,7 +56,7 @@ async def test_what_takes_too_long_is_stopped_and_answered_with_504(method: str,
     app = Never(changes=changes)
     answered = await Exchange(method=method).with_app(RequestTimeout(app, SHORT))
     assert (answered.status, app.stopped) == (504, True)
-    assert answered.answered["content-type"] == "application/problem+json"
+    assert answered.response_headers["content-type"] == "application/problem+json"
     assert OVERDUE.encode() in answered.body
     assert (b"not known" in answered.body) == unknown
 
@@ -69,13 +69,13 @@ async def test_what_is_done_for_a_client_that_leaves_is_stopped() -> None:
         assert await Request(scope, receive).body() == b"ab"
         await app(scope, receive, send)
 
-    await leave_amid(app, exchange, reads_first)
+    await disconnect_midway(app, exchange, reads_first)
     assert exchange.sent == []
 
 
 async def test_a_client_that_leaves_is_noticed_behind_a_body_that_nobody_reads() -> None:
     app = Never()
-    await leave_amid(app, Exchange(method="POST", parts=[b"x" * 1000] * 20), app)
+    await disconnect_midway(app, Exchange(method="POST", parts=[b"x" * 1000] * 20), app)
 
 
 @pytest.mark.parametrize("ahead", [1, MAX_READ_AHEAD_BYTES, MAX_READ_AHEAD_BYTES + 1, 2 * MAX_READ_AHEAD_BYTES])
@@ -89,12 +89,12 @@ async def test_a_client_that_leaves_is_noticed_behind_a_body_that_is_read_late(a
         assert len(await Request(scope, receive).body()) == ahead
         await app(scope, receive, send)
 
-    await leave_amid(app, exchange, reads_late)
+    await disconnect_midway(app, exchange, reads_late)
 
 
 async def test_expecting_what_is_not_there_does_not_hide_that_a_client_leaves() -> None:
     app = Never()
-    await leave_amid(app, Exchange(headers={"Expect": "100-continue"}), app)
+    await disconnect_midway(app, Exchange(headers={"Expect": "100-continue"}), app)
 
 
 async def test_who_waits_to_be_told_to_send_the_body_is_told_when_it_is_wanted() -> None:

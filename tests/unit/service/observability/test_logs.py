@@ -1,4 +1,4 @@
-"""The form of a line in the log, and what no line says."""
+"""The format of a log line, and what it must not contain."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Model exports of all versions: what is read, what is left out, and that nobody gets more access than before."""
+"""Exports of models from all versions of Open WebUI: what is read, what is not, and that nobody gains access."""
 
 import gzip
 import json

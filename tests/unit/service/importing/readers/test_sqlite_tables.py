@@ -26,7 +26,7 @@ print("ready", flush=True)
 sys.stdin.read()
 """
 RENAME = "UPDATE model SET name = 'Renamed'"
-# Far more than is held in memory, so that a change is in the file before it is committed.
+# More than SQLite's page cache, so that a change is written to the file before it is committed.
 FILL = "INSERT INTO filler SELECT randomblob(2000) FROM (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n\
  WHERE i < 5000) SELECT i FROM n)"
 
