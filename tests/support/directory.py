@@ -111,7 +111,7 @@ class Directory:
             self._keys[user_id] = key
         return self._keys[user_id]
 
-    async def use_is_noted(self, user_id: str) -> None:
+    async def wait_for_last_use(self, user_id: str) -> None:
         """Wait until the last use of a user's keys is stored, which happens in the background of a request."""
         for _ in range(10_000):
             if not await self.database.count(ApiKey, {"user_id": user_id, "last_used_at": None}):
@@ -158,7 +158,7 @@ class Directory:
         return [item["id"] for item in (await self.page(as_user, **parameters))["items"]]
 
 
-def lasting(answer: httpx.Response) -> dict[str, str]:
+def headers_to_compare(answer: httpx.Response) -> dict[str, str]:
     """Return the headers of a response without the request id, which differs each time."""
     return {name: value for name, value in answer.headers.items() if name != "x-request-id"}
 

@@ -10,7 +10,7 @@ from pymongo.database import Database as SyncDatabase
 
 from documents.user import Role
 from tests.support.directory import Directory, grant
-from tests.support.document import DOCUMENT, OPERATIONS, Operation
+from tests.support.openapi_document import DOCUMENT, OPERATIONS, Operation
 from tests.support.raw_database import collection_names
 
 Raw = SyncDatabase[dict[str, Any]]
@@ -21,29 +21,29 @@ Records = dict[str, list[dict[str, Any]]]
 ]
 
 
-async def fill(there: Directory, raw: Raw) -> Records:
+async def fill(directory: Directory, raw: Raw) -> Records:
     """Replace the content of the database with these records; return them."""
     for name in collection_names(raw):
         raw[name].delete_many({})
-    await there.user("u-admin", role=Role.ADMIN)
-    await there.group("g-engineering")
-    await there.group("g-platform", "g-engineering")
-    await there.user("u-anna")
-    await there.user("u-ben", groups=["g-platform"])
+    await directory.user("u-admin", role=Role.ADMIN)
+    await directory.group("g-engineering")
+    await directory.group("g-platform", "g-engineering")
+    await directory.user("u-anna")
+    await directory.user("u-ben", groups=["g-platform"])
     for model in (
         {"id": "openai/gpt-4o", "name": "GPT-4o", "access_grants": [grant("user:*")]},
         {"id": "sql-tuning", "name": "SQL Tuning", "access_grants": [grant("group:g-platform")]},
     ):
-        await there.post("/api/models/create", "u-anna", model)
+        await directory.post("/api/models/create", "u-anna", model)
     for name in ("SQL Tuner", "SQL Tuning"):
-        await there.post("/api/models/model/update", "u-anna", {"id": "sql-tuning", "name": name})
+        await directory.post("/api/models/model/update", "u-anna", {"id": "sql-tuning", "name": name})
     records = {name: list(raw[name].find()) for name in collection_names(raw)}
     next(revision for revision in records["revisions"] if revision["version"] == 2)["_id"] = REVISION
-    put_back(raw, records)
+    restore(raw, records)
     return records
 
 
-def put_back(raw: Raw, records: Records) -> None:
+def restore(raw: Raw, records: Records) -> None:
     """Restore the records."""
     for name in collection_names(raw):
         raw[name].delete_many({})

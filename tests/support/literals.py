@@ -34,29 +34,29 @@ def misplaced(command: Command, mark: str) -> Iterator[str]:
 
 def _in_filter(condition: Any, mark: str, where: str) -> Iterator[str]:
     for name, value in condition.items():
-        here = f"{where} > {name}"
+        place = f"{where} > {name}"
         if mark in name:
-            yield here
+            yield place
         elif name in _COMBINING:
             for one in value:
-                yield from _in_filter(one, mark, here)
+                yield from _in_filter(one, mark, place)
         elif name.startswith("$"):
-            yield from _in_operator(name, value, mark, here)
+            yield from _in_operator(name, value, mark, place)
         elif isinstance(value, Mapping):
-            yield from _in_filter(value, mark, here)
+            yield from _in_filter(value, mark, place)
 
 
-def _in_operator(name: str, value: Any, mark: str, here: str) -> Iterator[str]:
+def _in_operator(name: str, value: Any, mark: str, place: str) -> Iterator[str]:
     if mark not in str(value):
         return
     if name in _WITHIN and isinstance(value, Mapping):
-        yield from _in_filter(value, mark, here)
+        yield from _in_filter(value, mark, place)
     elif name == "$regex":
         if not isinstance(value, str) or _SPECIAL.search(_ESCAPED.sub("", value)):
-            yield f"{here}: {value!r} is not escaped"
+            yield f"{place}: {value!r} is not escaped"
     # Batches continue after the last id.
-    elif (name not in _COMPARING or _holds_a_document(value)) and not here.endswith("_id > $gt"):
-        yield here
+    elif (name not in _COMPARING or _holds_a_document(value)) and not place.endswith("_id > $gt"):
+        yield place
 
 
 def _holds_a_document(value: Any) -> bool:

@@ -19,7 +19,7 @@ TYPES = {"JSON": "json", "BOOLEAN": "boolean", "BIGINT": "bigint"}
 SECONDS = 60
 
 
-def folder_of_programs() -> Path | None:
+def program_folder() -> Path | None:
     """Return the folder of PostgreSQL's server programs; None if they are not installed."""
     on_path = shutil.which("initdb")
     packaged = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
@@ -27,7 +27,7 @@ def folder_of_programs() -> Path | None:
     return found[-1].parent if found else None
 
 
-def fit_user() -> dict[str, Any]:
+def user_options() -> dict[str, Any]:
     """Return the options of `subprocess` that run PostgreSQL as another user if this one is root, which it refuses."""
     if os.getuid():
         return {}
@@ -39,7 +39,7 @@ def fit_user() -> dict[str, Any]:
 @contextmanager
 def running(programs: Path) -> Iterator[str]:
     """Run a server for the duration of a block; yield its URL up to the name of a database."""
-    folder, port, identity = Path(tempfile.mkdtemp(prefix="modeldeck-pg-")), free_port(), fit_user()
+    folder, port, identity = Path(tempfile.mkdtemp(prefix="modeldeck-pg-")), free_port(), user_options()
     try:
         if identity:
             shutil.chown(folder, identity["user"], identity["group"])
@@ -67,7 +67,7 @@ def _answers(address: str) -> bool:
     return True
 
 
-def copied(path: Path, address: str, name: str) -> str:
+def copy_database(path: Path, address: str, name: str) -> str:
     """Copy a SQLite database into a new PostgreSQL database; return its URL."""
     with psycopg.connect(f"{address}postgres", autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{name}"')

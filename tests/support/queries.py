@@ -113,14 +113,14 @@ def prompts_by_length(raw: Raw) -> list[Row]:
 
 
 def base_gone(raw: Raw) -> list[Row]:
-    there = {record["_id"] for record in raw.models.find()}
+    existing = {record["_id"] for record in raw.models.find()}
     return _flat(
         raw,
         "name",
         "base_model_id",
         "is_active",
         by=lambda row: (row["base_model_id"], row["_id"]),
-        having=lambda row: row["base_model_id"] is not None and row["base_model_id"] not in there,
+        having=lambda row: row["base_model_id"] is not None and row["base_model_id"] not in existing,
     )
 
 

@@ -47,7 +47,7 @@ def encoded(part: bytes) -> str:
     return urlsafe_b64encode(part).rstrip(b"=").decode()
 
 
-def by_hand(header: Any, payload: Any, secret: bytes | None = None) -> str:
+def forge(header: Any, payload: Any, secret: bytes | None = None) -> str:
     """Return a token of any header and payload, even of bytes not in JSON; signed with HMAC if there is a secret."""
     parts = [part if isinstance(part, bytes) else json.dumps(part).encode() for part in (header, payload)]
     signed = ".".join(map(encoded, parts))

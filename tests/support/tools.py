@@ -10,7 +10,7 @@ import pytest
 INSTALL_SECONDS, RUN_SECONDS = 120.0, 180.0
 
 
-def ran(*command: str, seconds: float = RUN_SECONDS, **options: Any) -> str:
+def output_of_command(*command: str, seconds: float = RUN_SECONDS, **options: Any) -> str:
     """Run a command that must succeed; return what it printed."""
     done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False, **options)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -18,7 +18,7 @@ def ran(*command: str, seconds: float = RUN_SECONDS, **options: Any) -> str:
     return printed
 
 
-def installed(*command: str, cwd: Path, seconds: float = INSTALL_SECONDS) -> None:
+def install(*command: str, cwd: Path, seconds: float = INSTALL_SECONDS) -> None:
     """Install packages for a test; skip the test if they can't be installed."""
     if shutil.which(command[0]) is None:
         pytest.skip(f"there is no {command[0]}")

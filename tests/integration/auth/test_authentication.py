@@ -19,7 +19,7 @@ from service.people.users import find_user
 from service.settings import Settings
 from tests.conftest import Commands
 from tests.support.directory import LIST, Directory
-from tests.support.tokens import by_hand, claims, jwks_file, public_jwk, rsa_key
+from tests.support.tokens import claims, forge, jwks_file, public_jwk, rsa_key
 
 SECRET = "s" * 32
 NOW = datetime.now(UTC)
@@ -188,7 +188,7 @@ async def test_rs256_tokens_by_a_jwks_file(mongod: Database, settings: Settings,
             "no issuer": signed(claims(aud="modeldeck"), first, "one"),
             "audience": signed({**good, "aud": "other"}, first, "one"),
             "no audience": signed(claims(iss="https://login.example"), first, "one"),
-            "public key as secret": by_hand({"alg": "HS256", "kid": "one"}, unsigned, public),
+            "public key as secret": forge({"alg": "HS256", "kid": "one"}, unsigned, public),
         }
         for reason, token in refused.items():
             assert await _status(directory, token) == 401, reason

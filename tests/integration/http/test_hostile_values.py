@@ -10,7 +10,7 @@ import pytest
 from service.http.json_body import MAX_BODY_BYTES
 from tests.support.directory import Directory
 from tests.support.every_case import sample
-from tests.support.examples import EXAMPLES, Example, Raw, fill, put_back
+from tests.support.examples import EXAMPLES, Example, Raw, fill, restore
 from tests.support.injections import FREE_FORM, Path, places, with_planted
 
 LONG = 200_000
@@ -37,11 +37,11 @@ HOLE = "a hole to be filled"
 
 
 @pytest.fixture
-async def there(directory: Directory, raw: Raw) -> AsyncIterator[Directory]:
+async def example_directory(directory: Directory, raw: Raw) -> AsyncIterator[Directory]:
     """The directory for the examples of the OpenAPI document, which no request here may change."""
     records = await fill(directory, raw)
     yield directory
-    put_back(raw, records)
+    restore(raw, records)
 
 
 async def send(directory: Directory, example: Example, address: str, content: Any) -> httpx.Response:
@@ -65,7 +65,7 @@ def _holes(example: Example) -> Iterator[tuple[Path, str, str]]:
             yield path, before, after
 
 
-async def test_values_that_can_not_be_kept_are_refused_in_every_field(there: Directory, raw: Raw) -> None:
+async def test_values_that_can_not_be_kept_are_refused_in_every_field(example_directory: Directory, raw: Raw) -> None:
     for number, example in enumerate(WITH_BODIES):
         for path, before, after in _holes(example):
             free = any(name in path for name in FREE_FORM)
@@ -74,7 +74,7 @@ async def test_values_that_can_not_be_kept_are_refused_in_every_field(there: Dir
                 # In files of other systems, the last of two equal names counts, as it does in those systems.
                 del values["a name twice"]
             for what, value in sample(values.items(), 5, number + len(before)):
-                answer = await send(there, example, example.address(), f"{before}{value}{after}".encode())
+                answer = await send(example_directory, example, example.address(), f"{before}{value}{after}".encode())
                 if "format" in example.query and answer.status_code == 200:
                     # Without `atomic`, what can't be imported is listed in the report.
                     assert answer.json()["steps"], (str(example), path, what)
@@ -82,10 +82,10 @@ async def test_values_that_can_not_be_kept_are_refused_in_every_field(there: Dir
                 _require_refused(answer, (str(example), path, what), 422, 413)
 
 
-async def test_what_is_no_body_is_refused_by_every_route(there: Directory) -> None:
+async def test_what_is_no_body_is_refused_by_every_route(example_directory: Directory) -> None:
     for example in WITH_BODIES:
         for body in NO_BODIES:
-            answer = await send(there, example, example.address(), body)
+            answer = await send(example_directory, example, example.address(), body)
             if "format" in example.query and answer.status_code == 200:
                 # An empty file, or one in which each line is a record.
                 assert answer.json()["changes"] == 0
@@ -94,7 +94,7 @@ async def test_what_is_no_body_is_refused_by_every_route(there: Directory) -> No
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-async def test_a_body_of_17_megabytes_is_refused_by_every_route(there: Directory, chunked: bool) -> None:
+async def test_a_body_of_17_megabytes_is_refused_by_every_route(example_directory: Directory, chunked: bool) -> None:
     body = b'{"id": "' + b"x" * 17_000_000 + b'"}'
 
     async def chunks() -> AsyncIterator[bytes]:
@@ -104,7 +104,7 @@ async def test_a_body_of_17_megabytes_is_refused_by_every_route(there: Directory
 
     for example in WITH_BODIES:
         taken: list[int] = []
-        answer = await send(there, example, example.address(), chunks() if chunked else body)
+        answer = await send(example_directory, example, example.address(), chunks() if chunked else body)
         _require_refused(answer, str(example), 413, 422)
         # Routes that accept large files refuse it because of its content.
         takes_files = example.operation.path.endswith(("/import", "/sync"))
@@ -113,7 +113,7 @@ async def test_a_body_of_17_megabytes_is_refused_by_every_route(there: Directory
         assert len(taken) <= 3 or takes_files, str(example)
 
 
-async def test_parameters_that_can_not_be_kept_are_refused_by_every_route(there: Directory) -> None:
+async def test_parameters_that_can_not_be_kept_are_refused_by_every_route(example_directory: Directory) -> None:
     for example in EXAMPLES:
         content = json.dumps(example.body).encode()
         for parameter in example.operation.definition.get("parameters", ()):
@@ -123,12 +123,14 @@ async def test_parameters_that_can_not_be_kept_are_refused_by_every_route(there:
             rest = example.address([pair for pair in example.pairs if pair[0] != name])
             values = [*QUERIES, *(PAGES if name in ("page", "page_size", "earlier", "later") else ())]
             for value in sample(values, 3, len(rest)):
-                answer = await send(there, example, f"{rest}{'&' if '?' in rest else '?'}{name}={value}", content)
+                answer = await send(
+                    example_directory, example, f"{rest}{'&' if '?' in rest else '?'}{name}={value}", content
+                )
                 _require_refused(answer, (str(example), name, value))
 
 
-async def test_a_page_far_past_the_end_is_empty_and_tells_the_total(there: Directory) -> None:
-    headers = {"Authorization": f"Bearer {await there.key('u-admin')}"}
+async def test_a_page_far_past_the_end_is_empty_and_tells_the_total(example_directory: Directory) -> None:
+    headers = {"Authorization": f"Bearer {await example_directory.key('u-admin')}"}
     paged = [example for example in EXAMPLES if example.operation.takes("page")]
     assert len(paged) >= 6
     for example in paged:
@@ -137,7 +139,7 @@ async def test_a_page_far_past_the_end_is_empty_and_tells_the_total(there: Direc
         ]
         totals = []
         for page in ("1", str(2**31), str(2**63), "9" * 400):
-            answer = await there.client.get(example.address([*query, ("page", page)]), headers=headers)
+            answer = await example_directory.client.get(example.address([*query, ("page", page)]), headers=headers)
             assert answer.status_code == 200, (str(example), page, answer.text)
             totals.append((answer.json()["total"], bool(answer.json()["items"])))
         assert totals == [(totals[0][0], totals[0][0] > 0), *[(totals[0][0], False)] * 3], str(example)

@@ -11,10 +11,10 @@ import httpx
 import pytest
 
 from tests.support.directory import Directory
-from tests.support.document import SCHEMAS, Operation
 from tests.support.every_case import sample
-from tests.support.examples import EXAMPLES, Example, Raw, fill, put_back
+from tests.support.examples import EXAMPLES, Example, Raw, fill, restore
 from tests.support.injections import FREE_FORM, MARK, Path, places, with_planted
+from tests.support.openapi_document import SCHEMAS, Operation
 
 NUMBER = 987_654_321
 # As the value would be read if it were accepted as a time.
@@ -115,7 +115,7 @@ async def test_they_are_refused_by_name(directory: Directory, raw: Raw, records:
             assert answer.status_code == 422, (attempt, answer.text)
             assert ["body", *attempt.path] in [error["loc"] for error in answer.json()["errors"]], answer.text
         _require_not_stored(raw, attempt)
-        put_back(raw, records)
+        restore(raw, records)
     assert echoed > 2
 
 
@@ -130,7 +130,7 @@ async def test_they_have_no_effect_at_the_compatibility_api(directory: Directory
             accepted += answer.status_code == 200
             assert MARK not in answer.text or answer.status_code == 422, (attempt, answer.text)
         _require_not_stored(raw, attempt)
-        put_back(raw, records)
+        restore(raw, records)
     assert accepted > 10
 
 

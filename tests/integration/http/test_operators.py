@@ -8,7 +8,7 @@ import pytest
 from tests.conftest import Commands
 from tests.support.directory import Directory
 from tests.support.every_case import sample
-from tests.support.examples import EXAMPLES, Raw, fill, put_back
+from tests.support.examples import EXAMPLES, Raw, fill, restore
 from tests.support.injections import MARK, Attack, attacks
 from tests.support.literals import misplaced
 
@@ -38,7 +38,7 @@ async def test_they_arrive_as_values_everywhere(
     for number, example in enumerate(EXAMPLES):
         if compatible and not example.has_compatible_route:
             continue
-        put_back(raw, records)
+        restore(raw, records)
         for attack in sample(attacks(example, compatible=compatible), ONE_OF, number + 6 * compatible):
             status = await _try(directory, commands, attack, user)
             seen[status] = seen.get(status, 0) + 1

@@ -24,8 +24,8 @@ from service.settings import Settings
 from tests.conftest import DATABASE, MANY_FAILURES
 from tests.support.commands import CommandLine
 from tests.support.directory import Directory
-from tests.support.document import DOCUMENT, OPERATIONS, Operation
-from tests.support.examples import Records, fill, put_back
+from tests.support.examples import Records, fill, restore
+from tests.support.openapi_document import DOCUMENT, OPERATIONS, Operation
 
 EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "1"))
 # If set, the folder into which each process writes the number of responses with each status.
@@ -71,9 +71,9 @@ async def example_directory(
     settings = Settings(
         _env_file=None, data_dir=tmp_path_factory.mktemp("data"), auth_failures_per_minute=MANY_FAILURES
     )
-    async with Directory.on(real_database, settings) as there:
-        records = await fill(there, raw)
-        keys = {user: await there.key(user) for user in ("u-admin", "u-anna")}
+    async with Directory.on(real_database, settings) as directory:
+        records = await fill(directory, raw)
+        keys = {user: await directory.key(user) for user in ("u-admin", "u-anna")}
     return ExampleDirectory(records, keys)
 
 
@@ -100,13 +100,13 @@ class Service(NamedTuple):
 def running(
     mongo_uri: str, example_directory: ExampleDirectory, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Service]:
-    here = CommandLine(
+    shell = CommandLine(
         tmp_path_factory.mktemp("served"),
         mongodb_uri=mongo_uri,
         database=DATABASE,
         auth_failures_per_minute=str(MANY_FAILURES),
     )
-    with here.serving() as served, requests.Session() as session:
+    with shell.serving() as served, requests.Session() as session:
         answers: Counter[int] = Counter()
         session.hooks["response"].append(lambda answer, **_: answers.update([answer.status_code]))
         yield Service(served.url, session, example_directory.keys)
@@ -117,7 +117,7 @@ def running(
 @pytest.fixture
 def service(running: Service, example_directory: ExampleDirectory, raw: SyncDatabase[dict[str, Any]]) -> Service:
     """The service with all records restored, so that no test depends on what another one changed."""
-    put_back(raw, example_directory.records)
+    restore(raw, example_directory.records)
     return running
 
 

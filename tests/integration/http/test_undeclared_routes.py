@@ -2,7 +2,7 @@
 
 from documents.user import Role
 from tests.support.directory import Directory
-from tests.support.document import OPERATIONS
+from tests.support.openapi_document import OPERATIONS
 from tests.support.permission_setup import Raw
 from tests.support.raw_requests import Headers, send_raw
 from tests.support.routes import AUTHENTICATED, COMPATIBLE, PUBLIC, ROUTES, STRICT, Route

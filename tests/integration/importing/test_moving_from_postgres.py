@@ -13,7 +13,7 @@ from tests.support.commands import CommandLine
 from tests.support.import_samples import IMPORTABLE, Raw, dump
 from tests.support.openwebui_databases import EARLY, LATE, MIDDLE, make_database
 
-PROGRAMS = postgres.folder_of_programs()
+PROGRAMS = postgres.program_folder()
 
 pytestmark = pytest.mark.skipif(PROGRAMS is None, reason="there is no PostgreSQL on this machine")
 
@@ -36,11 +36,11 @@ def items(where: str) -> list[Item]:
 @pytest.mark.parametrize(("era", "statements"), [("early", EARLY), ("middle", MIDDLE), ("late", LATE)])
 def test_every_era_is_read_as_from_sqlite(address: str, tmp_path: Path, era: str, statements: str) -> None:
     path = make_database(tmp_path / "webui.db", statements)
-    assert items(postgres.copied(path, address, era)) == items(str(path))
+    assert items(postgres.copy_database(path, address, era)) == items(str(path))
 
 
 def test_it_is_read_as_it_was_at_one_moment(address: str, tmp_path: Path) -> None:
-    url = postgres.copied(make_database(tmp_path / "webui.db", LATE), address, "moment")
+    url = postgres.copy_database(make_database(tmp_path / "webui.db", LATE), address, "moment")
     with read_openwebui_db(url) as whole, psycopg.connect(url, autocommit=True) as other:
         before = list(whole())
         other.execute("DELETE FROM model")
@@ -50,7 +50,7 @@ def test_it_is_read_as_it_was_at_one_moment(address: str, tmp_path: Path) -> Non
 
 def test_a_whole_instance_moves_in_by_command(shell: CommandLine, store: Raw, address: str, tmp_path: Path) -> None:
     path = make_database(tmp_path / "webui.db", *IMPORTABLE)
-    url = postgres.copied(path, address, "whole")
+    url = postgres.copy_database(path, address, "whole")
     rehearsed = shell.ok("import", url, "--dry-run")
     assert rehearsed.splitlines()[0].startswith("read as openwebui-db")
     assert store["models"].count_documents({}) == 0

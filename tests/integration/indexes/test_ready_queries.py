@@ -29,7 +29,7 @@ from tests.support.commands import end, until
 from tests.support.directory import Directory, grant, model
 from tests.support.documentation import ROOT, blocks
 from tests.support.queries import ANSWERS
-from tests.support.tools import installed, ran
+from tests.support.tools import install, output_of_command
 
 Raw = SyncDatabase[dict[str, Any]]
 
@@ -81,7 +81,7 @@ def mongosh(tmp_path_factory: pytest.TempPathFactory) -> str:
     for name in ("package.json", "package-lock.json"):
         (folder / name).write_bytes((MONGOSH / name).read_bytes())
     npm = ("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
-    installed(*npm, cwd=folder, seconds=INSTALL_SECONDS)
+    install(*npm, cwd=folder, seconds=INSTALL_SECONDS)
     return str(folder / "node_modules/.bin/mongosh")
 
 
@@ -97,7 +97,7 @@ def shown(mongosh: str, demo: Raw, uri: str, environment: dict[str, str]) -> Any
     script = Path(environment["HOME"]) / "queries.js"
     answers = [f"answers[{json.dumps(_answer(query))}] = ({query.shell.strip()}).toArray();" for query in QUERIES]
     script.write_text("\n".join(["const answers = {};", *answers, "print(EJSON.stringify(answers));"]))
-    printed = ran(mongosh, "--quiet", uri, "--file", str(script), env=environment)
+    printed = output_of_command(mongosh, "--quiet", uri, "--file", str(script), env=environment)
     return loads(printed)
 
 

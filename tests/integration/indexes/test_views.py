@@ -41,12 +41,12 @@ async def filled(
     async with Directory.on(real_database, settings_in(folder)) as directory:
         random_directory = await RandomDirectory.fill(directory, folder, MODELS, request.param)
         chance = random.Random(request.param)
-        _upset(random_directory, raw, chance)
-        _remember(random_directory, raw, chance)
+        _add_special_records(random_directory, raw, chance)
+        _add_history(random_directory, raw, chance)
         yield random_directory
 
 
-def _upset(random_directory: RandomDirectory, raw: Raw, chance: random.Random) -> None:
+def _add_special_records(random_directory: RandomDirectory, raw: Raw, chance: random.Random) -> None:
     for user_id in chance.sample(random_directory.callers, 6):
         raw.users.update_one({"_id": user_id}, {"$set": {"is_active": False, "leaving": chance.random() < 0.5}})
     for group in chance.sample(random_directory.generator.groups, 3):
@@ -64,7 +64,7 @@ def _upset(random_directory: RandomDirectory, raw: Raw, chance: random.Random) -
     )
 
 
-def _remember(random_directory: RandomDirectory, raw: Raw, chance: random.Random) -> None:
+def _add_history(random_directory: RandomDirectory, raw: Raw, chance: random.Random) -> None:
     start = datetime(2024, 2, 27, 23, 59, 59, tzinfo=UTC)
     raw.revisions.insert_many(
         {

@@ -33,8 +33,8 @@ def other(mongo_uri: str) -> Iterator[Raw]:
 
 def running(raw: Raw, collection: str) -> list[dict[str, Any]]:
     """Return the operations that the server is executing on one collection."""
-    there = {"ns": f"{raw.name}.{collection}", "active": True}
-    stages: list[dict[str, Any]] = [{"$currentOp": {"allUsers": True}}, {"$match": there}]
+    active = {"ns": f"{raw.name}.{collection}", "active": True}
+    stages: list[dict[str, Any]] = [{"$currentOp": {"allUsers": True}}, {"$match": active}]
     return list(raw.client.admin.aggregate(stages))
 
 

@@ -54,11 +54,11 @@ def ready(served: Served) -> int | None:
 
 @pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.faults)])
 def test_it_is_not_ready_any_more_finishes_what_it_has_begun_and_ends(data_dir: Path, workers: int) -> None:
-    here = CommandLine(data_dir.parent, data_dir=str(data_dir), drain_seconds=str(DRAIN_SECONDS), request_timeout="60")
-    with here.serving("--workers", str(workers)) as served:
+    shell = CommandLine(data_dir.parent, data_dir=str(data_dir), drain_seconds=str(DRAIN_SECONDS), request_timeout="60")
+    with shell.serving("--workers", str(workers)) as served:
         until(lambda: ready(served) == 200, "it is ready")
-        user = here.ok("user", "add", "--email", "a@x.org", "--name", "N")
-        key = here.ok("key", "create", "--user", user)
+        user = shell.ok("user", "add", "--email", "a@x.org", "--name", "N")
+        key = shell.ok("key", "create", "--user", user)
         begun = Slow(served, key)
         headers = {"Authorization": f"Bearer {key}"}
         served.process.send_signal(signal.SIGTERM)
@@ -75,8 +75,8 @@ def test_it_is_not_ready_any_more_finishes_what_it_has_begun_and_ends(data_dir: 
 
 
 def test_an_interrupt_does_not_wait_for_anybody_to_notice(data_dir: Path) -> None:
-    here = CommandLine(data_dir.parent, data_dir=str(data_dir), drain_seconds="20")
-    with here.serving() as served:
+    shell = CommandLine(data_dir.parent, data_dir=str(data_dir), drain_seconds="20")
+    with shell.serving() as served:
         started = time.monotonic()
         assert served.stop(signal.SIGINT) == 0
         assert time.monotonic() - started < 20

@@ -101,17 +101,17 @@ async def test_requests_that_take_long_leave_room_for_others(mongod: Database, t
 # --- A database that hangs
 
 
-class Frozen:
+class SuspendableService:
     """A service whose mongod can be suspended and resumed."""
 
     def __init__(self, directory: Directory, pid: int) -> None:
         self.directory = directory
         self._pid = pid
 
-    def freeze(self) -> None:
+    def suspend(self) -> None:
         os.kill(self._pid, signal.SIGSTOP)
 
-    def thaw(self) -> None:
+    def resume(self) -> None:
         os.kill(self._pid, signal.SIGCONT)
 
     async def timed(self, method: str, path: str, body: Any = None) -> tuple[int, float, str]:
@@ -123,7 +123,7 @@ class Frozen:
 
 
 @pytest.fixture
-async def frozen(tmp_path: Path) -> AsyncIterator[Frozen]:
+async def suspendable(tmp_path: Path) -> AsyncIterator[SuspendableService]:
     embedded = EmbeddedMongo(tmp_path / "data")
     with embedded.lease():
         uri = embedded.uri("modeldeck")
@@ -135,29 +135,31 @@ async def frozen(tmp_path: Path) -> AsyncIterator[Frozen]:
             await ensure(database)
             await directory.user("ann", role=Role.ADMIN)
             await directory.key("ann")
-            frozen = Frozen(directory, embedded.member.pid())
+            suspendable = SuspendableService(directory, embedded.member.pid())
             try:
-                yield frozen
+                yield suspendable
             finally:
-                frozen.thaw()
+                suspendable.resume()
         database.close()
 
 
 @pytest.mark.faults
-async def test_everybody_has_an_answer_by_the_deadline_and_all_goes_on_afterwards(frozen: Frozen) -> None:
+async def test_everybody_has_an_answer_by_the_deadline_and_all_goes_on_afterwards(
+    suspendable: SuspendableService,
+) -> None:
     body = {"id": "m", "name": "M"}
-    assert (await frozen.timed("GET", LIST))[0] == 200
-    frozen.freeze()
-    lists = [frozen.timed("GET", LIST) for _ in range(20)]
-    changes = [frozen.timed("POST", CREATE, {**body, "id": f"m{number}"}) for number in range(20)]
+    assert (await suspendable.timed("GET", LIST))[0] == 200
+    suspendable.suspend()
+    lists = [suspendable.timed("GET", LIST) for _ in range(20)]
+    changes = [suspendable.timed("POST", CREATE, {**body, "id": f"m{number}"}) for number in range(20)]
     answers = await asyncio.gather(*lists, *changes)
     for status, seconds, text in answers[:20]:
         assert status in {503, 504} and seconds < 1 + LATE_SECONDS, text
     for status, seconds, text in answers[20:]:
         assert status in {503, 504} and seconds < 6 + LATE_SECONDS, text
-    frozen.thaw()
-    assert (await frozen.timed("POST", CREATE, body))[0] == 200
-    assert (await frozen.timed("GET", LIST))[0] == 200
+    suspendable.resume()
+    assert (await suspendable.timed("POST", CREATE, body))[0] == 200
+    assert (await suspendable.timed("GET", LIST))[0] == 200
 
 
 # --- What is shown

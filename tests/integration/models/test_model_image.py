@@ -17,8 +17,8 @@ from service.models.item import META_DEFAULTS
 from service.models.operations import HIDDEN
 from service.settings import Settings
 from tests.conftest import Commands
-from tests.support.directory import Directory, grant, lasting, model
-from tests.support.document import DOCUMENT
+from tests.support.directory import Directory, grant, headers_to_compare, model
+from tests.support.openapi_document import DOCUMENT
 
 IMAGE = "/api/models/model/profile/image"
 DEFAULT = META_DEFAULTS["profile_image_url"]
@@ -56,7 +56,7 @@ async def test_an_inline_image_is_served_and_can_do_nothing(directory: Directory
     await load(directory, tmp_path, inline(PNG))
     answer = await directory.get(IMAGE, "ann", id="m")
     assert (answer.status_code, answer.content) == (200, PNG)
-    assert lasting(answer) == {
+    assert headers_to_compare(answer) == {
         "content-type": "image/png",
         "content-length": str(len(PNG)),
         "content-disposition": "inline",
@@ -133,7 +133,7 @@ async def test_those_who_may_read_a_model_may_see_its_image(directory: Directory
     assert (await directory.client.get(IMAGE, params={"id": "m"})).status_code == 401
 
     absent = await directory.get(IMAGE, "carl", id="absent")
-    assert (seen["carl"].content, lasting(seen["carl"])) == (absent.content, lasting(absent))
+    assert (seen["carl"].content, headers_to_compare(seen["carl"])) == (absent.content, headers_to_compare(absent))
     assert absent.json()["detail"] == HIDDEN
 
 

@@ -33,7 +33,7 @@ SERVED = "modeldeck_traced"
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 
 
-class Kept(InMemorySpanExporter):
+class LastingExporter(InMemorySpanExporter):
     """Keeps its spans after the shutdown, because only then all of them have arrived."""
 
     def shutdown(self) -> None:
@@ -42,9 +42,9 @@ class Kept(InMemorySpanExporter):
 
 @pytest.fixture
 def exporter(monkeypatch: pytest.MonkeyPatch) -> InMemorySpanExporter:
-    kept = Kept()
-    monkeypatch.setattr(module, "OTLPSpanExporter", lambda: kept)
-    return kept
+    exporter = LastingExporter()
+    monkeypatch.setattr(module, "OTLPSpanExporter", lambda: exporter)
+    return exporter
 
 
 @pytest.fixture
@@ -136,7 +136,7 @@ class Collector(ThreadingHTTPServer):
     """Receives spans as an OTLP collector does."""
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Taking)
+        super().__init__(("127.0.0.1", 0), _CollectorHandler)
         self.bodies: list[bytes] = []
 
     @property
@@ -154,7 +154,7 @@ class Collector(ThreadingHTTPServer):
         ]
 
 
-class _Taking(BaseHTTPRequestHandler):
+class _CollectorHandler(BaseHTTPRequestHandler):
     server: Collector
 
     def do_POST(self) -> None:
@@ -182,14 +182,14 @@ def collector() -> Iterator[Collector]:
 def test_a_collector_gets_them_from_every_process_and_at_the_end(
     workers: int, collector: Collector, mongo_uri: str, tmp_path: Path
 ) -> None:
-    here = CommandLine(tmp_path, mongodb_uri=mongo_uri, database=SERVED, tracing="true")
-    here.environment |= {
+    shell = CommandLine(tmp_path, mongodb_uri=mongo_uri, database=SERVED, tracing="true")
+    shell.environment |= {
         "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{collector.server_port}",
         "OTEL_BSP_SCHEDULE_DELAY": "100",
     }
     transport = httpx.HTTPTransport(retries=20)
     with (
-        here.serving("--workers", str(workers)) as served,
+        shell.serving("--workers", str(workers)) as served,
         httpx.Client(transport=transport, timeout=COMMAND_SECONDS) as client,
     ):
         for _ in range(5):
@@ -203,23 +203,23 @@ def test_a_collector_gets_them_from_every_process_and_at_the_end(
 
 
 def test_a_collector_gets_nothing_unless_it_is_asked_for(collector: Collector, mongo_uri: str, tmp_path: Path) -> None:
-    here = CommandLine(tmp_path, mongodb_uri=mongo_uri, database=SERVED)
-    here.environment |= {
+    shell = CommandLine(tmp_path, mongodb_uri=mongo_uri, database=SERVED)
+    shell.environment |= {
         "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{collector.server_port}",
         "OTEL_BSP_SCHEDULE_DELAY": "100",
         # With this variable, FastAPI's own instrumentation would export.
         "FASTAPI_OTEL_AUTO_CONFIGURE": "true",
     }
-    with here.serving() as served:
+    with shell.serving() as served:
         assert httpx.get(f"{served.url}{LIST}", timeout=COMMAND_SECONDS).status_code == 401
         assert served.stop(signal.SIGTERM) == 0
     assert collector.bodies == []
 
 
 def test_a_collector_that_is_away_holds_up_nobody(mongo_uri: str, tmp_path: Path) -> None:
-    here = CommandLine(tmp_path, mongodb_uri=mongo_uri, database=SERVED, tracing="true")
-    here.environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = "http://127.0.0.1:1"
-    with here.serving() as served:
+    shell = CommandLine(tmp_path, mongodb_uri=mongo_uri, database=SERVED, tracing="true")
+    shell.environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = "http://127.0.0.1:1"
+    with shell.serving() as served:
         assert httpx.get(f"{served.url}{LIST}", timeout=COMMAND_SECONDS).status_code == 401
         # The exporter stops after ten seconds; by default, it would retry for a minute.
         assert served.stop(signal.SIGTERM) == 0
@@ -227,9 +227,9 @@ def test_a_collector_that_is_away_holds_up_nobody(mongo_uri: str, tmp_path: Path
 
 def test_without_its_libraries_it_says_what_to_install(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['opentelemetry.sdk'] = None\n")
-    here = CommandLine(tmp_path, data_dir=str(tmp_path / "data"), tracing="true")
-    here.environment["PYTHONPATH"] = str(tmp_path)
-    done = here.run("serve", "--port", str(free_port()))
+    shell = CommandLine(tmp_path, data_dir=str(tmp_path / "data"), tracing="true")
+    shell.environment["PYTHONPATH"] = str(tmp_path)
+    done = shell.run("serve", "--port", str(free_port()))
     assert done.status == 2
     assert "pip install 'modeldeck[tracing]'" in done.stderr
     assert not (tmp_path / "data").exists()

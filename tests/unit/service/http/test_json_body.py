@@ -13,7 +13,7 @@ from service.http.json_body import copy_body
 from tests.support.asgi_exchange import Exchange
 
 
-class Kept(BytesIO):
+class Copy(BytesIO):
     """The copy of a received body."""
 
 
@@ -28,11 +28,11 @@ def _no_collector() -> Iterator[None]:
 @pytest.mark.usefixtures("_no_collector")
 @pytest.mark.parametrize("headers", [{}, {"Content-Length": "11"}])
 async def test_what_was_received_of_a_body_that_is_too_large_is_let_go_at_once(headers: dict[str, str]) -> None:
-    kept = Kept()
-    gone = weakref.ref(kept)
+    copy = Copy()
+    reference = weakref.ref(copy)
     exchange = Exchange(method="POST", headers=headers, parts=[b"123456", b"78901"])
     with pytest.raises(TooLargeError, match="The body exceeds 10 bytes"):
-        await copy_body(Request(exchange.scope, exchange.receive), kept, 10)
-    assert kept.getvalue() == (b"" if headers else b"123456")
-    del kept
-    assert gone() is None
+        await copy_body(Request(exchange.scope, exchange.receive), copy, 10)
+    assert copy.getvalue() == (b"" if headers else b"123456")
+    del copy
+    assert reference() is None

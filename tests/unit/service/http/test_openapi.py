@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from service.app import API, COMPATIBILITY
 from service.http.problems import PROBLEM_JSON
-from tests.support.document import COMPONENTS, DOCUMENT, OPERATIONS, SCHEMAS, Operation, resolved
+from tests.support.openapi_document import COMPONENTS, DOCUMENT, OPERATIONS, SCHEMAS, Operation, resolved
 from tests.support.routes import STRICT
 
 Check = Callable[[Operation], None]

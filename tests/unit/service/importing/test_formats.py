@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from service.errors import ConfigurationError
 from service.importing.file_head import HEAD_BYTES
 from service.importing.formats import Format, reader_of, recognise
-from tests.support.sources import source_of
+from tests.support.memory_sources import source_of
 
 MODEL = {"id": "m", "user_id": "ann", "base_model_id": "b", "name": "M", "params": {}, "meta": {}, "created_at": 1}
 OF_RESOURCE = {"id": "g", "resource_type": "model", "principal_type": "user", "principal_id": "*", "permission": "read"}

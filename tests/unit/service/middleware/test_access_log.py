@@ -22,7 +22,7 @@ SECRET = "mdk_planted_secret"
 TEMPLATES = RouteTemplates([Route("/a/{name}", lambda _: None), Route("/plain", lambda _: None)])
 
 
-class Noted:
+class RecordingObserver:
     """An observer that keeps what it is notified of."""
 
     def __init__(self) -> None:
@@ -56,7 +56,7 @@ def _all_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "modeldeck")
 
 
-def noted(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
+def request_records(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
     return [getattr(record, REQUEST) for record in caplog.records if hasattr(record, REQUEST)]
 
 
@@ -65,7 +65,7 @@ async def test_a_line_tells_who_asked_for_what_and_how_it_went(caplog: pytest.Lo
         f"/a/{SECRET}", query=f"query={SECRET}", headers={"Authorization": SECRET}, parts=[SECRET.encode()]
     )
     await exchange.with_app(AccessLog(answers, TEMPLATES))
-    line = noted(caplog)[0]
+    line = request_records(caplog)[0]
     assert line.pop("duration_ms") >= 0
     assert line == {
         "caller": "u1",
@@ -83,7 +83,7 @@ async def test_a_line_tells_who_asked_for_what_and_how_it_went(caplog: pytest.Lo
 )
 async def test_the_route_is_told_by_its_template(path: str, route: str, caplog: pytest.LogCaptureFixture) -> None:
     await Exchange(path, method=SECRET).with_app(AccessLog(answers, TEMPLATES))
-    assert [(line["route"], line["method"]) for line in noted(caplog)] == [(route, "other")]
+    assert [(line["route"], line["method"]) for line in request_records(caplog)] == [(route, "other")]
 
 
 @pytest.mark.parametrize("given", ["a", "0a1B._-", "x" * 64])
@@ -114,7 +114,7 @@ async def test_what_fails_is_answered_and_carries_the_id_too(
     assert (exchange.status, exchange.response_headers["x-request-id"]) == (status, "r")
     assert exchange.response_headers["content-type"] == "application/problem+json"
     assert SECRET.encode() not in exchange.body
-    assert [line["status"] for line in noted(caplog)] == [status]
+    assert [line["status"] for line in request_records(caplog)] == [status]
 
 
 async def test_a_late_answer_carries_the_id_too() -> None:
@@ -128,7 +128,7 @@ async def test_a_late_answer_carries_the_id_too() -> None:
 async def test_an_answer_that_breaks_off_is_told_as_an_error_and_goes_no_further(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    observer = Noted()
+    observer = RecordingObserver()
     exchange = await Exchange().with_app(AccessLog(breaks_off, TEMPLATES, [observer]))
     assert (exchange.status, exchange.body) == (200, b"x")
     assert [(each.status, each.client_left) for each in observer.answered] == [(500, False)]
@@ -142,12 +142,12 @@ async def test_whoever_leaves_before_the_answer_is_noted_as_499(caplog: pytest.L
         begun.set()
         await asyncio.Event().wait()
 
-    observer, exchange = Noted(), Exchange()
+    observer, exchange = RecordingObserver(), Exchange()
     asking = asyncio.create_task(exchange.with_app(AccessLog(RequestTimeout(never, 30), TEMPLATES, [observer])))
     await begun.wait()
     exchange.disconnect()
     await asking
-    assert [line["status"] for line in noted(caplog)] == [499]
+    assert [line["status"] for line in request_records(caplog)] == [499]
     assert [(each.status, each.client_left) for each in observer.answered] == [(499, True)]
 
 
@@ -157,13 +157,13 @@ async def test_a_request_that_is_cancelled_is_noted_and_ended(caplog: pytest.Log
 
     with pytest.raises(asyncio.CancelledError):
         await Exchange().with_app(AccessLog(cancelled, TEMPLATES))
-    assert [line["status"] for line in noted(caplog)] == [500]
+    assert [line["status"] for line in request_records(caplog)] == [500]
 
 
 async def test_probes_are_lines_for_a_closer_look_only(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "modeldeck")
-    observer = Noted()
+    observer = RecordingObserver()
     for path in PROBES:
         await Exchange(path).with_app(AccessLog(answers, TEMPLATES, [observer]))
-    assert noted(caplog) == []
+    assert request_records(caplog) == []
     assert observer.begun == [each.probe for each in observer.answered] == [True] * len(PROBES)

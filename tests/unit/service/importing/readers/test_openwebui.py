@@ -11,7 +11,7 @@ from service.importing.readers.openwebui_models import PRIVATE
 from service.importing.records import ImportedModel
 from service.importing.source import Item
 from tests.support.directory import grant
-from tests.support.sources import source_of
+from tests.support.memory_sources import source_of
 
 EARLY: dict[str, Any] = {
     "id": "team/sql",

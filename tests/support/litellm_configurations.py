@@ -5,7 +5,7 @@ from typing import Any
 
 from service.importing.readers.litellm import read_litellm
 from service.importing.source import Item
-from tests.support.sources import source_of
+from tests.support.memory_sources import source_of
 
 CONFIGURATION = """\
 model_list:
