@@ -41,7 +41,7 @@ async def made(directory: Directory, user: str, **content: Any) -> dict[str, Any
     return key
 
 
-async def test_no_key_is_anywhere_but_with_its_holder(
+async def test_no_key_is_stored_or_logged_anywhere(
     shell: CommandLine, store: Raw, server: Server, mongo_uri: str, tmp_path: Path
 ) -> None:
     # Created by a command, adopted from another system, and created over HTTP for oneself and for others.
@@ -82,7 +82,7 @@ def _secrets(keys: list[str]) -> list[str]:
     return [*keys, *(key.rpartition("_")[2] for key in keys if key.startswith("mdk_"))]
 
 
-async def test_keys_have_a_form_that_scanners_know_and_enough_chance(directory: Directory) -> None:
+async def test_keys_have_a_known_format_and_enough_randomness(directory: Directory) -> None:
     await directory.user("ann")
     keys = [(await made(directory, "ann"))["key"] for _ in range(20)]
     assert all(re.fullmatch("mdk_[0-9a-f]{16}_[0-9a-f]{48}", key) for key in keys)
@@ -120,7 +120,7 @@ async def test_a_key_of_the_same_id_or_with_the_same_beginning_is_another_key(di
         assert await status(directory, other) == 401, other
 
 
-async def test_a_key_is_over_at_its_time(directory: Directory, raw: Raw) -> None:
+async def test_a_key_expires_at_its_time(directory: Directory, raw: Raw) -> None:
     await directory.user("ann")
     end = int((datetime.now(UTC) + timedelta(hours=1)).timestamp())
     key = await made(directory, "ann", expires_at=end)

@@ -89,7 +89,7 @@ async def test_an_expired_key_or_a_key_of_a_disabled_or_deleted_user_does_not_co
     assert await _status(directory, key) == 401
 
 
-async def test_a_key_made_elsewhere_goes_on_and_is_stored_hashed(
+async def test_a_key_made_elsewhere_keeps_working_and_is_stored_hashed(
     directory: Directory, raw: SyncDatabase[dict[str, Any]]
 ) -> None:
     await directory.user("ann")

@@ -143,7 +143,7 @@ async def test_a_revision_brings_neither_its_owner_nor_its_grants_back(
     assert (raw.models.find_one({"_id": "was-mine"}) or {})["name"] == "Closed"
 
 
-async def test_deleting_a_model_and_making_it_anew_gives_nobody_its_id(
+async def test_only_the_owner_can_use_the_id_of_a_deleted_model_again(
     directory: Directory, raw: Raw, tmp_path: Path
 ) -> None:
     send = await _set_up(directory, tmp_path, "by-name")

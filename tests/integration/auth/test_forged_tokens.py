@@ -132,7 +132,7 @@ async def test_a_key_that_is_not_known_is_not_replaced_by_another(by_rsa: Direct
 
 
 @pytest.mark.parametrize("header", HEADERS, ids=lambda header: repr(header[:40]))
-async def test_a_header_that_is_none_is_refused(either: Directory, header: bytes) -> None:
+async def test_an_invalid_token_header_is_refused(either: Directory, header: bytes) -> None:
     for token in (resigned(by_issuer(good()), header), forge(header, good(), b"x")):
         assert await status(either, f"Bearer {token}") == 401
 
@@ -177,7 +177,7 @@ async def test_claims_that_are_not_right_do_not_count_although_the_issuer_signed
     assert await status(by_secret, f"Bearer {signed(good(**changes))}") == 401
 
 
-async def test_who_is_disabled_or_deleted_is_out_at_once_whatever_their_token_says(
+async def test_a_token_of_a_disabled_or_deleted_user_is_refused_at_once(
     by_rsa: Directory, raw: SyncDatabase[dict[str, Any]]
 ) -> None:
     await by_rsa.user("root", role=Role.ADMIN)

@@ -49,9 +49,7 @@ async def test_too_many_wrong_keys_are_answered_with_429_and_without_the_databas
         assert metric_value(found, "modeldeck_authentication_throttled_total") == 3
 
 
-def test_a_running_service_tells_the_clients_of_its_proxy_apart_and_nobody_elses(
-    mongo_uri: str, tmp_path: Path
-) -> None:
+def test_the_throttle_takes_client_addresses_from_a_trusted_proxy_only(mongo_uri: str, tmp_path: Path) -> None:
     shell = CommandLine(
         tmp_path, mongodb_uri=mongo_uri, database="modeldeck_guessed", auth_failures_per_minute=str(LIMIT)
     )

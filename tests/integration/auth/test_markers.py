@@ -91,7 +91,7 @@ def _put(instead: dict[str, str], text: str) -> str:
     return text
 
 
-async def test_no_answer_tells_what_is_not_for_the_caller(
+async def test_no_response_contains_hidden_values(
     marked_directory: Directory, raw: Raw, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
@@ -121,7 +121,7 @@ async def test_no_answer_tells_what_is_not_for_the_caller(
     assert not any(record["sha256"] in _logged(caplog) for record in raw.api_keys.find())
 
 
-async def test_what_a_caller_lists_and_exports_tells_nothing_of_the_rest(marked_directory: Directory, raw: Raw) -> None:
+async def test_lists_and_exports_contain_no_hidden_values(marked_directory: Directory, raw: Raw) -> None:
     paths = ["list", "list?page_size=100", "base", "tags", "export", f"model?id={READABLE}", f"model?id={WRITABLE}"]
     paths += [f"model/profile/image?id={READABLE}", f"model/access?id={READABLE}&user_id=eve"]
     paths += [f"model/history?id={WRITABLE}", f"model/history/diff?id={WRITABLE}&earlier=1&later=2"]
@@ -144,7 +144,7 @@ async def test_what_a_caller_lists_and_exports_tells_nothing_of_the_rest(marked_
         assert "grams" not in reported and "sha256" not in reported, path
 
 
-async def test_no_search_and_no_order_finds_out(marked_directory: Directory) -> None:
+async def test_no_search_and_no_order_reveals_hidden_values(marked_directory: Directory) -> None:
     visible = (await marked_directory.page("eve"))["total"]
     assert visible == 2
     terms = [MARK, f"{MARK} prompt", f"{MARK} name", f"{MARK}@example.com", f"{MARK}-ghost", f"{MARK}-base", "prompt 2"]
@@ -175,7 +175,7 @@ FAILURES = {
 
 
 @pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES)
-async def test_no_failure_tells_what_it_is_about(
+async def test_no_unexpected_error_reveals_hidden_values(
     marked_directory: Directory, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, failure: Exception
 ) -> None:
     caplog.set_level(logging.INFO)

@@ -14,7 +14,7 @@ from tests.support.oracle import COMPARED_FIELDS, has_tag
 from tests.support.random_directory import CLIENTS, REQUESTS, RandomDirectory
 
 MODELS = "/api/models"
-GETS, SUBSETS, VERDICTS = REQUESTS, REQUESTS // 16, REQUESTS // 6
+GETS, SUBSETS, EXPLANATIONS = REQUESTS, REQUESTS // 16, REQUESTS // 6
 FORMATS = ("modeldeck", "openwebui", "jsonl", "csv")
 
 
@@ -133,7 +133,7 @@ async def test_histories_are_for_those_who_may_write(random_directory: RandomDir
             known.add(revision["id"])
 
     known: set[str] = set()
-    await _each(_pairs(random_directory, VERDICTS), ask)
+    await _each(_pairs(random_directory, EXPLANATIONS), ask)
     shown = {one["_id"]: one["model_id"] for one in await random_directory.directory.database.find(Revision, {})}
     assert known <= shown.keys()
 
@@ -146,7 +146,8 @@ async def test_histories_are_for_those_who_may_write(random_directory: RandomDir
 
     random = random_directory.generator.random
     await _each(
-        [(random.choice(random_directory.callers), random.choice(sorted(known))) for _ in range(VERDICTS)], ask_for_one
+        [(random.choice(random_directory.callers), random.choice(sorted(known))) for _ in range(EXPLANATIONS)],
+        ask_for_one,
     )
 
 
@@ -156,7 +157,7 @@ async def test_images_are_for_those_who_may_read(random_directory: RandomDirecto
         answer = await random_directory.directory.get(f"{MODELS}/model/profile/image", user_id, id=model_id)
         assert answer.status_code == (404 if random_directory.oracle.item(user_id, model_id) is None else 307), pair
 
-    await _each(_pairs(random_directory, VERDICTS), ask)
+    await _each(_pairs(random_directory, EXPLANATIONS), ask)
 
 
 def _exported(kind: str, text: str) -> list[Any]:
@@ -190,7 +191,7 @@ async def test_exports_as_files(random_directory: RandomDirectory, kind: str) ->
     await _each(random_directory.callers[::2], ask)
 
 
-async def test_verdicts(random_directory: RandomDirectory) -> None:
+async def test_explanations_of_access(random_directory: RandomDirectory) -> None:
     async def ask(pair: tuple[str, str]) -> None:
         user_id, model_id = pair
         asker = random_directory.generator.random.choice(random_directory.callers)
@@ -204,7 +205,7 @@ async def test_verdicts(random_directory: RandomDirectory) -> None:
             reported = (answer.json()["can_read"], answer.json()["can_write"])
             assert reported == (item is not None, item is not None and item["write_access"]), (asker, pair)
 
-    await _each(_pairs(random_directory, VERDICTS), ask)
+    await _each(_pairs(random_directory, EXPLANATIONS), ask)
 
 
 @pytest.mark.parametrize("by_filter", [False, True])

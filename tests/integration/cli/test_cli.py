@@ -275,7 +275,7 @@ def test_doctor_finds_and_repairs_stale_keys(shell: CommandLine, stored: Raw, tm
     assert shell.ok("doctor") == "7 documents examined, 0 problems"
 
 
-def test_doctor_survives_what_others_wrote_and_says_what_it_cannot_mend(shell: CommandLine, stored: Raw) -> None:
+def test_doctor_survives_malformed_records_and_reports_what_it_cannot_repair(shell: CommandLine, stored: Raw) -> None:
     put_user(stored, "ann", name=7, email=None)
     moment = datetime(2026, 1, 1, tzinfo=UTC)
     sound: dict[str, Any] = {

@@ -106,7 +106,7 @@ def test_a_server_whose_terminal_closes_takes_along_the_mongod_that_a_printed_ur
         stopped(served, signal.SIGHUP, data_dir)
 
 
-def test_a_port_in_use_is_said_and_nothing_is_started(tmp_path: Path) -> None:
+def test_a_port_in_use_is_reported_and_nothing_is_started(tmp_path: Path) -> None:
     shell = CommandLine(tmp_path, data_dir=str(tmp_path / "data"))
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -116,7 +116,7 @@ def test_a_port_in_use_is_said_and_nothing_is_started(tmp_path: Path) -> None:
     assert not (tmp_path / "data").exists()
 
 
-def test_an_address_that_is_not_ours_is_said(tmp_path: Path) -> None:
+def test_an_address_of_another_machine_is_reported(tmp_path: Path) -> None:
     shell = CommandLine(tmp_path, data_dir=str(tmp_path / "data"))
     done = shell.run("serve", "--host", "192.0.2.1", "--port", str(free_port()))
     assert done.status == 2

@@ -118,7 +118,7 @@ def test_nothing_is_missed_before_the_first_change(shell: CommandLine, store: Ra
 
 
 @pytest.mark.parametrize("token", ["nonsense", "82", "é" * 10])
-def test_a_token_that_is_none(shell: CommandLine, token: str) -> None:
+def test_an_invalid_token_is_refused(shell: CommandLine, token: str) -> None:
     done = shell.run("watch", "--after", token)
     assert (done.status, done.stdout) == (2, "")
     assert "token" in done.stderr.splitlines()[-1]

@@ -117,7 +117,7 @@ def test_commands_that_start_at_once_share_one_mongod_and_the_last_one_stops_it(
     require_stopped(data_dir)
 
 
-def test_a_killed_mongod_is_started_anew_with_what_it_had_stored(shell: CommandLine, data_dir: Path) -> None:
+def test_a_killed_mongod_is_restarted_with_its_data(shell: CommandLine, data_dir: Path) -> None:
     with holder(data_dir):
         shell.ok(*USER, "a@example.com")
         [pid] = mongods(data_dir)

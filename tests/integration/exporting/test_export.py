@@ -220,7 +220,7 @@ def test_standard_output_by_its_name_is_left_in_its_place(filled: CommandLine, t
     assert (tmp_path / "redirected").read_text() == whole
 
 
-def test_a_full_disk_is_told_in_one_line(filled: CommandLine, tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_in_one_line(filled: CommandLine, tmp_path: Path) -> None:
     with Path("/dev/full").open("w") as full:
         done = finish(filled.start("export", stdout=full))
     assert (done.status, done.stderr.splitlines()) == (
@@ -322,7 +322,7 @@ async def test_others_get_what_they_may_read_and_no_people(
     assert hidden.status_code == absent.status_code == 404
 
 
-async def test_a_format_that_is_none_is_refused(directory: Directory) -> None:
+async def test_an_unknown_format_is_refused(directory: Directory) -> None:
     await directory.user("ann")
     answer = await directory.get(EXPORT, "ann", format="parquet")
     assert answer.status_code == 422

@@ -118,7 +118,7 @@ async def test_an_unauthenticated_caller_learns_nothing_of_the_parameters(direct
         assert answer.headers["www-authenticate"] == "Bearer"
 
 
-async def test_a_term_that_is_too_long_is_told_in_characters(directory: Directory) -> None:
+async def test_the_limit_of_a_search_term_is_reported_in_characters(directory: Directory) -> None:
     await directory.user("ann")
     answer = await directory.get(LIST, "ann", query="a" * 129)
     assert answer.json()["errors"][0]["msg"] == "String should have at most 128 characters"

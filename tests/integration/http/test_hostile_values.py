@@ -129,7 +129,7 @@ async def test_parameters_that_can_not_be_kept_are_refused_by_every_route(exampl
                 _require_refused(answer, (str(example), name, value))
 
 
-async def test_a_page_far_past_the_end_is_empty_and_tells_the_total(example_directory: Directory) -> None:
+async def test_a_page_far_past_the_end_is_empty_and_has_the_total(example_directory: Directory) -> None:
     headers = {"Authorization": f"Bearer {await example_directory.key('u-admin')}"}
     paged = [example for example in EXAMPLES if example.operation.takes("page")]
     assert len(paged) >= 6

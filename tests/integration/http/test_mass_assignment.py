@@ -104,7 +104,7 @@ async def records(directory: Directory, raw: Raw) -> Any:
     return await fill(directory, raw)
 
 
-async def test_they_are_refused_by_name(directory: Directory, raw: Raw, records: Any) -> None:
+async def test_undeclared_fields_are_refused_by_name(directory: Directory, raw: Raw, records: Any) -> None:
     echoed = 0
     for number, example in enumerate(WITH_BODIES):
         for attempt in sample(_attempts(example), ONE_OF, number):
@@ -119,7 +119,9 @@ async def test_they_are_refused_by_name(directory: Directory, raw: Raw, records:
     assert echoed > 2
 
 
-async def test_they_have_no_effect_at_the_compatibility_api(directory: Directory, raw: Raw, records: Any) -> None:
+async def test_undeclared_fields_have_no_effect_in_the_compatibility_api(
+    directory: Directory, raw: Raw, records: Any
+) -> None:
     accepted = 0
     for number, example in enumerate(WITH_BODIES):
         if not example.has_compatible_route:

@@ -30,7 +30,7 @@ async def _try(directory: Directory, commands: Commands, attack: Attack, user: s
 
 
 @pytest.mark.parametrize(("user", "compatible"), [("u-admin", False), ("u-anna", True)], ids=["strict", "compatible"])
-async def test_they_arrive_as_values_everywhere(
+async def test_operators_reach_the_database_as_values(
     directory: Directory, raw: Raw, commands: Commands, user: str, compatible: bool
 ) -> None:
     records = await fill(directory, raw)

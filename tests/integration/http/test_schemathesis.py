@@ -123,13 +123,13 @@ def service(running: Service, example_directory: ExampleDirectory, raw: SyncData
 
 @as_admin.parametrize()
 @bounded
-def test_it_keeps_to_its_document_for_an_admin(case: schemathesis.Case[Any], service: Service) -> None:
+def test_it_conforms_to_its_document_for_an_admin(case: schemathesis.Case[Any], service: Service) -> None:
     service.conforms(case, "u-admin")
 
 
 @as_user.parametrize()
 @bounded
-def test_it_keeps_to_its_document_for_a_user(case: schemathesis.Case[Any], service: Service) -> None:
+def test_it_conforms_to_its_document_for_a_user(case: schemathesis.Case[Any], service: Service) -> None:
     service.conforms(case, "u-anna")
 
 

@@ -31,7 +31,7 @@ INTERRUPTIONS = {"bundle.json": 3, "webui.db": 7}
 MONGOD_KILLS = {"bundle.json": 1, "webui.db": 2}
 FAILED, INTERRUPTED = 2, 130
 
-only_a_bundle = pytest.mark.parametrize("origin", [bundle], ids=["bundle"], indirect=True)
+only_a_bundle = pytest.mark.parametrize("source", [bundle], ids=["bundle"], indirect=True)
 
 
 @pytest.fixture(scope="module")
@@ -152,7 +152,7 @@ def reported_lost_database(done: Done) -> bool:
 
 @pytest.mark.faults
 @only_a_bundle
-@pytest.mark.parametrize("blow", [subprocess.Popen.kill, interrupt], ids=["killed", "interrupted"])
+@pytest.mark.parametrize("interruption", [subprocess.Popen.kill, interrupt], ids=["killed", "interrupted"])
 async def test_of_an_atomic_import_all_is_there_or_nothing(
     target: ImportTarget, source: Source, complete: CompleteImport, interruption: Interruption
 ) -> None:

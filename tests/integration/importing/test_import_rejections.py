@@ -173,9 +173,7 @@ async def test_an_unsafe_image_is_not_imported_and_the_rest_is(
     assert again.total[ImportOutcome.KEPT_OUT] == 1
 
 
-async def test_a_bad_image_that_is_stored_leaves_with_the_next_import(
-    directory: Directory, raw: Raw, tmp_path: Path
-) -> None:
+async def test_a_stored_bad_image_is_removed_by_the_next_import(directory: Directory, raw: Raw, tmp_path: Path) -> None:
     bundle = {"users": [ANN], "models": [model("m", "ann", meta={"profile_image_url": "http://images.example/a.png"})]}
     await directory.load(bundle, tmp_path)
     raw["models"].update_one({"_id": "m"}, {"$set": {"meta": bundle["models"][0]["meta"]}})

@@ -52,7 +52,7 @@ def test_no_secret_of_a_configuration_is_imported_or_printed(shell: CommandLine,
     assert store["groups"].distinct("_id") == ["beta"]
 
 
-async def test_a_price_map_comes_in_as_base_models(directory: Directory, tmp_path: Path) -> None:
+async def test_a_price_map_is_imported_as_base_models(directory: Directory, tmp_path: Path) -> None:
     await directory.user("root", role=Role.ADMIN)
     async with imported(directory, write_source(tmp_path, PRICES), owner_id="root") as report:
         assert (report.clean, report.changes) == (True, 2)
@@ -141,7 +141,7 @@ async def test_a_database_of_something_else_is_refused(directory: Directory, tmp
             pass
 
 
-async def test_more_than_one_batch_of_everything_comes_in(directory: Directory, raw: Raw, tmp_path: Path) -> None:
+async def test_more_than_one_batch_of_everything_is_imported(directory: Directory, raw: Raw, tmp_path: Path) -> None:
     path = make_database(tmp_path / "webui.db", *IMPORTABLE)
     many = range(1500)
     insert(path, "user", [(f"u{n}", f"U {n}", f"u{n}@x.org", "user", None) for n in many])

@@ -48,7 +48,9 @@ def test_it_is_read_as_it_was_at_one_moment(address: str, tmp_path: Path) -> Non
         assert list(whole()) == before
 
 
-def test_a_whole_instance_moves_in_by_command(shell: CommandLine, store: Raw, address: str, tmp_path: Path) -> None:
+def test_a_whole_instance_is_imported_by_the_command(
+    shell: CommandLine, store: Raw, address: str, tmp_path: Path
+) -> None:
     path = make_database(tmp_path / "webui.db", *IMPORTABLE)
     url = postgres.copy_database(path, address, "whole")
     rehearsed = shell.ok("import", url, "--dry-run")

@@ -33,7 +33,7 @@ from tests.support.import_samples import (
 from tests.support.openwebui_databases import EARLY, LATE, MIDDLE, insert, make_database
 
 
-async def test_a_whole_instance_comes_in_once(directory: Directory, raw: Raw, tmp_path: Path) -> None:
+async def test_a_whole_instance_is_imported_once(directory: Directory, raw: Raw, tmp_path: Path) -> None:
     path = make_database(tmp_path / "webui.db", *IMPORTABLE)
     async with imported(directory, path) as report:
         assert report.clean, list(report.faults())
@@ -59,7 +59,7 @@ async def test_a_whole_instance_comes_in_once(directory: Directory, raw: Raw, tm
     assert dump(raw) == before
 
 
-async def test_a_key_from_elsewhere_goes_on_and_only_its_hash_is_stored(
+async def test_an_imported_key_keeps_working_and_only_its_hash_is_stored(
     directory: Directory, raw: Raw, tmp_path: Path
 ) -> None:
     async with imported(directory, make_database(tmp_path / "webui.db", *IMPORTABLE), whole_report=True) as report:
@@ -74,7 +74,7 @@ async def test_a_key_from_elsewhere_goes_on_and_only_its_hash_is_stored(
         assert OLD_KEY not in text
 
 
-async def test_history_goes_on_after_what_it_was_elsewhere(directory: Directory, tmp_path: Path) -> None:
+async def test_history_continues_after_the_imported_one(directory: Directory, tmp_path: Path) -> None:
     async with imported(directory, make_database(tmp_path / "webui.db", *IMPORTABLE)):
         pass
     page = (await ask(directory, OLD_KEY, HISTORY, id="m")).json()

@@ -101,7 +101,7 @@ def shown(mongosh: str, demo: Raw, uri: str, environment: dict[str, str]) -> Any
     return loads(printed)
 
 
-def test_every_query_is_answered_the_long_way_too() -> None:
+def test_every_query_has_expected_results() -> None:
     assert sorted(_answer(query) for query in QUERIES) == sorted(ANSWERS)
 
 
@@ -150,7 +150,7 @@ def test_types_are_those_of_the_database(demo: Raw) -> None:
             assert found <= set(column.bson_type.split(" or ")), (name, column.name, found)
 
 
-def test_the_database_of_the_page_is_the_one(demo: Raw, uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_page_names_the_right_database(demo: Raw, uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MODELDECK_MONGODB_URI", uri)
     around: dict[str, Any] = {}
     exec(blocks(PAGE, "python")[0], around)

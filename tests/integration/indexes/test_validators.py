@@ -140,7 +140,7 @@ async def test_free_form_values_stay_free(filled: Directory, validated_raw: Raw,
     )
 
 
-async def test_people_stored_before_there_were_marks_can_still_be_written(
+async def test_users_and_groups_stored_by_earlier_versions_can_still_be_written(
     filled: Directory, validated_raw: Raw
 ) -> None:
     marks = {"$unset": {"leaving": 1, "rekey_pending": 1, "keys.text": 1}}
@@ -150,7 +150,7 @@ async def test_people_stored_before_there_were_marks_can_still_be_written(
     assert answer.status_code == 200
 
 
-async def test_the_longest_id_has_a_guard(directory: Directory) -> None:
+async def test_the_longest_id_can_be_locked(directory: Directory) -> None:
     await directory.user("root", role=Role.ADMIN)
     longest = "u" * 256
     await directory.user(longest)

@@ -98,13 +98,13 @@ def _access(rows: list[dict[str, Any]]) -> dict[tuple[str, str], tuple[str, set[
 
 
 @pytest.mark.parametrize("view", ["models_flat", "model_grants", "daily_changes"])
-async def test_a_view_tells_what_the_long_way_leads_to(filled: RandomDirectory, raw: Raw, view: str) -> None:
+async def test_a_view_has_the_expected_rows(filled: RandomDirectory, raw: Raw, view: str) -> None:
     expected = getattr(expected_views, view)(raw)
     assert len(expected) > 20
     assert in_any_order(_rows(raw, view)) == in_any_order(expected)
 
 
-async def test_the_usage_of_tags_is_what_the_long_way_leads_to(filled: RandomDirectory, raw: Raw) -> None:
+async def test_the_usage_of_tags_has_the_expected_rows(filled: RandomDirectory, raw: Raw) -> None:
     rows, ways = _rows(raw, "tag_usage"), expected_views.tag_spellings(raw)
     shown = {row["tag"]: row.pop("shown_as") for row in rows}
     assert in_any_order(rows) == in_any_order(expected_views.tag_usage(raw))

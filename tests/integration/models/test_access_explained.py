@@ -162,7 +162,7 @@ async def test_the_inactive_may_do_nothing(directory: Directory, raw: Raw, tmp_p
 
 
 @pytest.mark.parametrize("field", ["name", "email"])
-async def test_malformed_users_take_no_page_along(directory: Directory, raw: Raw, tmp_path: Path, field: str) -> None:
+async def test_malformed_users_break_no_page(directory: Directory, raw: Raw, tmp_path: Path, field: str) -> None:
     await add_people(directory)
     await add_shared_model(directory, tmp_path, grant("user:*"))
     raw.users.update_many({}, {"$unset": {field: 1}})

@@ -53,7 +53,7 @@ async def test_only_allowed_images_are_stored_whatever_the_way(directory_with_mo
         ).status_code == 200
 
 
-async def test_nobody_is_asked_for_an_image(directory_with_model: Directory, raw: Raw) -> None:
+async def test_no_image_is_ever_fetched(directory_with_model: Directory, raw: Raw) -> None:
     with outbound_calls() as attempted:
         for image in (*ACCEPTED, *sample(REFUSED, 14)):
             for way in ways(image):
@@ -67,7 +67,7 @@ async def test_nobody_is_asked_for_an_image(directory_with_model: Directory, raw
     assert {repr(image) for image in ACCEPTED} <= images(raw)
 
 
-def test_a_call_would_be_seen() -> None:
+def test_an_outbound_connection_would_be_detected() -> None:
     with outbound_calls() as attempted:
         for call in (lambda: socket.create_connection(("127.0.0.1", 9)), lambda: httpx.get("http://evil.example/")):
             with pytest.raises((OSError, httpx.HTTPError)):

@@ -105,7 +105,7 @@ def test_with_workers_all_is_logged_alike_and_probes_too_when_asked_for(mongo_ur
     assert [line for line in served.output.read_text().splitlines() if not line.startswith("{")][1:] == []
 
 
-def test_text_can_be_had_instead(mongo_uri: str, tmp_path: Path) -> None:
+def test_the_log_can_be_plain_text(mongo_uri: str, tmp_path: Path) -> None:
     shell = CommandLine(tmp_path, mongodb_uri=mongo_uri, database=NAME, log_format="text")
     with shell.serving() as served:
         answer = _get(f"{served.url}{LIST}", params={"query": SECRET})
@@ -117,7 +117,7 @@ def test_text_can_be_had_instead(mongo_uri: str, tmp_path: Path) -> None:
     assert SECRET not in written
 
 
-def test_any_worker_tells_the_metrics_of_all(mongo_uri: str, tmp_path: Path) -> None:
+def test_any_worker_returns_the_metrics_of_all(mongo_uri: str, tmp_path: Path) -> None:
     shell = CommandLine(tmp_path, mongodb_uri=mongo_uri, database=NAME)
     shell.environment["TMPDIR"] = str(tmp_path)
     with shell.serving("--workers", "2") as served:
@@ -137,7 +137,9 @@ def test_any_worker_tells_the_metrics_of_all(mongo_uri: str, tmp_path: Path) -> 
 
 
 @pytest.mark.faults
-def test_what_a_killed_worker_had_in_hand_is_forgotten_and_what_it_did_is_not(mongo_uri: str, tmp_path: Path) -> None:
+def test_metrics_of_a_killed_worker_keep_its_counts_but_not_its_requests_in_flight(
+    mongo_uri: str, tmp_path: Path
+) -> None:
     shell = CommandLine(tmp_path, mongodb_uri=mongo_uri, database=NAME)
     shell.environment["TMPDIR"] = str(tmp_path)
     with shell.serving("--workers", "2") as served:

@@ -103,7 +103,7 @@ async def asked_with_token(mongod: Database, tmp_path: Path) -> AsyncIterator[Di
         yield directory
 
 
-async def test_what_is_refused_for_want_of_room_is_counted(mongod: Database, tmp_path: Path) -> None:
+async def test_requests_refused_by_the_concurrency_limit_are_counted(mongod: Database, tmp_path: Path) -> None:
     settings = settings_in(tmp_path).model_copy(update={"max_in_flight": 1})
     async with Directory.on(mongod, settings, new_app=True) as directory:
         metrics: Metrics = directory.app.state.metrics

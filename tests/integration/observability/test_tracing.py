@@ -216,7 +216,7 @@ def test_a_collector_gets_nothing_unless_it_is_asked_for(collector: Collector, m
     assert collector.bodies == []
 
 
-def test_a_collector_that_is_away_holds_up_nobody(mongo_uri: str, tmp_path: Path) -> None:
+def test_an_unreachable_collector_delays_nothing(mongo_uri: str, tmp_path: Path) -> None:
     shell = CommandLine(tmp_path, mongodb_uri=mongo_uri, database=SERVED, tracing="true")
     shell.environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = "http://127.0.0.1:1"
     with shell.serving() as served:
@@ -235,7 +235,7 @@ def test_without_its_libraries_it_says_what_to_install(tmp_path: Path) -> None:
     assert not (tmp_path / "data").exists()
 
 
-def test_nothing_of_it_is_loaded_when_it_is_off(tmp_path: Path) -> None:
+def test_nothing_of_opentelemetry_is_loaded_without_tracing(tmp_path: Path) -> None:
     code = (
         "import sys, service.cli.serve; from service.app import create_app; from service.settings import Settings; "
         "create_app(Settings(_env_file=None)); "

@@ -208,7 +208,7 @@ def test_a_password_of_ones_own_is_read_and_not_printed(shell: CommandLine, stor
 
 
 @pytest.mark.parametrize("password", ["", "short", "pässword-that-is-long"])
-def test_a_password_that_is_none_is_refused(shell: CommandLine, stored: Raw, password: str) -> None:
+def test_an_invalid_password_is_refused(shell: CommandLine, stored: Raw, password: str) -> None:
     done = shell.run("analyst", "grant", "none", "--password-stdin", stdin=password)
     assert (done.status, done.stdout) == (2, "")
     assert done.stderr.startswith("modeldeck: password: must be 12 to 512 printable ASCII characters")
@@ -216,7 +216,7 @@ def test_a_password_that_is_none_is_refused(shell: CommandLine, stored: Raw, pas
 
 
 @pytest.mark.parametrize("name", ["", "a b", "-x", "a" * 65, "$where", "ä"])
-def test_a_name_that_is_none_is_refused(shell: CommandLine, stored: Raw, name: str) -> None:
+def test_an_invalid_name_is_refused(shell: CommandLine, stored: Raw, name: str) -> None:
     done = shell.run("analyst", "grant", "--", name)
     assert (done.status, done.stdout) == (2, "")
     assert done.stderr.startswith("modeldeck: name: ")
@@ -301,7 +301,7 @@ def test_the_embedded_mongodb_has_no_analysts_and_is_not_started_for_them(tmp_pa
     assert not (tmp_path / ".modeldeck").exists()
 
 
-def test_logins_without_limits_are_found_out(mongo_uri: str, tmp_path: Path) -> None:
+def test_a_mongodb_with_users_but_without_authorization_is_detected(mongo_uri: str, tmp_path: Path) -> None:
     with Client(mongo_uri) as client:
         client.admin.command("createUser", "operator", pwd="pw-of-operator", roles=["root"])
         try:

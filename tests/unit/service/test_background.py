@@ -32,7 +32,7 @@ async def test_it_is_done_once_for_all_who_ask_meanwhile() -> None:
     assert await shared.result() == 2
 
 
-async def test_it_goes_on_for_the_others_when_one_leaves() -> None:
+async def test_it_continues_for_the_others_when_one_is_cancelled() -> None:
     work = Work()
     shared = SingleFlight(work)
     leaving, staying = (asyncio.create_task(shared.result()) for _ in range(2))
@@ -59,7 +59,7 @@ async def test_a_failure_reaches_every_waiter_and_is_not_kept() -> None:
     assert await shared.result() == "done"
 
 
-async def test_a_failure_that_nobody_waits_for_is_no_news() -> None:
+async def test_a_failure_that_nobody_waits_for_is_not_reported() -> None:
     reported: list[dict[str, Any]] = []
     loop = asyncio.get_running_loop()
 

@@ -27,7 +27,7 @@ def _no_collector() -> Iterator[None]:
 
 @pytest.mark.usefixtures("_no_collector")
 @pytest.mark.parametrize("headers", [{}, {"Content-Length": "11"}])
-async def test_what_was_received_of_a_body_that_is_too_large_is_let_go_at_once(headers: dict[str, str]) -> None:
+async def test_the_received_part_of_a_too_large_body_is_freed_at_once(headers: dict[str, str]) -> None:
     copy = Copy()
     reference = weakref.ref(copy)
     exchange = Exchange(method="POST", headers=headers, parts=[b"123456", b"78901"])

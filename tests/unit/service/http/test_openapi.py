@@ -85,13 +85,13 @@ def test_operations_have_readable_names_of_their_own() -> None:
 
 
 @every_operation
-def test_what_an_operation_does_is_told(operation: Operation) -> None:
+def test_every_operation_has_a_description(operation: Operation) -> None:
     assert operation.definition["summary"]
     assert operation.definition["description"].rstrip().endswith(".")
 
 
 @every_operation
-def test_who_may_ask_is_told(operation: Operation) -> None:
+def test_every_operation_documents_who_may_call_it(operation: Operation) -> None:
     assert ("security" in operation.definition) is not operation.is_public
 
 
@@ -144,7 +144,7 @@ def _inside(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 @every_authenticated_operation
-def test_every_status_that_can_come_is_told(operation: Operation) -> None:
+def test_every_possible_status_is_documented(operation: Operation) -> None:
     expected = {*AUTHENTICATED_STATUSES}
     if operation.method == "POST":
         expected.add(403)

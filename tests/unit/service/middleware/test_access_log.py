@@ -60,7 +60,7 @@ def request_records(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
     return [getattr(record, REQUEST) for record in caplog.records if hasattr(record, REQUEST)]
 
 
-async def test_a_line_tells_who_asked_for_what_and_how_it_went(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_line_has_the_caller_the_request_and_the_result(caplog: pytest.LogCaptureFixture) -> None:
     exchange = Exchange(
         f"/a/{SECRET}", query=f"query={SECRET}", headers={"Authorization": SECRET}, parts=[SECRET.encode()]
     )
@@ -81,7 +81,7 @@ async def test_a_line_tells_who_asked_for_what_and_how_it_went(caplog: pytest.Lo
     ("path", "route"),
     [("/plain", "/plain"), ("/a/b", "/a/{name}"), ("/a/b/c", "unmatched"), (f"/{SECRET}", "unmatched")],
 )
-async def test_the_route_is_told_by_its_template(path: str, route: str, caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_route_is_logged_as_its_template(path: str, route: str, caplog: pytest.LogCaptureFixture) -> None:
     await Exchange(path, method=SECRET).with_app(AccessLog(answers, TEMPLATES))
     assert [(line["route"], line["method"]) for line in request_records(caplog)] == [(route, "other")]
 
@@ -125,7 +125,7 @@ async def test_a_late_answer_carries_the_id_too() -> None:
     assert (exchange.status, exchange.response_headers["x-request-id"]) == (504, "r")
 
 
-async def test_an_answer_that_breaks_off_is_told_as_an_error_and_goes_no_further(
+async def test_a_response_that_breaks_off_is_logged_as_an_error(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     observer = RecordingObserver()
@@ -135,7 +135,7 @@ async def test_an_answer_that_breaks_off_is_told_as_an_error_and_goes_no_further
     assert [record.exc_info is not None for record in caplog.records if record.levelno == logging.ERROR] == [True]
 
 
-async def test_whoever_leaves_before_the_answer_is_noted_as_499(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_client_that_disconnects_before_the_response_is_logged_as_499(caplog: pytest.LogCaptureFixture) -> None:
     begun = asyncio.Event()
 
     async def never(scope: Scope, receive: Receive, send: Send) -> None:
@@ -151,7 +151,7 @@ async def test_whoever_leaves_before_the_answer_is_noted_as_499(caplog: pytest.L
     assert [(each.status, each.client_left) for each in observer.answered] == [(499, True)]
 
 
-async def test_a_request_that_is_cancelled_is_noted_and_ended(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_cancelled_request_is_logged_and_ended(caplog: pytest.LogCaptureFixture) -> None:
     async def cancelled(scope: Scope, receive: Receive, send: Send) -> None:
         raise asyncio.CancelledError
 
@@ -160,7 +160,7 @@ async def test_a_request_that_is_cancelled_is_noted_and_ended(caplog: pytest.Log
     assert [line["status"] for line in request_records(caplog)] == [500]
 
 
-async def test_probes_are_lines_for_a_closer_look_only(caplog: pytest.LogCaptureFixture) -> None:
+async def test_probes_are_logged_at_debug_level_only(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "modeldeck")
     observer = RecordingObserver()
     for path in PROBES:

@@ -27,7 +27,7 @@ class Slow:
         await PlainTextResponse("done")(scope, receive, send)
 
 
-async def test_what_is_too_much_is_refused_before_anything_is_done_for_it() -> None:
+async def test_a_request_above_the_limit_is_refused_before_any_work() -> None:
     app = Slow()
     limited = ConcurrencyLimit(app, 2)
     waiting = [asyncio.create_task(Exchange().with_app(limited)) for _ in range(2)]
@@ -53,7 +53,7 @@ async def test_probes_are_answered_always(path: str) -> None:
     await waiting
 
 
-async def test_whoever_fails_or_is_cancelled_leaves_their_place() -> None:
+async def test_a_failed_or_cancelled_request_frees_its_place() -> None:
     app = Slow()
     limited = ConcurrencyLimit(app, 1)
     with pytest.raises(RuntimeError):

@@ -97,7 +97,7 @@ async def test_expecting_what_is_not_there_does_not_hide_that_a_client_leaves() 
     await disconnect_midway(app, Exchange(headers={"Expect": "100-continue"}), app)
 
 
-async def test_who_waits_to_be_told_to_send_the_body_is_told_when_it_is_wanted() -> None:
+async def test_expect_100_continue_is_answered_when_the_body_is_read() -> None:
     headers = {"Expect": "100-continue", "Content-Length": "4"}
     exchange = Exchange(method="POST", headers=headers, parts=[b"body"])
 
@@ -192,7 +192,7 @@ async def test_nobody_can_take_an_answer_for_ever(monkeypatch: pytest.MonkeyPatc
     assert broken.sent[-1]["more_body"] is True
 
 
-async def test_a_deadline_that_is_over_can_be_neither_moved_nor_brought_about_again() -> None:
+async def test_a_deadline_that_has_passed_can_not_be_changed_or_pass_again() -> None:
     async def answers_while_it_ends(scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await asyncio.Event().wait()

@@ -250,7 +250,7 @@ def test_more_rows_than_are_looked_up_at_once_find_what_is_theirs(make: Make) ->
     ],
     ids=["another database", "a view", "a missing column"],
 )
-def test_what_is_no_such_database_says_why(make: Make, statements: list[str], message: str) -> None:
+def test_a_database_of_another_kind_is_refused_with_a_reason(make: Make, statements: list[str], message: str) -> None:
     with pytest.raises(SourceError, match=message):
         read(make(*statements))
 
