@@ -1,6 +1,8 @@
 """Shared fixtures: one embedded mongod for the whole run, a clean database and a client for each test."""
 
+import gc
 import os
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from functools import cache
@@ -34,6 +36,9 @@ TIMEOUT_SECONDS = 60.0
 # Many tests send invalid credentials, all from one address; the login throttle must not stop them.
 MANY_FAILURES = 100_000
 
+# For each request, httpx tries to import trio, which takes a tenth of the time of the request.
+sys.modules["trio"] = None  # type: ignore[assignment]
+
 # No deadline for a single example: its duration depends on how busy the machine is.
 hypothesis.settings.register_profile("modeldeck", deadline=None)
 hypothesis.settings.load_profile("modeldeck")
@@ -49,6 +54,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     repeated = [nodeid for nodeid, times in Counter(item.nodeid for item in items).items() if times > 1]
     if repeated:
         raise pytest.UsageError(f"several tests have one id: {', '.join(repeated[:5])}")
+
+
+def pytest_collection_finish() -> None:
+    """Exclude long-lived objects from garbage collection, as the service does when it starts."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -43,6 +43,7 @@ class Connection:
         self.database: AsyncIOMotorDatabase[Record] = client.get_database(
             name, codec_options=STORED, write_concern=MAJORITY
         )
+        self._opened = False
         self._collections: dict[type[Document], AsyncIOMotorCollection[Record]] = {}
         self._raw_collections: dict[type[Document], AsyncIOMotorCollection[Any]] = {}
 
@@ -59,8 +60,11 @@ class Connection:
         return cls(client, name, timeout)
 
     async def open(self) -> None:
-        """Bind the document classes to this database. `indexes` makes the indexes, not Beanie."""
+        """Bind the document classes to this database, once. `indexes` makes the indexes, not Beanie."""
+        if self._opened:
+            return
         await init_beanie(database=self.database, document_models=list(DOCUMENTS), skip_indexes=True)
+        self._opened = True
 
     def close(self) -> None:
         """Close every connection, after telling the server, if it answers, that the sessions are over."""

@@ -9,11 +9,16 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx
+from beanie import Document
 from fastapi import FastAPI
 
-from documents.api_key import ApiKey, Scope
+from documents import ApiKey, Group, ModelRecord, User
+from documents.api_key import Scope
+from documents.derived_keys import user_derived_keys
 from documents.user import Role
 from service.app import create_app
+from service.auth.authentication import api_key_hash, api_key_id, new_api_key
+from service.clock import now
 from service.database.client import Database
 from service.importing.engine import run_import
 from service.importing.plan import ImportOptions
@@ -21,7 +26,7 @@ from service.importing.readers.bundle import read_bundle
 from service.importing.report import Report
 from service.importing.source import open_source
 from service.people.api_keys import create_api_key
-from service.people.groups import add_group, join_group
+from service.people.groups import add_group
 from service.people.users import add_user, find_user
 from service.settings import Settings
 
@@ -90,15 +95,30 @@ class Directory:
     async def user(self, user_id: str, *, role: Role = Role.USER, groups: Sequence[str] = (), **fields: Any) -> str:
         """Add a user with a key, and make them a member of existing groups; return their id."""
         values = {"name": f"Name of {user_id}", "email": f"{user_id}@example.com", **fields}
-        user = await add_user(self.database, user_id=user_id, role=role, **values)
-        self._keys[user_id] = await create_api_key(self.database, user.id, name="test")
-        for group in groups:
-            await join_group(self.database, group, [user_id])
+        if await self._may_refer():
+            user = await add_user(self.database, user_id=user_id, role=role, group_ids=groups, **values)
+            self._keys[user_id] = await create_api_key(self.database, user.id, name="test")
+        else:
+            self._keys[user_id] = new_api_key()
+            await self._insert(_user(user_id, role, groups, **values), _api_key(self._keys[user_id], user_id))
         return user_id
+
+    async def _may_refer(self) -> bool:
+        """Return whether models exist: they may refer to whoever is added, so that storing a record is not enough."""
+        return bool(await self.database.count(ModelRecord, {}))
+
+    async def _insert(self, *records: Document) -> None:
+        # Takes a twentieth of the time of the service, which also locks, and looks for references and refreshes them.
+        for record in records:
+            assert await self.database.insert(record), record
 
     async def group(self, group_id: str, parent: str | None = None) -> str:
         """Add a group; return its id."""
-        await add_group(self.database, name=f"Group {group_id}", group_id=group_id, parent_id=parent)
+        if await self._may_refer():
+            await add_group(self.database, name=f"Group {group_id}", group_id=group_id, parent_id=parent)
+        else:
+            times = {"created_at": now(), "updated_at": now()}
+            await self._insert(Group(id=group_id, name=f"Group {group_id}", parent_id=parent, **times))
         return group_id
 
     async def key(self, user_id: str, **options: Any) -> str:
@@ -156,6 +176,26 @@ class Directory:
     async def ids(self, as_user: str, **parameters: Any) -> list[str]:
         """Return the ids on a page of the list as a user, in order."""
         return [item["id"] for item in (await self.page(as_user, **parameters))["items"]]
+
+
+def _user(user_id: str, role: Role, groups: Sequence[str], **fields: Any) -> User:
+    fields = {"username": None, **fields}
+    keys = user_derived_keys(**{name: fields[name] for name in ("email", "name", "username")})
+    times = {"created_at": now(), "updated_at": now()}
+    return User(id=user_id, role=role, is_active=True, group_ids=[*groups], keys=keys, **fields, **times)
+
+
+def _api_key(key: str, user_id: str) -> ApiKey:
+    return ApiKey(
+        id=api_key_id(key),
+        user_id=user_id,
+        name="test",
+        scope=Scope.WRITE,
+        sha256=api_key_hash(key),
+        created_at=now(),
+        expires_at=None,
+        last_used_at=None,
+    )
 
 
 def headers_to_compare(answer: httpx.Response) -> dict[str, str]:

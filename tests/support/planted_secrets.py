@@ -133,8 +133,8 @@ INSERT INTO auth VALUES ('ann', 'ann@x.org', '{PASSWORD_HASH}', 1), ('ben', 'ben
 _BROKEN_PEOPLE = """
 INSERT INTO "user" (id, name, email, role) VALUES ('w', NULL, 'w', 'wizard'), (5, X'00', 6, 7);
 """
-EARLY_ERA = (EARLY, _AUTH, _SESSIONS, _COLUMNS, _BROKEN_PEOPLE, "INSERT INTO \"user\" (name) VALUES (X'00');")
-MIDDLE_ERA = (
+EARLY_STATEMENTS = (EARLY, _AUTH, _SESSIONS, _COLUMNS, _BROKEN_PEOPLE, "INSERT INTO \"user\" (name) VALUES (X'00');")
+MIDDLE_STATEMENTS = (
     MIDDLE,
     _AUTH,
     _SESSIONS,
@@ -152,7 +152,7 @@ INSERT INTO "user" (id, name, email, role, api_key) VALUES
 UPDATE "group" SET user_ids = '["ann", ' WHERE id = 'team';
 """,
 )
-LATE_ERA = (
+LATE_STATEMENTS = (
     LATE,
     _AUTH,
     _SESSIONS,
@@ -275,9 +275,9 @@ SOURCES = {
     "models that ran": PlantedSource(_file(RUNTIME), 1),
     "models with access_control": PlantedSource(_file(CONTROLLED), 2),
     "models with access_grants": PlantedSource(_file(GRANTED), 2),
-    "early database": PlantedSource(_database(*EARLY_ERA), 1),
-    "middle database": PlantedSource(_database(*MIDDLE_ERA), 4),
-    "late database": PlantedSource(_database(*LATE_ERA), 2),
+    "early database": PlantedSource(_database(*EARLY_STATEMENTS), 1),
+    "middle database": PlantedSource(_database(*MIDDLE_STATEMENTS), 4),
+    "late database": PlantedSource(_database(*LATE_STATEMENTS), 2),
     "configuration": PlantedSource(_file(CONFIGURATION), 3),
     "price map": PlantedSource(_file(PRICES), 2),
 }

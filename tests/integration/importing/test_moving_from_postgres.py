@@ -33,10 +33,10 @@ def items(where: str) -> list[Item]:
         return first
 
 
-@pytest.mark.parametrize(("era", "statements"), [("early", EARLY), ("middle", MIDDLE), ("late", LATE)])
-def test_every_era_is_read_as_from_sqlite(address: str, tmp_path: Path, era: str, statements: str) -> None:
+@pytest.mark.parametrize(("version", "statements"), [("early", EARLY), ("middle", MIDDLE), ("late", LATE)])
+def test_every_version_is_read_as_from_sqlite(address: str, tmp_path: Path, version: str, statements: str) -> None:
     path = make_database(tmp_path / "webui.db", statements)
-    assert items(postgres.copy_database(path, address, era)) == items(str(path))
+    assert items(postgres.copy_database(path, address, version)) == items(str(path))
 
 
 def test_it_is_read_as_it_was_at_one_moment(address: str, tmp_path: Path) -> None:

@@ -140,12 +140,12 @@ def test_once_there_is_a_table_of_keys_the_column_does_not_count(make: Make) -> 
 
 
 @pytest.mark.parametrize(
-    ("era", "secret", "times"),
+    ("version", "secret", "times"),
     [(MIDDLE, "sk-00000000000000000000000000000001", (None, None)), (LATE, "sk-" + "2".zfill(32), (1_900_000_000, 5))],
     ids=["middle", "late"],
 )
-def test_a_key_comes_with_its_secret_which_nothing_shows(make: Make, era: str, secret: str, times: Any) -> None:
-    items = read(make(era))
+def test_a_key_comes_with_its_secret_which_nothing_shows(make: Make, version: str, secret: str, times: Any) -> None:
+    items = read(make(version))
     [key] = values(items, "api_key")
     assert isinstance(key["key"], SecretStr)
     assert key["key"].get_secret_value() == secret
