@@ -20,6 +20,7 @@ from tests.support.access_explanation import (
     readers,
 )
 from tests.support.directory import LIST, Directory, grant, model
+from tests.support.every_case import repetitions
 from tests.support.oracle import Oracle
 
 Raw = SyncDatabase[dict[str, Any]]
@@ -143,7 +144,7 @@ def _bundle(seed: int) -> dict[str, list[dict[str, Any]]]:
     return {"users": users, "groups": groups, "models": models}
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(repetitions(1, 3)))
 async def test_in_random_directories_the_explanation_is_what_the_list_shows(
     directory: Directory, raw: Raw, tmp_path: Path, seed: int
 ) -> None:
