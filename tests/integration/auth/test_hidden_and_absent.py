@@ -65,13 +65,15 @@ QUESTIONS = list(_questions())
 
 
 @pytest.fixture
-async def setup(directory: Directory, raw: Raw, tmp_path: Path) -> PermissionSetup:
+async def permission_setup(directory: Directory, raw: Raw, tmp_path: Path) -> PermissionSetup:
     return await PermissionSetup.set_up(directory, raw, tmp_path)
 
 
-def ask(setup: PermissionSetup, question: Question, *, hidden: bool) -> "partial[Any]":
-    instead = {} if hidden else {MODEL: ABSENT, setup.ids["revision"]: NO_REVISION}
-    return partial(setup.send, question.route, question.case, "stranger", instead=instead, headers=question.headers)
+def ask(permission_setup: PermissionSetup, question: Question, *, hidden: bool) -> "partial[Any]":
+    instead = {} if hidden else {MODEL: ABSENT, permission_setup.ids["revision"]: NO_REVISION}
+    return partial(
+        permission_setup.send, question.route, question.case, "stranger", instead=instead, headers=question.headers
+    )
 
 
 def comparable(answer: httpx.Response) -> tuple[int, str, dict[str, str]]:
@@ -96,28 +98,28 @@ def test_every_route_about_a_model_is_asked() -> None:
 
 
 @pytest.mark.parametrize("prefix", ["/api/", "/api/v1/"])
-async def test_both_are_answered_alike(setup: PermissionSetup, commands: Commands, prefix: str) -> None:
+async def test_both_are_answered_alike(permission_setup: PermissionSetup, commands: Commands, prefix: str) -> None:
     for question in QUESTIONS:
         if question.route.is_compatible != (prefix == "/api/v1/"):
             continue
         answers, work = [], []
         for hidden in (True, False):
             commands.clear()
-            answers.append(await ask(setup, question, hidden=hidden)())
+            answers.append(await ask(permission_setup, question, hidden=hidden)())
             work.append(sent(commands))
         assert comparable(answers[0]) == comparable(answers[1]), str(question)
         # The database commands too, since they would show in the response time.
         assert work[0] == work[1], str(question)
         assert work[0], str(question)
-    assert setup.unchanged()
+    assert permission_setup.unchanged()
 
 
 async def test_a_revision_of_a_hidden_model_is_no_revision_of_ones_own_either(
-    setup: PermissionSetup, directory: Directory, commands: Commands
+    permission_setup: PermissionSetup, directory: Directory, commands: Commands
 ) -> None:
     assert (await directory.post("/api/models/create", "stranger", {"id": "own", "name": "O"})).status_code == 200
     answers, work = [], []
-    for revision in (setup.ids["revision"], NO_REVISION):
+    for revision in (permission_setup.ids["revision"], NO_REVISION):
         commands.clear()
         body = {"id": "own", "revision": revision}
         answers.append(await directory.post("/api/models/model/history/restore", "stranger", body))
@@ -127,29 +129,31 @@ async def test_a_revision_of_a_hidden_model_is_no_revision_of_ones_own_either(
 
 
 async def test_a_key_of_somebody_else_is_no_key(
-    setup: PermissionSetup, directory: Directory, commands: Commands
+    permission_setup: PermissionSetup, directory: Directory, commands: Commands
 ) -> None:
     answers, work = [], []
-    for key in (setup.ids["owner key"], "0" * 16):
+    for key in (permission_setup.ids["owner key"], "0" * 16):
         commands.clear()
         answers.append(await directory.post("/api/keys/revoke", "stranger", {"id": key}))
         work.append(sent(commands))
     assert comparable(answers[0]) == comparable(answers[1])
     assert work[0] == work[1]
-    assert setup.unchanged() or answers[0].status_code == 404
+    assert permission_setup.unchanged() or answers[0].status_code == 404
 
 
-async def test_what_can_not_be_an_id_is_refused_everywhere(setup: PermissionSetup) -> None:
+async def test_what_can_not_be_an_id_is_refused_everywhere(permission_setup: PermissionSetup) -> None:
     for question in QUESTIONS:
         if MODEL not in question.case.query:
             continue
         for model_id in ("a b", "", "x" * 257, "a\0", "\u00a0", "\u2028", "$" * 300):
-            answer = await setup.send(question.route, question.case, "stranger", instead={MODEL: quote(model_id)})
+            answer = await permission_setup.send(
+                question.route, question.case, "stranger", instead={MODEL: quote(model_id)}
+            )
             assert (answer.status_code, answer.json()["errors"][0]["loc"][:2]) == (422, ["query", "id"]), str(question)
 
 
 async def test_that_an_id_is_taken_is_reported_and_nothing_else_of_it(
-    setup: PermissionSetup, directory: Directory
+    permission_setup: PermissionSetup, directory: Directory
 ) -> None:
     body = {"id": MODEL, "name": "Mine"}
     answer = await directory.post("/api/models/create", "stranger", body)
@@ -163,14 +167,16 @@ async def test_that_an_id_is_taken_is_reported_and_nothing_else_of_it(
 
 
 @pytest.mark.skipif(not PAIRS, reason="TIMED_PAIRS is not set")
-async def test_a_clock_does_not_tell_them_apart(setup: PermissionSetup, raw: Raw) -> None:
+async def test_a_clock_does_not_tell_them_apart(permission_setup: PermissionSetup, raw: Raw) -> None:
     # Large records, since reading them would take noticeably longer.
     large = {"system": "x" * 400_000}
     raw.models.update_many({}, {"$set": {"params": large}})
     raw.revisions.update_many({"before": {"$ne": None}}, {"$set": {"before.params": large}})
     raw.revisions.update_many({}, {"$set": {"after.params": large}})
     gaps = {
-        str(question): await median_gap(ask(setup, question, hidden=True), ask(setup, question, hidden=False), PAIRS)
+        str(question): await median_gap(
+            ask(permission_setup, question, hidden=True), ask(permission_setup, question, hidden=False), PAIRS
+        )
         for question in QUESTIONS
         if not question.route.is_compatible
     }
