@@ -9,6 +9,9 @@ EXTRAS ?= embedded
 INSTALLED := $(VENV)/.installed
 DEVELOPED := $(VENV)/.developed
 
+# Without compiled modules on disk, each of the processes that run tests compiles all of them: half a minute of work.
+unexport PYTHONDONTWRITEBYTECODE
+
 # `make test-fast SINCE=<commit>` runs the tests of what differs from that commit; by default, of what is not committed.
 SINCE :=
 # One more process than the cores of a small machine, because each waits for its mongod part of the time.

@@ -34,7 +34,7 @@ class Suite:
     settings: Mapping[str, str] = field(default_factory=dict)
 
 
-# Try every case instead of a sample; see `tests.support.effort`.
+# Try every case instead of a sample; see `tests.support.every_case`.
 _EVERY_CASE = {"EVERY_CASE": "1"}
 
 ORACLE = Suite(

@@ -24,32 +24,32 @@ from service.embedded_mongo.server import EmbeddedMongo
 from service.settings import Settings
 from tests.support.backends import MockedDatabase, teach_union_with
 from tests.support.directory import Directory
-from tests.support.past_validation import PastValidation
-from tests.support.world import SEED, World
+from tests.support.random_directory import SEED, RandomDirectory
+from tests.support.raw_database import UnvalidatedDatabase
 
 Raw = SyncDatabase[dict[str, Any]]
 
 DATABASE = "modeldeck_test"
-WORLD_DATABASE = f"{DATABASE}_world"
-# Machines that run tests can be slow; where the deadline is what is tested, the test sets it.
+RANDOM_DATABASE = f"{DATABASE}_random"
+# Long, because machines that run tests can be slow. A test of the deadline itself sets a shorter one.
 TIMEOUT_SECONDS = 60.0
-# Many tests fail to say who they are, all from one address.
+# Many tests send invalid credentials, all from one address; the login throttle must not stop them.
 MANY_FAILURES = 100_000
 
-# For each request, httpx looks whether trio is there, which takes a tenth of the time of the request.
+# For each request, httpx tries to import trio, which takes a tenth of the time of the request.
 sys.modules["trio"] = None  # type: ignore[assignment]
 
-# That of an example would tell how busy the machine is.
+# No deadline for a single example: its duration depends on how busy the machine is.
 hypothesis.settings.register_profile("modeldeck", deadline=None)
 hypothesis.settings.load_profile("modeldeck")
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """See that every test has an id of its own: of several with one id, processes that share the tests run only one."""
+    """Give every test an id of its own, because pytest-xdist runs only one of several tests with the same id."""
     for item in items:
         if item.parent is not None and not item.nodeid.endswith(f"::{item.name}"):
-            # Tests that are made from a document have the operation in their names only.
+            # The id of a test that Schemathesis generates lacks the operation, which is in the test's name.
             item._id = item.parent.id.child(item.name)
     repeated = [nodeid for nodeid, times in Counter(item.nodeid for item in items).items() if times > 1]
     if repeated:
@@ -57,21 +57,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Spare the garbage collector what lives as long as the tests do, as the service does when it starts."""
+    """Exclude long-lived objects from garbage collection, as the service does when it starts."""
     gc.collect()
     gc.freeze()
 
 
 @pytest.fixture(autouse=True, scope="session")
 def no_settings_from_outside() -> None:
-    """Keep the tests independent of the MODELDECK_* variables and the `.env` of whoever runs them."""
+    """Keep the tests independent of the MODELDECK_* variables and the `.env` of the developer."""
     for name in [name for name in os.environ if name.startswith("MODELDECK_")]:
         del os.environ[name]
 
 
 @pytest.fixture(scope="session")
 def mongo_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URI of a real mongod that runs as long as the tests do."""
+    """The URI of a real mongod that runs for the whole test session."""
     embedded = EmbeddedMongo(tmp_path_factory.mktemp("mongo"))
     with embedded.lease():
         yield embedded.uri(DATABASE)
@@ -109,7 +109,7 @@ def all_commands() -> Commands:
 
 @pytest.fixture(autouse=True)
 def commands(all_commands: Commands) -> Commands:
-    """What was sent to the real mongod since this test began; kept for no longer, or it would fill the memory."""
+    """What was sent to the real mongod since this test began; older commands are dropped to save memory."""
     all_commands.clear()
     return all_commands
 
@@ -126,17 +126,17 @@ async def real_database(mongo_uri: str, all_commands: Commands) -> AsyncIterator
 
 @pytest.fixture(scope="session")
 def raw(mongo_uri: str) -> Iterator[Raw]:
-    """The same database through a plain driver, as a data team sees it, with the right to write past validators."""
+    """The same database through PyMongo, without the service and without validation of what a test writes."""
     with MongoClient[dict[str, Any]](mongo_uri, tz_aware=True) as client:
-        yield PastValidation(client, DATABASE)
+        yield UnvalidatedDatabase(client, DATABASE)
 
 
 def empty(raw: Raw) -> None:
-    """Delete every record, without a wait for the journal, which is nothing to these tests."""
-    hasty = raw.client.get_database(raw.name, write_concern=WriteConcern(w=1, j=False))
+    """Delete every record, without waiting for the journal, since tests do not need durability."""
+    unjournaled = raw.client.get_database(raw.name, write_concern=WriteConcern(w=1, j=False))
     for document in DOCUMENTS:
-        collection = hasty[str(document.Settings.name)]
-        # Most are empty, and a look is cheaper than a write.
+        collection = unjournaled[str(document.Settings.name)]
+        # Most collections are empty, and a read is cheaper than a write.
         if collection.find_one({}, {"_id": 1}) is not None:
             collection.delete_many({})
 
@@ -173,13 +173,13 @@ def _settings() -> Settings:
 
 
 def settings_in(folder: Path) -> Settings:
-    """Return settings that name no machine of the developer's."""
+    """Return settings that refer to nothing on the developer's machine but this data directory."""
     return _settings().model_copy(update={"data_dir": folder})
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    """Settings that name no machine of the developer's."""
+    """Settings that refer to nothing on the developer's machine but a temporary data directory."""
     return settings_in(tmp_path)
 
 
@@ -191,20 +191,22 @@ async def directory(database: Database, settings: Settings) -> AsyncIterator[Dir
 
 
 @pytest.fixture(scope="session")
-async def filled_world(mongo_uri: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World]:
+async def filled_random_directory(
+    mongo_uri: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[RandomDirectory]:
     """A directory on the real mongod, in a database of its own, filled at random."""
-    folder = tmp_path_factory.mktemp("world")
-    database = Database.connect(mongo_uri, WORLD_DATABASE, TIMEOUT_SECONDS)
+    folder = tmp_path_factory.mktemp("random_directory")
+    database = Database.connect(mongo_uri, RANDOM_DATABASE, TIMEOUT_SECONDS)
     await database.open()
     assert await ensure(database) == []
     async with Directory.on(database, settings_in(folder)) as directory:
-        yield await World.fill(directory, folder)
+        yield await RandomDirectory.fill(directory, folder)
     database.close()
 
 
 @pytest.fixture
-def world(filled_world: World, request: pytest.FixtureRequest) -> World:
-    """One world for all tests that change nothing in it, and the oracle that knows what it must answer."""
-    # What a test draws does not depend on which were there before it.
-    filled_world.generator.random.seed(f"{SEED} {request.node.name}")
-    return filled_world
+def random_directory(filled_random_directory: RandomDirectory, request: pytest.FixtureRequest) -> RandomDirectory:
+    """One random directory for all tests that only read it, and the oracle with the expected answers."""
+    # Seeded for each test, so that its random values do not depend on the tests that ran before.
+    filled_random_directory.generator.random.seed(f"{SEED} {request.node.name}")
+    return filled_random_directory

@@ -19,7 +19,7 @@ from faults.environment.workspace import Workspace
 from faults.report import Row, checked_row, progress
 from faults.workload.stored_state import StoredState
 from service.embedded_mongo.server import EmbeddedMongo
-from tests.support.interruptions import Sign, Site, bundle, differences
+from tests.support.interrupted_imports import ImportTarget, Progress, bundle, differences
 
 TIMES = 10
 BULK_MODELS, SET_MODELS, RECORDS = 2_000, 1_000, 10_000
@@ -135,25 +135,25 @@ async def _killed_mongod_row(workspace: Workspace) -> Row:
     embedded = EmbeddedMongo(folder / "data")
     findings = Findings()
     with embedded.lease(), MongoClient[Record](embedded.uri("admin")) as client:
-        site = Site(folder, client)
-        origin = bundle(folder, RECORDS)
-        whole = site.whole(origin)
+        target = ImportTarget(folder, client)
+        source = bundle(folder, RECORDS)
+        complete = target.complete_import(source)
 
         def restart_mongod(_: subprocess.Popen[str]) -> None:
-            site.kill_mongod()
-            site.bring_up()
+            target.kill_mongod()
+            target.start_mongod()
 
-        interruptions = site.strikes(origin, whole, restart_mongod, TIMES, signs=(Sign.FILLING,))
+        interruptions = target.interrupt_imports(source, complete, restart_mongod, TIMES, after=(Progress.STORING,))
         for number, interruption in enumerate(interruptions):
             findings.midway += interruption.midway
-            site.shell.ok("import", origin.path.name)
-            findings.problems += differences(site.contents(), whole.contents)
+            target.shell.ok("import", source.path.name)
+            findings.problems += differences(target.contents(), complete.contents)
             progress(f"D6 import of records, {number + 1} of {TIMES}")
         # The stored records are the same each time, so this is done once.
-        settled = await site.settled(origin)
-        findings.problems += settled.problems if settled.clean else ["the import was not clean", *settled.problems]
-        if settled.changes_of_another:
-            findings.problems.append(f"{settled.changes_of_another} changes when imported once more")
+        rerun = await target.rerun(source)
+        findings.problems += rerun.problems if rerun.clean else ["the import was not clean", *rerun.problems]
+        if rerun.changes_of_second:
+            findings.problems.append(f"{rerun.changes_of_second} changes when imported once more")
     return _row(
         f"kill -9 of mongod during an import of {RECORDS:,} records by the command line, {TIMES} times", findings
     )

@@ -15,8 +15,8 @@ from faults.environment.service import Shell
 from faults.environment.workspace import Workspace
 from faults.report import Row, checked_row, progress
 from faults.workload.http_load import Answer, RepeatedGet, percentile
-from tests.support.bombs import plain_terms, regex_bombs
 from tests.support.commands import Served, until
+from tests.support.regex_bombs import plain_terms, regex_bombs
 
 IMPORTED, COPIES = 50_000, 3
 MODELS = IMPORTED * (1 + COPIES)

@@ -66,7 +66,7 @@ async def _import(
     report_file: Path | None,
     map_users: Path | None,
 ) -> bool:
-    """Import, print the report, and return whether everything was taken over."""
+    """Import, print the report, and return whether everything was imported."""
     if format_ not in FORMATS:
         raise InvalidInputError([{"loc": ["--format"], "msg": f"must be one of {', '.join(FORMATS)}"}])
     if report_file is not None:
@@ -95,7 +95,7 @@ def _print(report: Report, source: OpenedSource, *, dry_run: bool) -> None:
     for kind, counts in report.summary().items():
         print(f"{kind}s: {', '.join(f'{count:,} {outcome}' for outcome, count in counts.items())}")
     if kept_out := report.total[ImportOutcome.KEPT_OUT]:
-        print(f"{kept_out:,} parts kept out of records that were taken over")
+        print(f"{kept_out:,} parts kept out of imported records")
     undone = ", had this not been a dry run" if dry_run else ", had this not failed" if report.undone else ""
     print(f"{report.changes:,} changes{undone}")
     if report.undone:

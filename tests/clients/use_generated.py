@@ -1,4 +1,4 @@
-"""What somebody writes who has generated a Python client; run and type-checked by test_clients.py."""
+"""An example program that uses a generated Python client; test_clients.py runs it and checks its types."""
 
 import os
 from http import HTTPStatus
@@ -50,7 +50,7 @@ assert isinstance(refused, Problem)
 assert not isinstance(refused.errors, Unset)
 assert [fault.loc for fault in refused.errors] == [["query", "page_size"]]
 if TYPE_CHECKING:
-    # The types are no mere decoration.
+    # The generated types reject wrong values.
     CreateModel(id=1, name="A")  # type: ignore[arg-type]
     list_models.sync(client=client, surprise=1)  # type: ignore[call-arg]
 print("done")

@@ -1,4 +1,4 @@
-"""What only the tests of imports through the command line share."""
+"""Fixtures of the integration tests that run the command line on a database of their own."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,32 +8,32 @@ import pytest
 from pymongo import MongoClient
 
 from tests.support.commands import CommandLine
-from tests.support.moving import NAME, Stored
-from tests.support.stored import collections
+from tests.support.import_samples import NAME, Raw
+from tests.support.raw_database import collection_names
 from tests.support.watched_server import EVERY_COMMAND, USUAL, Server
 
 
 @pytest.fixture(scope="module")
-def store(mongo_uri: str) -> Iterator[Stored]:
-    """The database that the command line imports into."""
+def store(mongo_uri: str) -> Iterator[Raw]:
+    """The database that the command line uses."""
     with MongoClient[dict[str, Any]](mongo_uri, tz_aware=True) as client:
         client.drop_database(NAME)
         yield client[NAME]
 
 
 @pytest.fixture
-def mover(mongo_uri: str, store: Stored, tmp_path: Path) -> CommandLine:
-    """The command line, on that database, empty."""
-    for collection in collections(store):
+def shell(mongo_uri: str, store: Raw, tmp_path: Path) -> CommandLine:
+    """The command line on that database, which is empty."""
+    for collection in collection_names(store):
         store[collection].delete_many({})
     return CommandLine(tmp_path, mongodb_uri=mongo_uri, database=NAME)
 
 
 @pytest.fixture
-def server(mongo_uri: str, mover: CommandLine) -> Iterator[Server]:
-    """The MongoDB that the command line imports into, under watch."""
-    # Whatever is left of a temporary file shall be found.
-    mover.environment["TMPDIR"] = str(mover.folder)
+def server(mongo_uri: str, shell: CommandLine) -> Iterator[Server]:
+    """The MongoDB that the command line uses, with every command logged."""
+    # Temporary files go to the folder of the test, so that it finds any that remain.
+    shell.environment["TMPDIR"] = str(shell.folder)
     with MongoClient[Any](mongo_uri) as client:
         server = Server(client, NAME)
         server.log_commands(EVERY_COMMAND)

@@ -1,4 +1,4 @@
-"""What mongomock lacks and the list needs, so that the same tests run on both backends."""
+"""Replacements for what mongomock lacks, so that the tests of the list run on both backends."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from copy import deepcopy
@@ -22,43 +22,43 @@ from service.database.writes import Write, Writes
 
 T = TypeVar("T")
 
-# For reading through the pipeline. What is written has transactions, validators and unique indexes to thank for that it
-# is right, none of which mongomock has, so that it could show nothing there.
+# For tests that read through the pipeline. Writes depend on transactions, validators and unique indexes, which
+# mongomock lacks, so that it could prove nothing about them.
 on_each_backend = pytest.mark.parametrize("database", ["mongod", "mongomock"], indirect=True)
 
 
 class _MockedConnection(Connection):
-    """It has no BSON to leave undecoded: it keeps the Python objects."""
+    """Mongomock has no raw BSON: it keeps Python objects."""
 
     def raw_collection(self, kind: type[Document]) -> AsyncIOMotorCollection[Any]:
         return self.collection(kind)
 
 
 class _MockedCalls(Calls):
-    """It has no sessions."""
+    """Mongomock has no sessions."""
 
     def new_session(self) -> Session:
         return None
 
 
 class _NoTransactions(Transactions):
-    """It has no transactions: what needs one to be right is tested on the real server."""
+    """Mongomock has no transactions: what depends on them is tested on the real server."""
 
     async def in_transaction(self, work: Callable[[], Awaitable[T]], *, bulk: bool = False) -> T:
         return await work()
 
 
 class _MockedReads(Reads):
-    """It has no validators, and takes fewer pipelines."""
+    """Mongomock has no validators, and supports fewer pipelines."""
 
     async def _aggregate(
         self, kind: type[Document], pipeline: Pipeline, options: Record, seconds: float | None
     ) -> list[Record]:
-        # It takes a hint for an index that it does not have, can't compare with the lowest of all values, and
-        # takes the pipeline that it runs apart.
+        # It refuses a hint for an index that it does not have, can't compare with MinKey, and modifies the
+        # pipeline that it runs.
         pipeline = deepcopy(pipeline)
         if "$bsonSize" in str(pipeline):
-            # It knows no sizes.
+            # It does not support $bsonSize.
             return []
         first = pipeline[0].get("$match", {})
         if any(condition == {"$gte": MinKey()} for condition in first.values()):
@@ -76,7 +76,7 @@ class _MockedReads(Reads):
 
 
 class _MockedWrites(Writes):
-    """Its bulk_write does not know the current driver's write objects."""
+    """Mongomock's bulk_write does not support the write objects of the current driver."""
 
     async def write_many(
         self,

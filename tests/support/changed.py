@@ -1,7 +1,7 @@
-"""`python -m tests.support.changed [COMMIT]`: what `make test-fast` runs, as arguments for pytest.
+"""`python -m tests.support.changed [COMMIT]` prints the tests that `make test-fast` runs, as arguments for pytest.
 
-Those are all unit tests, the test files that have changed since the commit, and the integration tests of each module
-that has: those in the folder of its package, and those named after the module.
+Those are all unit tests, the test files that changed since the commit, and the integration tests of each changed
+module: those in the folder of its package, and those named after the module.
 """
 
 import subprocess
@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 UNIT, INTEGRATION = ROOT / "tests/unit", ROOT / "tests/integration"
 CODE = ("documents", "indexes", "service")
-# A helper that more test files than this import is tried by whatever else is run.
+# A helper that more test files import than this does not select them all; the tests that run anyway use it too.
 FEW = 6
 
 
@@ -22,7 +22,7 @@ def _git(*arguments: str) -> list[str]:
 
 
 def changed_files(since: str | None) -> set[Path]:
-    """Return what differs from a commit; without one, what is not committed, or else what the last commit changed."""
+    """Return the files that differ from a commit; without one, uncommitted files, or else those of the last commit."""
     new = _git("ls-files", "--others", "--exclude-standard")
     names = [*_git("diff", "--name-only", since or "HEAD"), *new]
     if not names and since is None:

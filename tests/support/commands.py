@@ -1,4 +1,4 @@
-"""Running `modeldeck` as its users do: with an environment of its own, bounded in time, most often in this process."""
+"""Running the `modeldeck` command with an environment of its own and a time limit, usually inside this process."""
 
 import os
 import re
@@ -17,10 +17,10 @@ from typing import IO, Any
 from tests.support.in_process import run_in_process
 
 MODELDECK = str(Path(sys.executable).with_name("modeldeck"))
-# These end what hangs. They are never waited for otherwise, however busy the machine is.
+# Limits for what hangs; long enough for any busy machine, since no passing test waits that long.
 COMMAND_SECONDS = UNTIL_SECONDS = 180.0
 POLL_SECONDS = 0.02
-# Below those that the system gives away by itself, and others for each process that runs tests at the same time.
+# Below the system's ephemeral ports, and a different range for each parallel test process.
 _FIRST_PORT = 20_000 + 1_000 * (int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 10)
 _PORTS = cycle(range(_FIRST_PORT + os.getpid() % 900, _FIRST_PORT + 1_000))
 ANNOUNCED = re.compile(r"^Key:\s+(\S+)$", re.MULTILINE)
@@ -37,7 +37,7 @@ class Done:
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """A `modeldeck serve` that can be asked."""
+    """A running `modeldeck serve` that accepts requests."""
 
     process: subprocess.Popen[str]
     url: str
@@ -91,10 +91,10 @@ class Processes:
 
     @contextmanager
     def serving(self, *arguments: str) -> Iterator[Served]:
-        """Run `modeldeck serve` for the duration of a block, from the moment it can be asked."""
+        """Run `modeldeck serve` for the duration of a block, which begins once it accepts requests."""
         port = free_port()
         output = self.folder / f"serve-{port}.log"
-        # Where a test says nothing of it, there is nobody who has to notice that it ends.
+        # By default, no load balancer has to notice the shutdown.
         self.environment.setdefault("MODELDECK_DRAIN_SECONDS", "0")
         with output.open("w") as file:
             process = self.start("serve", "--port", str(port), *arguments, stdout=file, stderr=subprocess.STDOUT)
@@ -107,15 +107,15 @@ class Processes:
 
 
 class CommandLine(Processes):
-    """The same shell, but a command that is run to its end runs in this process, which saves starting one.
+    """The same, but `run` runs a command inside this process, which is faster than starting one.
 
-    Those that are started to be left running are processes.
+    Commands started with `start` are processes.
     """
 
     def run(self, *arguments: str, stdin: str = "") -> Done:
         """Run a command to its end."""
         if arguments[:1] in {("serve",), ("database-uri",)}:
-            # The one changes how the whole process logs; the other leaves a process behind, whose parent must end.
+            # `serve` changes the logging of its process; `database-uri` leaves a child process, whose parent must end.
             return super().run(*arguments, stdin=stdin)
         return Done(*run_in_process(arguments, self.folder, self.environment, stdin, COMMAND_SECONDS))
 
@@ -130,7 +130,7 @@ def finish(process: subprocess.Popen[str], stdin: str | None = None) -> Done:
 
 
 def end(process: subprocess.Popen[str]) -> None:
-    """Stop a process that still runs: kindly, and if that does not help, not so."""
+    """Stop a process if it still runs: with SIGTERM, then with SIGKILL."""
     if process.poll() is None:
         process.terminate()
         try:
@@ -152,7 +152,7 @@ def until(condition: Callable[[], object], what: str, seconds: float = UNTIL_SEC
 
 
 def free_port() -> int:
-    """Return a port of the loopback address that nobody listens on; a new one each time."""
+    """Return a port of the loopback address that nothing listens on; a new one each time."""
     for port in _PORTS:
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))

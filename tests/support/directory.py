@@ -1,4 +1,4 @@
-"""The service under test, as its users meet it: a client, and short ways to fill the directory."""
+"""The service under test as its clients see it, with short ways to fill it and to send requests."""
 
 import asyncio
 import json
@@ -40,14 +40,14 @@ class BuiltApp(NamedTuple):
     opened: list[Database]
 
 
-# Building one takes 0.2 s; what a run of it remembers is made anew each time it starts, but for the metrics.
+# Applications for reuse, since building one takes 0.2 s. Each start resets their state, except for the metrics.
 _idle: defaultdict[Hashable, list[BuiltApp]] = defaultdict(list)
 
 
 @contextmanager
 def built_app(settings: Settings, database: Database, *, new: bool = False) -> Iterator[FastAPI]:
-    """Lend an application of these settings that is not in use; with `new`, one whose metrics count from zero."""
-    key = _alike(settings)
+    """Yield an unused application with these settings; with `new`, a new one, whose metrics start at zero."""
+    key = _settings_that_matter(settings)
     if _idle[key] and not new:
         built = _idle[key].pop()
     else:
@@ -58,17 +58,17 @@ def built_app(settings: Settings, database: Database, *, new: bool = False) -> I
         yield built.app
     finally:
         built.opened.clear()
-        # What sends traces is ended by now.
-        if key == _alike(settings) and not settings.tracing:
+        # Not reused if the exporter of traces was shut down.
+        if key == _settings_that_matter(settings) and not settings.tracing:
             _idle[key].append(built)
 
 
-def _alike(settings: Settings) -> Hashable:
-    """Return what applications of such settings have in common."""
-    keys = settings.jwt_jwks_file and settings.jwt_jwks_file.read_bytes()
-    # The data directory is not looked at by the application, and every test has its own.
+def _settings_that_matter(settings: Settings) -> Hashable:
+    """Return what two tests must have in common to use one application."""
+    jwks = settings.jwt_jwks_file and settings.jwt_jwks_file.read_bytes()
+    # Every test has its own data directory, which the application does not use.
     own = {"data_dir", "jwt_jwks_file"}
-    return keys, frozenset((name, value) for name, value in settings if name not in own)
+    return jwks, frozenset((name, value) for name, value in settings if name not in own)
 
 
 class Directory:
@@ -85,7 +85,7 @@ class Directory:
     @classmethod
     @asynccontextmanager
     async def on(cls, database: Database, settings: Settings, *, new_app: bool = False) -> AsyncIterator["Directory"]:
-        """Run the service on an open database; with `new_app`, as the first run of its application."""
+        """Run the service on an open database; with `new_app`, in an application that was not used before."""
         with built_app(settings, database, new=new_app) as app:
             transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
             async with (
@@ -96,7 +96,7 @@ class Directory:
                 yield directory
                 for report in directory._reports:
                     report.close()
-        # What the service has given up may still be being ended on the server, among the commands of the next test.
+        # Cancelled work may still be stopping on the server; the next test must not record its commands.
         await database.calls.background.finish()
 
     async def user(self, user_id: str, *, role: Role = Role.USER, groups: Sequence[str] = (), **fields: Any) -> str:
@@ -111,11 +111,11 @@ class Directory:
         return user_id
 
     async def _may_refer(self) -> bool:
-        """Say whether there may be references to who is added now, so that storing a record would not be enough."""
+        """Return whether models exist: they may refer to whoever is added, so that storing a record is not enough."""
         return bool(await self.database.count(ModelRecord, {}))
 
     async def _insert(self, *records: Document) -> None:
-        # A twentieth of what the service's own way takes, which locks, looks for references and refreshes them.
+        # Takes a twentieth of the time of the service, which also locks, and looks for references and refreshes them.
         for record in records:
             assert await self.database.insert(record), record
 
@@ -138,8 +138,8 @@ class Directory:
             self._keys[user_id] = key
         return self._keys[user_id]
 
-    async def use_is_noted(self, user_id: str) -> None:
-        """Wait until it is stored that a user's keys were used, which is done beside the request that used them."""
+    async def wait_for_last_use(self, user_id: str) -> None:
+        """Wait until the last use of a user's keys is stored, which happens in the background of a request."""
         for _ in range(10_000):
             if not await self.database.count(ApiKey, {"user_id": user_id, "last_used_at": None}):
                 return
@@ -174,14 +174,14 @@ class Directory:
         return await self.client.post(path, json=body, params=parameters, headers=headers)
 
     async def page(self, as_user: str, **parameters: Any) -> dict[str, Any]:
-        """Return the page that a user gets from the list."""
+        """Return a page of the list as a user."""
         answer = await self.get(LIST, as_user, **parameters)
         assert answer.status_code == 200, answer.text
         page: dict[str, Any] = answer.json()
         return page
 
     async def ids(self, as_user: str, **parameters: Any) -> list[str]:
-        """Return the ids of that page, in order."""
+        """Return the ids on a page of the list as a user, in order."""
         return [item["id"] for item in (await self.page(as_user, **parameters))["items"]]
 
 
@@ -205,13 +205,13 @@ def _api_key(key: str, user_id: str) -> ApiKey:
     )
 
 
-def lasting(answer: httpx.Response) -> dict[str, str]:
-    """Return the headers of an answer without the id of its request, which is never the same."""
+def headers_to_compare(answer: httpx.Response) -> dict[str, str]:
+    """Return the headers of a response without the request id, which differs each time."""
     return {name: value for name, value in answer.headers.items() if name != "x-request-id"}
 
 
 def model(model_id: str, owner: str | None, **fields: Any) -> dict[str, Any]:
-    """Return a model of a bundle with everything that a test does not care about filled in."""
+    """Return a model for a bundle, with defaults for the fields that are not given."""
     defaults = {"name": f"Name of {model_id}", "created_at": 1_700_000_000, "updated_at": 1_700_000_000}
     return {"id": model_id, "user_id": owner, **defaults, **fields}
 

@@ -7,5 +7,5 @@ ROOT = Path(__file__).parents[2]
 
 
 def blocks(path: Path, language: str) -> list[str]:
-    """Return the blocks of a Markdown file that are in a language."""
+    """Return the code blocks of a Markdown file that are in this language."""
     return re.findall(rf"^```{language}\n(.*?)^```", path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)

@@ -1,4 +1,4 @@
-"""A directory in which what the examples of the OpenAPI document name exists, and requests made from those examples."""
+"""A directory with all records that the examples of the OpenAPI document name, and requests made from the examples."""
 
 import json
 from collections.abc import Iterator
@@ -10,8 +10,8 @@ from pymongo.database import Database as SyncDatabase
 
 from documents.user import Role
 from tests.support.directory import Directory, grant
-from tests.support.document import DOCUMENT, OPERATIONS, Operation
-from tests.support.stored import collections
+from tests.support.openapi_document import DOCUMENT, OPERATIONS, Operation
+from tests.support.raw_database import collection_names
 
 Raw = SyncDatabase[dict[str, Any]]
 Records = dict[str, list[dict[str, Any]]]
@@ -21,31 +21,31 @@ Records = dict[str, list[dict[str, Any]]]
 ]
 
 
-async def fill(there: Directory, raw: Raw) -> Records:
-    """Empty the database and fill it; return all that is in it then."""
-    for name in collections(raw):
+async def fill(directory: Directory, raw: Raw) -> Records:
+    """Replace the content of the database with these records; return them."""
+    for name in collection_names(raw):
         raw[name].delete_many({})
-    await there.user("u-admin", role=Role.ADMIN)
-    await there.group("g-engineering")
-    await there.group("g-platform", "g-engineering")
-    await there.user("u-anna")
-    await there.user("u-ben", groups=["g-platform"])
+    await directory.user("u-admin", role=Role.ADMIN)
+    await directory.group("g-engineering")
+    await directory.group("g-platform", "g-engineering")
+    await directory.user("u-anna")
+    await directory.user("u-ben", groups=["g-platform"])
     for model in (
         {"id": "openai/gpt-4o", "name": "GPT-4o", "access_grants": [grant("user:*")]},
         {"id": "sql-tuning", "name": "SQL Tuning", "access_grants": [grant("group:g-platform")]},
     ):
-        await there.post("/api/models/create", "u-anna", model)
+        await directory.post("/api/models/create", "u-anna", model)
     for name in ("SQL Tuner", "SQL Tuning"):
-        await there.post("/api/models/model/update", "u-anna", {"id": "sql-tuning", "name": name})
-    records = {name: list(raw[name].find()) for name in collections(raw)}
+        await directory.post("/api/models/model/update", "u-anna", {"id": "sql-tuning", "name": name})
+    records = {name: list(raw[name].find()) for name in collection_names(raw)}
     next(revision for revision in records["revisions"] if revision["version"] == 2)["_id"] = REVISION
-    put_back(raw, records)
+    restore(raw, records)
     return records
 
 
-def put_back(raw: Raw, records: Records) -> None:
-    """Make everything as it was."""
-    for name in collections(raw):
+def restore(raw: Raw, records: Records) -> None:
+    """Restore the records."""
+    for name in collection_names(raw):
         raw[name].delete_many({})
         if records.get(name):
             raw[name].insert_many(records[name])
@@ -53,7 +53,7 @@ def put_back(raw: Raw, records: Records) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A request that is understood, from which others are made."""
+    """A valid request, from which tests derive others."""
 
     operation: Operation
     path: str
@@ -61,20 +61,20 @@ class Example:
     body: Any = None
 
     def address(self, query: list[tuple[str, str]] | None = None, *, compatible: bool = False) -> str:
-        """Return the address, with another query if there is one, in the strict or the compatibility API."""
+        """Return the address in the strict or the compatibility API, with this query if one is given."""
         path = self.path.replace("/api/", "/api/v1/", 1) if compatible else self.path
         written = urlencode(self.pairs if query is None else query)
         return f"{path}?{written}" if written else path
 
     @property
     def pairs(self) -> list[tuple[str, str]]:
-        """The query, name by name."""
+        """The query as pairs of name and value."""
         listed = [(name, value if isinstance(value, list) else [value]) for name, value in self.query.items()]
         return [(name, _written(one)) for name, values in listed for one in values]
 
     @property
     def has_compatible_route(self) -> bool:
-        """Whether the same is served for existing clients."""
+        """Whether the compatibility API has the same route."""
         return self.operation.path.startswith("/api/models/")
 
     def __str__(self) -> str:
@@ -90,7 +90,7 @@ def _example(operation: Operation) -> Example:
     query = {one["name"]: one["example"] for one in parameters if one["in"] == "query" and "example" in one}
     path = operation.path.replace("{revision}", REVISION)
     body = next((body["example"] for body in operation.bodies), None)
-    # The body of the example is what is sent without a format.
+    # The example body is one for a request without a format.
     return Example(operation, path, {} if operation.path == "/api/models/import" else query, body)
 
 
@@ -99,7 +99,7 @@ _ANNA = {"id": "u-anna", "name": "Anna", "email": "u-anna@example.com", "usernam
 _GROUP = {"id": "g-platform", "name": "Platform", "parent_id": "g-engineering", "member_ids": ["u-ben"]}
 _BUNDLE = {"users": [_ANNA], "groups": [_GROUP], "models": [{**_MODEL, "access_grants": [grant("user:u-ben")]}]}
 _ACCESS = {"read": {"group_ids": ["g-platform"], "user_ids": ["u-ben"]}}
-# What an operation takes besides what its example shows.
+# Other valid requests to an operation, besides its example.
 _MORE: dict[str, list[dict[str, Any]]] = {
     "/api/models/import": [
         {"query": {"format": "modeldeck", "atomic": False}, "body": _BUNDLE},
@@ -113,7 +113,7 @@ _MORE: dict[str, list[dict[str, Any]]] = {
 
 
 def examples() -> Iterator[Example]:
-    """Yield a request for every operation that asks who is calling, and more for those that take several things."""
+    """Yield a request for every operation that needs a caller, and more for operations with several kinds of bodies."""
     for operation in OPERATIONS:
         if not operation.is_public:
             example = _example(operation)

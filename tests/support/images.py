@@ -1,4 +1,4 @@
-"""Profile images that no model may have, and every way in which somebody could try to give it one."""
+"""Forbidden and allowed profile images, and every request that could store one."""
 
 from base64 import b64encode
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 SVG = b64encode(b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>").decode()
 PNG = b64encode(b"\x89PNG\r\n\x1a\n" + bytes(8)).decode()
 HTML = b64encode(b"<script>alert(1)</script>").decode()
-# A machine that is not there; to ask for it would be seen.
+# An address without a machine; a test would see any attempt to connect to it.
 ELSEWHERE = "192.0.2.1"
 REFUSED: list[Any] = [
     *(
@@ -30,21 +30,21 @@ REFUSED: list[Any] = [
     *(f"https://{ELSEWHERE}/a\r\nX-A: b", "https://", "https://[::1]/a", "https://127.0.0.1:99999999/", "\0"),
     *(5, True, [f"data:image/png;base64,{PNG}"], {"url": f"//{ELSEWHERE}"}, {"$ne": 1}),
 ]
-# What is stored as it is, and at most led to: the caller's own program asks for it, or does not.
+# Stored as they are; the service at most redirects to them and never fetches them itself.
 ACCEPTED = [f"https://{ELSEWHERE}/a.png", f"data:image/png;base64,{PNG}", "/static/favicon.png"]
 
 
 class Way(NamedTuple):
-    """A request that would give a model an image."""
+    """A request that would store an image in a model."""
 
     path: str
     body: Any
-    # Whether what is wrong with a part is told in a report, and the rest goes in.
+    # Whether an invalid part is reported, and the rest is stored.
     reports: bool = False
 
 
 def ways(image: Any) -> Iterator[Way]:
-    """Yield every request that would give the model `m`, which is there, or a new one an image."""
+    """Yield every request that would store an image in the existing model `m` or in a new one."""
     meta = {"profile_image_url": image}
     model = {"id": "m", "name": "M", "meta": meta}
     for prefix in ("/api/models", "/api/v1/models"):

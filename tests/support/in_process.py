@@ -1,4 +1,4 @@
-"""Running a command in this process: the real `main`, with arguments, variables, folder and streams of its own."""
+"""Running a command inside this process: the real `main`, with its own arguments, environment, folder and streams."""
 
 import logging
 import os
@@ -15,7 +15,7 @@ from service.cli import main
 
 
 class _Streams:
-    """Standard input, output and errors: files, since an export writes to the descriptor of standard output."""
+    """Standard input, output and error as files, since an export writes to the file descriptor of standard output."""
 
     def __init__(self, stack: ExitStack, stdin: str) -> None:
         self.stdin, self.stdout, self.stderr = (
@@ -26,7 +26,7 @@ class _Streams:
         self.stdin.seek(0)
 
     def written(self) -> tuple[str, str]:
-        """Return what came out on standard output and standard error."""
+        """Return the text of standard output and of standard error."""
         for stream in (self.stdout, self.stderr):
             stream.flush()
             stream.seek(0)
@@ -41,7 +41,7 @@ def run_in_process(
     with ExitStack() as stack:
         streams = _Streams(stack, stdin)
         stack.enter_context(_surroundings(arguments, folder, environment, streams))
-        # A thread of its own has no event loop yet, also while that of the tests runs.
+        # In a new thread, because the command starts an event loop, and that of the tests may be running in this one.
         thread = Thread(target=lambda: ended.append(_status()), name="modeldeck", daemon=True)
         thread.start()
         thread.join(seconds)
@@ -68,17 +68,17 @@ def _status() -> int:
 def _surroundings(
     arguments: Sequence[str], folder: Path, environment: Mapping[str, str], streams: _Streams
 ) -> Iterator[None]:
-    """Give this process what a new one would have, for the duration of a block."""
+    """Give this process the state of a new one for the duration of a block."""
     root, before = logging.getLogger(), Path.cwd()
     with (
         patch.object(sys, "argv", ["modeldeck", *arguments]),
         patch.multiple(sys, stdin=streams.stdin, stdout=streams.stdout, stderr=streams.stderr),
         patch.dict(os.environ, environment, clear=True),
-        # Decided anew, by $TMPDIR.
+        # Makes tempfile read $TMPDIR again.
         patch.object(tempfile, "tempdir", None),
         # A new process has no handlers, and prints warnings to standard error.
         patch.object(root, "handlers", []),
-        # Signals reach the main thread only; they are tested with processes.
+        # Only the main thread can handle signals; tests of signals use processes.
         patch("service.cli.command_line.end_on_signals"),
     ):
         os.chdir(folder)

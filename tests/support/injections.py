@@ -1,4 +1,4 @@
-"""Operators and expressions of the database in every place of every request that the OpenAPI document describes."""
+"""MongoDB operators and expressions, put into every place of every request that the OpenAPI document describes."""
 
 import json
 from collections.abc import Iterator, Mapping
@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from tests.support.examples import Example
 
-# In everything that is planted, so that it can be found again.
+# Contained in every planted value, so that it can be found in database commands.
 MARK = "zq7"
 TEXTS = [f"${MARK}", f"$$ROOT.{MARK}", f'{{"$ne": "{MARK}"}}', f"{MARK}.$.a", f"$owner.{MARK}", f"'; return {MARK}; '"]
 OPERATORS: list[Any] = [
@@ -23,28 +23,28 @@ Path = tuple[str | int, ...]
 
 
 class Attack(NamedTuple):
-    """A request with something planted, and where that stands."""
+    """A request with a planted value, and the place of that value."""
 
     method: str
     address: str
     body: bytes
     where: str
-    # What can only be refused: an operator in the place of a value that has a type.
+    # Whether it must be refused: an operator in place of a typed value.
     must_fail: bool = False
     headers: Mapping[str, str] = MappingProxyType({})
 
 
 def attacks(example: Example, *, compatible: bool = False) -> Iterator[Attack]:
-    """Yield the example with each of these in each of its places, one at a time."""
+    """Yield the example with one planted value, for every value and every place."""
     method, body = example.operation.method, json.dumps(example.body).encode() if example.body is not None else b""
     for query, where, must_fail in _queries(example):
         yield Attack(method, example.address(query, compatible=compatible), body, where, must_fail and not compatible)
     address = example.address(compatible=compatible)
     if example.body is not None:
         for planted, path, must_fail in _bodies(example):
-            # A file is imported record by record, and what is wrong is told.
-            told = must_fail and "format" not in example.query
-            yield Attack(method, address, json.dumps(planted).encode(), ".".join(map(str, path)), told)
+            # With a format, invalid records are reported, and the request itself is accepted.
+            refused = must_fail and "format" not in example.query
+            yield Attack(method, address, json.dumps(planted).encode(), ".".join(map(str, path)), refused)
     for name in ("If-Match", "If-None-Match"):
         if example.operation.takes(name):
             yield from (Attack(method, address, body, name, headers={name: text}) for text in TEXTS)
@@ -76,7 +76,7 @@ def _bodies(example: Example) -> Iterator[tuple[Any, Path, bool]]:
 
 
 def places(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
-    """Yield every part of a value, itself included, with where it is."""
+    """Yield every part of a value, including the value itself, with its path."""
     yield path, value
     named = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for name, inner in named:
@@ -84,7 +84,7 @@ def places(value: Any, path: Path = ()) -> Iterator[tuple[Path, Any]]:
 
 
 def with_planted(value: Any, path: Path, planted: Any) -> Any:
-    """Return a value with something planted in one place."""
+    """Return a value with a planted value at one path."""
     if not path:
         return planted
     first, rest = path[0], path[1:]

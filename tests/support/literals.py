@@ -1,4 +1,4 @@
-"""Whether what a client said reaches the database as a value: never as an operator, an expression or a field path."""
+"""Checks that client input reaches the database as a value, never as an operator, an expression or a field path."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -7,18 +7,18 @@ from typing import Any
 Command = Mapping[str, Any]
 
 _COMBINING = {"$and", "$or", "$nor"}
-# What holds further conditions on the same field.
+# Operators that contain further conditions on the same field.
 _WITHIN = {"$elemMatch", "$not"}
 _COMPARING = {"$in", "$all", "$eq"}
 _ESCAPED = re.compile(r"\\.", re.DOTALL)
 _SPECIAL = re.compile(r"[\\^$.|?*+()\[\]{}]")
 _PLACES = {"find": ("filter",), "count": ("query",), "distinct": ("query",), "delete": (), "update": ()}
-# What every command has besides, and nothing that a client said is in.
+# Parts of commands in which no client input may appear.
 _NEVER = ("sort", "projection", "hint", "let", "key", "fields", "$db", "collation")
 
 
 def misplaced(command: Command, mark: str) -> Iterator[str]:
-    """Yield what a command has a marked text in where the server would not take it literally."""
+    """Yield the parts of a command in which the server would not take the marked text literally."""
     for place in _PLACES.get(next(iter(command)), ()):
         yield from _in_filter(command.get(place, {}), mark, place)
     yield from _in_pipeline(command.get("pipeline", ()), mark)
@@ -34,29 +34,29 @@ def misplaced(command: Command, mark: str) -> Iterator[str]:
 
 def _in_filter(condition: Any, mark: str, where: str) -> Iterator[str]:
     for name, value in condition.items():
-        here = f"{where} > {name}"
+        place = f"{where} > {name}"
         if mark in name:
-            yield here
+            yield place
         elif name in _COMBINING:
             for one in value:
-                yield from _in_filter(one, mark, here)
+                yield from _in_filter(one, mark, place)
         elif name.startswith("$"):
-            yield from _in_operator(name, value, mark, here)
+            yield from _in_operator(name, value, mark, place)
         elif isinstance(value, Mapping):
-            yield from _in_filter(value, mark, here)
+            yield from _in_filter(value, mark, place)
 
 
-def _in_operator(name: str, value: Any, mark: str, here: str) -> Iterator[str]:
+def _in_operator(name: str, value: Any, mark: str, place: str) -> Iterator[str]:
     if mark not in str(value):
         return
     if name in _WITHIN and isinstance(value, Mapping):
-        yield from _in_filter(value, mark, here)
+        yield from _in_filter(value, mark, place)
     elif name == "$regex":
         if not isinstance(value, str) or _SPECIAL.search(_ESCAPED.sub("", value)):
-            yield f"{here}: {value!r} is not escaped"
-    # A walk goes on after the last id.
-    elif (name not in _COMPARING or _holds_a_document(value)) and not here.endswith("_id > $gt"):
-        yield here
+            yield f"{place}: {value!r} is not escaped"
+    # Batches continue after the last id.
+    elif (name not in _COMPARING or _holds_a_document(value)) and not place.endswith("_id > $gt"):
+        yield place
 
 
 def _holds_a_document(value: Any) -> bool:
@@ -76,7 +76,7 @@ def _in_pipeline(stages: Iterable[Mapping[str, Any]], mark: str) -> Iterator[str
 
 def _in_update(update: Any, mark: str) -> Iterator[str]:
     if not isinstance(update, Mapping):
-        # An update by a pipeline reads texts as field paths.
+        # An update with a pipeline evaluates strings as field paths.
         if mark in str(update):
             yield "update by a pipeline"
         return

@@ -1,6 +1,6 @@
-"""A second, naive implementation of the written contract of list and access, over the records of a bundle.
+"""A second, naive implementation of the documented list and access rule, on the records of a bundle.
 
-It shares no code with the service, so that the two are wrong alike only where the contract is.
+It shares no code with the service, so that both have the same error only if the documentation has it.
 """
 
 import json
@@ -11,24 +11,24 @@ from typing import Any
 
 Record = Mapping[str, Any]
 Parameters = Mapping[str, str | int]
-# The kind, the permission, and the groups from one of the user's own up to the granted one.
+# The kind, the permission, and the groups from the user's own group up to the one with the grant.
 Path = tuple[str, str, tuple[str, ...]]
 
 EVERYONE = ("user", "*")
 PAGE_SIZE = 30
-# What an item shows of its record as it is; the other fields that are compared depend on who asks.
+# Fields that an item copies from its record; the other compared fields depend on the caller.
 PLAIN_FIELDS = ("id", "user_id", "base_model_id", "name", "is_active", "created_at", "updated_at")
 COMPARED_FIELDS = (*PLAIN_FIELDS, "params", "write_access", "user")
 
 
 @cache
 def fold(text: str) -> str:
-    """Return `text` as it is compared wherever case does not matter."""
+    """Return `text` in the form in which it is compared regardless of case."""
     return unicodedata.normalize("NFKC", text).casefold()
 
 
 class Oracle:
-    """Knows what every user must be answered; `users` are those who exist now."""
+    """Computes the expected response for every user; `users` are those who exist now."""
 
     def __init__(self, users: Iterable[Record], groups: Iterable[Record], models: Iterable[Record]) -> None:
         self._users = {user["id"]: user for user in users}
@@ -37,7 +37,7 @@ class Oracle:
         self._principals = {user_id: self._principals_of(user_id) for user_id in self._users}
 
     def answer(self, user_id: str, parameters: Parameters) -> dict[str, Any]:
-        """Return the answer, with the compared fields of its items."""
+        """Return the expected response to a list request, with the compared fields of its items."""
         ordered = self.ordered(user_id, parameters)
         size = int(parameters.get("page_size", PAGE_SIZE))
         start = (int(parameters.get("page", 1)) - 1) * size
@@ -45,7 +45,7 @@ class Oracle:
         return {"items": [self._item(user_id, self._models[model_id]) for model_id in page], "total": len(ordered)}
 
     def ordered(self, user_id: str, parameters: Parameters) -> list[str]:
-        """Return the ids of all that match, in order, whatever the page."""
+        """Return the ids of all matching models in order, regardless of the page."""
         field = str(parameters.get("order_by", "created_at"))
         keys = []
         for model in self._models.values():
@@ -56,7 +56,7 @@ class Oracle:
         return [model_id for _, model_id in keys]
 
     def readers(self, model_id: str) -> dict[str, tuple[str, set[Path]]]:
-        """Return the active users who may read a model, each with the most that they may and all paths there."""
+        """Return the active users who may read a model, each with their highest permission and all paths to it."""
         model = self._models[model_id]
         return {
             user_id: ("write" if self._can(user_id, model, writing=True) else "read", self._paths(user_id, model))
@@ -65,7 +65,7 @@ class Oracle:
         }
 
     def item(self, user_id: str, model_id: str) -> dict[str, Any] | None:
-        """Return the compared fields of a model as a user gets it; None when it is not there for them."""
+        """Return the compared fields of a model for a user; None if they may not read it."""
         model = self._models.get(model_id)
         return self._item(user_id, model) if model and self._can(user_id, model, writing=False) else None
 
@@ -78,12 +78,12 @@ class Oracle:
         return bool(self._users[user_id]["role"] == "admin" or self._models[model_id]["user_id"] == user_id)
 
     def readable(self, user_id: str) -> list[Record]:
-        """Return all that a user may read, in order of id."""
+        """Return all models that a user may read, by id."""
         found = [model for model in self._models.values() if self._can(user_id, model, writing=False)]
         return sorted(found, key=lambda model: str(model["id"]))
 
     def texts(self, model: Record) -> list[str]:
-        """Return the texts of which a search has to find a part, each by itself."""
+        """Return the searched texts; a search must find any part of each, but no match across two of them."""
         owner = self._users.get(model["user_id"], {})
         texts = [model["name"], model["base_model_id"], *(owner.get(field) for field in ("name", "email", "username"))]
         return [text for text in texts if text is not None]
@@ -166,7 +166,7 @@ def has_tag(model: Record, tag: str) -> bool:
 
 
 def difference(user_id: str, parameters: Parameters, expected: Record, actual: Record) -> str:
-    """Write down a difference so that it can be understood without running anything again."""
+    """Return a message about a difference that can be understood without running the test again."""
     lines = [f"user {user_id!r} with {json.dumps(parameters)}"]
     for title, answer in (("expected", expected), ("actual", actual)):
         ids = [item["id"] for item in answer.get("items", ())]

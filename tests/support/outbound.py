@@ -1,4 +1,4 @@
-"""Whom a process of ours calls: every attempt to connect anywhere but to its database, or to ask for an address."""
+"""Detection of outbound connections: every attempt to connect, except to the database, or to resolve a host name."""
 
 import socket
 from collections.abc import Iterator
@@ -9,9 +9,9 @@ from unittest.mock import patch
 
 @contextmanager
 def outbound_calls() -> Iterator[list[str]]:
-    """Refuse each such attempt of this process for the duration of a block, and collect where they would have gone.
+    """Refuse these attempts in this process for the duration of a block; yield the list of their destinations.
 
-    Sockets of the machine's own file system are left alone: that is where the database of the tests is.
+    Unix sockets still work, because the tests reach their database over one.
     """
     attempted: list[str] = []
     connect = socket.socket.connect

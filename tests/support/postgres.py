@@ -1,4 +1,4 @@
-"""A PostgreSQL of the tests' own, where the machine has one: on loopback, bounded in time, filled from SQLite."""
+"""A temporary PostgreSQL server, if PostgreSQL is installed: on the loopback address, filled from SQLite."""
 
 import os
 import pwd
@@ -19,16 +19,16 @@ TYPES = {"JSON": "json", "BOOLEAN": "boolean", "BIGINT": "bigint"}
 SECONDS = 60
 
 
-def folder_of_programs() -> Path | None:
-    """Return where PostgreSQL's own programs are, if they are."""
+def program_folder() -> Path | None:
+    """Return the folder of PostgreSQL's server programs; None if they are not installed."""
     on_path = shutil.which("initdb")
     packaged = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     found = [Path(on_path)] if on_path else packaged
     return found[-1].parent if found else None
 
 
-def fit_user() -> dict[str, Any]:
-    """Return as whom to run it: not as root, which it refuses; there may be nobody else."""
+def user_options() -> dict[str, Any]:
+    """Return the options of `subprocess` that run PostgreSQL as another user if this one is root, which it refuses."""
     if os.getuid():
         return {}
     names = {entry.pw_name for entry in pwd.getpwall()}
@@ -38,8 +38,8 @@ def fit_user() -> dict[str, Any]:
 
 @contextmanager
 def running(programs: Path) -> Iterator[str]:
-    """Run a server for the duration of a block; yield its address, to which the name of a database is added."""
-    folder, port, identity = Path(tempfile.mkdtemp(prefix="modeldeck-pg-")), free_port(), fit_user()
+    """Run a server for the duration of a block; yield its URL up to the name of a database."""
+    folder, port, identity = Path(tempfile.mkdtemp(prefix="modeldeck-pg-")), free_port(), user_options()
     try:
         if identity:
             shutil.chown(folder, identity["user"], identity["group"])
@@ -67,8 +67,8 @@ def _answers(address: str) -> bool:
     return True
 
 
-def copied(path: Path, address: str, name: str) -> str:
-    """Copy a SQLite database into a new one of a server; return its URL."""
+def copy_database(path: Path, address: str, name: str) -> str:
+    """Copy a SQLite database into a new PostgreSQL database; return its URL."""
     with psycopg.connect(f"{address}postgres", autocommit=True) as connection:
         connection.execute(f'CREATE DATABASE "{name}"')
     with closing(sqlite3.connect(path)) as source, psycopg.connect(f"{address}{name}") as target:

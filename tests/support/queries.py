@@ -1,4 +1,4 @@
-"""What the ready queries of docs/data.md must answer, computed the long way over whole collections."""
+"""The expected results of the ready queries in docs/data.md, computed in Python from whole collections."""
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping
@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from itertools import combinations
 from typing import Any
 
-from tests.support import naive
-from tests.support.naive import Raw, Row
+from tests.support import expected_views
+from tests.support.expected_views import Raw, Row
 
 
 def _columns(rows: Iterable[Row], *names: str) -> list[Row]:
@@ -15,7 +15,7 @@ def _columns(rows: Iterable[Row], *names: str) -> list[Row]:
 
 
 def _flat(raw: Raw, *names: str, by: Callable[[Row], Any], having: Callable[[Row], bool] = bool) -> list[Row]:
-    rows = sorted((row for row in naive.models_flat(raw) if having(row)), key=by)
+    rows = sorted((row for row in expected_views.models_flat(raw) if having(row)), key=by)
     return _columns(rows, "_id", *names)
 
 
@@ -36,7 +36,7 @@ def out_of_reach(raw: Raw) -> list[Row]:
 
 
 def _principals(raw: Raw, user: Row) -> dict[str, str]:
-    """Return the groups that a user is in, with the kind of path that leads there."""
+    """Return the groups of a user, including ancestors, with the kind of path to each."""
     groups = {group["_id"]: group for group in raw.groups.find()}
     found = dict.fromkeys(user["group_ids"], "group")
     pending = list(found)
@@ -73,8 +73,8 @@ def who_can_see(raw: Raw) -> list[Row]:
     rows = []
     for user in raw.users.find({"is_active": True}).sort("_id"):
         if paths := _paths(raw, user, record):
-            told = [{"kind": kind, "group_name": group} for kind, _, group in paths]
-            rows.append({"user_id": user["_id"], "user_name": user["name"], "permission": _most(paths), "paths": told})
+            shown = [{"kind": kind, "group_name": group} for kind, _, group in paths]
+            rows.append({"user_id": user["_id"], "user_name": user["name"], "permission": _most(paths), "paths": shown})
     return rows
 
 
@@ -113,26 +113,28 @@ def prompts_by_length(raw: Raw) -> list[Row]:
 
 
 def base_gone(raw: Raw) -> list[Row]:
-    there = {record["_id"] for record in raw.models.find()}
+    existing = {record["_id"] for record in raw.models.find()}
     return _flat(
         raw,
         "name",
         "base_model_id",
         "is_active",
         by=lambda row: (row["base_model_id"], row["_id"]),
-        having=lambda row: row["base_model_id"] is not None and row["base_model_id"] not in there,
+        having=lambda row: row["base_model_id"] is not None and row["base_model_id"] not in existing,
     )
 
 
 def tags_together(raw: Raw) -> list[Row]:
-    pairs = Counter(pair for row in naive.models_flat(raw) for pair in combinations(sorted(set(row["tags"])), 2))
+    pairs = Counter(
+        pair for row in expected_views.models_flat(raw) for pair in combinations(sorted(set(row["tags"])), 2)
+    )
     ordered = sorted(pairs.items(), key=lambda item: (-item[1], item[0]))
     return [{"_id": {"one": one, "other": other}, "models": models} for (one, other), models in ordered][:20]
 
 
 def by_department(raw: Raw) -> list[Row]:
     having = defaultdict(list)
-    for grant in naive.model_grants(raw):
+    for grant in expected_views.model_grants(raw):
         if grant["principal_type"] == "group":
             having[grant["principal_id"]].append(grant)
     rows = [
@@ -148,13 +150,13 @@ def by_department(raw: Raw) -> list[Row]:
 
 
 def shared_with_one(raw: Raw) -> list[Row]:
-    rows = [grant for grant in naive.model_grants(raw) if grant["principal_id"] == "g-engineering"]
+    rows = [grant for grant in expected_views.model_grants(raw) if grant["principal_id"] == "g-engineering"]
     ordered = sorted(rows, key=lambda row: (row["model_id"], row["permission"]))
     return _columns(ordered, "model_id", "model_name", "permission")
 
 
 def unused_tags(raw: Raw) -> list[Row]:
-    rows = [row for row in naive.tag_usage(raw) if row["active_models"] == 0]
+    rows = [row for row in expected_views.tag_usage(raw) if row["active_models"] == 0]
     return _columns(sorted(rows, key=lambda row: row["tag"]), "tag", "models", "last_used_at")
 
 
@@ -171,7 +173,7 @@ def inactive(raw: Raw) -> list[Row]:
 
 def changes_by_day(raw: Raw) -> list[Row]:
     since = datetime.now(UTC) - timedelta(days=30)
-    rows = [row for row in naive.daily_changes(raw) if row["day"] >= since]
+    rows = [row for row in expected_views.daily_changes(raw) if row["day"] >= since]
     return sorted(rows, key=lambda row: (row["day"], row["change"]))
 
 

@@ -1,4 +1,4 @@
-"""Requests as they stand on the wire: addresses and methods that a client library would tidy up or refuse to send."""
+"""Requests with exact addresses and methods, which a client library would normalize or refuse to send."""
 
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -10,7 +10,7 @@ Headers = Sequence[tuple[bytes, bytes]]
 
 
 class RawAnswer(NamedTuple):
-    """What came back."""
+    """The response."""
 
     status: int
     headers: list[tuple[bytes, bytes]]
@@ -20,7 +20,7 @@ class RawAnswer(NamedTuple):
 async def send_raw(
     app: FastAPI, method: str, target: str, headers: Headers = (), *, body: bytes = b"", host: bytes = b"test"
 ) -> RawAnswer:
-    """Send a request whose target stands in the request line just so; it is decoded as the web server does."""
+    """Send a request with exactly this target in the request line, decoded as the web server decodes it."""
     path, _, query = target.partition("?")
     scope: dict[str, Any] = {
         "type": "http",

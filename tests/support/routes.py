@@ -22,7 +22,7 @@ PUBLIC = {
 }
 
 
-# What narrows a parameter of a path, such as `{revision:…}`.
+# The convertor of a path parameter, as in `{revision:…}`.
 _CONVERTOR = re.compile(r":\w+(?=})")
 
 
@@ -34,7 +34,7 @@ class Route(NamedTuple):
 
     @property
     def address(self) -> str:
-        """The path with something in the place of its parameter."""
+        """The path with a value for its parameter."""
         return self.path.replace("{revision}", "0" * 32)
 
     @property
@@ -61,6 +61,6 @@ def _routes() -> list[Route]:
 
 
 ROUTES = _routes()
-GUARDED = [route for route in ROUTES if route.path not in PUBLIC]
-STRICT = [route for route in GUARDED if not route.is_compatible]
-COMPATIBLE = [route for route in GUARDED if route.is_compatible]
+AUTHENTICATED = [route for route in ROUTES if route.path not in PUBLIC]
+STRICT = [route for route in AUTHENTICATED if not route.is_compatible]
+COMPATIBLE = [route for route in AUTHENTICATED if route.is_compatible]

@@ -1,4 +1,4 @@
-"""All records of a database at one moment, to compare with and to go back to."""
+"""All records of a database at one moment, for comparing and restoring them."""
 
 from typing import Any
 
@@ -9,21 +9,21 @@ COLLECTIONS = ("models", "users", "groups", "api_keys", "revisions")
 
 
 class Snapshot:
-    """The records of the moment at which it is made."""
+    """The records at the moment of its creation."""
 
     def __init__(self, raw: Raw) -> None:
         self._raw = raw
         self._records = {name: list(raw[name].find().sort("_id")) for name in COLLECTIONS}
 
     def restore(self) -> None:
-        """Store these records and no others."""
+        """Make these the only stored records."""
         for name, records in self._records.items():
             self._raw[name].delete_many({})
             if records:
                 self._raw[name].insert_many(records)
 
     def unchanged(self) -> bool:
-        """Say whether the same records are stored, but for the times at which API keys were used."""
+        """Return whether the same records are stored, except for the times at which API keys were used."""
         return all(
             _compared(self._raw[name].find().sort("_id")) == _compared(self._records[name]) for name in COLLECTIONS
         )

@@ -1,4 +1,4 @@
-"""How much longer one kind of request takes than another: what a caller could learn from a clock."""
+"""The difference between the response times of two requests, from which a caller could learn something."""
 
 import gc
 import time
@@ -9,9 +9,9 @@ Ask = Callable[[], Awaitable[object]]
 
 
 async def median_gap(one: Ask, other: Ask, pairs: int = 500) -> float:
-    """Ask both in turns, so often each; return by how many seconds the median of `one` is above that of `other`.
+    """Call both alternately, `pairs` times each; return the median time of `one` minus that of `other`, in seconds.
 
-    Who is first changes from pair to pair, so that what comes and goes on the machine is the same for both.
+    The order changes with each pair, so that other load on the machine affects both alike.
     """
     took: tuple[list[float], list[float]] = ([], [])
     asks = (one, other)

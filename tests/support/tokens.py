@@ -1,4 +1,4 @@
-"""Tokens of every kind: right ones, and such as only an attacker writes, who uses no library that objects."""
+"""JWTs of every kind: valid ones, and forged ones that a JWT library would refuse to make."""
 
 import hmac
 import json
@@ -14,13 +14,13 @@ MINUTES = timedelta(minutes=5)
 
 
 def claims(**changes: Any) -> dict[str, Any]:
-    """Return claims that count for ann, with changes; None leaves one out."""
-    said = {"sub": "ann", "exp": datetime.now(UTC) + MINUTES, **changes}
-    return {name: value for name, value in said.items() if value is not None}
+    """Return valid claims for ann, with changes; None omits a claim."""
+    all_claims = {"sub": "ann", "exp": datetime.now(UTC) + MINUTES, **changes}
+    return {name: value for name, value in all_claims.items() if value is not None}
 
 
 def seconds_from_now(seconds: float) -> int:
-    """Return a time as tokens hold it."""
+    """Return a time in the future in the format of claims."""
     return int(datetime.now(UTC).timestamp() + seconds)
 
 
@@ -43,12 +43,12 @@ def jwks_file(path: Path, **keys: rsa.RSAPrivateKey) -> Path:
 
 
 def encoded(part: bytes) -> str:
-    """Return a part of a token as it is sent."""
+    """Return a part of a token in base64url."""
     return urlsafe_b64encode(part).rstrip(b"=").decode()
 
 
-def by_hand(header: Any, payload: Any, secret: bytes | None = None) -> str:
-    """Return a token of any header and payload, also of bytes that are no JSON, signed by HMAC if there is a secret."""
+def forge(header: Any, payload: Any, secret: bytes | None = None) -> str:
+    """Return a token of any header and payload, even of bytes not in JSON; signed with HMAC if there is a secret."""
     parts = [part if isinstance(part, bytes) else json.dumps(part).encode() for part in (header, payload)]
     signed = ".".join(map(encoded, parts))
     signature = hmac.digest(secret, signed.encode(), "sha256") if secret is not None else b""

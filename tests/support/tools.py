@@ -1,4 +1,4 @@
-"""Tools that a test installs for itself and runs: skipped, and told so, where they can't be had."""
+"""Tools that a test installs and runs; the test is skipped with a reason where they can't be installed."""
 
 import shutil
 import subprocess
@@ -10,16 +10,16 @@ import pytest
 INSTALL_SECONDS, RUN_SECONDS = 120.0, 180.0
 
 
-def ran(*command: str, seconds: float = RUN_SECONDS, **options: Any) -> str:
-    """Run a command to its good end; return what it printed."""
+def output_of_command(*command: str, seconds: float = RUN_SECONDS, **options: Any) -> str:
+    """Run a command that must succeed; return what it printed."""
     done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False, **options)
     assert done.returncode == 0, done.stdout + done.stderr
     printed: str = done.stdout
     return printed
 
 
-def installed(*command: str, cwd: Path, seconds: float = INSTALL_SECONDS) -> None:
-    """Install packages for a test; skip it where they can't be had."""
+def install(*command: str, cwd: Path, seconds: float = INSTALL_SECONDS) -> None:
+    """Install packages for a test; skip the test if they can't be installed."""
     if shutil.which(command[0]) is None:
         pytest.skip(f"there is no {command[0]}")
     try:

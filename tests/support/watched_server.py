@@ -1,4 +1,4 @@
-"""A MongoDB under watch: all that it stores, and all that it has been told."""
+"""Everything that a MongoDB stores, and the log of every command that it received."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +11,7 @@ EVERY_COMMAND, USUAL = -1, 100
 
 
 class Server:
-    """A MongoDB that logs every command while this is watched, and all that it has been told since."""
+    """A MongoDB whose log can contain every command, and everything that it stored or logged since this was created."""
 
     def __init__(self, client: MongoClient[Any], database: str) -> None:
         self._client = client
@@ -25,7 +25,7 @@ class Server:
         self._client.admin.command("profile", 0, slowms=slower_than_ms)
 
     def log(self) -> bytes:
-        """Return what was logged since the watch began."""
+        """Return the log since this object was created."""
         with self._log.open("rb") as file:
             file.seek(self._log_before)
             return file.read()

@@ -1,4 +1,4 @@
-"""The documentation is tested against the code."""
+"""The documentation agrees with the code."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The life of an API key: it is never stored, never exceeds the rights of its user and its creator, and it expires."""
+"""The life of an API key: stored only as a hash, never with more rights than its user and creator, and it expires."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from pymongo.database import Database as SyncDatabase
 
 from documents.api_key import Scope
 from documents.user import Role
@@ -16,11 +15,10 @@ from service.settings import Settings
 from tests.conftest import TIMEOUT_SECONDS
 from tests.support.commands import CommandLine
 from tests.support.directory import LIST, Directory
-from tests.support.instances import LATE, instance
-from tests.support.moving import NAME, Stored
+from tests.support.import_samples import NAME, Raw
+from tests.support.openwebui_databases import LATE, make_database
 from tests.support.watched_server import Server
 
-Raw = SyncDatabase[dict[str, Any]]
 MIGRATED = "sk-00000000000000000000000000000002"
 KEYS, CREATE, REVOKE = "/api/keys", "/api/keys/create", "/api/keys/revoke"
 
@@ -43,15 +41,15 @@ async def made(directory: Directory, user: str, **content: Any) -> dict[str, Any
     return key
 
 
-async def test_no_key_is_anywhere_but_with_its_holder(
-    mover: CommandLine, store: Stored, server: Server, mongo_uri: str, tmp_path: Path
+async def test_no_key_is_stored_or_logged_anywhere(
+    shell: CommandLine, store: Raw, server: Server, mongo_uri: str, tmp_path: Path
 ) -> None:
     # Created by a command, adopted from another system, and created over HTTP for oneself and for others.
-    source = instance(tmp_path / "webui.db", LATE)
-    mover.run("import", source.name, "--create-groups")
+    source = make_database(tmp_path / "webui.db", LATE)
+    shell.run("import", source.name, "--create-groups")
     source.unlink()
-    mover.ok("user", "add", "--id", "root", "--email", "root@x.org", "--name", "Root", "--role", "admin")
-    keys = [mover.ok("key", "create", "--user", "root"), MIGRATED]
+    shell.ok("user", "add", "--id", "root", "--email", "root@x.org", "--name", "Root", "--role", "admin")
+    keys = [shell.ok("key", "create", "--user", "root"), MIGRATED]
     database = Database.connect(mongo_uri, NAME, TIMEOUT_SECONDS)
     settings = Settings(_env_file=None, data_dir=tmp_path)
     async with Directory.on(database, settings) as directory:
@@ -84,7 +82,7 @@ def _secrets(keys: list[str]) -> list[str]:
     return [*keys, *(key.rpartition("_")[2] for key in keys if key.startswith("mdk_"))]
 
 
-async def test_keys_have_a_form_that_scanners_know_and_enough_chance(directory: Directory) -> None:
+async def test_keys_have_a_known_format_and_enough_randomness(directory: Directory) -> None:
     await directory.user("ann")
     keys = [(await made(directory, "ann"))["key"] for _ in range(20)]
     assert all(re.fullmatch("mdk_[0-9a-f]{16}_[0-9a-f]{48}", key) for key in keys)
@@ -122,7 +120,7 @@ async def test_a_key_of_the_same_id_or_with_the_same_beginning_is_another_key(di
         assert await status(directory, other) == 401, other
 
 
-async def test_a_key_is_over_at_its_time(directory: Directory, raw: Raw) -> None:
+async def test_a_key_expires_at_its_time(directory: Directory, raw: Raw) -> None:
     await directory.user("ann")
     end = int((datetime.now(UTC) + timedelta(hours=1)).timestamp())
     key = await made(directory, "ann", expires_at=end)

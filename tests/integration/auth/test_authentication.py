@@ -19,7 +19,7 @@ from service.people.users import find_user
 from service.settings import Settings
 from tests.conftest import Commands
 from tests.support.directory import LIST, Directory
-from tests.support.tokens import by_hand, claims, jwks_file, public_jwk, rsa_key
+from tests.support.tokens import claims, forge, jwks_file, public_jwk, rsa_key
 
 SECRET = "s" * 32
 NOW = datetime.now(UTC)
@@ -89,7 +89,7 @@ async def test_an_expired_key_or_a_key_of_a_disabled_or_deleted_user_does_not_co
     assert await _status(directory, key) == 401
 
 
-async def test_a_key_made_elsewhere_goes_on_and_is_stored_hashed(
+async def test_a_key_made_elsewhere_keeps_working_and_is_stored_hashed(
     directory: Directory, raw: SyncDatabase[dict[str, Any]]
 ) -> None:
     await directory.user("ann")
@@ -188,7 +188,7 @@ async def test_rs256_tokens_by_a_jwks_file(mongod: Database, settings: Settings,
             "no issuer": signed(claims(aud="modeldeck"), first, "one"),
             "audience": signed({**good, "aud": "other"}, first, "one"),
             "no audience": signed(claims(iss="https://login.example"), first, "one"),
-            "public key as secret": by_hand({"alg": "HS256", "kid": "one"}, unsigned, public),
+            "public key as secret": forge({"alg": "HS256", "kid": "one"}, unsigned, public),
         }
         for reason, token in refused.items():
             assert await _status(directory, token) == 401, reason

@@ -1,4 +1,4 @@
-"""A user with write permission who is not the owner can neither take a model over nor share it nor gain rights."""
+"""A user with write permission who is not the owner cannot become the owner, share the model or gain rights."""
 
 import json
 from collections.abc import Awaitable, Callable
@@ -11,7 +11,7 @@ from pymongo.database import Database as SyncDatabase
 
 from documents.user import Role
 from tests.support.directory import Directory, grant, model
-from tests.support.effort import share
+from tests.support.every_case import sample
 
 Raw = SyncDatabase[dict[str, Any]]
 Send = Callable[[str, Any], Awaitable[httpx.Response]]
@@ -105,7 +105,7 @@ async def test_a_writer_can_not_share_or_take_a_model(
     written = set()
     for prefix in (MODELS, "/api/v1/models"):
         # The writers take turns, so that everything is tried by one of them.
-        for path, body in share(bodies(writer), len(WRITERS), WRITERS.index(writer)):
+        for path, body in sample(bodies(writer), len(WRITERS), WRITERS.index(writer)):
             answer = await send(f"{prefix}/{path}", body)
             assert raw.models.find_one({"_id": MODEL}, HELD) == held, (path, body, answer.text)
             assert answer.status_code in (200, 403, 409, 422), (path, body, answer.text)
@@ -143,14 +143,14 @@ async def test_a_revision_brings_neither_its_owner_nor_its_grants_back(
     assert (raw.models.find_one({"_id": "was-mine"}) or {})["name"] == "Closed"
 
 
-async def test_deleting_a_model_and_making_it_anew_gives_nobody_its_id(
+async def test_only_the_owner_can_use_the_id_of_a_deleted_model_again(
     directory: Directory, raw: Raw, tmp_path: Path
 ) -> None:
     send = await _set_up(directory, tmp_path, "by-name")
     revision = (raw.revisions.find_one({"model_id": MODEL}) or {})["_id"]
     assert (await send(f"{MODELS}/model/delete", {"id": MODEL})).json() is True
     for prefix in (MODELS, "/api/v1/models"):
-        for path, body in share(bodies("by-name"), 3):
+        for path, body in sample(bodies("by-name"), 3):
             answer = await send(f"{prefix}/{path}", body)
             assert raw.models.count_documents({}) == 0, (path, body, answer.text)
         restored = await send(f"{prefix}/model/history/restore", {"id": MODEL, "revision": revision})

@@ -16,7 +16,7 @@ from documents.user import Role
 from service.database.client import Database
 from service.settings import Settings
 from tests.support.directory import LIST, Directory
-from tests.support.tokens import by_hand, claims, encoded, jwks_file, public_jwk, rsa_key, seconds_from_now
+from tests.support.tokens import claims, encoded, forge, jwks_file, public_jwk, rsa_key, seconds_from_now
 
 SECRET = b"a secret of thirty-two bytes or more"
 ISSUER, AUDIENCE = "https://login.example", "modeldeck"
@@ -73,14 +73,14 @@ async def by_secret(mongod: Database, settings: Settings) -> AsyncIterator[Direc
 async def either(
     request: pytest.FixtureRequest, mongod: Database, settings: Settings, tmp_path: Path
 ) -> AsyncIterator[Directory]:
-    """The service with a public key, and then with a secret."""
+    """The service with the public key of an issuer in one run, and with a shared secret in the other."""
     how = _published(tmp_path) if request.param == "rsa" else _SHARED
     async with _trusting(mongod, settings, **how) as directory:
         yield directory
 
 
 async def status(directory: Directory, *authorizations: str) -> int:
-    """Return the status of a request with these headers, all of one name."""
+    """Return the status of a request with several headers of the same name."""
     answer = await directory.client.get(LIST, headers=[("Authorization", one) for one in authorizations])
     return answer.status_code
 
@@ -109,7 +109,7 @@ async def test_a_token_counts_when_all_is_right(by_rsa: Directory) -> None:
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS, ids=repr)
 async def test_nobody_gets_in_without_a_signature(either: Directory, algorithm: Any) -> None:
-    token = by_hand({"alg": algorithm}, good())
+    token = forge({"alg": algorithm}, good())
     for sent in (token, token.rstrip("."), f"{token}AAAA"):
         assert await status(either, f"Bearer {sent}") == 401
 
@@ -117,7 +117,7 @@ async def test_nobody_gets_in_without_a_signature(either: Directory, algorithm: 
 @pytest.mark.parametrize("header", HMAC, ids=str)
 async def test_what_is_public_is_no_secret(by_rsa: Directory, header: Any) -> None:
     for known in (PEM, PEM.strip(), DER, JWK, b"", b"\n", b"one", b"null"):
-        assert await status(by_rsa, f"Bearer {by_hand(header, good(), known)}") == 401
+        assert await status(by_rsa, f"Bearer {forge(header, good(), known)}") == 401
 
 
 @pytest.mark.parametrize("header", POINTING, ids="-".join)
@@ -132,8 +132,8 @@ async def test_a_key_that_is_not_known_is_not_replaced_by_another(by_rsa: Direct
 
 
 @pytest.mark.parametrize("header", HEADERS, ids=lambda header: repr(header[:40]))
-async def test_a_header_that_is_none_is_refused(either: Directory, header: bytes) -> None:
-    for token in (resigned(by_issuer(good()), header), by_hand(header, good(), b"x")):
+async def test_an_invalid_token_header_is_refused(either: Directory, header: bytes) -> None:
+    for token in (resigned(by_issuer(good()), header), forge(header, good(), b"x")):
         assert await status(either, f"Bearer {token}") == 401
 
 
@@ -171,13 +171,13 @@ async def test_claims_that_are_not_right_do_not_count_although_the_issuer_signed
     by_secret: Directory, changes: dict[str, Any]
 ) -> None:
     def signed(payload: dict[str, Any]) -> str:
-        return by_hand({"alg": "HS256", "typ": "JWT"}, payload, SECRET)
+        return forge({"alg": "HS256", "typ": "JWT"}, payload, SECRET)
 
     assert await status(by_secret, f"Bearer {signed(good())}") == 200
     assert await status(by_secret, f"Bearer {signed(good(**changes))}") == 401
 
 
-async def test_who_is_disabled_or_deleted_is_out_at_once_whatever_their_token_says(
+async def test_a_token_of_a_disabled_or_deleted_user_is_refused_at_once(
     by_rsa: Directory, raw: SyncDatabase[dict[str, Any]]
 ) -> None:
     await by_rsa.user("root", role=Role.ADMIN)

@@ -1,6 +1,6 @@
 """Every route responds alike to a hidden and to an absent record, and sends the same database commands for both.
 
-Also by the clock: TIMED_PAIRS=500 pytest tests/integration/auth/test_hidden_and_absent.py
+To compare response times too: TIMED_PAIRS=500 pytest tests/integration/auth/test_hidden_and_absent.py
 """
 
 import os
@@ -15,15 +15,15 @@ import pytest
 
 from tests.conftest import Commands
 from tests.support.directory import Directory, grant
-from tests.support.matrix import CASES, MODEL, Case, Facts
-from tests.support.routes import GUARDED, STRICT, Route
-from tests.support.stage import NOTHING, Raw, Stage
+from tests.support.permission_matrix import CASES, MODEL, Case, Ids
+from tests.support.permission_setup import NOTHING, PermissionSetup, Raw
+from tests.support.routes import AUTHENTICATED, STRICT, Route
 from tests.support.timing import median_gap
 
 ABSENT, NO_REVISION = "team/m:2", "0" * 32
 PAIRS = int(os.environ.get("TIMED_PAIRS", "0"))
 MOST_SECONDS = 0.001
-# That an id is taken must be reported to a caller who wants to use it: see below. A sync is for admins, who see all.
+# A caller who wants to use an id must learn that it is taken: tested below. A sync is for admins, who see all.
 TELLING = ("/models/create", "/models/import", "/models/sync")
 
 
@@ -32,7 +32,7 @@ class Question(NamedTuple):
 
     route: Route
     case: Case
-    headers: Facts = NOTHING
+    headers: Ids = NOTHING
 
     def __str__(self) -> str:
         extra = [self.case.query.replace(f"?id={MODEL}", ""), *self.headers.values()]
@@ -45,7 +45,7 @@ def _about_the_model(route: Route, case: Case) -> bool:
 
 
 def _questions() -> Iterator[Question]:
-    for route in GUARDED:
+    for route in AUTHENTICATED:
         case = CASES[f"{route.method} {route.inner}"]
         if route.inner in TELLING or not _about_the_model(route, case):
             continue
@@ -58,20 +58,22 @@ def _questions() -> Iterator[Question]:
             "/models/model/history": ("&page=2",),
         }
         for query in more.get(route.inner, ()):
-            yield Question(route, Case(case.lets_in, case.query + query))
+            yield Question(route, Case(case.allowed, case.query + query))
 
 
 QUESTIONS = list(_questions())
 
 
 @pytest.fixture
-async def stage(directory: Directory, raw: Raw, tmp_path: Path) -> Stage:
-    return await Stage.set_up(directory, raw, tmp_path)
+async def permission_setup(directory: Directory, raw: Raw, tmp_path: Path) -> PermissionSetup:
+    return await PermissionSetup.set_up(directory, raw, tmp_path)
 
 
-def ask(stage: Stage, question: Question, *, hidden: bool) -> "partial[Any]":
-    instead = {} if hidden else {MODEL: ABSENT, stage.facts["revision"]: NO_REVISION}
-    return partial(stage.send, question.route, question.case, "stranger", instead=instead, headers=question.headers)
+def ask(permission_setup: PermissionSetup, question: Question, *, hidden: bool) -> "partial[Any]":
+    instead = {} if hidden else {MODEL: ABSENT, permission_setup.ids["revision"]: NO_REVISION}
+    return partial(
+        permission_setup.send, question.route, question.case, "stranger", instead=instead, headers=question.headers
+    )
 
 
 def comparable(answer: httpx.Response) -> tuple[int, str, dict[str, str]]:
@@ -96,28 +98,28 @@ def test_every_route_about_a_model_is_asked() -> None:
 
 
 @pytest.mark.parametrize("prefix", ["/api/", "/api/v1/"])
-async def test_both_are_answered_alike(stage: Stage, commands: Commands, prefix: str) -> None:
+async def test_both_are_answered_alike(permission_setup: PermissionSetup, commands: Commands, prefix: str) -> None:
     for question in QUESTIONS:
         if question.route.is_compatible != (prefix == "/api/v1/"):
             continue
         answers, work = [], []
         for hidden in (True, False):
             commands.clear()
-            answers.append(await ask(stage, question, hidden=hidden)())
+            answers.append(await ask(permission_setup, question, hidden=hidden)())
             work.append(sent(commands))
         assert comparable(answers[0]) == comparable(answers[1]), str(question)
         # The database commands too, since they would show in the response time.
         assert work[0] == work[1], str(question)
         assert work[0], str(question)
-    assert stage.unchanged()
+    assert permission_setup.snapshot.unchanged()
 
 
 async def test_a_revision_of_a_hidden_model_is_no_revision_of_ones_own_either(
-    stage: Stage, directory: Directory, commands: Commands
+    permission_setup: PermissionSetup, directory: Directory, commands: Commands
 ) -> None:
     assert (await directory.post("/api/models/create", "stranger", {"id": "own", "name": "O"})).status_code == 200
     answers, work = [], []
-    for revision in (stage.facts["revision"], NO_REVISION):
+    for revision in (permission_setup.ids["revision"], NO_REVISION):
         commands.clear()
         body = {"id": "own", "revision": revision}
         answers.append(await directory.post("/api/models/model/history/restore", "stranger", body))
@@ -126,27 +128,33 @@ async def test_a_revision_of_a_hidden_model_is_no_revision_of_ones_own_either(
     assert work[0] == work[1]
 
 
-async def test_a_key_of_somebody_else_is_no_key(stage: Stage, directory: Directory, commands: Commands) -> None:
+async def test_a_key_of_somebody_else_is_no_key(
+    permission_setup: PermissionSetup, directory: Directory, commands: Commands
+) -> None:
     answers, work = [], []
-    for key in (stage.facts["owner key"], "0" * 16):
+    for key in (permission_setup.ids["owner key"], "0" * 16):
         commands.clear()
         answers.append(await directory.post("/api/keys/revoke", "stranger", {"id": key}))
         work.append(sent(commands))
     assert comparable(answers[0]) == comparable(answers[1])
     assert work[0] == work[1]
-    assert stage.unchanged() or answers[0].status_code == 404
+    assert permission_setup.snapshot.unchanged() or answers[0].status_code == 404
 
 
-async def test_what_can_not_be_an_id_is_refused_everywhere(stage: Stage) -> None:
+async def test_what_can_not_be_an_id_is_refused_everywhere(permission_setup: PermissionSetup) -> None:
     for question in QUESTIONS:
         if MODEL not in question.case.query:
             continue
         for model_id in ("a b", "", "x" * 257, "a\0", "\u00a0", "\u2028", "$" * 300):
-            answer = await stage.send(question.route, question.case, "stranger", instead={MODEL: quote(model_id)})
+            answer = await permission_setup.send(
+                question.route, question.case, "stranger", instead={MODEL: quote(model_id)}
+            )
             assert (answer.status_code, answer.json()["errors"][0]["loc"][:2]) == (422, ["query", "id"]), str(question)
 
 
-async def test_that_an_id_is_taken_is_reported_and_nothing_else_of_it(stage: Stage, directory: Directory) -> None:
+async def test_that_an_id_is_taken_is_reported_and_nothing_else_of_it(
+    permission_setup: PermissionSetup, directory: Directory
+) -> None:
     body = {"id": MODEL, "name": "Mine"}
     answer = await directory.post("/api/models/create", "stranger", body)
     assert (answer.status_code, answer.json()["detail"]) == (409, "This model id is taken.")
@@ -159,14 +167,16 @@ async def test_that_an_id_is_taken_is_reported_and_nothing_else_of_it(stage: Sta
 
 
 @pytest.mark.skipif(not PAIRS, reason="TIMED_PAIRS is not set")
-async def test_a_clock_does_not_tell_them_apart(stage: Stage, raw: Raw) -> None:
+async def test_a_clock_does_not_tell_them_apart(permission_setup: PermissionSetup, raw: Raw) -> None:
     # Large records, since reading them would take noticeably longer.
     large = {"system": "x" * 400_000}
     raw.models.update_many({}, {"$set": {"params": large}})
     raw.revisions.update_many({"before": {"$ne": None}}, {"$set": {"before.params": large}})
     raw.revisions.update_many({}, {"$set": {"after.params": large}})
     gaps = {
-        str(question): await median_gap(ask(stage, question, hidden=True), ask(stage, question, hidden=False), PAIRS)
+        str(question): await median_gap(
+            ask(permission_setup, question, hidden=True), ask(permission_setup, question, hidden=False), PAIRS
+        )
         for question in QUESTIONS
         if not question.route.is_compatible
     }

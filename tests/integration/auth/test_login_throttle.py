@@ -1,4 +1,4 @@
-"""The login throttle over HTTP: guessing is stopped, costs no database work then, and does not lock out others."""
+"""The login throttle over HTTP: guessing is stopped without further database work, and others are not locked out."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from service.database.client import Database
 from tests.conftest import Commands, settings_in
 from tests.support.commands import COMMAND_SECONDS, CommandLine
 from tests.support.directory import LIST, Directory
-from tests.support.scraped import value
+from tests.support.telemetry import metric_value
 
 LIMIT = 5
 
@@ -27,7 +27,7 @@ async def test_too_many_wrong_keys_are_answered_with_429_and_without_the_databas
         for user in ("ann", "ben"):
             await directory.user(user)
         assert (await directory.get(LIST, "ann")).status_code == 200
-        await directory.use_is_noted("ann")
+        await directory.wait_for_last_use("ann")
         for number in range(LIMIT):
             answer = await directory.client.get(LIST, headers=bearer(kind if number else f"{kind}-"))
             assert answer.status_code == 401
@@ -45,17 +45,15 @@ async def test_too_many_wrong_keys_are_answered_with_429_and_without_the_databas
         assert (await directory.get(LIST)).status_code == 401
         assert (await directory.get("/health/live")).status_code == 200
         found = await directory.get("/metrics")
-        assert value(found, "modeldeck_authentication_failures_total") == LIMIT
-        assert value(found, "modeldeck_authentication_throttled_total") == 3
+        assert metric_value(found, "modeldeck_authentication_failures_total") == LIMIT
+        assert metric_value(found, "modeldeck_authentication_throttled_total") == 3
 
 
-def test_a_running_service_tells_the_clients_of_its_proxy_apart_and_nobody_elses(
-    mongo_uri: str, tmp_path: Path
-) -> None:
-    here = CommandLine(
+def test_the_throttle_takes_client_addresses_from_a_trusted_proxy_only(mongo_uri: str, tmp_path: Path) -> None:
+    shell = CommandLine(
         tmp_path, mongodb_uri=mongo_uri, database="modeldeck_guessed", auth_failures_per_minute=str(LIMIT)
     )
-    with here.serving() as served, httpx.Client(base_url=served.url, timeout=COMMAND_SECONDS) as client:
+    with shell.serving() as served, httpx.Client(base_url=served.url, timeout=COMMAND_SECONDS) as client:
 
         def asked(address: str) -> int:
             return client.get(LIST, headers={**bearer("wrong"), "X-Forwarded-For": address}).status_code
@@ -63,6 +61,6 @@ def test_a_running_service_tells_the_clients_of_its_proxy_apart_and_nobody_elses
         assert [asked("192.0.2.1") for _ in range(LIMIT + 1)] == [401] * LIMIT + [429]
         assert asked("192.0.2.2") == 401
         assert [asked(f"2001:db8::{number}") for number in range(LIMIT + 1)] == [401] * LIMIT + [429]
-    here.environment["FORWARDED_ALLOW_IPS"] = "192.0.2.9"
-    with here.serving() as served, httpx.Client(base_url=served.url, timeout=COMMAND_SECONDS) as client:
+    shell.environment["FORWARDED_ALLOW_IPS"] = "192.0.2.9"
+    with shell.serving() as served, httpx.Client(base_url=served.url, timeout=COMMAND_SECONDS) as client:
         assert [asked(f"192.0.2.{number}") for number in range(LIMIT + 1)] == [401] * LIMIT + [429]

@@ -12,7 +12,7 @@ from pymongo.errors import AutoReconnect, ExecutionTimeout, OperationFailure
 
 from documents.user import Role
 from tests.support.directory import LIST, Directory, grant, model
-from tests.support.effort import share
+from tests.support.every_case import sample
 from tests.support.examples import EXAMPLES, REVISION, Raw
 from tests.support.injections import attacks
 
@@ -33,8 +33,8 @@ def _hidden(model_id: str, owner: str, **fields: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-async def there(directory: Directory, raw: Raw, tmp_path: Path) -> Directory:
-    """A directory in which eve may see almost nothing of what is marked."""
+async def marked_directory(directory: Directory, raw: Raw, tmp_path: Path) -> Directory:
+    """A directory in which eve may see almost none of the marked values."""
     await directory.user("root", role=Role.ADMIN)
     await directory.user("owner", username=f"{MARK}-owner")
     person: dict[str, Any] = {"name": f"{MARK} Ghost", "email": f"{MARK}@example.com", "username": f"{MARK}-ghost"}
@@ -78,7 +78,7 @@ def _requests(raw: Raw) -> Iterator[tuple[str, str, bytes]]:
                 for revision in revisions:
                     put = {REVISION: revision}
                     yield example.operation.method, _put(put, asked[0]), _put(put, asked[1]).encode()
-            for attack in share(attacks(example, compatible=compatible), 47, len(address)):
+            for attack in sample(attacks(example, compatible=compatible), 47, len(address)):
                 yield attack.method, _put(INSTEAD, attack.address), _put(INSTEAD, attack.body.decode()).encode()
             yield example.operation.method, address, b"{" + body.encode()
             yield example.operation.method, example.address([("surprise", "1")], compatible=compatible), body.encode()
@@ -91,17 +91,17 @@ def _put(instead: dict[str, str], text: str) -> str:
     return text
 
 
-async def test_no_answer_tells_what_is_not_for_the_caller(
-    there: Directory, raw: Raw, caplog: pytest.LogCaptureFixture
+async def test_no_response_contains_hidden_values(
+    marked_directory: Directory, raw: Raw, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
-    credentials = {"eve": await there.key("eve"), "nobody": "mdk_" + "0" * 16 + "_" + "0" * 48}
+    credentials = {"eve": await marked_directory.key("eve"), "nobody": "mdk_" + "0" * 16 + "_" + "0" * 48}
     seen = set()
     for name, credential in credentials.items():
         headers = {"Authorization": f"Bearer {credential}"}
-        # Whoever is nobody gets no further than to the credential.
-        for method, address, body in share(list(_requests(raw)), 3 if name == "eve" else 10):
-            answer = await there.client.request(method, address, content=body, headers=headers)
+        # A caller without a valid credential is refused before anything else is checked, so fewer requests suffice.
+        for method, address, body in sample(list(_requests(raw)), 3 if name == "eve" else 10):
+            answer = await marked_directory.client.request(method, address, content=body, headers=headers)
             seen.add(answer.status_code)
             # A response may repeat what its caller sent.
             if MARK not in address and MARK not in body.decode():
@@ -115,20 +115,20 @@ async def test_no_answer_tells_what_is_not_for_the_caller(
     assert seen >= {200, 307, 401, 403, 404, 405, 409, 422}
     assert MARK not in _logged(caplog)
     # Nor is it in the metrics, which need no credential.
-    counted = await there.client.get("/metrics")
+    counted = await marked_directory.client.get("/metrics")
     assert counted.status_code == 200
     assert MARK not in _text_of(counted)
     assert not any(record["sha256"] in _logged(caplog) for record in raw.api_keys.find())
 
 
-async def test_what_a_caller_lists_and_exports_tells_nothing_of_the_rest(there: Directory, raw: Raw) -> None:
+async def test_lists_and_exports_contain_no_hidden_values(marked_directory: Directory, raw: Raw) -> None:
     paths = ["list", "list?page_size=100", "base", "tags", "export", f"model?id={READABLE}", f"model?id={WRITABLE}"]
     paths += [f"model/profile/image?id={READABLE}", f"model/access?id={READABLE}&user_id=eve"]
     paths += [f"model/history?id={WRITABLE}", f"model/history/diff?id={WRITABLE}&earlier=1&later=2"]
     paths += [f"export?format={kind}" for kind in ("modeldeck", "openwebui", "jsonl", "csv")]
     for prefix in PREFIXES:
         for path in (*(f"{prefix}/models/{path}" for path in paths), "/api/me", "/api/keys"):
-            answer = await there.get(path, "eve")
+            answer = await marked_directory.get(path, "eve")
             assert answer.status_code in (200, 307), path
             assert MARK not in _text_of(answer), path
     # An admin sees everything except hashes and derived keys, which no one sees.
@@ -139,29 +139,29 @@ async def test_what_a_caller_lists_and_exports_tells_nothing_of_the_rest(there: 
         "/api/users/keys?user_id=ghost",
         "/api/groups",
     ):
-        reported = _text_of(await there.get(path, "root"))
+        reported = _text_of(await marked_directory.get(path, "root"))
         assert not any(sha256 in reported for sha256 in hashes), path
         assert "grams" not in reported and "sha256" not in reported, path
 
 
-async def test_no_search_and_no_order_finds_out(there: Directory) -> None:
-    visible = (await there.page("eve"))["total"]
+async def test_no_search_and_no_order_reveals_hidden_values(marked_directory: Directory) -> None:
+    visible = (await marked_directory.page("eve"))["total"]
     assert visible == 2
     terms = [MARK, f"{MARK} prompt", f"{MARK} name", f"{MARK}@example.com", f"{MARK}-ghost", f"{MARK}-base", "prompt 2"]
     terms += [f"{MARK} lodge", f"{MARK} text", "deep", HIDDEN, "group:lodge", "user:ghost", "ghost"]
     for term in terms:
         expected = 2 if term in f"{MARK}-owner" else 0
         for prefix in PREFIXES:
-            page = (await there.get(f"{prefix}/models/list", "eve", query=term)).json()
+            page = (await marked_directory.get(f"{prefix}/models/list", "eve", query=term)).json()
             assert (page["total"], len(page["items"])) == (expected, expected), term
-            assert (await there.get(f"{prefix}/models/base", "eve", tag=term)).json() == []
-            assert (await there.get(f"{prefix}/models/list", "eve", tag=term)).json()["total"] == 0
+            assert (await marked_directory.get(f"{prefix}/models/base", "eve", tag=term)).json() == []
+            assert (await marked_directory.get(f"{prefix}/models/list", "eve", tag=term)).json()["total"] == 0
         for selected in ({"filter": {"query": term}}, {"filter": {"tag": term}}, {"ids": ["none"]}):
-            changed = await there.post("/api/models/bulk/state", "eve", {**selected, "is_active": True})
+            changed = await marked_directory.post("/api/models/bulk/state", "eve", {**selected, "is_active": True})
             assert [one["id"] for one in changed.json()["results"]] in ([], ["none"], [WRITABLE][: expected // 2])
     for field in ORDERS:
         for prefix in PREFIXES:
-            answer = await there.get(f"{prefix}/models/list", "eve", order_by=field)
+            answer = await marked_directory.get(f"{prefix}/models/list", "eve", order_by=field)
             assert (answer.status_code, answer.json()["errors"][0]["loc"]) == (422, ["query", "order_by"])
 
 
@@ -175,19 +175,19 @@ FAILURES = {
 
 
 @pytest.mark.parametrize("failure", FAILURES.values(), ids=FAILURES)
-async def test_no_failure_tells_what_it_is_about(
-    there: Directory, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, failure: Exception
+async def test_no_unexpected_error_reveals_hidden_values(
+    marked_directory: Directory, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, failure: Exception
 ) -> None:
     caplog.set_level(logging.INFO)
-    headers = {"Authorization": f"Bearer {await there.key('eve')}"}
+    headers = {"Authorization": f"Bearer {await marked_directory.key('eve')}"}
 
     async def fail(*_: Any, **__: Any) -> Any:
         raise failure
 
     for name in ("find", "get", "aggregate"):
-        monkeypatch.setattr(there.database, name, fail)
+        monkeypatch.setattr(marked_directory.database, name, fail)
     for path in (LIST, f"/api/models/model?id={READABLE}", "/api/v1/models/tags", "/api/me"):
-        answer = await there.client.get(path, headers=headers)
+        answer = await marked_directory.client.get(path, headers=headers)
         assert answer.status_code in (500, 503, 504), path
         assert MARK not in _text_of(answer)
     # An unexpected error is logged with all details.

@@ -5,28 +5,28 @@ from pathlib import Path
 import pytest
 
 from tests.support.directory import Directory
-from tests.support.matrix import CASES, ROLES
-from tests.support.routes import COMPATIBLE, GUARDED, STRICT, Route
-from tests.support.stage import Raw, Stage
+from tests.support.permission_matrix import CASES, ROLES
+from tests.support.permission_setup import PermissionSetup, Raw
+from tests.support.routes import AUTHENTICATED, COMPATIBLE, STRICT, Route
 
 
 def test_every_route_has_a_case() -> None:
-    assert {f"{route.method} {route.inner}" for route in GUARDED} == CASES.keys()
+    assert {f"{route.method} {route.inner}" for route in AUTHENTICATED} == CASES.keys()
 
 
 @pytest.mark.parametrize("routes", [STRICT, COMPATIBLE], ids=["strict", "compatible"])
 async def test_nobody_gets_in_where_they_may_not(
     directory: Directory, raw: Raw, tmp_path: Path, routes: list[Route]
 ) -> None:
-    stage = await Stage.set_up(directory, raw, tmp_path)
+    setup = await PermissionSetup.set_up(directory, raw, tmp_path)
     for route in routes:
         case = CASES[f"{route.method} {route.inner}"]
         refused = [role for role in ROLES if role not in case.changing]
         for role in sorted(ROLES, key=case.changing.__contains__):
-            answer = await stage.send(route, case, role)
+            answer = await setup.send(route, case, role)
             assert answer.status_code == case.status(role), f"{route}, {role}: {answer.text}"
             if role in case.changing:
-                assert not stage.unchanged(), f"{route}, {role}"
-                stage.set_back()
+                assert not setup.snapshot.unchanged(), f"{route}, {role}"
+                setup.snapshot.restore()
             elif role == refused[-1]:
-                assert stage.unchanged(), f"{route}, {', '.join(refused)}"
+                assert setup.snapshot.unchanged(), f"{route}, {', '.join(refused)}"

@@ -1,4 +1,4 @@
-"""The command line on a MongoDB of one's own: users, groups, keys, indexes, doctor."""
+"""The command line: users, groups, keys, indexes and doctor."""
 
 import asyncio
 import hashlib
@@ -19,7 +19,7 @@ from service.auth.authentication import api_key_hash, api_key_id
 from service.database.client import Database
 from tests.conftest import TIMEOUT_SECONDS
 from tests.support.commands import CommandLine, Done, finish, free_port
-from tests.support.past_validation import PastValidation
+from tests.support.raw_database import UnvalidatedDatabase
 
 NAME = "modeldeck_cli"
 NOWHERE = "mongodb://127.0.0.1:9/?replicaSet=none"
@@ -28,29 +28,29 @@ FOREIGN_KEY = "sk-0123456789abcdefghijklmnop"
 
 DAY = datetime(2024, 1, 1, tzinfo=UTC)
 
-Stored = SyncDatabase[dict[str, Any]]
+Raw = SyncDatabase[dict[str, Any]]
 
 
 @pytest.fixture(scope="module")
-def stored(mongo_uri: str) -> Iterator[Stored]:
+def stored(mongo_uri: str) -> Iterator[Raw]:
     with MongoClient[dict[str, Any]](mongo_uri, tz_aware=True) as client:
         client.drop_database(NAME)
-        yield PastValidation(client, NAME)
+        yield UnvalidatedDatabase(client, NAME)
 
 
 @pytest.fixture(scope="module")
-def shell(mongo_uri: str, stored: Stored, tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
+def shell(mongo_uri: str, stored: Raw, tmp_path_factory: pytest.TempPathFactory) -> CommandLine:
     return CommandLine(tmp_path_factory.mktemp("cli"), mongodb_uri=mongo_uri, database=NAME)
 
 
 @pytest.fixture(autouse=True)
-def nothing_stored(stored: Stored) -> None:
+def nothing_stored(stored: Raw) -> None:
     for document in DOCUMENTS:
         stored[document.Settings.name].delete_many({})
 
 
-def put_user(stored: Stored, user_id: str, **fields: Any) -> None:
-    """Store what `user add` stores, without the process."""
+def put_user(stored: Raw, user_id: str, **fields: Any) -> None:
+    """Store a user as `user add` does, without running the command."""
     email = f"{user_id}@x.org"
     defaults = {"name": user_id, "email": email, "role": "user", "is_active": True, "group_ids": [], "username": None}
     moment = {"created_at": DAY, "updated_at": DAY}
@@ -59,7 +59,7 @@ def put_user(stored: Stored, user_id: str, **fields: Any) -> None:
 
 
 def refusals(shell: CommandLine, *commands: Sequence[str]) -> list[str]:
-    """Return the one line on standard error of each of these commands, all of which must fail."""
+    """Run commands that must all fail; return the single line that each wrote to standard error."""
     lines = []
     for done in [shell.run(*command) for command in commands]:
         assert (done.status, done.stdout) == (2, ""), done
@@ -69,7 +69,7 @@ def refusals(shell: CommandLine, *commands: Sequence[str]) -> list[str]:
     return lines
 
 
-def test_user_add_prints_the_id_and_stores_the_user(shell: CommandLine, stored: Stored) -> None:
+def test_user_add_prints_the_id_and_stores_the_user(shell: CommandLine, stored: Raw) -> None:
     made = shell.ok(
         "user", "add", "--email", "Ann@Example.com", "--name", "Ann", "--username", "annie", "--role", "admin"
     )
@@ -85,16 +85,16 @@ def test_user_add_prints_the_id_and_stores_the_user(shell: CommandLine, stored: 
     ]
 
 
-def test_an_email_taken_in_another_case_and_a_taken_id_are_refused(shell: CommandLine, stored: Stored) -> None:
+def test_an_email_taken_in_another_case_and_a_taken_id_are_refused(shell: CommandLine, stored: Raw) -> None:
     put_user(stored, "ann")
     before = list(stored["users"].find())
     add = ("user", "add", "--name", "Other", "--email")
-    said = refusals(shell, (*add, "ANN@X.org"), (*add, "new@x.org", "--id", "ann"))
-    assert said == ["The id or the email is taken by another user."] * 2
+    errors = refusals(shell, (*add, "ANN@X.org"), (*add, "new@x.org", "--id", "ann"))
+    assert errors == ["The id or the email is taken by another user."] * 2
     assert list(stored["users"].find()) == before
 
 
-def test_bad_fields_of_a_user_are_named(shell: CommandLine, stored: Stored) -> None:
+def test_bad_fields_of_a_user_are_named(shell: CommandLine, stored: Raw) -> None:
     bad = {
         "email: must be an email address": ["--email", "nobody", "--name", "N"],
         "name: must not be blank": ["--email", "a@x.org", "--name", " "],
@@ -102,12 +102,12 @@ def test_bad_fields_of_a_user_are_named(shell: CommandLine, stored: Stored) -> N
         "name: ": ["--email", "a@x.org", "--name", "\udcff"],
         "email: ": ["--email", "\udcff@x.org", "--name", "N"],
     }
-    said = refusals(shell, *(("user", "add", *arguments) for arguments in bad.values()))
-    assert [line for line, expected in zip(said, bad, strict=True) if not line.startswith(expected)] == []
+    errors = refusals(shell, *(("user", "add", *arguments) for arguments in bad.values()))
+    assert [line for line, expected in zip(errors, bad, strict=True) if not line.startswith(expected)] == []
     assert stored["users"].count_documents({}) == 0
 
 
-def test_groups_nest_and_users_join_by_id_or_email(shell: CommandLine, stored: Stored) -> None:
+def test_groups_nest_and_users_join_by_id_or_email(shell: CommandLine, stored: Raw) -> None:
     put_user(stored, "ann")
     put_user(stored, "bob")
     assert shell.ok("group", "add", "--name", "Company", "--id", "company") == "company"
@@ -118,10 +118,10 @@ def test_groups_nest_and_users_join_by_id_or_email(shell: CommandLine, stored: S
     assert [user["group_ids"] for user in stored["users"].find()] == [[team], [team]]
 
 
-def test_unknown_parents_groups_and_members_are_refused_and_nobody_joins(shell: CommandLine, stored: Stored) -> None:
+def test_unknown_parents_groups_and_members_are_refused_and_nobody_joins(shell: CommandLine, stored: Raw) -> None:
     put_user(stored, "ann")
     stored["groups"].insert_one({"_id": "team", "name": "T", "parent_id": None, "created_at": DAY, "updated_at": DAY})
-    said = refusals(
+    errors = refusals(
         shell,
         ("group", "add", "--name", "Team", "--parent", "none"),
         ("group", "add", "--name", "Team", "--id", "own", "--parent", "own"),
@@ -130,7 +130,7 @@ def test_unknown_parents_groups_and_members_are_refused_and_nobody_joins(shell: 
         ("group", "join", "\udcff", "ann"),
         ("group", "join", "team", "\udcff"),
     )
-    assert said == [
+    assert errors == [
         "parent_id: there is no group 'none'",
         "parent_id: a group can't be its own parent",
         "There is no user with the id or email 'none'.",
@@ -142,7 +142,7 @@ def test_unknown_parents_groups_and_members_are_refused_and_nobody_joins(shell: 
     assert [user["group_ids"] for user in stored["users"].find()] == [[]]
 
 
-def test_key_create_prints_the_key_alone_and_stores_its_hash(shell: CommandLine, stored: Stored) -> None:
+def test_key_create_prints_the_key_alone_and_stores_its_hash(shell: CommandLine, stored: Raw) -> None:
     put_user(stored, "ann")
     key = shell.ok("key", "create", "--user", "Ann@x.org", "--scope", "read", "--expires", "90d")
     assert key.startswith("mdk_")
@@ -154,7 +154,7 @@ def test_key_create_prints_the_key_alone_and_stores_its_hash(shell: CommandLine,
     assert key.rpartition("_")[2] not in str(record)
 
 
-def test_a_key_made_elsewhere_is_adopted_and_stored_only_hashed(shell: CommandLine, stored: Stored) -> None:
+def test_a_key_made_elsewhere_is_adopted_and_stored_only_hashed(shell: CommandLine, stored: Raw) -> None:
     put_user(stored, "ann")
     adopt = ("key", "create", "--user", "ann", "--from-stdin")
     assert shell.ok(*adopt, stdin=f"{FOREIGN_KEY}\n") == ""
@@ -168,23 +168,23 @@ def test_a_key_made_elsewhere_is_adopted_and_stored_only_hashed(shell: CommandLi
     assert stored["api_keys"].count_documents({}) == 1
 
 
-def test_a_key_for_a_user_whom_others_wrote_malformed_is_refused(shell: CommandLine, stored: Stored) -> None:
+def test_a_key_for_a_user_whom_others_wrote_malformed_is_refused(shell: CommandLine, stored: Raw) -> None:
     put_user(stored, "ann", name=7)
-    said = refusals(shell, ("key", "create", "--user", "ann"), ("key", "create", "--user", "ann@x.org"))
-    assert [line.partition(" is ")[2] for line in said] == ["malformed; see: modeldeck doctor"] * 2
+    errors = refusals(shell, ("key", "create", "--user", "ann"), ("key", "create", "--user", "ann@x.org"))
+    assert [line.partition(" is ")[2] for line in errors] == ["malformed; see: modeldeck doctor"] * 2
 
 
-def test_keys_for_nobody_and_keys_that_expire_at_no_time_are_refused(shell: CommandLine, stored: Stored) -> None:
+def test_keys_for_nobody_and_keys_that_expire_at_no_time_are_refused(shell: CommandLine, stored: Raw) -> None:
     put_user(stored, "ann")
     create = ("key", "create", "--user")
     durations = ["soon", "0d", "90", "-1d", "999999w"]
-    nobody, *said = refusals(shell, (*create, "none"), *((*create, "ann", f"--expires={each}") for each in durations))
+    nobody, *errors = refusals(shell, (*create, "none"), *((*create, "ann", f"--expires={each}") for each in durations))
     assert nobody == "There is no user with the id or email 'none'."
-    assert all(line.startswith("expires: ") for line in said), said
+    assert all(line.startswith("expires: ") for line in errors), errors
     assert stored["api_keys"].count_documents({}) == 0
 
 
-async def test_indexes_are_made_by_eight_at_once(shell: CommandLine, stored: Stored, mongo_uri: str) -> None:
+async def test_indexes_are_made_by_eight_at_once(shell: CommandLine, stored: Raw, mongo_uri: str) -> None:
     for collection in INDEXES:
         stored.drop_collection(collection)
     databases = [Database.connect(mongo_uri, NAME, TIMEOUT_SECONDS) for _ in range(8)]
@@ -200,9 +200,7 @@ async def test_indexes_are_made_by_eight_at_once(shell: CommandLine, stored: Sto
     assert live == {"_id_", *(index.document["name"] for indexes in INDEXES.values() for index in indexes)}
 
 
-def test_index_drift_is_reported_a_line_each_and_only_what_is_missing_is_made(
-    shell: CommandLine, stored: Stored
-) -> None:
+def test_index_drift_is_reported_a_line_each_and_only_what_is_missing_is_made(shell: CommandLine, stored: Raw) -> None:
     assert shell.ok("indexes", "ensure") == "indexes are as declared"
     stored["models"].drop_index("base")
     stored.drop_collection("tag_usage")
@@ -217,9 +215,9 @@ def test_index_drift_is_reported_a_line_each_and_only_what_is_missing_is_made(
         assert by_hand.startswith("extra: models.by_hand (")
         assert view == "missing: tag_usage.view (of models)"
         assert email.startswith("different: users.email (")
-        mended = shell.run("indexes", "ensure")
-        assert mended.status == 1
-        assert mended.stdout.splitlines() == [by_hand, email]
+        ensured = shell.run("indexes", "ensure")
+        assert ensured.status == 1
+        assert ensured.stdout.splitlines() == [by_hand, email]
     finally:
         stored["models"].drop_index("by_hand")
         stored["users"].drop_index("email")
@@ -234,7 +232,7 @@ def test_a_database_that_is_away_is_reported_within_seconds(tmp_path: Path) -> N
     serving = shell.start("serve", "--port", str(free_port()))
     began = time.monotonic()
     reported = refusals(shell, ("doctor",), ("indexes", "check"))
-    # Twice five seconds; the driver alone would wait for twice half a minute.
+    # Both commands give up after five seconds; by default, the driver would wait for 30 seconds each time.
     assert time.monotonic() - began < 50
     assert reported == [AWAY] * 2
     assert finish(serving) == Done(2, "", f"modeldeck: {AWAY}\n")
@@ -243,11 +241,11 @@ def test_a_database_that_is_away_is_reported_within_seconds(tmp_path: Path) -> N
 def test_a_bad_setting_is_named(tmp_path: Path) -> None:
     bad = {"mongodb_uri": "mysql://h", "database": "a.b", "request_timeout": "soon"}
     for variable, value in bad.items():
-        [said] = refusals(CommandLine(tmp_path, **{"mongodb_uri": NOWHERE, variable: value}), ("doctor",))
-        assert said.startswith(f"MODELDECK_{variable.upper()}: ")
+        [error] = refusals(CommandLine(tmp_path, **{"mongodb_uri": NOWHERE, variable: value}), ("doctor",))
+        assert error.startswith(f"MODELDECK_{variable.upper()}: ")
 
 
-def test_doctor_finds_and_mends_stale_keys(shell: CommandLine, stored: Stored, tmp_path: Path) -> None:
+def test_doctor_finds_and_repairs_stale_keys(shell: CommandLine, stored: Raw, tmp_path: Path) -> None:
     bundle = tmp_path / "bundle.jsonl"
     bundle.write_text(
         '{"kind": "user", "id": "ann", "name": "Ann", "email": "ann@x.org"}\n'
@@ -277,7 +275,7 @@ def test_doctor_finds_and_mends_stale_keys(shell: CommandLine, stored: Stored, t
     assert shell.ok("doctor") == "7 documents examined, 0 problems"
 
 
-def test_doctor_survives_what_others_wrote_and_says_what_it_cannot_mend(shell: CommandLine, stored: Stored) -> None:
+def test_doctor_survives_malformed_records_and_reports_what_it_cannot_repair(shell: CommandLine, stored: Raw) -> None:
     put_user(stored, "ann", name=7, email=None)
     moment = datetime(2026, 1, 1, tzinfo=UTC)
     sound: dict[str, Any] = {
@@ -298,16 +296,16 @@ def test_doctor_survives_what_others_wrote_and_says_what_it_cannot_mend(shell: C
             {**sound, "_id": "plain"},
         ]
     )
-    mended = shell.run("doctor", "--repair")
-    assert mended.status == 1
-    assert mended.stderr == ""
+    repaired = shell.run("doctor", "--repair")
+    assert repaired.status == 1
+    assert repaired.stderr == ""
     assert {
         "model 'grants' is malformed: access_grants",
         "model 'owner' is malformed: user_id",
         "model 'bare' is malformed: base_model_id, name, meta, access_grants, is_active, created_at, updated_at",
         "model 'grant' is malformed: access_grants",
         "model 'plain' has no derived keys",
-    } <= set(mended.stdout.splitlines())
+    } <= set(repaired.stdout.splitlines())
     plain = stored["models"].find_one({"_id": "plain"})
     assert plain is not None
     assert plain["keys"]["readers"] == ["user:ann"]

@@ -1,4 +1,4 @@
-"""`modeldeck serve`: from a fresh machine to an answer, and back to nothing running."""
+"""`modeldeck serve`: from the first start to a response, and back to no running process."""
 
 import re
 import signal
@@ -32,7 +32,7 @@ def get(served: Served, path: str, key: str | None = None) -> httpx.Response:
 
 
 def stopped(served: Served, how: signal.Signals, data_dir: Path) -> None:
-    """Stop a server that must end well and take its mongod along."""
+    """Stop a server, which must exit with status 0 and stop its mongod too."""
     assert served.stop(how) == 0, served.output.read_text()
     assert "Traceback" not in served.output.read_text()
     until(lambda: not mongods(data_dir), "its mongod has ended")
@@ -40,8 +40,8 @@ def stopped(served: Served, how: signal.Signals, data_dir: Path) -> None:
 
 def test_the_demo_answers_with_the_printed_key_and_the_second_time_nothing_is_added(tmp_path: Path) -> None:
     data = tmp_path / "data"
-    here = CommandLine(tmp_path, data_dir=str(data))
-    with here.serving("--demo") as served:
+    shell = CommandLine(tmp_path, data_dir=str(data))
+    with shell.serving("--demo") as served:
         assert get(served, "/health/live").json() == {"status": "up"}
         assert get(served, "/health/ready").json() == {"status": "ready"}
         assert get(served, LIST).status_code == 401
@@ -53,7 +53,7 @@ def test_the_demo_answers_with_the_printed_key_and_the_second_time_nothing_is_ad
         assert f"curl -s -H 'Authorization: Bearer {key}' '{served.url}{LIST}?" in printed
         stopped(served, signal.SIGINT, data)
 
-    with here.serving("--demo") as served:
+    with shell.serving("--demo") as served:
         assert "(0 records added)" in served.output.read_text()
         assert served.key == key
         assert get(served, LIST, key).json() == first
@@ -87,14 +87,14 @@ def answers(served: Served) -> bool:
 
 
 @pytest.fixture
-def of_a_terminal() -> Iterator[None]:
-    """Let what is started end when its terminal closes, also where the tests themselves run under `nohup`."""
+def default_sighup() -> Iterator[None]:
+    """Restore the default action of SIGHUP for child processes, in case the tests themselves run under `nohup`."""
     before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
     yield
     signal.signal(signal.SIGHUP, before)
 
 
-@pytest.mark.usefixtures("of_a_terminal")
+@pytest.mark.usefixtures("default_sighup")
 def test_a_server_whose_terminal_closes_takes_along_the_mongod_that_a_printed_uri_kept(
     shell: CommandLine, data_dir: Path
 ) -> None:
@@ -106,18 +106,18 @@ def test_a_server_whose_terminal_closes_takes_along_the_mongod_that_a_printed_ur
         stopped(served, signal.SIGHUP, data_dir)
 
 
-def test_a_port_in_use_is_said_and_nothing_is_started(tmp_path: Path) -> None:
-    here = CommandLine(tmp_path, data_dir=str(tmp_path / "data"))
+def test_a_port_in_use_is_reported_and_nothing_is_started(tmp_path: Path) -> None:
+    shell = CommandLine(tmp_path, data_dir=str(tmp_path / "data"))
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        done = here.run("serve", "--port", str(port))
+        done = shell.run("serve", "--port", str(port))
     assert (done.status, done.stdout) == (2, "")
     assert done.stderr.startswith(f"modeldeck: Can't listen on 127.0.0.1:{port}: ")
     assert not (tmp_path / "data").exists()
 
 
-def test_an_address_that_is_not_ours_is_said(tmp_path: Path) -> None:
-    here = CommandLine(tmp_path, data_dir=str(tmp_path / "data"))
-    done = here.run("serve", "--host", "192.0.2.1", "--port", str(free_port()))
+def test_an_address_of_another_machine_is_reported(tmp_path: Path) -> None:
+    shell = CommandLine(tmp_path, data_dir=str(tmp_path / "data"))
+    done = shell.run("serve", "--host", "192.0.2.1", "--port", str(free_port()))
     assert done.status == 2
     assert done.stderr.startswith("modeldeck: Can't listen on 192.0.2.1:")

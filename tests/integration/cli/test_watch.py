@@ -1,4 +1,4 @@
-"""`modeldeck watch`: every change of a model as a line, none lost and none twice, whatever happens in between."""
+"""`modeldeck watch`: every change of a model is one line, none lost and none repeated, also after interruptions."""
 
 import json
 import signal
@@ -15,13 +15,13 @@ from pymongo.errors import AutoReconnect
 from service.embedded_mongo.server import EmbeddedMongo
 from tests.support.commands import CommandLine, end, until
 from tests.support.directory import grant, model
-from tests.support.moving import NAME, Stored, written
+from tests.support.import_samples import NAME, Raw, write_source
 
 Line = dict[str, Any]
 
 
 class Watching:
-    """A `watch` that runs, and the lines that it has printed so far."""
+    """A running `watch`, and the lines that it has printed so far."""
 
     def __init__(self, process: Popen[str], output: Path) -> None:
         self.process = process
@@ -29,18 +29,18 @@ class Watching:
 
     @property
     def lines(self) -> list[Line]:
-        """What it has printed, but for a line that is not whole yet."""
+        """The lines printed so far, without a last line that is still incomplete."""
         return [json.loads(line) for line in self._output.read_text().splitlines(keepends=True) if line[-1] == "\n"]
 
     def has_seen(self, count: int) -> bool:
-        """Say whether it has printed so many lines; fail when it has ended."""
+        """Return whether it has printed at least this many lines; fail if it has exited."""
         assert self.process.poll() is None, self._output.with_suffix(".err").read_text()
         return len(self.lines) >= count
 
 
 @contextmanager
 def watching(shell: CommandLine, name: str, *options: str) -> Iterator[Watching]:
-    """Run `watch` for the duration of a block, from the moment that no change escapes it."""
+    """Run `watch` for the duration of a block, which begins once `watch` misses no change any more."""
     output = shell.folder / f"{name}.out"
     errors = output.with_suffix(".err")
     with output.open("w") as out, errors.open("w") as err:
@@ -53,29 +53,29 @@ def watching(shell: CommandLine, name: str, *options: str) -> Iterator[Watching]
         end(process)
 
 
-def change(store: Stored, model_id: str, **fields: Any) -> None:
+def change(store: Raw, model_id: str, **fields: Any) -> None:
     store["models"].update_one({"_id": model_id}, {"$set": fields, "$inc": {"version": 1}})
 
 
-def told(lines: list[Line]) -> list[tuple[str, str, int | None]]:
+def change_summaries(lines: list[Line]) -> list[tuple[str, str, int | None]]:
     return [(line["change"], line["id"], line["model"] and line["model"]["version"]) for line in lines]
 
 
-def test_each_change_is_a_line(mover: CommandLine, store: Stored, tmp_path: Path) -> None:
-    mover.ok("user", "add", "--id", "ann", "--email", "ann@x.org", "--name", "Ann")
-    with watching(mover, "first") as watch:
-        said = model("m", "ann", params={"$ref": 1, "b": [2**60]}, access_grants=[grant("user:*")])
-        mover.ok("import", str(written(tmp_path, {"models": [said]})))
-        mover.ok("import", str(written(tmp_path, {"models": [{**said, "name": "New"}]})))
+def test_each_change_is_a_line(shell: CommandLine, store: Raw, tmp_path: Path) -> None:
+    shell.ok("user", "add", "--id", "ann", "--email", "ann@x.org", "--name", "Ann")
+    with watching(shell, "first") as watch:
+        original = model("m", "ann", params={"$ref": 1, "b": [2**60]}, access_grants=[grant("user:*")])
+        shell.ok("import", str(write_source(tmp_path, {"models": [original]})))
+        shell.ok("import", str(write_source(tmp_path, {"models": [{**original, "name": "New"}]})))
         store["models"].delete_one({"_id": "m"})
         until(lambda: watch.has_seen(3), "three changes were printed")
         watch.process.send_signal(signal.SIGINT)
         assert watch.process.wait(20) == 130
         created, updated, deleted = watch.lines
-    assert told(watch.lines) == [("created", "m", 1), ("updated", "m", 2), ("deleted", "m", None)]
+    assert change_summaries(watch.lines) == [("created", "m", 1), ("updated", "m", 2), ("deleted", "m", None)]
     assert {name: created["model"][name] for name in ("user_id", "params")} == {
         "user_id": "ann",
-        "params": said["params"],
+        "params": original["params"],
     }
     assert "keys" not in created["model"]
     assert updated["fields"] == ["name"]
@@ -83,49 +83,49 @@ def test_each_change_is_a_line(mover: CommandLine, store: Stored, tmp_path: Path
     assert len({line["token"] for line in (created, updated, deleted)}) == 3
 
 
-def test_it_starts_again_where_it_stopped(mover: CommandLine, store: Stored, tmp_path: Path) -> None:
-    mover.ok("import", str(written(tmp_path, {"models": [model("m", "ann")]})))
+def test_it_starts_again_where_it_stopped(shell: CommandLine, store: Raw, tmp_path: Path) -> None:
+    shell.ok("import", str(write_source(tmp_path, {"models": [model("m", "ann")]})))
     state = tmp_path / "watch.token"
-    with watching(mover, "first", "--state", str(state)) as watch:
+    with watching(shell, "first", "--state", str(state)) as watch:
         for number in range(5):
             change(store, "m", name=f"N{number}")
         until(lambda: watch.has_seen(5), "five changes were printed")
-        # It is printed first and noted then: one who is killed in between prints it again. Tokens are in order of time.
-        until(lambda: state.read_text().strip() >= watch.lines[-1]["token"], "it is noted")
+        # A change is printed before its token is saved, so a kill in between would repeat it. Tokens sort by time.
+        until(lambda: state.read_text().strip() >= watch.lines[-1]["token"], "the token is saved")
         watch.process.kill()
         watch.process.wait()
-        seen = told(watch.lines)
+        seen = change_summaries(watch.lines)
     for number in range(5, 9):
         change(store, "m", name=f"N{number}")
-    with watching(mover, "second", "--state", str(state)) as watch:
+    with watching(shell, "second", "--state", str(state)) as watch:
         until(lambda: watch.has_seen(4), "the others were printed")
-        seen += told(watch.lines)
+        seen += change_summaries(watch.lines)
         token = watch.lines[-2]["token"]
     assert [version for _, _, version in seen if version] and len(seen) == 9
-    with watching(mover, "third", "--after", token) as watch:
+    with watching(shell, "third", "--after", token) as watch:
         until(lambda: watch.has_seen(1), "the last was printed again")
         assert [line["model"]["name"] for line in watch.lines] == ["N8"]
 
 
-def test_nothing_is_missed_before_the_first_change(mover: CommandLine, store: Stored, tmp_path: Path) -> None:
+def test_nothing_is_missed_before_the_first_change(shell: CommandLine, store: Raw, tmp_path: Path) -> None:
     state = tmp_path / "watch.token"
-    with watching(mover, "first", "--state", str(state)):
+    with watching(shell, "first", "--state", str(state)):
         pass
     store["models"].insert_one({"_id": "m", "version": 1}, bypass_document_validation=True)
-    with watching(mover, "second", "--state", str(state)) as watch:
+    with watching(shell, "second", "--state", str(state)) as watch:
         until(lambda: watch.has_seen(1), "it was printed")
-        assert told(watch.lines) == [("created", "m", 1)]
+        assert change_summaries(watch.lines) == [("created", "m", 1)]
 
 
 @pytest.mark.parametrize("token", ["nonsense", "82", "é" * 10])
-def test_a_token_that_is_none(mover: CommandLine, token: str) -> None:
-    done = mover.run("watch", "--after", token)
+def test_an_invalid_token_is_refused(shell: CommandLine, token: str) -> None:
+    done = shell.run("watch", "--after", token)
     assert (done.status, done.stdout) == (2, "")
     assert "token" in done.stderr.splitlines()[-1]
 
 
-def test_both_places_to_start_from_exclude_each_other(mover: CommandLine, tmp_path: Path) -> None:
-    done = mover.run("watch", "--after", "82", "--state", str(tmp_path / "state"))
+def test_both_places_to_start_from_exclude_each_other(shell: CommandLine, tmp_path: Path) -> None:
+    done = shell.run("watch", "--after", "82", "--state", str(tmp_path / "state"))
     assert (done.status, "--after" in done.stderr) == (2, True)
 
 

@@ -1,4 +1,4 @@
-"""A MongoDB that hangs with its connections open is noticed long before a request's deadline."""
+"""A MongoDB that hangs but keeps its connections open is detected long before a request's deadline."""
 
 import os
 import signal
@@ -9,14 +9,14 @@ import pytest
 from documents import User
 from service.database.client import Database
 from tests.support.commands import until
-from tests.support.guarded_mongod import Client, guarded_mongod
+from tests.support.mongod_with_auth import Client, mongod_with_auth
 
 NOTICED_SECONDS = 8.0
 
 
 @pytest.mark.faults
 async def test_a_mongod_that_hangs_is_noticed(tmp_path: Path) -> None:
-    with guarded_mongod(tmp_path) as uri, Client(uri) as client:
+    with mongod_with_auth(tmp_path) as uri, Client(uri) as client:
         pid = client.admin.command("serverStatus")["pid"]
         database = Database.connect(uri, "modeldeck_hung", 60.0)
         await database.open()

@@ -16,7 +16,7 @@ from documents.model import MAX_RECORD_BYTES
 from indexes.indexes import INDEXES
 from service.doctor.diagnosis import EXAMPLES
 from tests.support.commands import CommandLine, Done
-from tests.support.past_validation import PastValidation
+from tests.support.raw_database import UnvalidatedDatabase
 
 NAME = "modeldeck_doctor"
 DAY = datetime(2024, 1, 1, tzinfo=UTC)
@@ -33,7 +33,7 @@ Raw = SyncDatabase[dict[str, Any]]
 def stored(mongo_uri: str) -> Iterator[Raw]:
     with MongoClient[dict[str, Any]](mongo_uri, tz_aware=True) as client:
         client.drop_database(NAME)
-        yield PastValidation(client, NAME)
+        yield UnvalidatedDatabase(client, NAME)
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""The embedded MongoDB: one per data directory, shared by all, gone with the last, not blocked by any crash."""
+"""The embedded mongod: one per data directory, shared by all commands, stopped by the last, not blocked by a crash."""
 
 import os
 import signal
@@ -24,7 +24,7 @@ from pathlib import Path
 from service.embedded_mongo.keep_alive import keep_alive
 keep_alive(Path(sys.argv[1]), {IDLE_SECONDS})
 """
-# Takes a lease, says so, and gives it back when told to.
+# Takes a lease, prints a line, and releases the lease when standard input is closed.
 HOLDER = """
 import sys
 from pathlib import Path
@@ -33,7 +33,7 @@ with EmbeddedMongo(Path(sys.argv[1])).lease():
     print("held", flush=True)
     sys.stdin.readline()
 """
-# Is interrupted in the very moment in which the mongod has begun to run and is not known yet.
+# Is interrupted right after mongod was started, before its process id is stored.
 INTERRUPTED = """
 import os, signal, subprocess, sys
 from pathlib import Path
@@ -86,7 +86,7 @@ def release(process: subprocess.Popen[str]) -> None:
         process.stdin.flush()
 
 
-def gone(data_dir: Path) -> None:
+def require_stopped(data_dir: Path) -> None:
     until(lambda: not mongods(data_dir), "its mongod has ended")
 
 
@@ -104,7 +104,7 @@ def test_commands_that_start_at_once_share_one_mongod_and_the_last_one_stops_it(
 ) -> None:
     both = [shell.start(*USER, email) for email in ("a@example.com", "b@example.com")]
     assert [finish(process).status for process in both] == [0, 0]
-    gone(data_dir)
+    require_stopped(data_dir)
 
     with holder(data_dir), holder(data_dir) as first:
         assert emails(data_dir) == {"a@example.com", "b@example.com"}
@@ -114,10 +114,10 @@ def test_commands_that_start_at_once_share_one_mongod_and_the_last_one_stops_it(
         first.wait(COMMAND_SECONDS)
         shell.ok(*USER, "c@example.com")
         assert mongods(data_dir) == before
-    gone(data_dir)
+    require_stopped(data_dir)
 
 
-def test_a_killed_mongod_is_started_anew_with_what_it_had_stored(shell: CommandLine, data_dir: Path) -> None:
+def test_a_killed_mongod_is_restarted_with_its_data(shell: CommandLine, data_dir: Path) -> None:
     with holder(data_dir):
         shell.ok(*USER, "a@example.com")
         [pid] = mongods(data_dir)
@@ -125,7 +125,7 @@ def test_a_killed_mongod_is_started_anew_with_what_it_had_stored(shell: CommandL
         shell.ok(*USER, "b@example.com")
         assert emails(data_dir) == {"a@example.com", "b@example.com"}
         assert mongods(data_dir) not in ([], [pid])
-    gone(data_dir)
+    require_stopped(data_dir)
 
 
 @pytest.mark.faults
@@ -135,7 +135,7 @@ def test_the_mongod_of_a_killed_command_is_joined_and_stopped_by_the_next(shell:
         victim.wait(COMMAND_SECONDS)
     assert len(mongods(data_dir)) == 1
     shell.ok(*USER, "a@example.com")
-    gone(data_dir)
+    require_stopped(data_dir)
     assert starts(data_dir) == 1
 
 
@@ -146,7 +146,7 @@ def test_a_command_killed_while_its_mongod_starts_blocks_nobody(shell: CommandLi
     victim.kill()
     finish(victim)
     shell.ok(*USER, "b@example.com")
-    gone(data_dir)
+    require_stopped(data_dir)
 
 
 @pytest.mark.faults
@@ -161,7 +161,7 @@ def test_a_command_killed_while_its_mongod_stops_blocks_nobody(shell: CommandLin
     following = shell.start(*USER, "a@example.com")
     os.kill(pid, signal.SIGCONT)
     assert finish(following).status == 0
-    gone(data_dir)
+    require_stopped(data_dir)
     assert starts(data_dir) == 2
 
 
@@ -172,7 +172,7 @@ def test_an_interrupted_start_leaves_no_mongod(shell: CommandLine, data_dir: Pat
     interrupted.send_signal(signal.SIGINT)
     done = finish(interrupted)
     assert (done.status, done.stderr) == (130, "")
-    gone(data_dir)
+    require_stopped(data_dir)
 
 
 @pytest.mark.faults
@@ -182,16 +182,16 @@ def test_a_start_that_is_interrupted_before_it_knows_its_mongod_leaves_none(data
     )
     assert (done.stdout, done.stderr) == ("interrupted\n", "")
     assert starts(data_dir) == 1
-    gone(data_dir)
+    require_stopped(data_dir)
 
 
 def test_a_data_directory_can_be_moved_with_all_it_holds(shell: CommandLine, data_dir: Path, tmp_path: Path) -> None:
     shell.ok(*USER, "a@example.com")
-    gone(data_dir)
+    require_stopped(data_dir)
     moved = data_dir.rename(tmp_path / "moved")
     done = CommandLine(tmp_path, data_dir=str(moved)).run(*USER, "A@example.com")
     assert (done.status, done.stderr) == (2, "modeldeck: The id or the email is taken by another user.\n")
-    gone(moved)
+    require_stopped(moved)
 
 
 @pytest.mark.parametrize("name", ["long" * 50, "space, comma: colon; plus+ percent%2F ü"], ids=["long", "odd"])
@@ -203,7 +203,7 @@ def test_a_data_directory_may_have_any_name(tmp_path: Path, name: str) -> None:
         elsewhere.ok(*USER, "a@example.com")
         assert emails(folder, "named") == {"a@example.com"}
         assert len(mongods(folder)) == 1
-    gone(folder)
+    require_stopped(folder)
 
 
 def test_a_printed_uri_outlives_the_command_that_printed_it(shell: CommandLine, data_dir: Path) -> None:
@@ -217,12 +217,12 @@ def test_a_printed_uri_outlives_the_command_that_printed_it(shell: CommandLine, 
         assert starts(data_dir) == 1
     finally:
         embedded.stop_keep_alive()
-    gone(data_dir)
+    require_stopped(data_dir)
 
 
 @contextmanager
-def visited(data_dir: Path) -> Iterator[tuple[subprocess.Popen[str], MongoClient[dict[str, Any]]]]:
-    """Yield a keep_alive that nobody else helps, and a client who was there before it."""
+def keep_alive_with_client(data_dir: Path) -> Iterator[tuple[subprocess.Popen[str], MongoClient[dict[str, Any]]]]:
+    """Yield a keep_alive process that is the only one with a lease, and a client that connected before it started."""
     embedded = EmbeddedMongo(data_dir)
     with MongoClient[dict[str, Any]](embedded.uri("admin")) as client:
         with embedded.lease():
@@ -238,28 +238,28 @@ def visited(data_dir: Path) -> Iterator[tuple[subprocess.Popen[str], MongoClient
             client.close()
             assert keep_alive.wait(COMMAND_SECONDS) == 0
             end(keep_alive)
-    gone(data_dir)
+    require_stopped(data_dir)
 
 
-def pass_by(seconds: float) -> None:
+def wait_seconds(seconds: float) -> None:
     enough = time.monotonic() + seconds
     until(lambda: time.monotonic() > enough, "the time has passed")
 
 
 def test_the_keep_alive_stays_while_somebody_is_connected_and_ends_when_nobody_is(data_dir: Path) -> None:
-    with visited(data_dir) as (keep_alive, client):
-        pass_by(2 * IDLE_SECONDS)
+    with keep_alive_with_client(data_dir) as (keep_alive, client):
+        wait_seconds(2 * IDLE_SECONDS)
         assert keep_alive.poll() is None
         assert client.admin.command("ping")["ok"] == 1
 
 
 @pytest.mark.faults
 def test_the_keep_alive_does_not_leave_a_mongod_that_is_too_busy_to_answer(data_dir: Path) -> None:
-    with visited(data_dir) as (_, client):
+    with keep_alive_with_client(data_dir) as (_, client):
         [pid] = mongods(data_dir)
         os.kill(pid, signal.SIGSTOP)
-        # Longer than it asks.
-        pass_by(4)
+        # Longer than the keep_alive waits for an answer of mongod.
+        wait_seconds(4)
         assert EmbeddedMongo(data_dir).socket_path.exists(), "the mongod was told to stop"
         os.kill(pid, signal.SIGCONT)
         assert client.admin.command("ping")["ok"] == 1

@@ -1,4 +1,4 @@
-"""Finding a mongod that runs on this machine, or saying what to install."""
+"""Finding a mongod that can run on this machine, or reporting what to install."""
 
 import os
 import subprocess

@@ -14,7 +14,7 @@ import pytest
 from documents.user import Role
 from tests.support.commands import CommandLine, finish
 from tests.support.directory import Directory, grant, model
-from tests.support.moving import Stored, written
+from tests.support.import_samples import Raw, write_source
 
 EXPORT = "/api/models/export"
 IMAGE = "data:image/png;base64,iVBORw0KGgo="
@@ -56,9 +56,9 @@ EMPTIED = ("users", "groups", "models", "revisions")
 
 
 @pytest.fixture
-def filled(mover: CommandLine, tmp_path: Path) -> CommandLine:
-    mover.ok("import", str(written(tmp_path, BUNDLE)))
-    return mover
+def filled(shell: CommandLine, tmp_path: Path) -> CommandLine:
+    shell.ok("import", str(write_source(tmp_path, BUNDLE)))
+    return shell
 
 
 def ordered(bundle: dict[str, Any]) -> dict[str, Any]:
@@ -77,7 +77,7 @@ def test_what_went_in_comes_out(filled: CommandLine) -> None:
 
 @pytest.mark.parametrize("name", ["all.json", "all.jsonl", "all.json.gz", "all.jsonl.gz"])
 def test_what_comes_out_goes_in_again_without_a_change(
-    filled: CommandLine, store: Stored, tmp_path: Path, name: str
+    filled: CommandLine, store: Raw, tmp_path: Path, name: str
 ) -> None:
     first = tmp_path / name
     filled.ok("export", "--out", str(first))
@@ -106,19 +106,19 @@ def test_an_export_for_the_other_system_has_what_its_import_needs(filled: Comman
     permissions = [(given["principal_id"], given["permission"]) for given in custom["access_grants"]]
     assert permissions == [("team", "read"), ("team", "write"), ("cy", "read")]
 
-    # It is recognised, and importing it changes nothing but those grants and the versions.
+    # The format is recognised, and importing the file changes nothing but those grants and the versions.
     assert filled.ok("import", str(path)).splitlines()[0].startswith("read as openwebui")
     filled.ok("export", "--format", "openwebui", "--out", str(tmp_path / "again.json"))
     assert (tmp_path / "again.json").read_bytes() == path.read_bytes()
 
 
-def test_a_table_is_safe_to_open_in_a_spreadsheet(mover: CommandLine, tmp_path: Path) -> None:
+def test_a_table_is_safe_to_open_in_a_spreadsheet(shell: CommandLine, tmp_path: Path) -> None:
     named = [
         model(f"m{at}", "ann", name=name)
         for at, name in enumerate(["=1+1", "+1", "-1", "@x", '"a,\r\nb"', "\n=1", "＝1"])
     ]
-    mover.ok("import", str(written(tmp_path, {**BUNDLE, "models": [*MODELS, *named]})))
-    text = mover.ok("export", "--out", "models.csv")
+    shell.ok("import", str(write_source(tmp_path, {**BUNDLE, "models": [*MODELS, *named]})))
+    text = shell.ok("export", "--out", "models.csv")
     assert text == ""
     raw = (tmp_path / "models.csv").read_bytes().decode()
     assert raw.count("\r\n") == len(named) + len(MODELS) + 2
@@ -159,11 +159,11 @@ def test_a_data_frame_has_types(filled: CommandLine, tmp_path: Path) -> None:
     assert [given["permission"] for given in custom["access_grants"]] == ["write", "read"]
 
 
-def test_many_models_are_a_data_frame_too(mover: CommandLine, tmp_path: Path) -> None:
+def test_many_models_are_a_data_frame_too(shell: CommandLine, tmp_path: Path) -> None:
     many = [model(f"n{at:04}", "gone", name=f"N{at}") for at in range(350)]
-    mover.ok("import", str(written(tmp_path, {"models": many})))
+    shell.ok("import", str(write_source(tmp_path, {"models": many})))
     for name in ("n.parquet", "none.parquet"):
-        mover.ok("export", "--out", str(tmp_path / name), "--format", "parquet")
+        shell.ok("export", "--out", str(tmp_path / name), "--format", "parquet")
     assert polars.read_parquet(tmp_path / "n.parquet")["name"].to_list() == [f"N{at}" for at in range(350)]
 
 
@@ -175,10 +175,10 @@ def test_many_models_are_a_data_frame_too(mover: CommandLine, tmp_path: Path) ->
         ("jsonl", ""),
     ],
 )
-def test_an_empty_directory_is_exported_too(mover: CommandLine, kind: str, nothing: str) -> None:
-    done = mover.run("export", "--format", kind)
+def test_an_empty_directory_is_exported_too(shell: CommandLine, kind: str, nothing: str) -> None:
+    done = shell.run("export", "--format", kind)
     assert (done.status, done.stdout) == (0, nothing)
-    assert mover.run("import", "-", stdin=nothing).status == 0
+    assert shell.run("import", "-", stdin=nothing).status == 0
 
 
 def test_an_export_that_fails_leaves_the_file_as_it_was(filled: CommandLine, tmp_path: Path) -> None:
@@ -202,14 +202,14 @@ def test_what_is_replaced_stays_what_it_is(filled: CommandLine, tmp_path: Path) 
     link.symlink_to(kept)
     filled.ok("export", "--out", str(link))
     assert (link.is_symlink(), kept.read_text(), kept.stat().st_mode & 0o777) == (True, whole, 0o640)
-    # A new file has content that not everybody may read.
+    # A new file is readable by its owner only, because not everybody may read its content.
     (tmp_path / "dangling.json").symlink_to("new.json")
     filled.ok("export", "--out", str(tmp_path / "dangling.json"))
     assert ((tmp_path / "new.json").read_text(), (tmp_path / "new.json").stat().st_mode & 0o777) == (whole, 0o600)
 
 
 def test_standard_output_by_its_name_is_left_in_its_place(filled: CommandLine, tmp_path: Path) -> None:
-    # A link like the one of the system, which an export must not replace.
+    # A symbolic link like /dev/stdout, which an export must not replace.
     stdout = tmp_path / "stdout"
     stdout.symlink_to("/proc/self/fd/1")
     whole = filled.run("export").stdout
@@ -220,7 +220,7 @@ def test_standard_output_by_its_name_is_left_in_its_place(filled: CommandLine, t
     assert (tmp_path / "redirected").read_text() == whole
 
 
-def test_a_full_disk_is_told_in_one_line(filled: CommandLine, tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_in_one_line(filled: CommandLine, tmp_path: Path) -> None:
     with Path("/dev/full").open("w") as full:
         done = finish(filled.start("export", stdout=full))
     assert (done.status, done.stderr.splitlines()) == (
@@ -237,7 +237,7 @@ def test_a_reader_that_has_enough_ends_an_export(filled: CommandLine) -> None:
     assert "Traceback" not in finish(process).stderr
 
 
-def test_malformed_records_are_exported_and_named(filled: CommandLine, store: Stored) -> None:
+def test_malformed_records_are_exported_and_named(filled: CommandLine, store: Raw) -> None:
     malformed = {"$set": {"access_grants": [5], "name": 7}, "$unset": {"meta": 1}}
     store["models"].update_one({"_id": "gpt-4o"}, malformed, bypass_document_validation=True)
     for kind in ("modeldeck", "openwebui", "jsonl", "csv", "parquet"):
@@ -247,10 +247,10 @@ def test_malformed_records_are_exported_and_named(filled: CommandLine, store: St
         assert "team/ß".encode() in (filled.folder / f"out.{kind}").read_bytes()
 
 
-def test_an_export_shows_one_moment(filled: CommandLine, store: Stored, tmp_path: Path) -> None:
+def test_an_export_shows_one_moment(filled: CommandLine, store: Raw, tmp_path: Path) -> None:
     # More than a pipe holds, so that the export waits for its reader while the directory changes.
     many = [model(f"n{at:04}", "ann", params={"system": "x" * 1000}) for at in range(1000)]
-    filled.ok("import", str(written(tmp_path, {"models": many})))
+    filled.ok("import", str(write_source(tmp_path, {"models": many})))
     process = filled.start("export", "--format", "jsonl")
     assert process.stdout is not None
     first = process.stdout.readline()
@@ -263,7 +263,7 @@ def test_an_export_shows_one_moment(filled: CommandLine, store: Stored, tmp_path
 
 
 async def loaded(directory: Directory, tmp_path: Path) -> Directory:
-    """Fill a directory, and give keys to its people."""
+    """A directory with the records of the bundle, and the admin `root`."""
     await directory.load(BUNDLE, tmp_path)
     await directory.user("root", role=Role.ADMIN)
     return directory
@@ -322,7 +322,7 @@ async def test_others_get_what_they_may_read_and_no_people(
     assert hidden.status_code == absent.status_code == 404
 
 
-async def test_a_format_that_is_none_is_refused(directory: Directory) -> None:
+async def test_an_unknown_format_is_refused(directory: Directory) -> None:
     await directory.user("ann")
     answer = await directory.get(EXPORT, "ann", format="parquet")
     assert answer.status_code == 422

@@ -19,9 +19,9 @@ from service.importing.readers.bundle import read_bundle
 from service.importing.readers.openwebui import read_openwebui
 from service.importing.source import Source
 from tests.support.directory import Directory
-from tests.support.effort import times
+from tests.support.every_case import repetitions
 
-EXAMPLES = times(8, 40)
+EXAMPLES = repetitions(8, 40)
 
 bounded = hypothesis.settings(
     max_examples=EXAMPLES,
@@ -56,7 +56,7 @@ tags = st.lists(text.map(lambda name: {"name": name.strip()}), max_size=3)
 
 @st.composite
 def bundles(draw: st.DrawFn) -> dict[str, Any]:
-    """Draw a directory that is sound, with whatever a sound one can hold."""
+    """Draw a bundle of any valid users, groups and models."""
     user_ids = draw(st.lists(ids, unique=True, max_size=4))
     group_ids = draw(st.lists(ids, unique=True, max_size=4))
     users = [
@@ -74,7 +74,7 @@ def bundles(draw: st.DrawFn) -> dict[str, Any]:
         {
             "id": group_id,
             "name": draw(text),
-            # Of those before it, so that there is no cycle.
+            # The parent is an earlier group, so that there is no cycle.
             "parent_id": draw(st.sampled_from([None, *group_ids[:at]])),
             "member_ids": sorted(draw(st.sets(st.sampled_from(user_ids)))) if user_ids else [],
         }
@@ -130,7 +130,7 @@ async def exported(directory: Directory, kind: ExportFormat) -> bytes:
 
 
 def by_id(bundle: dict[str, Any]) -> str:
-    """Write a bundle as an export holds it: in order of id, as the database has it, and of names as they came."""
+    """Return a bundle as JSON in the order of an export: records by id, and field names as they were given."""
     order = [*("id", "user_id", "base_model_id", "name", "params", "meta", "access_grants", "is_active", "version")]
     parts = {part: sorted(bundle[part], key=lambda record: record["id"].encode()) for part in bundle}
     order += ["created_at", "updated_at"]
@@ -151,7 +151,7 @@ async def test_a_directory_comes_back_byte_by_byte(
 ) -> None:
     await emptied(directory)
     await imported(directory, json.dumps(bundle).encode(), ExportFormat.MODELDECK)
-    # The import lost nothing either.
+    # The first import lost nothing either.
     assert json.dumps(json.loads(await exported(directory, ExportFormat.MODELDECK))) == by_id(bundle)
     first = await exported(directory, kind)
     await emptied(directory)

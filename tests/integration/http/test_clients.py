@@ -1,4 +1,4 @@
-"""Clients of the running service: those that docs/clients.md shows, and those that are generated."""
+"""Clients of the running service: the examples of docs/clients.md, and generated clients."""
 
 import json
 import os
@@ -13,7 +13,7 @@ import pytest
 
 from tests.support.commands import CommandLine, Served
 from tests.support.documentation import ROOT, blocks
-from tests.support.tools import INSTALL_SECONDS, installed, ran
+from tests.support.tools import INSTALL_SECONDS, install, output_of_command
 
 GUIDE = ROOT / "docs/clients.md"
 CLIENTS = ROOT / "tests/clients"
@@ -31,8 +31,8 @@ await client.GET("/api/models/surprise");
 def demo(mongo_uri: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """The service with the demo catalogue, as `make run` starts it."""
     settings = {"mongodb_uri": mongo_uri, "database": "modeldeck_clients", "docs": "true"}
-    here = CommandLine(tmp_path_factory.mktemp("demo"), data_dir="data", **settings)
-    with here.serving("--demo") as served:
+    shell = CommandLine(tmp_path_factory.mktemp("demo"), data_dir="data", **settings)
+    with shell.serving("--demo") as served:
         yield served
 
 
@@ -53,19 +53,21 @@ def shown(language: str) -> list[str]:
 
 def test_curl(api: httpx.Client, environment: dict[str, str]) -> None:
     _, used, refused, _ = shown("sh")
-    listed, created = ran("bash", "-euc", used, env=environment).replace("}{", "}\n{").splitlines()
+    listed, created = output_of_command("bash", "-euc", used, env=environment).replace("}{", "}\n{").splitlines()
     names = [model["name"] for model in json.loads(listed)["items"]]
     assert len(names) >= 2
     assert names == sorted(names, key=str.lower)
     assert json.loads(created) == api.get("/api/models/model", params={"id": "query-explainer"}).json()
     [answer] = shown("json")
-    assert json.loads(ran("bash", "-euc", refused, env=environment)) == json.loads(answer)
+    assert json.loads(output_of_command("bash", "-euc", refused, env=environment)) == json.loads(answer)
 
 
 def test_python(api: httpx.Client, environment: dict[str, str]) -> None:
     before = api.get("/api/models/model", params={"id": "sql-tuning"}).json()["version"]
     custom = api.get("/api/models/list", params={"kind": "custom", "page_size": 1}).json()["total"]
-    printed = ran(sys.executable, "-W", "error::DeprecationWarning", "-c", "\n".join(shown("python")), env=environment)
+    printed = output_of_command(
+        sys.executable, "-W", "error::DeprecationWarning", "-c", "\n".join(shown("python")), env=environment
+    )
     counted, version, problem = printed.splitlines()
     assert counted == f"{custom} models have a base model"
     assert int(version) == before + 1
@@ -98,17 +100,17 @@ def test_python_turns_all_pages_and_starts_again_when_others_were_faster(
 def test_a_generated_python_client(environment: dict[str, str], tmp_path: Path) -> None:
     tools, package = tmp_path / "tools", tmp_path / "modeldeck_client"
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
-    installed(*pip, "--target", str(tools), "--requirement", str(CLIENTS / "requirements.txt"), cwd=tmp_path)
+    install(*pip, "--target", str(tools), "--requirement", str(CLIENTS / "requirements.txt"), cwd=tmp_path)
     found = os.pathsep.join((str(Path(sys.executable).parent), environment["PATH"]))
-    there = {**environment, "PATH": found, "PYTHONPATH": f"{tools}{os.pathsep}{tmp_path}"}
+    client_environment = {**environment, "PATH": found, "PYTHONPATH": f"{tools}{os.pathsep}{tmp_path}"}
     arguments = ["--config", str(CLIENTS / "openapi-python-client.yaml"), "--output-path", str(package)]
     document = f"{environment['URL']}/openapi.json"
     generate = [sys.executable, "-m", "openapi_python_client", "generate", "--fail-on-warning", "--meta", "none"]
-    ran(*generate, "--url", document, *arguments, env=there)
+    output_of_command(*generate, "--url", document, *arguments, env=client_environment)
 
     use = str(CLIENTS / "use_generated.py")
-    assert ran(sys.executable, use, env=there) == "done\n"
-    checked = {**there, "PYTHONPATH": "", "MYPYPATH": there["PYTHONPATH"]}
+    assert output_of_command(sys.executable, use, env=client_environment) == "done\n"
+    checked = {**client_environment, "PYTHONPATH": "", "MYPYPATH": client_environment["PYTHONPATH"]}
     mypy = [
         sys.executable,
         "-m",
@@ -119,23 +121,23 @@ def test_a_generated_python_client(environment: dict[str, str], tmp_path: Path) 
         "--follow-imports",
         "silent",
     ]
-    ran(*mypy, "--cache-dir", str(tmp_path / "mypy"), use, env=checked, seconds=INSTALL_SECONDS)
+    output_of_command(*mypy, "--cache-dir", str(tmp_path / "mypy"), use, env=checked, seconds=INSTALL_SECONDS)
 
 
 @pytest.mark.tools
 def test_typescript(api: httpx.Client, environment: dict[str, str], tmp_path: Path) -> None:
     for name in ("package.json", "package-lock.json"):
         shutil.copy(CLIENTS / name, tmp_path)
-    installed("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=tmp_path)
+    install("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=tmp_path)
     [generate] = [line for line in shown("sh")[-1].splitlines() if line.startswith("npx openapi-typescript")]
-    ran("bash", "-euc", generate, cwd=tmp_path, env=environment)
+    output_of_command("bash", "-euc", generate, cwd=tmp_path, env=environment)
     [example] = shown("ts")
     (tmp_path / "example.ts").write_text(example)
     (tmp_path / "wrong.ts").write_text(example + WRONG)
     compiler = ["npx", "tsc", "--strict", "--target", "es2022", "--module", "esnext", "--moduleResolution", "bundler"]
-    ran(*compiler, "example.ts", "wrong.ts", cwd=tmp_path, env=environment)
+    output_of_command(*compiler, "example.ts", "wrong.ts", cwd=tmp_path, env=environment)
 
-    *listed, version, fault = ran("node", "example.js", cwd=tmp_path, env=environment).splitlines()
+    *listed, version, fault = output_of_command("node", "example.js", cwd=tmp_path, env=environment).splitlines()
     assert len(listed) == api.get("/api/models/list", params={"query": "sql"}).json()["total"] >= 2
     assert int(version) == api.get("/api/models/model", params={"id": "sql-tuning"}).json()["version"]
     assert fault == "body.name must not be blank"

@@ -1,4 +1,4 @@
-"""An existing client of Open WebUI's models routes, which goes on through the compatibility API."""
+"""An existing client of Open WebUI's models routes works unchanged with the compatibility API."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from tests.support.directory import Directory, grant
 
 PREFIX = "/api/v1/models"
 
-# A model as such a client holds it: what it once got, and sends back whole.
+# A model as such a client holds it: it sends back all that it received.
 HELD: dict[str, Any] = {
     "id": "team/sql:1",
     "user_id": "somebody-else",

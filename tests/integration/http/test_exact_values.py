@@ -1,6 +1,6 @@
-"""Whatever is accepted comes back exactly, by every way there is; whatever is not is refused by name.
+"""Every accepted value is returned exactly by every route; every other one is refused with the name of its field.
 
-More of it: HOSTILE_EXAMPLES=2000 pytest tests/integration/http/test_exact_values.py
+With more examples: HOSTILE_EXAMPLES=2000 pytest tests/integration/http/test_exact_values.py
 """
 
 import json
@@ -21,7 +21,7 @@ bounded = settings(
     derandomize=True,
     database=None,
     deadline=None,
-    # What one example leaves behind is in nobody's way: each has an id of its own.
+    # All examples share one directory; they do not disturb each other, because each has its own id.
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 numbers = count()
@@ -63,12 +63,12 @@ SHOWN_DEFAULTS = {"profile_image_url": "/static/favicon.png", "description": "",
 
 
 def exact(value: Any) -> str:
-    """Return a value as JSON, in which types and the order of names count."""
+    """Return a value as JSON text, so that a comparison covers types and the order of names."""
     return json.dumps(value)
 
 
-def said_by(item: dict[str, Any]) -> str:
-    """Return what a model says, of all answers in the same form."""
+def content_of(item: dict[str, Any]) -> str:
+    """Return the content of a model as JSON, whatever the kind of answer."""
     return exact([item[field] for field in ("id", "base_model_id", "name", "params", "meta")])
 
 
@@ -79,15 +79,15 @@ async def ann(directory: Directory) -> Directory:
 
 
 @bounded
-@given(said=models)
-async def test_what_is_accepted_comes_back_by_every_way(ann: Directory, said: dict[str, Any]) -> None:
-    params, meta = said["params"], said["meta"]
-    model_id = f"{said['id']}{next(numbers)}"
-    said = {**said, "id": model_id}
-    stored = said_by(said)
-    shown = said_by({**said, "meta": meta | {key: SHOWN_DEFAULTS[key] for key in SHOWN_DEFAULTS if key not in meta}})
+@given(sent=models)
+async def test_what_is_accepted_comes_back_by_every_way(ann: Directory, sent: dict[str, Any]) -> None:
+    params, meta = sent["params"], sent["meta"]
+    model_id = f"{sent['id']}{next(numbers)}"
+    sent = {**sent, "id": model_id}
+    stored = content_of(sent)
+    shown = content_of({**sent, "meta": meta | {key: SHOWN_DEFAULTS[key] for key in SHOWN_DEFAULTS if key not in meta}})
 
-    made = await ann.post(f"{MODELS}/create", "ann", said)
+    made = await ann.post(f"{MODELS}/create", "ann", sent)
     assert made.status_code == 200, made.text
     whole = (await ann.get(f"{MODELS}/export", "ann", id=model_id, format="modeldeck")).json()
     lines = (await ann.get(f"{MODELS}/export", "ann", id=model_id, format="jsonl")).text.split("\n")
@@ -99,27 +99,27 @@ async def test_what_is_accepted_comes_back_by_every_way(ann: Directory, said: di
         *(await ann.get(LIST, "ann")).json()["items"],
         *(await ann.get(f"{MODELS}/export", "ann", id=model_id)).json(),
     ):
-        assert said_by(item) == shown
+        assert content_of(item) == shown
     for item in (*whole["models"], json.loads(lines[0]), {**history["after"], "id": model_id}):
-        assert said_by(item) == stored
+        assert content_of(item) == stored
 
-    # Sent back just as it came, it is no change.
+    # Sending it back unchanged is no change.
     again = {field: made.json()[field] for field in ("id", "base_model_id", "name", "params", "meta")}
     for answer in (
         await ann.post(f"{MODELS}/model/update", "ann", again),
-        await ann.post(f"{MODELS}/model/update", "ann", said),
+        await ann.post(f"{MODELS}/model/update", "ann", sent),
         await ann.get(f"{MODELS}/model", "ann", id=model_id),
     ):
         assert answer.json()["version"] == 1, answer.text
     assert (await ann.post(f"{MODELS}/import", "ann", {"models": [made.json()]})).json()["counts"]["unchanged"] == 1
     assert (await send(ann, "ann", whole)).json()["changes"] == 0
 
-    # And so with what is put in its place, and with what is brought back.
+    # Values that replace it, and values restored from the history, are exact too.
     other = {"id": model_id, "params": {"was": params}, "meta": meta}
     changed = await ann.post(f"{MODELS}/model/update", "ann", other)
     assert exact(changed.json()["params"]) == exact({"was": params})
     restored = await ann.post(f"{MODELS}/model/history/restore", "ann", {"id": model_id, "revision": revision["id"]})
-    assert said_by(restored.json()) == shown
+    assert content_of(restored.json()) == shown
     assert (await ann.post(f"{MODELS}/model/delete", "ann", {"id": model_id})).json() is True
 
 
@@ -137,21 +137,21 @@ hostile = st.fixed_dictionaries(
 
 
 @bounded
-@given(said=hostile)
-async def test_what_is_not_accepted_is_refused_by_name(ann: Directory, said: dict[str, Any]) -> None:
+@given(body=hostile)
+async def test_what_is_not_accepted_is_refused_by_name(ann: Directory, body: dict[str, Any]) -> None:
     headers = {"Authorization": f"Bearer {await ann.key('ann')}"}
     for path in ("create", "model/update"):
-        answer = await ann.client.post(f"{MODELS}/{path}", content=json.dumps(said).encode(), headers=headers)
+        answer = await ann.client.post(f"{MODELS}/{path}", content=json.dumps(body).encode(), headers=headers)
         assert answer.status_code in (200, 404, 409, 422), answer.text
         if answer.status_code == 422:
             assert answer.headers["content-type"] == "application/problem+json"
             assert all(error["loc"][0] == "body" for error in answer.json()["errors"])
             assert {tuple(error["loc"])[1:2] for error in answer.json()["errors"]} <= {
                 (),
-                *((field,) for field in said),
+                *((field,) for field in body),
             }
         if answer.status_code == 200:
-            assert exact(answer.json()["params"]) == exact(said["params"])
+            assert exact(answer.json()["params"]) == exact(body["params"])
 
 
 @pytest.mark.parametrize(
@@ -164,7 +164,7 @@ async def test_what_is_not_accepted_is_refused_by_name(ann: Directory, said: dic
     ],
 )
 async def test_a_name_that_stands_twice_is_refused(ann: Directory, body: str) -> None:
-    # Of two, one would have to be lost, and whoever looks at requests on their way might keep the other.
+    # One of the two values would be lost, and a proxy that inspects requests might have checked the other one.
     headers = {"Authorization": f"Bearer {await ann.key('ann')}"}
     for prefix in (MODELS, "/api/v1/models"):
         answer = await ann.client.post(f"{prefix}/create", content=body.encode(), headers=headers)

@@ -1,4 +1,4 @@
-"""What a hostile or careless client can put into a list request: a 4xx that explains, or the right answer."""
+"""Hostile or careless list requests are answered correctly, or with a 4xx that explains the problem."""
 
 from pathlib import Path
 
@@ -91,7 +91,7 @@ OPERATORS = [
     "(?:",
     "\\x00",
     "\u202e",
-    "ﷺ" * 128,  # folds to eighteen times its length
+    "ﷺ" * 128,  # case folding makes it eighteen times as long
 ]
 
 
@@ -118,7 +118,7 @@ async def test_an_unauthenticated_caller_learns_nothing_of_the_parameters(direct
         assert answer.headers["www-authenticate"] == "Bearer"
 
 
-async def test_a_term_that_is_too_long_is_told_in_characters(directory: Directory) -> None:
+async def test_the_limit_of_a_search_term_is_reported_in_characters(directory: Directory) -> None:
     await directory.user("ann")
     answer = await directory.get(LIST, "ann", query="a" * 129)
     assert answer.json()["errors"][0]["msg"] == "String should have at most 128 characters"

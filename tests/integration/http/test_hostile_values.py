@@ -1,4 +1,4 @@
-"""What has hurt services before, in every field and parameter of every route: refused with a problem that names it."""
+"""Values known to break services, in every field and parameter of every route, are refused with the field's name."""
 
 import json
 from collections.abc import AsyncIterator, Iterator
@@ -9,12 +9,12 @@ import pytest
 
 from service.http.json_body import MAX_BODY_BYTES
 from tests.support.directory import Directory
-from tests.support.effort import share
-from tests.support.examples import EXAMPLES, Example, Raw, fill, put_back
+from tests.support.every_case import sample
+from tests.support.examples import EXAMPLES, Example, Raw, fill, restore
 from tests.support.injections import FREE_FORM, Path, places, with_planted
 
 LONG = 200_000
-# In the places of what a body holds. Written by hand, since no library writes them.
+# Each replaces a value of a body. They are JSON text, because no library would write such JSON.
 REFUSED_EVERYWHERE = {
     "a lone surrogate": '"\\ud800"',
     "not a number": "NaN",
@@ -37,11 +37,11 @@ HOLE = "a hole to be filled"
 
 
 @pytest.fixture
-async def there(directory: Directory, raw: Raw) -> AsyncIterator[Directory]:
-    """The directory of the document's examples, which none of this may change."""
+async def example_directory(directory: Directory, raw: Raw) -> AsyncIterator[Directory]:
+    """The directory for the examples of the OpenAPI document, which no request here may change."""
     records = await fill(directory, raw)
     yield directory
-    put_back(raw, records)
+    restore(raw, records)
 
 
 async def send(directory: Directory, example: Example, address: str, content: Any) -> httpx.Response:
@@ -59,33 +59,33 @@ def _require_refused(answer: httpx.Response, what: Any, *statuses: int) -> None:
 
 def _holes(example: Example) -> Iterator[tuple[Path, str, str]]:
     for path, value in places(example.body):
-        # A number of deletions is only compared with what there is.
+        # Any number is valid here, because it is only compared with the number of deletions.
         if path and not isinstance(value, (dict, list)) and path != ("max_deletions",):
             before, _, after = json.dumps(with_planted(example.body, path, HOLE)).partition(json.dumps(HOLE))
             yield path, before, after
 
 
-async def test_values_that_can_not_be_kept_are_refused_in_every_field(there: Directory, raw: Raw) -> None:
+async def test_values_that_can_not_be_kept_are_refused_in_every_field(example_directory: Directory, raw: Raw) -> None:
     for number, example in enumerate(WITH_BODIES):
         for path, before, after in _holes(example):
             free = any(name in path for name in FREE_FORM)
             values = {**REFUSED_EVERYWHERE, **({} if free else REFUSED_WHERE_TYPED)}
             if "format" in example.query:
-                # Of the files of other systems, the last of two counts, as it does there.
+                # In files of other systems, the last of two equal names counts, as it does in those systems.
                 del values["a name twice"]
-            for what, value in share(values.items(), 5, number + len(before)):
-                answer = await send(there, example, example.address(), f"{before}{value}{after}".encode())
+            for what, value in sample(values.items(), 5, number + len(before)):
+                answer = await send(example_directory, example, example.address(), f"{before}{value}{after}".encode())
                 if "format" in example.query and answer.status_code == 200:
-                    # Without `atomic`, what can't be taken over is told in the report.
+                    # Without `atomic`, what can't be imported is listed in the report.
                     assert answer.json()["steps"], (str(example), path, what)
                     continue
                 _require_refused(answer, (str(example), path, what), 422, 413)
 
 
-async def test_what_is_no_body_is_refused_by_every_route(there: Directory) -> None:
+async def test_what_is_no_body_is_refused_by_every_route(example_directory: Directory) -> None:
     for example in WITH_BODIES:
         for body in NO_BODIES:
-            answer = await send(there, example, example.address(), body)
+            answer = await send(example_directory, example, example.address(), body)
             if "format" in example.query and answer.status_code == 200:
                 # An empty file, or one in which each line is a record.
                 assert answer.json()["changes"] == 0
@@ -94,7 +94,7 @@ async def test_what_is_no_body_is_refused_by_every_route(there: Directory) -> No
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-async def test_a_body_of_17_megabytes_is_refused_by_every_route(there: Directory, chunked: bool) -> None:
+async def test_a_body_of_17_megabytes_is_refused_by_every_route(example_directory: Directory, chunked: bool) -> None:
     body = b'{"id": "' + b"x" * 17_000_000 + b'"}'
 
     async def chunks() -> AsyncIterator[bytes]:
@@ -104,16 +104,16 @@ async def test_a_body_of_17_megabytes_is_refused_by_every_route(there: Directory
 
     for example in WITH_BODIES:
         taken: list[int] = []
-        answer = await send(there, example, example.address(), chunks() if chunked else body)
+        answer = await send(example_directory, example, example.address(), chunks() if chunked else body)
         _require_refused(answer, str(example), 413, 422)
-        # Those that take large files refuse it for what it holds.
+        # Routes that accept large files refuse it because of its content.
         takes_files = example.operation.path.endswith(("/import", "/sync"))
         assert answer.status_code == 413 or takes_files, str(example)
-        # One part is on its way while another is counted.
+        # The client sends one part more before the service has counted the previous one.
         assert len(taken) <= 3 or takes_files, str(example)
 
 
-async def test_parameters_that_can_not_be_kept_are_refused_by_every_route(there: Directory) -> None:
+async def test_parameters_that_can_not_be_kept_are_refused_by_every_route(example_directory: Directory) -> None:
     for example in EXAMPLES:
         content = json.dumps(example.body).encode()
         for parameter in example.operation.definition.get("parameters", ()):
@@ -122,13 +122,15 @@ async def test_parameters_that_can_not_be_kept_are_refused_by_every_route(there:
             name = parameter["name"]
             rest = example.address([pair for pair in example.pairs if pair[0] != name])
             values = [*QUERIES, *(PAGES if name in ("page", "page_size", "earlier", "later") else ())]
-            for value in share(values, 3, len(rest)):
-                answer = await send(there, example, f"{rest}{'&' if '?' in rest else '?'}{name}={value}", content)
+            for value in sample(values, 3, len(rest)):
+                answer = await send(
+                    example_directory, example, f"{rest}{'&' if '?' in rest else '?'}{name}={value}", content
+                )
                 _require_refused(answer, (str(example), name, value))
 
 
-async def test_a_page_far_past_the_end_is_empty_and_tells_the_total(there: Directory) -> None:
-    headers = {"Authorization": f"Bearer {await there.key('u-admin')}"}
+async def test_a_page_far_past_the_end_is_empty_and_has_the_total(example_directory: Directory) -> None:
+    headers = {"Authorization": f"Bearer {await example_directory.key('u-admin')}"}
     paged = [example for example in EXAMPLES if example.operation.takes("page")]
     assert len(paged) >= 6
     for example in paged:
@@ -137,7 +139,7 @@ async def test_a_page_far_past_the_end_is_empty_and_tells_the_total(there: Direc
         ]
         totals = []
         for page in ("1", str(2**31), str(2**63), "9" * 400):
-            answer = await there.client.get(example.address([*query, ("page", page)]), headers=headers)
+            answer = await example_directory.client.get(example.address([*query, ("page", page)]), headers=headers)
             assert answer.status_code == 200, (str(example), page, answer.text)
             totals.append((answer.json()["total"], bool(answer.json()["items"])))
         assert totals == [(totals[0][0], totals[0][0] > 0), *[(totals[0][0], False)] * 3], str(example)

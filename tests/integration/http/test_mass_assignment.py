@@ -1,6 +1,6 @@
-"""Fields that are not a client's to say, in every body: refused by the strict API, ignored by the compatibility API.
+"""Fields that a client may not set: the strict API refuses them in every body, the compatibility API ignores them.
 
-One of some here, and all of them by `python -m faults S7`.
+A sample of the cases here; all of them with `python -m faults S7`.
 """
 
 import json
@@ -11,13 +11,13 @@ import httpx
 import pytest
 
 from tests.support.directory import Directory
-from tests.support.document import SCHEMAS, Operation
-from tests.support.effort import share
-from tests.support.examples import EXAMPLES, Example, Raw, fill, put_back
+from tests.support.every_case import sample
+from tests.support.examples import EXAMPLES, Example, Raw, fill, restore
 from tests.support.injections import FREE_FORM, MARK, Path, places, with_planted
+from tests.support.openapi_document import SCHEMAS, Operation
 
 NUMBER = 987_654_321
-# As it would be read if it were taken for a time.
+# As the value would be read if it were accepted as a time.
 PLANTED = (MARK, str(NUMBER), "2001, 4, 19")
 ATTACKS: dict[str, Any] = {
     **dict.fromkeys(("user_id", "owner_id", "owner", "_id", "by", "sha256", "key", "password", "username"), MARK),
@@ -40,22 +40,22 @@ ATTACKS: dict[str, Any] = {
 }
 
 
-# No divisor of how many there are, so that all take turns.
+# Not a divisor of the number of fields, so that the samples of all requests together contain each field.
 ONE_OF = 5
 
 
 class Attempt(NamedTuple):
-    """A body with one field more."""
+    """A body with one additional field."""
 
     example: Example
     path: Path
     body: Any
-    # Documented as what may be sent back, as it was got.
+    # Documented as fields of a response that may be sent back.
     echoed: bool
 
 
 def _properties(schema: dict[str, Any], path: Path) -> dict[str, Any]:
-    """Return the described properties of an object that stands somewhere in a body."""
+    """Return the documented properties of an object at a path of a body."""
     if "$ref" in schema:
         return _properties(SCHEMAS[schema["$ref"].rpartition("/")[2]], path)
     if "anyOf" in schema:
@@ -104,10 +104,10 @@ async def records(directory: Directory, raw: Raw) -> Any:
     return await fill(directory, raw)
 
 
-async def test_they_are_refused_by_name(directory: Directory, raw: Raw, records: Any) -> None:
+async def test_undeclared_fields_are_refused_by_name(directory: Directory, raw: Raw, records: Any) -> None:
     echoed = 0
     for number, example in enumerate(WITH_BODIES):
-        for attempt in share(_attempts(example), ONE_OF, number):
+        for attempt in sample(_attempts(example), ONE_OF, number):
             answer = await _send(directory, attempt, "u-admin", compatible=False)
             if attempt.echoed:
                 echoed += 1
@@ -115,22 +115,24 @@ async def test_they_are_refused_by_name(directory: Directory, raw: Raw, records:
             assert answer.status_code == 422, (attempt, answer.text)
             assert ["body", *attempt.path] in [error["loc"] for error in answer.json()["errors"]], answer.text
         _require_not_stored(raw, attempt)
-        put_back(raw, records)
+        restore(raw, records)
     assert echoed > 2
 
 
-async def test_they_have_no_effect_at_the_compatibility_api(directory: Directory, raw: Raw, records: Any) -> None:
+async def test_undeclared_fields_have_no_effect_in_the_compatibility_api(
+    directory: Directory, raw: Raw, records: Any
+) -> None:
     accepted = 0
     for number, example in enumerate(WITH_BODIES):
         if not example.has_compatible_route:
             continue
-        for attempt in share(_attempts(example), ONE_OF, number + 2):
+        for attempt in sample(_attempts(example), ONE_OF, number + 2):
             answer = await _send(directory, attempt, "u-anna", compatible=True)
             assert answer.status_code in (200, 403, 404, 409, 422), (attempt, answer.text)
             accepted += answer.status_code == 200
             assert MARK not in answer.text or answer.status_code == 422, (attempt, answer.text)
         _require_not_stored(raw, attempt)
-        put_back(raw, records)
+        restore(raw, records)
     assert accepted > 10
 
 
@@ -141,7 +143,7 @@ async def test_undeclared_parameters_are_refused_and_the_declared_ones_named(
     names = ("user_id", "bypass_filter", "role", "limit", "skip", "Id", "id[]", "query ", "\u200bid", "")
     for number, example in enumerate(EXAMPLES):
         declared = _declared(example.operation)
-        for name in share(names, 3, number):
+        for name in sample(names, 3, number):
             if name in declared:
                 continue
             address = example.address([*example.pairs, (name, "1")])

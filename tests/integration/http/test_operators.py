@@ -1,23 +1,24 @@
-"""Operators and expressions in every field and parameter of every route: they change nothing, and arrive as values.
+"""MongoDB operators in every field and parameter of every route change nothing and reach the database as values.
 
-One of some here, and all of them by `python -m faults S8`.
+A sample of the cases here; all of them with `python -m faults S8`.
 """
 
 import pytest
 
 from tests.conftest import Commands
 from tests.support.directory import Directory
-from tests.support.effort import share
-from tests.support.examples import EXAMPLES, Raw, fill, put_back
+from tests.support.every_case import sample
+from tests.support.examples import EXAMPLES, Raw, fill, restore
 from tests.support.injections import MARK, Attack, attacks
 from tests.support.literals import misplaced
 
-# No divisor of how many there are for one place, so that all take turns; both APIs together have some in each place.
+# Not a divisor of the number of cases per field, so that all cases occur in the samples of all fields together; the
+# samples of both APIs together contain every field.
 ONE_OF = 13
 
 
 async def _try(directory: Directory, commands: Commands, attack: Attack, user: str) -> int:
-    """Send one request, and see that it does no harm; return the status."""
+    """Send one request and assert that it does no harm; return the status."""
     headers = {"Authorization": f"Bearer {await directory.key(user)}", **attack.headers}
     commands.clear()
     answer = await directory.client.request(attack.method, attack.address, content=attack.body, headers=headers)
@@ -29,7 +30,7 @@ async def _try(directory: Directory, commands: Commands, attack: Attack, user: s
 
 
 @pytest.mark.parametrize(("user", "compatible"), [("u-admin", False), ("u-anna", True)], ids=["strict", "compatible"])
-async def test_they_arrive_as_values_everywhere(
+async def test_operators_reach_the_database_as_values(
     directory: Directory, raw: Raw, commands: Commands, user: str, compatible: bool
 ) -> None:
     records = await fill(directory, raw)
@@ -37,10 +38,10 @@ async def test_they_arrive_as_values_everywhere(
     for number, example in enumerate(EXAMPLES):
         if compatible and not example.has_compatible_route:
             continue
-        put_back(raw, records)
-        for attack in share(attacks(example, compatible=compatible), ONE_OF, number + 6 * compatible):
+        restore(raw, records)
+        for attack in sample(attacks(example, compatible=compatible), ONE_OF, number + 6 * compatible):
             status = await _try(directory, commands, attack, user)
             seen[status] = seen.get(status, 0) + 1
-    # Where a text is allowed it is taken, so that not all of this is refused before it comes to the database.
+    # Some requests succeed, so the operators do reach the database as text.
     assert seen[200] > 15
     assert sum(seen.values()) > 100

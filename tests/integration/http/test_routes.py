@@ -1,4 +1,4 @@
-"""What holds for every route there is."""
+"""Rules that every route follows."""
 
 import pytest
 from httpx import Response
@@ -6,7 +6,7 @@ from httpx import Response
 from documents.user import Role
 from service.app import API
 from tests.support.directory import Directory
-from tests.support.routes import COMPATIBLE, GUARDED, STRICT, Route
+from tests.support.routes import AUTHENTICATED, COMPATIBLE, STRICT, Route
 
 
 async def _send(directory: Directory, route: Route, credential: str | None, query: str = "") -> Response:
@@ -25,7 +25,7 @@ def test_every_models_route_is_in_both_apis() -> None:
     assert strict == {(route.method, route.inner) for route in COMPATIBLE}
 
 
-@pytest.mark.parametrize("route", GUARDED, ids=str)
+@pytest.mark.parametrize("route", AUTHENTICATED, ids=str)
 async def test_no_route_answers_without_a_credential(directory: Directory, route: Route) -> None:
     answer = await _send(directory, route, None, "?surprise=1")
     assert answer.status_code == 401

@@ -1,6 +1,6 @@
-"""The service keeps to its OpenAPI document: right and wrong requests, made from it, find nothing.
+"""The service conforms to its OpenAPI document, for valid and invalid requests generated from it.
 
-A few of each operation here; thousands, with all that the document leaves to try, by `python -m faults S10`, or:
+A few for each operation here; thousands, from every phase of Schemathesis, with `python -m faults S10`, or:
 SCHEMATHESIS_EXAMPLES=200 pytest tests/integration/http/test_schemathesis.py
 """
 
@@ -24,25 +24,25 @@ from service.settings import Settings
 from tests.conftest import DATABASE, MANY_FAILURES
 from tests.support.commands import CommandLine
 from tests.support.directory import Directory
-from tests.support.document import DOCUMENT, OPERATIONS, Operation
-from tests.support.examples import Records, fill, put_back
+from tests.support.examples import Records, fill, restore
+from tests.support.openapi_document import DOCUMENT, OPERATIONS, Operation
 
 EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "1"))
-# In which folder to write how many answers of each status there were, for whoever wants to know.
+# If set, the folder into which each process writes the number of responses with each status.
 ANSWERS_FOLDER = os.environ.get("SCHEMATHESIS_ANSWERS", "")
 SECONDS = 120
 
-# A body can be as described and yet name a group that there is not, or an image that is none: no schema tells.
+# A body can match its schema and yet be refused, because it names an absent group or an invalid image.
 UNTRUE: list[CheckFunction] = [positive_data_acceptance]
 
-# A made-up credential would be replaced by the right one, and then be reported as taken. `ignored_auth` sends some.
+# A generated credential would be replaced by the valid one and then reported as accepted; `ignored_auth` covers it.
 CONFIG: dict[str, Any] = {
     "generation": {"with-security-parameters": False},
-    # 413 is a refusal too.
+    # 413 also counts as a refusal.
     "checks": {"negative_data_rejection": {"expected-statuses": ["4xx"]}},
 }
-# All that the document leaves to try, one thing after another, is tried as an admin, who is refused least, and where
-# there is time for it.
+# The coverage phase tries every deviation from the schemas in turn: as an admin, who is refused least, and only if
+# there is time.
 WITHOUT_COVERAGE = {**CONFIG, "phases": {"coverage": {"enabled": False}}}
 THOROUGH = CONFIG if EXAMPLES > 1 else WITHOUT_COVERAGE
 as_admin = schemathesis.openapi.from_dict(DOCUMENT, config=schemathesis.Config.from_dict(THOROUGH))
@@ -52,40 +52,40 @@ bounded = hypothesis.settings(
     derandomize=True,
     database=None,
     deadline=None,
-    # What one request changes may be there for the next.
+    # The requests of one test share a directory, including what earlier ones changed.
     suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture],
 )
 
 
-class World(NamedTuple):
-    """A directory in which the examples of the document exist, as it is before each operation."""
+class ExampleDirectory(NamedTuple):
+    """A directory with all records that the document's examples name, as it is before each test."""
 
     records: Records
     keys: dict[str, str]
 
 
 @pytest.fixture(scope="module")
-async def world(
+async def example_directory(
     real_database: Database, raw: SyncDatabase[dict[str, Any]], tmp_path_factory: pytest.TempPathFactory
-) -> World:
+) -> ExampleDirectory:
     settings = Settings(
         _env_file=None, data_dir=tmp_path_factory.mktemp("data"), auth_failures_per_minute=MANY_FAILURES
     )
-    async with Directory.on(real_database, settings) as there:
-        records = await fill(there, raw)
-        keys = {user: await there.key(user) for user in ("u-admin", "u-anna")}
-    return World(records, keys)
+    async with Directory.on(real_database, settings) as directory:
+        records = await fill(directory, raw)
+        keys = {user: await directory.key(user) for user in ("u-admin", "u-anna")}
+    return ExampleDirectory(records, keys)
 
 
 class Service(NamedTuple):
-    """A running service, and who uses it."""
+    """A running service, and the API keys of its users."""
 
     url: str
     session: requests.Session
     keys: dict[str, str]
 
-    def keeps_to_its_document(self, case: schemathesis.Case[Any], user: str) -> None:
-        """Send one request, and check everything about the answer."""
+    def conforms(self, case: schemathesis.Case[Any], user: str) -> None:
+        """Send one request and check the response against the document."""
         case.call_and_validate(
             base_url=self.url,
             session=self.session,
@@ -97,38 +97,40 @@ class Service(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-def running(mongo_uri: str, world: World, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    here = CommandLine(
+def running(
+    mongo_uri: str, example_directory: ExampleDirectory, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Service]:
+    shell = CommandLine(
         tmp_path_factory.mktemp("served"),
         mongodb_uri=mongo_uri,
         database=DATABASE,
         auth_failures_per_minute=str(MANY_FAILURES),
     )
-    with here.serving() as served, requests.Session() as session:
+    with shell.serving() as served, requests.Session() as session:
         answers: Counter[int] = Counter()
         session.hooks["response"].append(lambda answer, **_: answers.update([answer.status_code]))
-        yield Service(served.url, session, world.keys)
+        yield Service(served.url, session, example_directory.keys)
     if ANSWERS_FOLDER:
         (Path(ANSWERS_FOLDER) / f"{os.getpid()}.json").write_text(json.dumps(answers), encoding="utf-8")
 
 
 @pytest.fixture
-def service(running: Service, world: World, raw: SyncDatabase[dict[str, Any]]) -> Service:
-    """Everything in its place again: no operation suffers from what another one deleted."""
-    put_back(raw, world.records)
+def service(running: Service, example_directory: ExampleDirectory, raw: SyncDatabase[dict[str, Any]]) -> Service:
+    """The service with all records restored, so that no test depends on what another one changed."""
+    restore(raw, example_directory.records)
     return running
 
 
 @as_admin.parametrize()
 @bounded
-def test_it_keeps_to_its_document_for_an_admin(case: schemathesis.Case[Any], service: Service) -> None:
-    service.keeps_to_its_document(case, "u-admin")
+def test_it_conforms_to_its_document_for_an_admin(case: schemathesis.Case[Any], service: Service) -> None:
+    service.conforms(case, "u-admin")
 
 
 @as_user.parametrize()
 @bounded
-def test_it_keeps_to_its_document_for_a_user(case: schemathesis.Case[Any], service: Service) -> None:
-    service.keeps_to_its_document(case, "u-anna")
+def test_it_conforms_to_its_document_for_a_user(case: schemathesis.Case[Any], service: Service) -> None:
+    service.conforms(case, "u-anna")
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=str)
@@ -147,5 +149,5 @@ def test_the_examples_of_the_document_are_understood(operation: Operation, servi
         timeout=SECONDS,
         allow_redirects=False,
     )
-    # What an example names may be taken, or be in another directory.
+    # The id in an example may already exist, or may not exist in this directory.
     assert answer.status_code in (200, 307, 404, 409), answer.text

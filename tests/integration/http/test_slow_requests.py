@@ -1,4 +1,4 @@
-"""Requests that take their time: what their sender may do is what they may do when the request is complete."""
+"""Slowly sent requests: the caller's rights are those at the time when the request is complete."""
 
 import asyncio
 import json
@@ -72,8 +72,8 @@ async def test_a_model_has_the_name_that_its_owner_was_given_while_it_was_sent(d
     caller = await Authenticator(database).resolve(f"Bearer {await directory.key('ann')}")
     renamed = await directory.post("/api/users/update", "root", {"id": "ann", "name": "Afterwards"})
     assert renamed.status_code == 200
-    said: dict[str, Any] = {"name": "M", "base_model_id": None, "is_active": True, "params": {}, "meta": {}}
-    await create(database, caller, "m", {**said, "access_grants": []})
+    content: dict[str, Any] = {"name": "M", "base_model_id": None, "is_active": True, "params": {}, "meta": {}}
+    await create(database, caller, "m", {**content, "access_grants": []})
     assert await directory.ids("ann", query="afterwards") == ["m"]
     assert await directory.ids("ann", query="before") == []
     assert (await examine(database, repair=False)).problems == 0
@@ -100,6 +100,6 @@ async def test_many_who_want_the_same_wait_their_turn(directory: Directory) -> N
     groups = [directory.post("/api/groups/create", "root", {"name": "G", "id": f"g{n}"}) for n in range(20)]
     answers = await asyncio.gather(*keys, *groups)
     statuses = [answer.status_code for answer in answers]
-    # One key of eve's was there before; a user has 100 at most.
+    # Eve already had one key; a user can have at most 100.
     assert (statuses[:120].count(200), statuses[:120].count(409)) == (99, 21)
     assert set(statuses[120:]) == {200}

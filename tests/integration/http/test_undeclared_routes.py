@@ -1,11 +1,11 @@
-"""Ways into the service that are none: other methods, other spellings of an address, headers that claim something."""
+"""Requests that must reach nothing: undeclared methods, other spellings of an address, forged proxy headers."""
 
 from documents.user import Role
 from tests.support.directory import Directory
-from tests.support.document import OPERATIONS
+from tests.support.openapi_document import OPERATIONS
+from tests.support.permission_setup import Raw
 from tests.support.raw_requests import Headers, send_raw
-from tests.support.routes import COMPATIBLE, GUARDED, PUBLIC, ROUTES, STRICT, Route
-from tests.support.stage import Raw
+from tests.support.routes import AUTHENTICATED, COMPATIBLE, PUBLIC, ROUTES, STRICT, Route
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "CONNECT", "get", "PROPFIND", "X" * 100)
 REFUSED = {401, 404, 405}
@@ -15,7 +15,7 @@ BY_PATH = {
 
 
 def spellings(address: str) -> list[str]:
-    """Return an address as it is not meant, but might be understood by some part on the way."""
+    """Return spellings of an address that are not equal to it, but that some component might treat as equal."""
     first, _, rest = address[1:].partition("/")
     last = address.rpartition("/")[2]
     return [
@@ -59,7 +59,7 @@ def test_every_route_is_described_or_the_compatible_form_of_one_that_is_or_publi
     described = {(operation.method, operation.path) for operation in OPERATIONS}
     assert {(route.method, route.path) for route in STRICT} == {pair for pair in described if pair[1] not in PUBLIC}
     assert {(route.method, route.inner) for route in COMPATIBLE} <= {(route.method, route.inner) for route in STRICT}
-    others = {route.path for route in ROUTES} - {route.path for route in GUARDED}
+    others = {route.path for route in ROUTES} - {route.path for route in AUTHENTICATED}
     assert others <= PUBLIC
     assert {path for path in others if not path.startswith(("/health/", "/api/health/"))} <= {
         *("/static/favicon.png", "/openapi.json", "/docs", "/docs/oauth2-redirect", "/redoc"),
@@ -74,7 +74,7 @@ async def test_a_method_that_a_route_does_not_have_does_nothing_for_anyone(direc
         for method in sorted(set(METHODS) - own - ({"HEAD"} if path in PUBLIC else set())):
             for headers in ([], [(b"authorization", credential)]):
                 answer = await send_raw(directory.app, method, path, headers)
-                # What describes the service is not there in production.
+                # The OpenAPI document and its pages are not served in production.
                 assert answer.status == 405 or (answer.status == 404 and path in PUBLIC), (method, path, answer)
                 assert not any(name.startswith(b"access-control-") for name, _ in answer.headers)
 
@@ -84,7 +84,7 @@ async def test_no_spelling_of_an_address_and_no_claim_gets_past_the_credential(d
         answer = await send_raw(directory.app, route.method, target, headers, host=host)
         assert answer.status in REFUSED, (route, target, headers, host, answer)
 
-    for route in GUARDED:
+    for route in AUTHENTICATED:
         for target in spellings(route.address):
             await refused(route, target)
         for headers in CLAIMS:
@@ -96,14 +96,14 @@ async def test_no_spelling_of_an_address_and_no_claim_gets_past_the_credential(d
 async def test_a_stranger_gets_no_further_by_any_spelling(directory: Directory) -> None:
     await directory.user("eve")
     credential = [(b"authorization", ("Bearer " + await directory.key("eve")).encode())]
-    for route in (route for route in GUARDED if route.inner.startswith(("/users", "/groups", "/models/sync"))):
+    for route in (route for route in AUTHENTICATED if route.inner.startswith(("/users", "/groups", "/models/sync"))):
         for target in (route.address, *spellings(route.address)):
             answer = await send_raw(directory.app, route.method, target, credential)
             assert answer.status in {403, 404, 405}, (route, target, answer)
 
 
 def test_the_embedded_database_can_not_be_asked_from_elsewhere(raw: Raw) -> None:
-    # Its versions are past their end, with known holes in what comes over a network and in compression.
+    # Its versions are no longer maintained, and have known vulnerabilities in network messages and compression.
     network = raw.client.admin.command("getCmdLineOpts")["parsed"]["net"]
     assert network["bindIp"].startswith("/")
     assert network["compression"] == {"compressors": "disabled"}

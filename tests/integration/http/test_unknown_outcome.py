@@ -1,4 +1,4 @@
-"""A change that may have been made is never answered with "try again"."""
+"""A change whose outcome is unknown is never answered with an error that invites a retry."""
 
 from collections.abc import Callable
 from typing import Any
@@ -23,7 +23,7 @@ Lost = Callable[[Any, str, PyMongoError], None]
 
 @pytest.fixture
 def lost(monkeypatch: pytest.MonkeyPatch) -> Lost:
-    """Let a call of the driver be done, and its answer be lost."""
+    """Return a function that makes a driver call fail after it was executed, as if its response were lost."""
 
     def lose(owner: Any, name: str, error: PyMongoError) -> None:
         whole = getattr(owner, name)
@@ -40,7 +40,7 @@ def lost(monkeypatch: pytest.MonkeyPatch) -> Lost:
 async def test_a_change_whose_answer_is_lost(directory: Directory, raw: Raw, lost: Lost) -> None:
     await directory.user("ann")
     made = (await directory.post(KEYS, "ann", {"name": "old"})).json()
-    # The driver does not send again what may concern many.
+    # The driver does not retry a write that may affect several records.
     lost(AsyncIOMotorCollection, "delete_many", AutoReconnect("lost"))
     answer = await directory.post(REVOKE, "ann", {"id": made["id"]})
     assert raw.api_keys.count_documents({"_id": made["id"]}) == 0
@@ -65,7 +65,7 @@ async def test_a_change_that_is_made_and_can_not_be_shown(directory: Directory, 
 
 @pytest.mark.parametrize(
     ("path", "body"),
-    # Those that must not happen at once change a guard first.
+    # Changes that must be serialized write to a lock first.
     [(CREATE, MODEL), (SYNC, {"models": [MODEL]})],
 )
 async def test_what_fails_before_it_is_committed_was_not_done(

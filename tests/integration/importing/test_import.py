@@ -1,4 +1,4 @@
-"""Importing bundles: records that do not differ are not written, others are updated, in any order of the file."""
+"""Importing bundles: only new and differing records are written, whatever the order of records in the file."""
 
 import asyncio
 import json
@@ -36,14 +36,14 @@ BUNDLE: dict[str, Any] = {
     ],
 }
 
-Stored = SyncDatabase[dict[str, Any]]
+Raw = SyncDatabase[dict[str, Any]]
 
 
 def writes(commands: Commands) -> list[str]:
     return [event.command_name for event in commands.started_events if event.command_name in WRITES]
 
 
-def one(stored: Stored, model_id: str) -> dict[str, Any]:
+def one(stored: Raw, model_id: str) -> dict[str, Any]:
     record = stored["models"].find_one({"_id": model_id})
     assert record is not None
     return record
@@ -58,7 +58,7 @@ async def healthy(directory: Directory) -> bool:
 
 
 async def test_a_second_run_changes_nothing_and_writes_nothing(
-    directory: Directory, raw: Stored, commands: Commands, tmp_path: Path
+    directory: Directory, raw: Raw, commands: Commands, tmp_path: Path
 ) -> None:
     first = await directory.load(BUNDLE, tmp_path)
     assert first.clean
@@ -75,7 +75,7 @@ async def test_a_second_run_changes_nothing_and_writes_nothing(
 
 
 async def test_an_update_raises_the_version_by_one_and_keeps_what_the_file_does_not_say(
-    directory: Directory, raw: Stored, tmp_path: Path
+    directory: Directory, raw: Raw, tmp_path: Path
 ) -> None:
     original = model("m", "ann", version=7, created_at=1_500_000_000)
     await directory.load({**PEOPLE, "models": [original]}, tmp_path)
@@ -102,7 +102,7 @@ async def test_an_update_raises_the_version_by_one_and_keeps_what_the_file_does_
     ids=["order of names", "1.0", "true", "text", "one less", "one more"],
 )
 async def test_whatever_differs_in_params_is_a_change(
-    directory: Directory, raw: Stored, tmp_path: Path, params: dict[str, Any]
+    directory: Directory, raw: Raw, tmp_path: Path, params: dict[str, Any]
 ) -> None:
     await directory.load({"models": [model("m", "ann", params={"a": 1, "b": 2})]}, tmp_path)
     assert (await directory.load({"models": [model("m", "ann", params=params)]}, tmp_path)).changes == 1
@@ -136,7 +136,7 @@ async def test_free_form_values_come_back_exactly_through_the_list(directory: Di
 
 
 async def test_a_dry_run_writes_nothing_and_counts_what_a_real_run_does(
-    directory: Directory, raw: Stored, commands: Commands, tmp_path: Path
+    directory: Directory, raw: Raw, commands: Commands, tmp_path: Path
 ) -> None:
     await directory.load(BUNDLE, tmp_path)
     mixed = {
@@ -170,7 +170,7 @@ async def test_a_dry_run_writes_nothing_and_counts_what_a_real_run_does(
 
 @pytest.mark.parametrize("on_conflict", [OnConflict.SKIP, OnConflict.FAIL])
 async def test_what_exists_and_differs_can_be_left_alone(
-    directory: Directory, raw: Stored, tmp_path: Path, on_conflict: OnConflict
+    directory: Directory, raw: Raw, tmp_path: Path, on_conflict: OnConflict
 ) -> None:
     await directory.load(BUNDLE, tmp_path)
     before = {name: list(raw[name].find()) for name in ("users", "groups", "models")}
@@ -194,9 +194,7 @@ async def test_what_exists_and_differs_can_be_left_alone(
     assert faults == ([] if left == "skipped" else expected)
 
 
-async def test_models_may_come_before_their_people_in_the_file(
-    directory: Directory, raw: Stored, tmp_path: Path
-) -> None:
+async def test_models_may_come_before_their_people_in_the_file(directory: Directory, raw: Raw, tmp_path: Path) -> None:
     backwards = {"models": BUNDLE["models"], "groups": PEOPLE["groups"], "users": PEOPLE["users"]}
     assert (await directory.load(backwards, tmp_path)).clean
     assert "group:team" in one(raw, "m1")["keys"]["writers"]
@@ -223,7 +221,7 @@ async def test_search_follows_a_user_who_is_renamed(directory: Directory, tmp_pa
 
 
 @pytest.mark.parametrize("by", ["doctor", "import"])
-async def test_an_interrupted_renaming_is_finished(directory: Directory, raw: Stored, tmp_path: Path, by: str) -> None:
+async def test_an_interrupted_renaming_is_finished(directory: Directory, raw: Raw, tmp_path: Path, by: str) -> None:
     await directory.load(BUNDLE, tmp_path)
     keys = user_derived_keys(email="ann@x.org", name="Ann Baker", username="annie").model_dump()
     raw["users"].update_one({"_id": "ann"}, {"$set": {"name": "Ann Baker", "keys": keys, "rekey_pending": True}})
@@ -240,7 +238,7 @@ async def test_an_interrupted_renaming_is_finished(directory: Directory, raw: St
 
 
 async def test_two_imports_of_one_file_at_the_same_time_end_with_its_content(
-    directory: Directory, raw: Stored, tmp_path: Path
+    directory: Directory, raw: Raw, tmp_path: Path
 ) -> None:
     people = [{"id": f"u{n}", "name": f"User {n}", "email": f"u{n}@x.org"} for n in range(50)]
     teams = [{"id": f"g{n}", "name": f"Group {n}", "member_ids": [f"u{n}"]} for n in range(20)]
@@ -262,7 +260,7 @@ async def test_two_imports_of_one_file_at_the_same_time_end_with_its_content(
 
 
 async def test_people_whose_id_or_email_is_taken_in_between_are_looked_at_again(
-    directory: Directory, raw: Stored, tmp_path: Path
+    directory: Directory, raw: Raw, tmp_path: Path
 ) -> None:
     one_file, other_file = tmp_path / "one", tmp_path / "other"
     for folder in (one_file, other_file):

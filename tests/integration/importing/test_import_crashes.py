@@ -1,6 +1,6 @@
-"""Imports that are interrupted at any moment, or whose MongoDB is killed, go on when they are run again.
+"""Imports that are interrupted at any moment, or whose MongoDB is killed, are completed when they are run again.
 
-All but one are run by `python -m faults D6`.
+All tests but one run only with `python -m faults D6`.
 """
 
 import os
@@ -15,39 +15,48 @@ from pymongo import MongoClient
 
 from service.embedded_mongo.server import EmbeddedMongo
 from tests.support.commands import COMMAND_SECONDS, Done, mongods
-from tests.support.interruptions import Blow, Origin, Sign, Site, Whole, bundle, differences, old_instance
+from tests.support.interrupted_imports import (
+    CompleteImport,
+    ImportTarget,
+    Interruption,
+    Progress,
+    Source,
+    bundle,
+    differences,
+    old_openwebui_database,
+)
 
-# How many imports are struck; of both sources together, ten by each signal.
-BLOWS = {"bundle.json": 3, "webui.db": 7}
-BLOWS_TO_MONGOD = {"bundle.json": 1, "webui.db": 2}
+# How many imports of each source are interrupted; together, ten with each signal.
+INTERRUPTIONS = {"bundle.json": 3, "webui.db": 7}
+MONGOD_KILLS = {"bundle.json": 1, "webui.db": 2}
 FAILED, INTERRUPTED = 2, 130
 
-only_a_bundle = pytest.mark.parametrize("origin", [bundle], ids=["bundle"], indirect=True)
+only_a_bundle = pytest.mark.parametrize("source", [bundle], ids=["bundle"], indirect=True)
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+def target(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ImportTarget]:
     folder = tmp_path_factory.mktemp("interrupted")
     embedded = EmbeddedMongo(folder / "data")
     try:
         with embedded.lease(), MongoClient[dict[str, Any]](embedded.uri("admin")) as client:
-            yield Site(folder, client)
+            yield ImportTarget(folder, client)
     finally:
         for pid in mongods(folder / "data"):
             os.kill(pid, signal.SIGKILL)
 
 
-@pytest.fixture(scope="module", params=[bundle, old_instance], ids=lambda make: make.__name__)
-def origin(request: pytest.FixtureRequest, site: Site) -> Origin:
-    make: Callable[[Path], Origin] = request.param
-    return make(site.shell.folder)
+@pytest.fixture(scope="module", params=[bundle, old_openwebui_database], ids=lambda make: make.__name__)
+def source(request: pytest.FixtureRequest, target: ImportTarget) -> Source:
+    make: Callable[[Path], Source] = request.param
+    return make(target.shell.folder)
 
 
 @pytest.fixture(scope="module")
-def whole(site: Site, origin: Origin) -> Whole:
-    """What is stored when nothing interrupts the import; all of it is as new."""
-    stored = site.whole(origin)
-    assert site.stored(origin) == origin.whole
+def complete(target: ImportTarget, source: Source) -> CompleteImport:
+    """An import that nothing interrupts, into an empty database."""
+    stored = target.complete_import(source)
+    assert target.stored(source) == source.records
     return stored
 
 
@@ -55,97 +64,105 @@ def interrupt(process: subprocess.Popen[str]) -> None:
     process.send_signal(signal.SIGINT)
 
 
-async def require_all_of(site: Site, origin: Origin, whole: Whole) -> None:
-    settled = await site.settled(origin)
-    assert differences(site.contents(), whole.contents) == []
-    assert (settled.clean, settled.changes_of_another, settled.problems) == (True, 0, [])
+async def require_all_of(target: ImportTarget, source: Source, complete: CompleteImport) -> None:
+    rerun = await target.rerun(source)
+    assert differences(target.contents(), complete.contents) == []
+    assert (rerun.clean, rerun.changes_of_second, rerun.problems) == (True, 0, [])
 
 
 @only_a_bundle
 async def test_an_import_that_was_killed_once_goes_on_where_it_stopped(
-    site: Site, origin: Origin, whole: Whole
+    target: ImportTarget, source: Source, complete: CompleteImport
 ) -> None:
-    for struck in site.strikes(origin, whole, subprocess.Popen.kill, 1, signs=(Sign.FILLING,)):
-        assert struck.done.status in (0, -signal.SIGKILL)
-        site.end_transactions()
-        await require_all_of(site, origin, whole)
+    for interrupted in target.interrupt_imports(source, complete, subprocess.Popen.kill, 1, after=(Progress.STORING,)):
+        assert interrupted.done.status in (0, -signal.SIGKILL)
+        target.end_transactions()
+        await require_all_of(target, source, complete)
 
 
 @pytest.mark.faults
-async def test_an_import_that_was_killed_goes_on_where_it_stopped(site: Site, origin: Origin, whole: Whole) -> None:
-    for struck in site.strikes(origin, whole, subprocess.Popen.kill, BLOWS[origin.path.name]):
-        assert struck.done.status in (0, -signal.SIGKILL)
-        site.end_transactions()
-        await require_all_of(site, origin, whole)
-    assert site.shell.ok("import", origin.path.name).endswith("\n0 changes")
-    assert site.shell.ok("doctor").endswith(" 0 problems")
+async def test_an_import_that_was_killed_goes_on_where_it_stopped(
+    target: ImportTarget, source: Source, complete: CompleteImport
+) -> None:
+    for interrupted in target.interrupt_imports(
+        source, complete, subprocess.Popen.kill, INTERRUPTIONS[source.path.name]
+    ):
+        assert interrupted.done.status in (0, -signal.SIGKILL)
+        target.end_transactions()
+        await require_all_of(target, source, complete)
+    assert target.shell.ok("import", source.path.name).endswith("\n0 changes")
+    assert target.shell.ok("doctor").endswith(" 0 problems")
 
 
 @pytest.mark.faults
 async def test_an_import_that_was_interrupted_leaves_nothing_open_and_goes_on(
-    site: Site, origin: Origin, whole: Whole
+    target: ImportTarget, source: Source, complete: CompleteImport
 ) -> None:
-    for struck in site.strikes(origin, whole, interrupt, BLOWS[origin.path.name]):
-        assert struck.left_open == 0
-        # Before that, it was being loaded, and is interrupted as any Python program is.
-        if 0 < site.stored(origin) < origin.whole:
-            assert struck.done.status == INTERRUPTED
-            assert "Traceback" not in struck.done.stderr
-        await require_all_of(site, origin, whole)
-    assert site.shell.ok("import", origin.path.name).endswith("\n0 changes")
-    assert site.shell.ok("doctor").endswith(" 0 problems")
+    for interrupted in target.interrupt_imports(source, complete, interrupt, INTERRUPTIONS[source.path.name]):
+        assert interrupted.open_transactions == 0
+        # Before it stores records, the program may still be starting; it then ends like any interrupted program.
+        if 0 < target.stored(source) < source.records:
+            assert interrupted.done.status == INTERRUPTED
+            assert "Traceback" not in interrupted.done.stderr
+        await require_all_of(target, source, complete)
+    assert target.shell.ok("import", source.path.name).endswith("\n0 changes")
+    assert target.shell.ok("doctor").endswith(" 0 problems")
 
 
 @pytest.mark.faults
 async def test_an_import_whose_mongod_was_killed_goes_on_where_it_stopped(
-    site: Site, origin: Origin, whole: Whole
+    target: ImportTarget, source: Source, complete: CompleteImport
 ) -> None:
     def kill_mongod(_: subprocess.Popen[str]) -> None:
-        site.kill_mongod()
-        site.bring_up()
+        target.kill_mongod()
+        target.start_mongod()
 
-    for struck in site.strikes(origin, whole, kill_mongod, BLOWS_TO_MONGOD[origin.path.name]):
-        # A driver that reaches the server again may go on as if nothing had been.
-        assert struck.done.status == 0 or said_why(struck.done)
-        await require_all_of(site, origin, whole)
-    assert site.shell.ok("import", origin.path.name).endswith("\n0 changes")
+    for interrupted in target.interrupt_imports(source, complete, kill_mongod, MONGOD_KILLS[source.path.name]):
+        # The driver may reconnect and continue, so that the import succeeds.
+        assert interrupted.done.status == 0 or reported_lost_database(interrupted.done)
+        await require_all_of(target, source, complete)
+    assert target.shell.ok("import", source.path.name).endswith("\n0 changes")
 
 
 @pytest.mark.faults
 @only_a_bundle
 async def test_an_import_says_so_when_its_mongod_does_not_come_back_and_goes_on_when_it_does(
-    site: Site, origin: Origin, whole: Whole
+    target: ImportTarget, source: Source, complete: CompleteImport
 ) -> None:
     def kill_mongod(process: subprocess.Popen[str]) -> None:
-        site.kill_mongod()
+        target.kill_mongod()
         try:
             process.wait(COMMAND_SECONDS)
         finally:
-            site.bring_up()
+            target.start_mongod()
 
-    # It hopes for six times as long as one call may take.
-    for struck in site.strikes(origin, whole, kill_mongod, 1, signs=(Sign.FILLING,), request_timeout="4"):
-        if site.stored(origin) < origin.whole:
-            assert said_why(struck.done)
-        await require_all_of(site, origin, whole)
+    # An import retries for six times the request timeout.
+    for interrupted in target.interrupt_imports(
+        source, complete, kill_mongod, 1, after=(Progress.STORING,), request_timeout="4"
+    ):
+        if target.stored(source) < source.records:
+            assert reported_lost_database(interrupted.done)
+        await require_all_of(target, source, complete)
 
 
-def said_why(done: Done) -> bool:
-    # The log is on the same stream, and what it tells of the lost connections may come afterwards.
+def reported_lost_database(done: Done) -> bool:
+    # The log is written to standard error too, and may report lost connections after this line.
     return done.status == FAILED and "modeldeck: The database " in done.stderr
 
 
 @pytest.mark.faults
 @only_a_bundle
-@pytest.mark.parametrize("blow", [subprocess.Popen.kill, interrupt], ids=["killed", "interrupted"])
+@pytest.mark.parametrize("interruption", [subprocess.Popen.kill, interrupt], ids=["killed", "interrupted"])
 async def test_of_an_atomic_import_all_is_there_or_nothing(
-    site: Site, origin: Origin, whole: Whole, blow: Blow
+    target: ImportTarget, source: Source, complete: CompleteImport, interruption: Interruption
 ) -> None:
-    for struck in site.strikes(origin, whole, blow, 1, "--atomic", signs=(Sign.BEGUN,)):
-        stored = site.contents()
-        assert not stored or differences(stored, whole.contents) == []
-        if blow is interrupt:
-            assert struck.left_open == 0
-        site.end_transactions()
-        site.shell.ok("import", origin.path.name, "--atomic")
-        await require_all_of(site, origin, whole)
+    for interrupted in target.interrupt_imports(
+        source, complete, interruption, 1, "--atomic", after=(Progress.STARTED,)
+    ):
+        stored = target.contents()
+        assert not stored or differences(stored, complete.contents) == []
+        if interruption is interrupt:
+            assert interrupted.open_transactions == 0
+        target.end_transactions()
+        target.shell.ok("import", source.path.name, "--atomic")
+        await require_all_of(target, source, complete)

@@ -17,7 +17,7 @@ from service.importing.source import open_source
 from tests.support.commands import CommandLine, Done, finish
 from tests.support.directory import Directory, model
 
-Stored = SyncDatabase[dict[str, Any]]
+Raw = SyncDatabase[dict[str, Any]]
 
 NAME = "modeldeck_import"
 USERS = [{"id": "ann", "name": "Änn", "email": "ann@x.org"}]
@@ -27,7 +27,7 @@ PRETTY = json.dumps({"models": MODELS, "users": USERS}, indent=4)
 LINES = "\n".join(
     json.dumps({"kind": kind, **record}) for kind, records in (("model", MODELS), ("user", USERS)) for record in records
 )
-# More than is read at once, so that values cross the borders between two reads.
+# More than one read returns, so that values span two reads.
 LONG = json.dumps({"users": USERS, "models": [*MODELS, model("long", "ann", params={"p": 'ü\\"' * 100_000})]})
 
 
@@ -46,9 +46,7 @@ LONG = json.dumps({"users": USERS, "models": [*MODELS, model("long", "ann", para
     ],
     ids=["object", "pretty", "lines", "CRLF", "BOM", "lines BOM", "gzip", "gzip lines BOM", "long"],
 )
-async def test_every_shape_of_a_bundle_is_read(
-    directory: Directory, raw: Stored, tmp_path: Path, content: bytes
-) -> None:
+async def test_every_shape_of_a_bundle_is_read(directory: Directory, raw: Raw, tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "bundle"
     path.write_bytes(content)
     report = await directory.load_file(path)
@@ -106,7 +104,7 @@ MIDDLE = OBJECT.index('{"id": "m2"')
     ],
 )
 async def test_a_file_that_cannot_be_read_to_its_end_writes_no_model(
-    directory: Directory, raw: Stored, tmp_path: Path, content: bytes, message: str
+    directory: Directory, raw: Raw, tmp_path: Path, content: bytes, message: str
 ) -> None:
     path = tmp_path / "bundle"
     path.write_bytes(content)
@@ -119,7 +117,7 @@ async def test_a_file_that_cannot_be_read_to_its_end_writes_no_model(
 
 @pytest.mark.parametrize("at", [20, 100, 300])
 async def test_damaged_gzip_is_reported_and_writes_no_model(
-    directory: Directory, raw: Stored, tmp_path: Path, at: int
+    directory: Directory, raw: Raw, tmp_path: Path, at: int
 ) -> None:
     packed = bytearray(gzip.compress(LINES.encode()))
     packed[min(at, len(packed) - 20)] ^= 0xFF
@@ -130,7 +128,7 @@ async def test_damaged_gzip_is_reported_and_writes_no_model(
     assert raw["models"].count_documents({}) == 0
 
 
-async def test_a_stream_that_cannot_be_read_twice_is_copied(directory: Directory, raw: Stored, tmp_path: Path) -> None:
+async def test_a_stream_that_cannot_be_read_twice_is_copied(directory: Directory, raw: Raw, tmp_path: Path) -> None:
     path = tmp_path / "pipe"
     os.mkfifo(path)
     writer = Thread(target=path.write_text, args=(LINES,), daemon=True)
@@ -147,20 +145,20 @@ def test_a_path_that_is_no_file_is_named(path: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def stored(mongo_uri: str) -> Iterator[Stored]:
+def stored(mongo_uri: str) -> Iterator[Raw]:
     with MongoClient[dict[str, Any]](mongo_uri, tz_aware=True) as client:
         client.drop_database(NAME)
         yield client[NAME]
 
 
 @pytest.fixture
-def shell(mongo_uri: str, stored: Stored, tmp_path: Path) -> CommandLine:
+def shell(mongo_uri: str, stored: Raw, tmp_path: Path) -> CommandLine:
     for collection in ("models", "users"):
         stored[collection].delete_many({})
     return CommandLine(tmp_path, mongodb_uri=mongo_uri, database=NAME)
 
 
-def test_the_command_reads_standard_input_and_says_what_it_did(shell: CommandLine, stored: Stored) -> None:
+def test_the_command_reads_standard_input_and_says_what_it_did(shell: CommandLine, stored: Raw) -> None:
     done = shell.run("import", "-", stdin=LINES)
     assert done == Done(0, "models: 3 created\nusers: 1 created\n4 changes\n", "")
     plan = shell.ok("import", "-", "--dry-run", stdin=OBJECT)
@@ -173,7 +171,7 @@ def test_the_command_reads_standard_input_and_says_what_it_did(shell: CommandLin
 
 
 def test_the_command_gives_models_an_owner_and_reports_every_rejection(
-    shell: CommandLine, stored: Stored, tmp_path: Path
+    shell: CommandLine, stored: Raw, tmp_path: Path
 ) -> None:
     shell.ok("import", "-", stdin=LINES)
     models = [model("a", None), model("\u00fc\u001b[31m\n", None), model("m1", "ann", name="x")]
@@ -200,7 +198,7 @@ def test_the_command_gives_models_an_owner_and_reports_every_rejection(
 
 
 def test_the_command_ends_with_1_and_the_position_for_a_file_that_breaks_off(
-    shell: CommandLine, stored: Stored, tmp_path: Path
+    shell: CommandLine, stored: Raw, tmp_path: Path
 ) -> None:
     (tmp_path / "broken.json").write_text(OBJECT[: MIDDLE + 12])
     done = shell.run("import", "broken.json", "--report", "report.json")

@@ -92,7 +92,7 @@ async def test_no_single_value_fills_the_memory(
     await is_refused(b'{"unknown": [' + b"{}," * (FEWER_CHARACTERS // 2) + b"1]}", FEWER_CHARACTERS)
 
 
-async def test_an_image_that_is_too_large_stays_behind_and_no_more(directory: Directory) -> None:
+async def test_only_an_image_that_is_too_large_is_left_out(directory: Directory) -> None:
     await directory.user("ann")
     image = "data:image/png;base64," + "A" * (MAX_VALUE_CHARACTERS - 1000)
     models = [{"id": "m", "name": "M", "meta": {"profile_image_url": image}}, {"id": "n", "name": "N"}]
@@ -108,7 +108,7 @@ async def test_the_limit_of_a_configuration_applies_when_it_is_decompressed(dire
 
 
 async def longest_wait(directory: Directory, content: bytes, **options: Any) -> float:
-    """Return for how many seconds the loop worked without giving anybody else a turn while a source was imported."""
+    """Import a source; return the longest time in seconds for which the event loop ran nothing else."""
     # Measured by the CPU clock of the thread, which does not advance while other processes run.
     longest, last = 0.0, time.thread_time()
 

@@ -13,7 +13,7 @@ from service.doctor import examine
 from service.importing.report import ImportOutcome, ImportResult
 from tests.support.directory import Directory, grant, model
 
-Stored = SyncDatabase[dict[str, Any]]
+Raw = SyncDatabase[dict[str, Any]]
 
 ANN = {"id": "ann", "name": "Ann", "email": "ann@x.org"}
 
@@ -72,7 +72,7 @@ async def rejections(directory: Directory, tmp_path: Path, bundle: Mapping[str, 
 
 
 async def test_every_bad_model_is_named_and_the_good_ones_are_imported(
-    directory: Directory, raw: Stored, tmp_path: Path
+    directory: Directory, raw: Raw, tmp_path: Path
 ) -> None:
     models = [model("first", "ann")]
     for at, (change, _) in enumerate(BAD_MODELS.values()):
@@ -92,7 +92,7 @@ async def test_every_bad_model_is_named_and_the_good_ones_are_imported(
     assert {record["_id"] for record in raw["models"].find()} == {"first", "last"}
 
 
-async def test_what_is_no_model_is_named(directory: Directory, raw: Stored, tmp_path: Path) -> None:
+async def test_what_is_no_model_is_named(directory: Directory, raw: Raw, tmp_path: Path) -> None:
     found = await rejections(directory, tmp_path, {"models": [None, 5, "m", ["m"], model("m", "ann")]})
     assert [(item.position, item.reason) for item in found] == [
         (f"models[{at}]", "must be a JSON object") for at in range(4)
@@ -100,9 +100,7 @@ async def test_what_is_no_model_is_named(directory: Directory, raw: Stored, tmp_
     assert raw["models"].count_documents({}) == 1
 
 
-async def test_a_repeated_id_counts_once_and_the_first_one_wins(
-    directory: Directory, raw: Stored, tmp_path: Path
-) -> None:
+async def test_a_repeated_id_counts_once_and_the_first_one_wins(directory: Directory, raw: Raw, tmp_path: Path) -> None:
     bundle = {
         "users": [ANN, {**ANN, "name": "Other"}],
         "groups": [{"id": "g", "name": "First"}, {"id": "g", "name": "Other"}],
@@ -118,7 +116,7 @@ async def test_a_repeated_id_counts_once_and_the_first_one_wins(
     ]
 
 
-async def test_a_model_without_an_owner_needs_one_given(directory: Directory, raw: Stored, tmp_path: Path) -> None:
+async def test_a_model_without_an_owner_needs_one_given(directory: Directory, raw: Raw, tmp_path: Path) -> None:
     bundle = {"users": [ANN], "models": [model("m", None)]}
     [item] = await rejections(directory, tmp_path, bundle)
     assert (item.position, item.id) == ("models[0]", "m")
@@ -127,9 +125,7 @@ async def test_a_model_without_an_owner_needs_one_given(directory: Directory, ra
     assert [record["user_id"] for record in raw["models"].find()] == ["ann"]
 
 
-async def test_a_grant_to_an_absent_principal_is_not_imported(
-    directory: Directory, raw: Stored, tmp_path: Path
-) -> None:
+async def test_a_grant_to_an_absent_principal_is_not_imported(directory: Directory, raw: Raw, tmp_path: Path) -> None:
     grants = [grant("user:ann"), grant("user:nobody", "write"), grant("group:ann"), grant("group:*", "write")]
     bundle = {"users": [ANN], "models": [model("m", "ann", access_grants=grants)]}
     found = await rejections(directory, tmp_path, bundle)
@@ -159,7 +155,7 @@ BAD_IMAGES: list[tuple[Any, str]] = [
 
 @pytest.mark.parametrize(("image", "words"), BAD_IMAGES, ids=lambda value: str(value)[:40])
 async def test_an_unsafe_image_is_not_imported_and_the_rest_is(
-    directory: Directory, raw: Stored, tmp_path: Path, image: Any, words: str
+    directory: Directory, raw: Raw, tmp_path: Path, image: Any, words: str
 ) -> None:
     meta = {"a": 1, "profile_image_url": image, "tags": ["t"], "$b": 2}
     bundle = {"users": [ANN], "models": [model("m", "ann", meta=meta)]}
@@ -177,9 +173,7 @@ async def test_an_unsafe_image_is_not_imported_and_the_rest_is(
     assert again.total[ImportOutcome.KEPT_OUT] == 1
 
 
-async def test_a_bad_image_that_is_stored_leaves_with_the_next_import(
-    directory: Directory, raw: Stored, tmp_path: Path
-) -> None:
+async def test_a_stored_bad_image_is_removed_by_the_next_import(directory: Directory, raw: Raw, tmp_path: Path) -> None:
     bundle = {"users": [ANN], "models": [model("m", "ann", meta={"profile_image_url": "http://images.example/a.png"})]}
     await directory.load(bundle, tmp_path)
     raw["models"].update_one({"_id": "m"}, {"$set": {"meta": bundle["models"][0]["meta"]}})
@@ -188,13 +182,13 @@ async def test_a_bad_image_that_is_stored_leaves_with_the_next_import(
 
 
 @pytest.mark.parametrize("image", [None, "", "/static/a.png", "https://images.example/a.png"], ids=repr)
-async def test_a_safe_image_is_imported(directory: Directory, raw: Stored, tmp_path: Path, image: Any) -> None:
+async def test_a_safe_image_is_imported(directory: Directory, raw: Raw, tmp_path: Path, image: Any) -> None:
     bundle = {"users": [ANN], "models": [model("m", "ann", meta={"profile_image_url": image})]}
     assert (await directory.load(bundle, tmp_path)).clean
     assert [record["meta"] for record in raw["models"].find()] == [{"profile_image_url": image}]
 
 
-async def test_bad_users_are_named(directory: Directory, raw: Stored, tmp_path: Path) -> None:
+async def test_bad_users_are_named(directory: Directory, raw: Raw, tmp_path: Path) -> None:
     await directory.user("old", email="taken@x.org")
     users = [
         {**ANN, "email": "nobody"},
@@ -215,7 +209,7 @@ async def test_bad_users_are_named(directory: Directory, raw: Stored, tmp_path: 
     assert {user["_id"] for user in raw["users"].find()} == {"old", "u6"}
 
 
-async def test_bad_groups_and_unknown_members_are_named(directory: Directory, raw: Stored, tmp_path: Path) -> None:
+async def test_bad_groups_and_unknown_members_are_named(directory: Directory, raw: Raw, tmp_path: Path) -> None:
     await directory.group("root")
     await directory.group("branch", parent="root")
     groups = [
@@ -255,7 +249,7 @@ async def test_bad_groups_and_unknown_members_are_named(directory: Directory, ra
 
 
 async def test_lines_that_are_no_records_are_named_and_the_others_are_imported(
-    directory: Directory, raw: Stored, tmp_path: Path
+    directory: Directory, raw: Raw, tmp_path: Path
 ) -> None:
     lines = [
         json.dumps({"kind": "model", **model("first", "ann")}),
@@ -289,7 +283,7 @@ async def test_lines_that_are_no_records_are_named_and_the_others_are_imported(
 
 @pytest.mark.parametrize("number", ["9" * 5000, "-" + "9" * 5000, "1" + "0" * 19, "1e400", "NaN", "-Infinity"])
 async def test_a_number_that_cannot_be_kept_costs_its_record_only(
-    directory: Directory, raw: Stored, tmp_path: Path, number: str
+    directory: Directory, raw: Raw, tmp_path: Path, number: str
 ) -> None:
     path = tmp_path / "bundle.json"
     good = json.dumps(model("good", "ann"))
@@ -303,7 +297,7 @@ async def test_a_number_that_cannot_be_kept_costs_its_record_only(
     assert [record["_id"] for record in raw["models"].find()] == ["good"]
 
 
-async def test_parts_that_a_bundle_does_not_have_are_named(directory: Directory, raw: Stored, tmp_path: Path) -> None:
+async def test_parts_that_a_bundle_does_not_have_are_named(directory: Directory, raw: Raw, tmp_path: Path) -> None:
     bundle = {"version": 1, "prompts": [{"a": []}], "\ud800": 0, "groups": None, "models": [model("m", "ann")]}
     found = await rejections(directory, tmp_path, bundle)
     assert [item.position for item in found] == ["version", "prompts", r"\ud800", "groups"]
@@ -312,9 +306,7 @@ async def test_parts_that_a_bundle_does_not_have_are_named(directory: Directory,
     assert raw["models"].count_documents({}) == 1
 
 
-async def test_a_rejected_record_leaves_what_is_stored_as_it_is(
-    directory: Directory, raw: Stored, tmp_path: Path
-) -> None:
+async def test_a_rejected_record_leaves_what_is_stored_as_it_is(directory: Directory, raw: Raw, tmp_path: Path) -> None:
     await directory.load({"users": [ANN], "models": [model("m", "ann", params={"a": 1})]}, tmp_path)
     before = list(raw["models"].find())
     await rejections(directory, tmp_path, {"models": [{**model("m", "ann"), "params": {"n": 2**63}}]})

@@ -12,7 +12,7 @@ from pymongo.database import Database as SyncDatabase
 from documents.user import Role
 from tests.conftest import Commands
 from tests.support.directory import Directory, grant, model
-from tests.support.moving import CONFIGURATION, PRICES, SECRETS, WRITES, dump
+from tests.support.import_samples import CONFIGURATION, PRICES, SECRETS, WRITES, dump
 
 IMPORT = "/api/models/import"
 OLD = {
@@ -100,7 +100,7 @@ async def test_nobody_overwrites_or_shares_what_is_not_theirs(
         "new": {"name": "N", "user_id": "ann"},
         "shared with nobody": {"name": "N", "access_grants": [grant("user:nobody")]},
     }
-    models = [{"id": model_id.replace(" ", "-"), **said} for model_id, said in refused.items()]
+    models = [{"id": model_id.replace(" ", "-"), **content} for model_id, content in refused.items()]
     answer = await send(directory, "bob", {"models": [*models, {"id": "fine", "name": "Fine"}]}, atomic=atomic)
     reasons = {
         "hidden": "id: This model id is taken.",
@@ -148,8 +148,8 @@ async def test_the_answer_does_not_say_whether_a_hidden_record_differs(directory
     # A caller who guesses a prompt must not learn that it is right.
     await filled(directory, tmp_path)
     held = model("readable", "ann", params={"system": "two"}, access_grants=[grant("user:bob")])
-    for said in (held, {**held, "params": {"system": "guess"}}):
-        answer = await send(directory, "bob", {"models": [said]}, dry_run=True)
+    for record in (held, {**held, "params": {"system": "guess"}}):
+        answer = await send(directory, "bob", {"models": [record]}, dry_run=True)
         assert steps(answer) == {"readable": ("rejected", "id: You may read this model, but not change it.")}
 
 

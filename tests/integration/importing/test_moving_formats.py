@@ -14,29 +14,29 @@ from service.importing.source import SourceError
 from tests.support.commands import COMMAND_SECONDS, CommandLine
 from tests.support.directory import Directory
 from tests.support.documentation import ROOT, blocks
-from tests.support.instances import LATE, MIDDLE, insert, instance
-from tests.support.moving import (
+from tests.support.import_samples import (
     CONFIGURATION,
     EXPORT,
+    IMPORTABLE,
     MODEL,
     NAMED,
     OLD_KEY,
     PRICES,
     SECRETS,
-    SOUND,
-    Stored,
+    Raw,
     dump,
-    moved,
-    written,
+    imported,
+    write_source,
 )
+from tests.support.openwebui_databases import LATE, MIDDLE, insert, make_database
 
 
-def test_no_secret_of_a_configuration_is_imported_or_printed(mover: CommandLine, store: Stored, tmp_path: Path) -> None:
-    mover.ok("user", "add", "--id", "root", "--email", "root@x.org", "--name", "Root", "--role", "admin")
-    written(tmp_path, CONFIGURATION, "config.yaml")
+def test_no_secret_of_a_configuration_is_imported_or_printed(shell: CommandLine, store: Raw, tmp_path: Path) -> None:
+    shell.ok("user", "add", "--id", "root", "--email", "root@x.org", "--name", "Root", "--role", "admin")
+    write_source(tmp_path, CONFIGURATION, "config.yaml")
     import_it = ("import", "config.yaml", "--owner", "root", "--create-groups", "--report", "report.json")
-    plan = mover.run(*import_it, "--dry-run")
-    done = mover.run(*import_it)
+    plan = shell.run(*import_it, "--dry-run")
+    done = shell.run(*import_it)
     assert (plan.status, done.status, done.stderr) == (1, 1, "")
     assert done.stdout.startswith("read as litellm, since YAML with a model_list")
     report = (tmp_path / "report.json").read_text()
@@ -52,9 +52,9 @@ def test_no_secret_of_a_configuration_is_imported_or_printed(mover: CommandLine,
     assert store["groups"].distinct("_id") == ["beta"]
 
 
-async def test_a_price_map_comes_in_as_base_models(directory: Directory, tmp_path: Path) -> None:
+async def test_a_price_map_is_imported_as_base_models(directory: Directory, tmp_path: Path) -> None:
     await directory.user("root", role=Role.ADMIN)
-    async with moved(directory, written(tmp_path, PRICES), owner_id="root") as report:
+    async with imported(directory, write_source(tmp_path, PRICES), owner_id="root") as report:
         assert (report.clean, report.changes) == (True, 2)
     found = (await directory.get(MODEL, "root", id="gpt-4o")).json()
     assert (found["base_model_id"], found["user_id"], found["access_grants"]) == (None, "root", [])
@@ -68,7 +68,7 @@ async def test_a_price_map_comes_in_as_base_models(directory: Directory, tmp_pat
 async def test_what_an_old_export_says_of_access_is_kept(directory: Directory, tmp_path: Path) -> None:
     await directory.user("ann")
     await directory.user("stranger")
-    async with moved(directory, written(tmp_path, EXPORT)) as report:
+    async with imported(directory, write_source(tmp_path, EXPORT)) as report:
         assert report.clean, list(report.faults())
     assert await directory.ids("stranger") == ["public"]
     assert sorted(await directory.ids("ann")) == ["absent", "private", "public"]
@@ -87,13 +87,13 @@ async def test_what_an_old_export_says_of_access_is_kept(directory: Directory, t
     ids=["openwebui-db", "openwebui", "litellm", "litellm-prices", "modeldeck", "none"],
 )
 def test_the_format_is_recognised_by_the_content(
-    mover: CommandLine, tmp_path: Path, content: Any, expected: str
+    shell: CommandLine, tmp_path: Path, content: Any, expected: str
 ) -> None:
     if content == MIDDLE:
-        instance(tmp_path / "source.json", content)
+        make_database(tmp_path / "source.json", content)
     else:
-        written(tmp_path, content)
-    done = mover.run("import", "source.json", "--dry-run", "--report", "report.json")
+        write_source(tmp_path, content)
+    done = shell.run("import", "source.json", "--dry-run", "--report", "report.json")
     assert done.stdout.startswith(f"read as {expected}")
     report = json.loads((tmp_path / "report.json").read_text())
     assert f"{report['format']}, since {report['reason']}".startswith(expected)
@@ -114,10 +114,10 @@ def test_the_format_is_recognised_by_the_content(
     ],
 )
 def test_a_format_that_was_named_wrongly_is_refused(
-    mover: CommandLine, store: Stored, tmp_path: Path, wanted: str, content: Any
+    shell: CommandLine, store: Raw, tmp_path: Path, wanted: str, content: Any
 ) -> None:
-    written(tmp_path, content)
-    done = mover.run("import", "source.json", "--format", wanted)
+    write_source(tmp_path, content)
+    done = shell.run("import", "source.json", "--format", wanted)
     assert done.status in (1, 2)
     assert (done.stdout + done.stderr).count("Traceback") == 0
     assert [secret for secret in SECRETS if secret in done.stdout + done.stderr] == []
@@ -125,11 +125,9 @@ def test_a_format_that_was_named_wrongly_is_refused(
 
 
 @pytest.mark.parametrize("wanted", [wanted for wanted in Format if wanted is not Format.OPENWEBUI_DB])
-def test_a_database_read_as_a_file_is_refused(
-    mover: CommandLine, store: Stored, tmp_path: Path, wanted: Format
-) -> None:
-    instance(tmp_path / "webui.db", LATE)
-    done = mover.run("import", "webui.db", "--format", wanted)
+def test_a_database_read_as_a_file_is_refused(shell: CommandLine, store: Raw, tmp_path: Path, wanted: Format) -> None:
+    make_database(tmp_path / "webui.db", LATE)
+    done = shell.run("import", "webui.db", "--format", wanted)
     assert (done.status, done.stdout.splitlines()[-1]) == (1, "0 changes")
     assert done.stderr.startswith("modeldeck: the source can't be read to its end: ")
     assert OLD_KEY not in done.stderr
@@ -137,19 +135,19 @@ def test_a_database_read_as_a_file_is_refused(
 
 
 async def test_a_database_of_something_else_is_refused(directory: Directory, tmp_path: Path) -> None:
-    path = instance(tmp_path / "other.db", "CREATE TABLE t (id TEXT);")
+    path = make_database(tmp_path / "other.db", "CREATE TABLE t (id TEXT);")
     with pytest.raises(SourceError, match="not the database of Open WebUI"):
-        async with moved(directory, path):
+        async with imported(directory, path):
             pass
 
 
-async def test_more_than_one_batch_of_everything_comes_in(directory: Directory, raw: Stored, tmp_path: Path) -> None:
-    path = instance(tmp_path / "webui.db", *SOUND)
+async def test_more_than_one_batch_of_everything_is_imported(directory: Directory, raw: Raw, tmp_path: Path) -> None:
+    path = make_database(tmp_path / "webui.db", *IMPORTABLE)
     many = range(1100)
     insert(path, "user", [(f"u{n}", f"U {n}", f"u{n}@x.org", "user", None) for n in many])
     insert(path, "model", [(f"n{n}", f"u{n}", "gpt-4o", f"N {n}", "{}", "{}", 2, 1, 1, "v") for n in many])
     insert(path, "model_history", [(f"v{n}", f"n{n}", None, '{"name": "old"}', f"u{n}", None, 7) for n in many])
-    async with moved(directory, path, atomic=True) as report:
+    async with imported(directory, path, atomic=True) as report:
         assert report.clean, list(report.faults())[:5]
     assert raw["models"].count_documents({"version": 2}) == len(many)
     assert raw["revisions"].count_documents({"version": 1, "after": {"name": "old"}}) == len(many)
@@ -158,14 +156,14 @@ async def test_more_than_one_batch_of_everything_comes_in(directory: Directory, 
 # --- The documentation
 
 
-def test_the_example_for_scripts_runs(mover: CommandLine, store: Stored, tmp_path: Path) -> None:
-    mover.ok("user", "add", "--id", "ann", "--email", "ann@example.com", "--name", "Ann", "--role", "admin")
-    instance(tmp_path / "webui.db", *SOUND)
+def test_the_example_for_scripts_runs(shell: CommandLine, store: Raw, tmp_path: Path) -> None:
+    shell.ok("user", "add", "--id", "ann", "--email", "ann@example.com", "--name", "Ann", "--role", "admin")
+    make_database(tmp_path / "webui.db", *IMPORTABLE)
     [example] = blocks(ROOT / "docs/migrating.md", "python")
     done = subprocess.run(
         [sys.executable, "-c", example],
         cwd=tmp_path,
-        env={**mover.environment, "PYTHONPATH": str(ROOT)},
+        env={**shell.environment, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         timeout=COMMAND_SECONDS,
@@ -183,8 +181,8 @@ def test_every_format_and_option_is_described() -> None:
 
 
 def test_a_report_that_cant_be_written_is_found_out_before_anything_is(
-    mover: CommandLine, store: Stored, tmp_path: Path
+    shell: CommandLine, store: Raw, tmp_path: Path
 ) -> None:
-    done = mover.run("import", str(written(tmp_path, NAMED)), "--report", str(tmp_path / "nowhere" / "r.json"))
+    done = shell.run("import", str(write_source(tmp_path, NAMED)), "--report", str(tmp_path / "nowhere" / "r.json"))
     assert (done.status, "The report can't be written" in done.stderr) == (2, True)
     assert store["models"].count_documents({}) == 0

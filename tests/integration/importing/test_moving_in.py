@@ -12,30 +12,30 @@ from service.importing import ImportOutcome
 from tests.conftest import Commands
 from tests.support.commands import CommandLine
 from tests.support.directory import LIST, Directory, model
-from tests.support.instances import EARLY, LATE, MIDDLE, insert, instance
-from tests.support.moving import (
+from tests.support.import_samples import (
     CONFIGURATION,
     DIFF,
     EXPORT,
     HISTORY,
+    IMPORTABLE,
     NAMED,
     OLD_KEY,
     PRICES,
     RESTORE,
-    SOUND,
     UPDATE,
     WRITES,
-    Stored,
+    Raw,
     ask,
     dump,
-    moved,
-    written,
+    imported,
+    write_source,
 )
+from tests.support.openwebui_databases import EARLY, LATE, MIDDLE, insert, make_database
 
 
-async def test_a_whole_instance_comes_in_once(directory: Directory, raw: Stored, tmp_path: Path) -> None:
-    path = instance(tmp_path / "webui.db", *SOUND)
-    async with moved(directory, path) as report:
+async def test_a_whole_instance_is_imported_once(directory: Directory, raw: Raw, tmp_path: Path) -> None:
+    path = make_database(tmp_path / "webui.db", *IMPORTABLE)
+    async with imported(directory, path) as report:
         assert report.clean, list(report.faults())
         assert {kind: counts["created"] for kind, counts in report.summary().items()} == {
             "group": 2,
@@ -54,15 +54,15 @@ async def test_a_whole_instance_comes_in_once(directory: Directory, raw: Stored,
     assert "$2b$" not in dump(raw)
 
     before = dump(raw)
-    async with moved(directory, path) as report:
+    async with imported(directory, path) as report:
         assert (report.clean, report.changes) == (True, 0)
     assert dump(raw) == before
 
 
-async def test_a_key_from_elsewhere_goes_on_and_only_its_hash_is_stored(
-    directory: Directory, raw: Stored, tmp_path: Path
+async def test_an_imported_key_keeps_working_and_only_its_hash_is_stored(
+    directory: Directory, raw: Raw, tmp_path: Path
 ) -> None:
-    async with moved(directory, instance(tmp_path / "webui.db", *SOUND), whole_report=True) as report:
+    async with imported(directory, make_database(tmp_path / "webui.db", *IMPORTABLE), whole_report=True) as report:
         results = "\n".join(map(str, report.results()))
     assert (await ask(directory, OLD_KEY, LIST)).json()["total"] == 2
     assert (await ask(directory, OLD_KEY, UPDATE, {"id": "m", "name": "By the old key"})).status_code == 200
@@ -74,8 +74,8 @@ async def test_a_key_from_elsewhere_goes_on_and_only_its_hash_is_stored(
         assert OLD_KEY not in text
 
 
-async def test_history_goes_on_after_what_it_was_elsewhere(directory: Directory, tmp_path: Path) -> None:
-    async with moved(directory, instance(tmp_path / "webui.db", *SOUND)):
+async def test_history_continues_after_the_imported_one(directory: Directory, tmp_path: Path) -> None:
+    async with imported(directory, make_database(tmp_path / "webui.db", *IMPORTABLE)):
         pass
     page = (await ask(directory, OLD_KEY, HISTORY, id="m")).json()
     history = [(item["version"], item["by"], item["change"]) for item in page["items"]]
@@ -95,12 +95,12 @@ async def test_history_goes_on_after_what_it_was_elsewhere(directory: Directory,
     assert [given["id"] for given in restored["access_grants"]] == ["a1"]
 
 
-async def test_a_model_that_was_here_keeps_its_own_history(directory: Directory, raw: Stored, tmp_path: Path) -> None:
+async def test_a_model_that_was_here_keeps_its_own_history(directory: Directory, raw: Raw, tmp_path: Path) -> None:
     await directory.load({"models": [model("m", "ben", name="Here")]}, tmp_path)
-    path = instance(tmp_path / "webui.db", *SOUND)
+    path = make_database(tmp_path / "webui.db", *IMPORTABLE)
     results = []
     for dry_run in (True, False):
-        async with moved(directory, path, dry_run=dry_run, whole_report=True) as report:
+        async with imported(directory, path, dry_run=dry_run, whole_report=True) as report:
             results.append(list(report.results()))
     assert results[0] == results[1]
     refused = [one.reason for one in results[1] if (one.kind, one.outcome) == ("revision", ImportOutcome.REJECTED)]
@@ -110,18 +110,18 @@ async def test_a_model_that_was_here_keeps_its_own_history(directory: Directory,
 
 @pytest.mark.parametrize("lost", [None, 1, 3])
 async def test_an_early_import_is_followed_by_a_last_one(
-    directory: Directory, raw: Stored, tmp_path: Path, lost: int | None
+    directory: Directory, raw: Raw, tmp_path: Path, lost: int | None
 ) -> None:
-    path = instance(tmp_path / "webui.db", *SOUND)
-    async with moved(directory, path):
+    path = make_database(tmp_path / "webui.db", *IMPORTABLE)
+    async with imported(directory, path):
         pass
     # As if the first import had been interrupted.
     raw["revisions"].delete_many({"model_id": "m", "version": lost})
     insert(path, "model_history", [("h4", "m", "h3", '{"name": "M4"}', "ben", None, 8)])
-    instance(path, "UPDATE model SET name = 'M4', updated_at = 8 WHERE id = 'm'")
+    make_database(path, "UPDATE model SET name = 'M4', updated_at = 8 WHERE id = 'm'")
     results = []
     for dry_run in (True, False):
-        async with moved(directory, path, dry_run=dry_run, whole_report=True, atomic=True) as report:
+        async with imported(directory, path, dry_run=dry_run, whole_report=True, atomic=True) as report:
             assert report.clean, list(report.faults())
             assert report.changes == (1 if lost is None else 2)
             results.append(list(report.results()))
@@ -134,9 +134,9 @@ async def test_an_early_import_is_followed_by_a_last_one(
     assert answer.json() == [{"path": "/name", "before": "M", "after": "M4"}]
 
 
-def test_the_command_says_what_it_read_and_never_a_key(mover: CommandLine, store: Stored, tmp_path: Path) -> None:
-    instance(tmp_path / "webui.db", *SOUND)
-    done = mover.run("import", "webui.db", "--report", "report.json")
+def test_the_command_says_what_it_read_and_never_a_key(shell: CommandLine, store: Raw, tmp_path: Path) -> None:
+    make_database(tmp_path / "webui.db", *IMPORTABLE)
+    done = shell.run("import", "webui.db", "--report", "report.json")
     assert (done.status, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
     assert lines[0] == "read as openwebui-db, since an SQLite database, as Open WebUI has it"
@@ -148,7 +148,7 @@ def test_the_command_says_what_it_read_and_never_a_key(mover: CommandLine, store
         "undone": None,
         "fatal": None,
     }
-    for text in (dump(store), report, done.stdout, mover.ok("import", "webui.db", "--dry-run")):
+    for text in (dump(store), report, done.stdout, shell.ok("import", "webui.db", "--dry-run")):
         assert OLD_KEY not in text
 
 
@@ -171,22 +171,22 @@ REHEARSED: dict[str, tuple[Any, dict[str, Any]]] = {
 
 @pytest.mark.parametrize("rehearsed", REHEARSED)
 async def test_a_dry_run_writes_nothing_and_says_what_the_run_will_do(
-    directory: Directory, raw: Stored, commands: Commands, tmp_path: Path, rehearsed: str
+    directory: Directory, raw: Raw, commands: Commands, tmp_path: Path, rehearsed: str
 ) -> None:
     content, options = REHEARSED[rehearsed]
     is_sql = isinstance(content, str) and "CREATE TABLE" in content
-    path = instance(tmp_path / "source", content) if is_sql else written(tmp_path, content)
+    path = make_database(tmp_path / "source", content) if is_sql else write_source(tmp_path, content)
     await directory.user("root", role=Role.ADMIN)
     before = dump(raw)
     commands.clear()
-    async with moved(directory, path, dry_run=True, **options) as rehearsal:
+    async with imported(directory, path, dry_run=True, **options) as rehearsal:
         assert WRITES.isdisjoint(event.command_name for event in commands.started_events)
         assert dump(raw) == before
-        async with moved(directory, path, whole_report=True, **options) as report:
+        async with imported(directory, path, whole_report=True, **options) as report:
             assert list(rehearsal.results()) == list(report.results())
             assert (rehearsal.changes, rehearsal.clean) == (report.changes, report.clean)
     assert dump(raw) != before
-    async with moved(directory, path, **options) as again:
+    async with imported(directory, path, **options) as again:
         assert again.changes == 0
 
 
@@ -194,14 +194,12 @@ async def test_a_dry_run_writes_nothing_and_says_what_the_run_will_do(
 
 
 @pytest.mark.parametrize("content", [LATE, f"{LATE} UPDATE model SET params = '[' WHERE id = 'm';"])
-def test_nothing_is_written_when_not_all_can_be(
-    mover: CommandLine, store: Stored, tmp_path: Path, content: str
-) -> None:
-    mover.ok("user", "add", "--email", "root@x.org", "--name", "Root", "--role", "admin")
-    mover.ok("group", "add", "--name", "There")
+def test_nothing_is_written_when_not_all_can_be(shell: CommandLine, store: Raw, tmp_path: Path, content: str) -> None:
+    shell.ok("user", "add", "--email", "root@x.org", "--name", "Root", "--role", "admin")
+    shell.ok("group", "add", "--name", "There")
     before = dump(store)
-    instance(tmp_path / "webui.db", content)
-    done = mover.run("import", "webui.db", "--atomic", "--report", "report.json")
+    make_database(tmp_path / "webui.db", content)
+    done = shell.run("import", "webui.db", "--atomic", "--report", "report.json")
     assert done.status == 1
     assert "changes, had this not failed" in done.stdout
     assert done.stderr == "modeldeck: nothing was written, since not everything could be\n"
@@ -209,9 +207,9 @@ def test_nothing_is_written_when_not_all_can_be(
     assert dump(store) == before
 
 
-def test_all_is_written_when_all_can_be(mover: CommandLine, store: Stored, tmp_path: Path) -> None:
-    instance(tmp_path / "webui.db", *SOUND)
-    assert mover.ok("import", "webui.db", "--atomic").endswith("\n10 changes")
+def test_all_is_written_when_all_can_be(shell: CommandLine, store: Raw, tmp_path: Path) -> None:
+    make_database(tmp_path / "webui.db", *IMPORTABLE)
+    assert shell.ok("import", "webui.db", "--atomic").endswith("\n10 changes")
     counts = {name: store[name].count_documents({}) for name in ("users", "groups", "models", "api_keys", "revisions")}
     assert counts == {"users": 2, "groups": 2, "models": 2, "api_keys": 1, "revisions": 5}
-    assert mover.ok("import", "webui.db", "--atomic").endswith("\n0 changes")
+    assert shell.ok("import", "webui.db", "--atomic").endswith("\n0 changes")

@@ -28,14 +28,14 @@ SEED = int(os.environ.get("TAKEOVER_SEED", "20240229"))
 ANSWERED = {200, 403, 404, 409, 412, 422, 503}
 
 
-def _saying(model_id: str, user_id: str) -> dict[str, Any]:
-    """Return a model that says in every field who sent it."""
-    said = {"name": f"of {user_id}", "params": {"system": user_id}, "meta": {"description": user_id}}
-    return {"id": model_id, "base_model_id": f"base-of-{user_id}", **said}
+def _model_from(model_id: str, user_id: str) -> dict[str, Any]:
+    """Return a model whose fields all contain the id of its sender."""
+    content = {"name": f"of {user_id}", "params": {"system": user_id}, "meta": {"description": user_id}}
+    return {"id": model_id, "base_model_id": f"base-of-{user_id}", **content}
 
 
-def _imports(directory: Directory, user: str, ids: list[str]) -> Calls:
-    models = [_saying(model_id, user) for model_id in ids]
+def _import_requests(directory: Directory, user: str, ids: list[str]) -> Calls:
+    models = [_model_from(model_id, user) for model_id in ids]
     return [
         directory.post(f"{MODELS}/import", user, {"models": models[:1]}),
         directory.post(f"{MODELS}/create", user, models[1]),
@@ -45,35 +45,36 @@ def _imports(directory: Directory, user: str, ids: list[str]) -> Calls:
     ]
 
 
-def _thefts(directory: Directory, thief: str, ids: list[str]) -> Calls:
+def _takeover_requests(directory: Directory, thief: str, ids: list[str]) -> Calls:
     taken = [
-        {**_saying(model_id, thief), "user_id": thief, "access_grants": [grant("user:*", "write")]} for model_id in ids
+        {**_model_from(model_id, thief), "user_id": thief, "access_grants": [grant("user:*", "write")]}
+        for model_id in ids
     ]
     return [
-        *_imports(directory, thief, ids),
+        *_import_requests(directory, thief, ids),
         directory.post(f"{MODELS}/import", thief, {"models": taken}),
         send(directory, thief, {"models": taken}, atomic=True),
         send(directory, thief, taken, atomic=False, mine=True, format="openwebui"),
     ]
 
 
-def _life(directory: Directory, owner: str, ids: list[str]) -> Calls:
-    async def anew(model_id: str) -> httpx.Response:
+def _owner_requests(directory: Directory, owner: str, ids: list[str]) -> Calls:
+    async def create_again(model_id: str) -> httpx.Response:
         await directory.post(f"{MODELS}/model/delete", owner, {"id": model_id})
-        return await directory.post(f"{MODELS}/create", owner, _saying(model_id, owner))
+        return await directory.post(f"{MODELS}/create", owner, _model_from(model_id, owner))
 
     return [
-        *(anew(model_id) for model_id in ids),
+        *(create_again(model_id) for model_id in ids),
         *(directory.post(f"{MODELS}/model/toggle", owner, id=model_id) for model_id in ids),
-        directory.post(f"{MODELS}/import", owner, {"models": [_saying(model_id, owner) for model_id in ids]}),
-        send(directory, owner, {"models": [_saying(model_id, owner) for model_id in ids]}, atomic=False),
+        directory.post(f"{MODELS}/import", owner, {"models": [_model_from(model_id, owner) for model_id in ids]}),
+        send(directory, owner, {"models": [_model_from(model_id, owner) for model_id in ids]}, atomic=False),
     ]
 
 
 def _require_whole(record: dict[str, Any], owner: str) -> None:
     """Assert that the whole content of a record is what its owner sent."""
-    said = {**_saying(record["_id"], owner), "user_id": owner, "access_grants": []}
-    assert {field: record["_id" if field == "id" else field] for field in said} == said, record
+    expected = {**_model_from(record["_id"], owner), "user_id": owner, "access_grants": []}
+    assert {field: record["_id" if field == "id" else field] for field in expected} == expected, record
     assert record["keys"]["readers"] == record["keys"]["writers"] == [f"user:{owner}"]
 
 
@@ -86,16 +87,18 @@ async def test_nothing_of_others_is_changed_whoever_is_faster(directory: Directo
         ids = {owner: [f"{owner}-{number}-{at}" for at in range(3)] for owner in OWNERS}
         for owner, own in ids.items():
             for model_id in own:
-                await directory.post(f"{MODELS}/create", owner, _saying(model_id, owner))
+                await directory.post(f"{MODELS}/create", owner, _model_from(model_id, owner))
         everything = [model_id for own in ids.values() for model_id in own]
-        calls = [call for owner, own in ids.items() for call in _life(directory, owner, own)]
-        calls += [call for thief in THIEVES for call in _thefts(directory, thief, chance.sample(everything, 3))]
+        calls = [call for owner, own in ids.items() for call in _owner_requests(directory, owner, own)]
+        calls += [
+            call for thief in THIEVES for call in _takeover_requests(directory, thief, chance.sample(everything, 3))
+        ]
         chance.shuffle(calls)
         for answer in await asyncio.gather(*calls):
             assert answer.status_code in ANSWERED, answer.text
     for record in raw.models.find():
         _require_whole(record, record["_id"].partition("-")[0])
-    # It was not so at any moment in between either.
+    # No revision in between was written by or belongs to somebody else either.
     for revision in raw.revisions.find():
         owner = revision["model_id"].partition("-")[0]
         assert revision["by"] == owner, revision
@@ -110,7 +113,7 @@ async def test_of_several_who_want_a_new_id_one_gets_it_whole(directory: Directo
     chance = random.Random(SEED)
     for number in range(ROUNDS):
         ids = [f"new-{number}-{at}" for at in range(3)]
-        calls = [call for user in everybody for call in _imports(directory, user, ids)]
+        calls = [call for user in everybody for call in _import_requests(directory, user, ids)]
         chance.shuffle(calls)
         for answer in await asyncio.gather(*calls):
             assert answer.status_code in ANSWERED, answer.text
@@ -119,7 +122,7 @@ async def test_of_several_who_want_a_new_id_one_gets_it_whole(directory: Directo
     for record in records:
         owner = record["user_id"]
         assert owner in everybody
-        expected = _saying(record["_id"], owner)
+        expected = _model_from(record["_id"], owner)
         assert {field: record["_id" if field == "id" else field] for field in expected} == expected
         makers = raw.revisions.distinct("by", {"model_id": record["_id"]})
         assert makers == [owner]

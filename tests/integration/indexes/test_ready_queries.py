@@ -29,7 +29,7 @@ from tests.support.commands import end, until
 from tests.support.directory import Directory, grant, model
 from tests.support.documentation import ROOT, blocks
 from tests.support.queries import ANSWERS
-from tests.support.tools import installed, ran
+from tests.support.tools import install, output_of_command
 
 Raw = SyncDatabase[dict[str, Any]]
 
@@ -81,7 +81,7 @@ def mongosh(tmp_path_factory: pytest.TempPathFactory) -> str:
     for name in ("package.json", "package-lock.json"):
         (folder / name).write_bytes((MONGOSH / name).read_bytes())
     npm = ("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund")
-    installed(*npm, cwd=folder, seconds=INSTALL_SECONDS)
+    install(*npm, cwd=folder, seconds=INSTALL_SECONDS)
     return str(folder / "node_modules/.bin/mongosh")
 
 
@@ -97,11 +97,11 @@ def shown(mongosh: str, demo: Raw, uri: str, environment: dict[str, str]) -> Any
     script = Path(environment["HOME"]) / "queries.js"
     answers = [f"answers[{json.dumps(_answer(query))}] = ({query.shell.strip()}).toArray();" for query in QUERIES]
     script.write_text("\n".join(["const answers = {};", *answers, "print(EJSON.stringify(answers));"]))
-    printed = ran(mongosh, "--quiet", uri, "--file", str(script), env=environment)
+    printed = output_of_command(mongosh, "--quiet", uri, "--file", str(script), env=environment)
     return loads(printed)
 
 
-def test_every_query_is_answered_the_long_way_too() -> None:
+def test_every_query_has_expected_results() -> None:
     assert sorted(_answer(query) for query in QUERIES) == sorted(ANSWERS)
 
 
@@ -150,7 +150,7 @@ def test_types_are_those_of_the_database(demo: Raw) -> None:
             assert found <= set(column.bson_type.split(" or ")), (name, column.name, found)
 
 
-def test_the_database_of_the_page_is_the_one(demo: Raw, uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_page_names_the_right_database(demo: Raw, uri: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MODELDECK_MONGODB_URI", uri)
     around: dict[str, Any] = {}
     exec(blocks(PAGE, "python")[0], around)

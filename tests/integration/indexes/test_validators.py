@@ -27,8 +27,8 @@ READY = "/health/ready"
 
 
 @pytest.fixture(scope="module")
-def by_hand(mongo_uri: str) -> Iterator[Raw]:
-    """The database under test through a plain driver."""
+def validated_raw(mongo_uri: str) -> Iterator[Raw]:
+    """The database under test through PyMongo, with validation of every write."""
     with MongoClient[dict[str, Any]](mongo_uri, tz_aware=True) as client:
         yield client[DATABASE]
 
@@ -117,36 +117,40 @@ WRONG = [
 
 @pytest.mark.parametrize(("collection", "wrong"), WRONG, ids=lambda value: getattr(value, "__name__", value))
 async def test_the_database_refuses_what_is_written_by_hand_in_a_wrong_shape(
-    filled: Directory, by_hand: Raw, collection: str, wrong: Change
+    filled: Directory, validated_raw: Raw, collection: str, wrong: Change
 ) -> None:
-    record = by_hand[collection].find_one({})
+    record = validated_raw[collection].find_one({})
     assert record is not None
     kept = deepcopy(record)
-    by_hand[collection].replace_one({"_id": record["_id"]}, record)
+    validated_raw[collection].replace_one({"_id": record["_id"]}, record)
     wrong(record)
     with pytest.raises(WriteError) as replaced:
-        by_hand[collection].replace_one({"_id": record["_id"]}, record)
-    by_hand[collection].delete_one({"_id": record["_id"]})
+        validated_raw[collection].replace_one({"_id": record["_id"]}, record)
+    validated_raw[collection].delete_one({"_id": record["_id"]})
     with pytest.raises(WriteError) as inserted:
-        by_hand[collection].insert_one(record)
+        validated_raw[collection].insert_one(record)
     assert (replaced.value.code, inserted.value.code) == (121, 121)
-    by_hand[collection].insert_one(kept)
+    validated_raw[collection].insert_one(kept)
 
 
 @pytest.mark.parametrize("value", [{"$a.b": [1, None, {"c": 1.5}]}, {}, {"tags": 5, "x": Int64(2**62)}], ids=str)
-async def test_free_form_values_stay_free(filled: Directory, by_hand: Raw, value: dict[str, Any]) -> None:
-    by_hand.models.replace_one({"_id": "m"}, {**(by_hand.models.find_one() or {}), "params": value, "meta": value})
+async def test_free_form_values_stay_free(filled: Directory, validated_raw: Raw, value: dict[str, Any]) -> None:
+    validated_raw.models.replace_one(
+        {"_id": "m"}, {**(validated_raw.models.find_one() or {}), "params": value, "meta": value}
+    )
 
 
-async def test_people_stored_before_there_were_marks_can_still_be_written(filled: Directory, by_hand: Raw) -> None:
+async def test_users_and_groups_stored_by_earlier_versions_can_still_be_written(
+    filled: Directory, validated_raw: Raw
+) -> None:
     marks = {"$unset": {"leaving": 1, "rekey_pending": 1, "keys.text": 1}}
-    assert by_hand.users.update_one({"_id": "ann"}, marks).modified_count == 1
-    assert by_hand.groups.update_one({"_id": "team"}, {"$unset": {"leaving": 1}}).modified_count == 1
+    assert validated_raw.users.update_one({"_id": "ann"}, marks).modified_count == 1
+    assert validated_raw.groups.update_one({"_id": "team"}, {"$unset": {"leaving": 1}}).modified_count == 1
     answer = await filled.post("/api/users/update", "root", {"id": "ann", "name": "Ann B"})
     assert answer.status_code == 200
 
 
-async def test_the_longest_id_has_a_guard(directory: Directory) -> None:
+async def test_the_longest_id_can_be_locked(directory: Directory) -> None:
     await directory.user("root", role=Role.ADMIN)
     longest = "u" * 256
     await directory.user(longest)

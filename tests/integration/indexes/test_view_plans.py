@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from pymongo.database import Database as SyncDatabase
 
-from tests.conftest import WORLD_DATABASE
-from tests.support.world import World
+from tests.conftest import RANDOM_DATABASE
+from tests.support.random_directory import RandomDirectory
 
 Raw = SyncDatabase[dict[str, Any]]
 Query = dict[str, Any]
@@ -37,14 +37,16 @@ def _indexes(parts: list[dict[str, Any]]) -> set[str]:
 
 @pytest.fixture
 def raw(raw: Raw) -> Raw:
-    """The database of the world."""
-    return raw.client[WORLD_DATABASE]
+    """The database of the random directory."""
+    return raw.client[RANDOM_DATABASE]
 
 
 @pytest.fixture
-def queries(world: World, raw: Raw) -> list[tuple[str, Query, set[str]]]:
+def queries(random_directory: RandomDirectory, raw: Raw) -> list[tuple[str, Query, set[str]]]:
     """Filters of views, each with the indexes that must be used for the filter and for the joins."""
-    record = raw.models.find_one({"access_grants.principal_type": "group", "user_id": {"$in": world.callers}})
+    record = raw.models.find_one(
+        {"access_grants.principal_type": "group", "user_id": {"$in": random_directory.callers}}
+    )
     assert record is not None
     group = next(grant["principal_id"] for grant in record["access_grants"] if grant["principal_type"] == "group")
     person = next(user["_id"] for user in raw.users.find({"role": "user", "group_ids": {"$ne": []}}))

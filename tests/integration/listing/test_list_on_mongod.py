@@ -50,7 +50,7 @@ async def test_a_list_request_is_one_aggregate_on_models(
     await directory.user("ann")
     await directory.load({"models": [model(f"m{at}", "ann") for at in range(3)]}, tmp_path)
     await directory.page("ann")
-    await directory.use_is_noted("ann")
+    await directory.wait_for_last_use("ann")
     for parameters in ({}, {"query": "name"}, {"tag": "x", "page": 2}, {"view_option": "shared", "page_size": 100}):
         commands.clear()
         await directory.page("ann", **parameters)

@@ -198,7 +198,7 @@ async def test_the_model_of_a_deleted_owner_stays_and_shows_no_owner(directory: 
     assert (item["user_id"], item["user"]) == ("ann", None)
 
 
-async def test_the_compatibility_door_ignores_parameters_it_does_not_know(directory: Directory) -> None:
+async def test_the_compatibility_api_ignores_unknown_parameters(directory: Directory) -> None:
     await directory.user("ann")
     strict: Any = await directory.get("/api/models/list", "ann", limit=3)
     compatible = await directory.get("/api/v1/models/list", "ann", limit=3)

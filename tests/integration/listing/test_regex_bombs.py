@@ -6,9 +6,9 @@ from pathlib import Path
 from documents.folding import fold
 from documents.user import Role
 from service.listing.params import MAX_QUERY_LENGTH
-from tests.support.bombs import MOST, plain_terms, regex_bombs
 from tests.support.directory import Directory, model
-from tests.support.effort import share
+from tests.support.every_case import sample
+from tests.support.regex_bombs import MOST, plain_terms, regex_bombs
 
 # None of them takes seconds; one that means harm takes minutes, on any machine.
 SECONDS = 30.0
@@ -32,7 +32,7 @@ async def test_a_bomb_finds_what_it_is_a_part_of(directory: Directory, tmp_path:
     assert (await directory.load({"models": models}, tmp_path)).clean
     texts = {one["id"]: fold(one["name"]) for one in models}
     for user in ("ann", "root"):
-        for bomb in share(regex_bombs(), 3, len(user)):
+        for bomb in sample(regex_bombs(), 3, len(user)):
             # No owner matches either; all owners are named `Name of …`.
             expected = {found for found, text in texts.items() if fold(bomb) in text or fold(bomb) in "name of ann"}
             expected |= set(texts) if fold(bomb) in "ann@example.com" else set()
@@ -47,7 +47,7 @@ async def test_people_are_found_by_text_too(directory: Directory) -> None:
     await directory.user("root", role=Role.ADMIN)
     for at in range(20):
         await directory.user(f"u{at}", name="a" * 300 + "!")
-    for bomb in share(regex_bombs(), 3):
+    for bomb in sample(regex_bombs(), 3):
         started = time.monotonic()
         answer = await directory.get("/api/users", "root", query=bomb)
         assert time.monotonic() - started < SECONDS, bomb

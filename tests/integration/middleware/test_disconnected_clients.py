@@ -1,6 +1,6 @@
-"""Clients that leave before their answer: what the database does for them ends with them.
+"""Clients that disconnect before the response: the database stops the work for their requests.
 
-How soon is measured by `python -m faults O3`, where nothing else runs.
+`python -m faults O3` measures how soon, on an otherwise idle machine.
 """
 
 import asyncio
@@ -15,12 +15,12 @@ from pymongo.database import Database as SyncDatabase
 
 from documents.user import Role
 from service.listing import pipeline, routes
+from tests.support.asgi_exchange import Exchange
 from tests.support.commands import POLL_SECONDS
 from tests.support.directory import LIST, Directory
-from tests.support.exchanges import Exchange
 
 Raw = SyncDatabase[dict[str, Any]]
-# The server looks at each record for as long.
+# The server spends 30 seconds on each record.
 _SLOWLY = {"$function": {"body": "function() { sleep(30000); return true }", "args": [], "lang": "js"}}
 
 
@@ -32,9 +32,9 @@ def other(mongo_uri: str) -> Iterator[Raw]:
 
 
 def running(raw: Raw, collection: str) -> list[dict[str, Any]]:
-    """Return what the server does at the moment on one collection."""
-    there = {"ns": f"{raw.name}.{collection}", "active": True}
-    stages: list[dict[str, Any]] = [{"$currentOp": {"allUsers": True}}, {"$match": there}]
+    """Return the operations that the server is executing on one collection."""
+    active = {"ns": f"{raw.name}.{collection}", "active": True}
+    stages: list[dict[str, Any]] = [{"$currentOp": {"allUsers": True}}, {"$match": active}]
     return list(raw.client.admin.aggregate(stages))
 
 
@@ -49,7 +49,7 @@ async def within(seconds: float, condition: Callable[[], object]) -> None:
 async def asked(
     directory: Directory, exchange: Exchange, user: str, begun: Callable[[], object]
 ) -> Awaitable[Exchange]:
-    """Send a request, and return when the database has begun to work on it."""
+    """Send a request, and return once the database works on it."""
     exchange.headers["Authorization"] = f"Bearer {await directory.key(user)}"
     asking = asyncio.create_task(exchange.with_app(directory.app))
     await within(60, begun)
@@ -69,7 +69,7 @@ async def test_a_search_ends_with_the_client_who_asked_for_it(
     monkeypatch.setattr(routes, "list_pipeline", slow)
     exchange = Exchange(LIST)
     asking = await asked(directory, exchange, "ann", lambda: running(other, "models"))
-    exchange.leave()
+    exchange.disconnect()
     await within(15, lambda: not running(other, "models"))
     await asking
     monkeypatch.undo()
@@ -80,11 +80,11 @@ async def test_a_change_ends_with_the_client_who_asked_for_it(directory: Directo
     await directory.user("ann", role=Role.ADMIN)
     body = {"id": "team", "name": "Team"}
     exchange = Exchange("/api/groups/create", "POST", parts=[json.dumps(body).encode()])
-    # Nobody can write for a while.
+    # The server blocks all writes.
     other.client.admin.command("fsync", lock=True)
     try:
         asking = await asked(directory, exchange, "ann", lambda: running(other, "guards"))
-        exchange.leave()
+        exchange.disconnect()
         await within(15, lambda: not running(other, "guards"))
         await asking
     finally:

@@ -1,4 +1,4 @@
-"""A service that is told to end: it says so, finishes what it has begun, and is gone."""
+"""Graceful shutdown: the service reports that it is not ready, finishes the requests in flight, and exits."""
 
 import http.client
 import signal
@@ -18,7 +18,7 @@ BODY = b'{"id": "m", "name": "M"}'
 
 
 class Slow:
-    """A request of which half has been sent."""
+    """A request of which only the first part has been sent."""
 
     def __init__(self, served: Served, key: str) -> None:
         address = urlsplit(served.url)
@@ -45,7 +45,7 @@ def data_dir(tmp_path: Path) -> Iterator[Path]:
 
 
 def ready(served: Served) -> int | None:
-    """Return the status of the probe over a connection of its own; None when nobody listens, which is known at once."""
+    """Return the status of the readiness probe over a new connection; None if nothing listens any more."""
     try:
         return httpx.get(f"{served.url}/health/ready", timeout=COMMAND_SECONDS).status_code
     except (httpx.NetworkError, httpx.ProtocolError):
@@ -54,29 +54,29 @@ def ready(served: Served) -> int | None:
 
 @pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.faults)])
 def test_it_is_not_ready_any_more_finishes_what_it_has_begun_and_ends(data_dir: Path, workers: int) -> None:
-    here = CommandLine(data_dir.parent, data_dir=str(data_dir), drain_seconds=str(DRAIN_SECONDS), request_timeout="60")
-    with here.serving("--workers", str(workers)) as served:
+    shell = CommandLine(data_dir.parent, data_dir=str(data_dir), drain_seconds=str(DRAIN_SECONDS), request_timeout="60")
+    with shell.serving("--workers", str(workers)) as served:
         until(lambda: ready(served) == 200, "it is ready")
-        user = here.ok("user", "add", "--email", "a@x.org", "--name", "N")
-        key = here.ok("key", "create", "--user", user)
+        user = shell.ok("user", "add", "--email", "a@x.org", "--name", "N")
+        key = shell.ok("key", "create", "--user", user)
         begun = Slow(served, key)
         headers = {"Authorization": f"Bearer {key}"}
         served.process.send_signal(signal.SIGTERM)
-        told = time.monotonic()
-        # It says so before it listens no more.
+        signalled = time.monotonic()
+        # It reports that it is not ready before it stops listening.
         assert next(dropwhile(lambda status: status == 200, (ready(served) for _ in count()))) == 503
-        # Whoever has not noticed yet is still served.
+        # Clients that have not noticed yet are still served.
         assert httpx.get(f"{served.url}/api/models/list", headers=headers, timeout=COMMAND_SECONDS).status_code == 200
         until(lambda: ready(served) is None, "it listens no more")
-        assert time.monotonic() - told > DRAIN_SECONDS - 0.5
+        assert time.monotonic() - signalled > DRAIN_SECONDS - 0.5
         assert begun.finish() == 200
         assert served.process.wait(COMMAND_SECONDS) == 0
         assert "Traceback" not in served.output.read_text(), served.output.read_text()
 
 
 def test_an_interrupt_does_not_wait_for_anybody_to_notice(data_dir: Path) -> None:
-    here = CommandLine(data_dir.parent, data_dir=str(data_dir), drain_seconds="20")
-    with here.serving() as served:
+    shell = CommandLine(data_dir.parent, data_dir=str(data_dir), drain_seconds="20")
+    with shell.serving() as served:
         started = time.monotonic()
         assert served.stop(signal.SIGINT) == 0
         assert time.monotonic() - started < 20

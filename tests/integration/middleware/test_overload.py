@@ -1,4 +1,4 @@
-"""What is too much, too large or too late: refused clearly, by a service that goes on."""
+"""Too many, too large or too slow requests are refused with a clear response, and the service keeps working."""
 
 import asyncio
 import os
@@ -20,12 +20,12 @@ from service.importing.schemas import MAX_IMPORT_BYTES
 from service.middleware.timeout import MAX_READ_AHEAD_BYTES
 from service.settings import Settings
 from tests.conftest import settings_in
+from tests.support.asgi_exchange import Exchange
 from tests.support.directory import LIST, Directory
-from tests.support.exchanges import Exchange
 
 CREATE, IMPORT = "/api/models/create", "/api/models/import"
-# How late the last of many can be where tests run side by side; what is promised is half a second, and measured by
-# `python -m faults O2`, where nothing else runs.
+# How late the last response may be when tests run in parallel; half a second is promised, and measured by
+# `python -m faults O2` on an otherwise idle machine.
 LATE_SECONDS = 3
 
 
@@ -34,7 +34,7 @@ LATE_SECONDS = 3
 
 @pytest.fixture
 async def ann(directory: Directory) -> dict[str, str]:
-    """The credential of an admin."""
+    """The Authorization header of an admin."""
     await directory.user("ann", role=Role.ADMIN)
     return {"Authorization": f"Bearer {await directory.key('ann')}"}
 
@@ -45,7 +45,7 @@ async def test_a_body_that_is_announced_too_large_is_not_read(
 ) -> None:
     exchange = Exchange(path, "POST", {**ann, "Content-Length": str(limit + 1)}, parts=[b"{" * 50_000] * 100)
     answered = await exchange.with_app(directory.app)
-    assert (answered.status, answered.answered["content-type"]) == (413, "application/problem+json")
+    assert (answered.status, answered.response_headers["content-type"]) == (413, "application/problem+json")
     assert f"{limit:,} bytes" in answered.body.decode()
     assert 50_000 * (exchange._taken - 1) <= MAX_READ_AHEAD_BYTES
 
@@ -86,7 +86,7 @@ async def test_requests_that_take_long_leave_room_for_others(mongod: Database, t
             headers = {"Authorization": f"Bearer {await directory.key(user)}"}
             slow.append(asyncio.create_task(directory.client.post(IMPORT, content=halves(), headers=headers)))
             await _until(lambda: directory.app.state.context.long_requests.total() == len(slow))
-            # Each of them can have one of the two at a time.
+            # Each caller may use one of the two places at a time.
             refused = await directory.post(IMPORT, user, {"models": []})
             assert (refused.status_code, refused.headers["retry-after"]) == (503, "2")
         await directory.user("cat", role=Role.ADMIN)
@@ -101,21 +101,21 @@ async def test_requests_that_take_long_leave_room_for_others(mongod: Database, t
 # --- A database that hangs
 
 
-class Frozen:
-    """A service whose database answers nothing until it is thawed."""
+class SuspendableService:
+    """A service whose mongod can be suspended and resumed."""
 
     def __init__(self, directory: Directory, pid: int) -> None:
         self.directory = directory
         self._pid = pid
 
-    def freeze(self) -> None:
+    def suspend(self) -> None:
         os.kill(self._pid, signal.SIGSTOP)
 
-    def thaw(self) -> None:
+    def resume(self) -> None:
         os.kill(self._pid, signal.SIGCONT)
 
     async def timed(self, method: str, path: str, body: Any = None) -> tuple[int, float, str]:
-        """Send a request; return the status, how late the answer was, and what it says."""
+        """Send a request; return the status, the seconds until the response, and its text."""
         headers = {"Authorization": f"Bearer {await self.directory.key('ann')}"}
         started = time.monotonic()
         answer = await self.directory.client.request(method, path, json=body, headers=headers)
@@ -123,7 +123,7 @@ class Frozen:
 
 
 @pytest.fixture
-async def frozen(tmp_path: Path) -> AsyncIterator[Frozen]:
+async def suspendable(tmp_path: Path) -> AsyncIterator[SuspendableService]:
     embedded = EmbeddedMongo(tmp_path / "data")
     with embedded.lease():
         uri = embedded.uri("modeldeck")
@@ -135,29 +135,31 @@ async def frozen(tmp_path: Path) -> AsyncIterator[Frozen]:
             await ensure(database)
             await directory.user("ann", role=Role.ADMIN)
             await directory.key("ann")
-            frozen = Frozen(directory, embedded.member.pid())
+            suspendable = SuspendableService(directory, embedded.member.pid())
             try:
-                yield frozen
+                yield suspendable
             finally:
-                frozen.thaw()
+                suspendable.resume()
         database.close()
 
 
 @pytest.mark.faults
-async def test_everybody_has_an_answer_by_the_deadline_and_all_goes_on_afterwards(frozen: Frozen) -> None:
+async def test_everybody_has_an_answer_by_the_deadline_and_all_goes_on_afterwards(
+    suspendable: SuspendableService,
+) -> None:
     body = {"id": "m", "name": "M"}
-    assert (await frozen.timed("GET", LIST))[0] == 200
-    frozen.freeze()
-    lists = [frozen.timed("GET", LIST) for _ in range(20)]
-    changes = [frozen.timed("POST", CREATE, {**body, "id": f"m{number}"}) for number in range(20)]
+    assert (await suspendable.timed("GET", LIST))[0] == 200
+    suspendable.suspend()
+    lists = [suspendable.timed("GET", LIST) for _ in range(20)]
+    changes = [suspendable.timed("POST", CREATE, {**body, "id": f"m{number}"}) for number in range(20)]
     answers = await asyncio.gather(*lists, *changes)
-    for status, seconds, said in answers[:20]:
-        assert status in {503, 504} and seconds < 1 + LATE_SECONDS, said
-    for status, seconds, said in answers[20:]:
-        assert status in {503, 504} and seconds < 6 + LATE_SECONDS, said
-    frozen.thaw()
-    assert (await frozen.timed("POST", CREATE, body))[0] == 200
-    assert (await frozen.timed("GET", LIST))[0] == 200
+    for status, seconds, text in answers[:20]:
+        assert status in {503, 504} and seconds < 1 + LATE_SECONDS, text
+    for status, seconds, text in answers[20:]:
+        assert status in {503, 504} and seconds < 6 + LATE_SECONDS, text
+    suspendable.resume()
+    assert (await suspendable.timed("POST", CREATE, body))[0] == 200
+    assert (await suspendable.timed("GET", LIST))[0] == 200
 
 
 # --- What is shown

@@ -10,9 +10,17 @@ from pymongo.database import Database as SyncDatabase
 
 from documents.user import Role
 from service.models.access.explanation import PathKind
+from tests.support.access_explanation import (
+    PEOPLE,
+    add_people,
+    add_shared_model,
+    explanation,
+    path_summaries,
+    permissions,
+    readers,
+)
 from tests.support.directory import LIST, Directory, grant, model
-from tests.support.effort import times
-from tests.support.explained import PEOPLE, explanation, people, permissions, readers, share, summarized
+from tests.support.every_case import repetitions
 from tests.support.oracle import Oracle
 
 Raw = SyncDatabase[dict[str, Any]]
@@ -58,11 +66,11 @@ async def _assert_agreement(directory: Directory, users: list[str], models: list
 async def test_foreign_parents_of_groups_neither_hang_nor_mislead(
     directory: Directory, raw: Raw, tmp_path: Path, parents: dict[str, Any]
 ) -> None:
-    await people(directory)
+    await add_people(directory)
     shared = {name: [grant(f"group:{name}")] for name in ("top", "mid", "low", "aside")}
     shared["gone"] = [grant("group:top"), grant("group:mid", "write")]
     for model_id, grants in shared.items():
-        await share(directory, tmp_path, *grants, model_id=model_id)
+        await add_shared_model(directory, tmp_path, *grants, model_id=model_id)
     for group, parent in parents.items():
         raw.groups.update_one({"_id": group}, {"$set": {"parent_id": parent}})
     await _assert_agreement(directory, PEOPLE, list(shared), "root")
@@ -84,9 +92,9 @@ async def test_foreign_parents_of_groups_neither_hang_nor_mislead(
 async def test_malformed_users_may_do_what_the_list_lets_them(
     directory: Directory, raw: Raw, tmp_path: Path, change: dict[str, Any]
 ) -> None:
-    await people(directory)
+    await add_people(directory)
     for number, grants in enumerate([[], [grant("group:top")], [grant("user:*")]]):
-        await share(directory, tmp_path, *grants, model_id=f"m{number}")
+        await add_shared_model(directory, tmp_path, *grants, model_id=f"m{number}")
     for user in PEOPLE:
         await directory.key(user)
     await directory.user("admin", role=Role.ADMIN)
@@ -136,7 +144,7 @@ def _bundle(seed: int) -> dict[str, list[dict[str, Any]]]:
     return {"users": users, "groups": groups, "models": models}
 
 
-@pytest.mark.parametrize("seed", range(times(1, 3)))
+@pytest.mark.parametrize("seed", range(repetitions(1, 3)))
 async def test_in_random_directories_the_explanation_is_what_the_list_shows(
     directory: Directory, raw: Raw, tmp_path: Path, seed: int
 ) -> None:
@@ -153,7 +161,7 @@ async def test_in_random_directories_the_explanation_is_what_the_list_shows(
         pages = [await readers(directory, "u00", model_id, page=page, page_size=10) for page in (1, 2, 3)]
         items = [item for page in pages for item in page["items"]]
         expected = oracle.readers(model_id)
-        explained = {item["user"]["id"]: (item["permission"], set(summarized(item["paths"]))) for item in items}
+        explained = {item["user"]["id"]: (item["permission"], set(path_summaries(item["paths"]))) for item in items}
         assert list(explained) == sorted(explained)
         assert (explained, {page["total"] for page in pages}) == (expected, {len(expected)}), model_id
         kinds |= {path["kind"] for item in items for path in item["paths"]}

@@ -9,18 +9,18 @@ from pymongo.database import Database as SyncDatabase
 
 from documents.user import Role
 from tests.conftest import Commands
-from tests.support.directory import Directory, grant, model
-from tests.support.explained import (
+from tests.support.access_explanation import (
     ACCESS,
     PEOPLE,
+    add_model_shared_each_way,
+    add_people,
+    add_shared_model,
     explanation,
-    people,
+    path_summaries,
     permissions,
     readers,
-    share,
-    share_each_way,
-    summarized,
 )
+from tests.support.directory import Directory, grant, model
 
 Raw = SyncDatabase[dict[str, Any]]
 
@@ -28,13 +28,13 @@ MODEL = "/api/models/model"
 
 
 async def test_every_kind_of_path_is_reported(directory: Directory, tmp_path: Path) -> None:
-    await people(directory)
-    await share_each_way(directory, tmp_path)
+    await add_people(directory)
+    await add_model_shared_each_way(directory, tmp_path)
 
     everyone = await readers(directory)
 
     assert everyone["total"] == 5
-    assert [(item["user"]["id"], item["permission"], summarized(item["paths"])) for item in everyone["items"]] == [
+    assert [(item["user"]["id"], item["permission"], path_summaries(item["paths"])) for item in everyone["items"]] == [
         ("heir", "write", [("ancestor_group", "write", ("low", "mid", "top"))]),
         ("member", "write", [("group", "write", ("top",))]),
         ("named", "read", [("user", "read", ())]),
@@ -70,8 +70,8 @@ async def test_every_kind_of_path_is_reported(directory: Directory, tmp_path: Pa
 async def test_the_explanation_for_one_user_agrees_with_the_page(
     directory: Directory, tmp_path: Path, user: str, may: str | None, reason: str
 ) -> None:
-    await people(directory)
-    await share_each_way(directory, tmp_path)
+    await add_people(directory)
+    await add_model_shared_each_way(directory, tmp_path)
 
     found = await explanation(directory, user)
 
@@ -83,22 +83,22 @@ async def test_the_explanation_for_one_user_agrees_with_the_page(
 
 
 async def test_a_public_model_is_read_by_all_and_says_so(directory: Directory, tmp_path: Path) -> None:
-    await people(directory)
-    await share(directory, tmp_path, grant("user:*"))
+    await add_people(directory)
+    await add_shared_model(directory, tmp_path, grant("user:*"))
     assert list(await permissions(directory)) == PEOPLE
     stranger = await explanation(directory, "stranger")
-    assert summarized(stranger["paths"]) == [("public", "read", ())]
+    assert path_summaries(stranger["paths"]) == [("public", "read", ())]
     assert stranger["reason"] == "This user may read the model, since it is shared with everyone."
 
 
 async def test_all_paths_are_reported_in_a_fixed_order_and_the_best_one_as_the_reason(
     directory: Directory, tmp_path: Path
 ) -> None:
-    await people(directory)
+    await add_people(directory)
     await directory.user("many", role=Role.ADMIN, groups=["top", "low"])
     grants = [grant("user:*"), grant("group:mid"), grant("group:top"), grant("group:low", "write"), grant("user:many")]
     await directory.load({"models": [model("m", "many", access_grants=grants)]}, tmp_path)
-    assert summarized((await explanation(directory, "many", "many"))["paths"]) == [
+    assert path_summaries((await explanation(directory, "many", "many"))["paths"]) == [
         ("owner", "write", ()),
         ("admin", "write", ()),
         ("user", "read", ()),
@@ -113,8 +113,8 @@ async def test_all_paths_are_reported_in_a_fixed_order_and_the_best_one_as_the_r
 
 
 async def test_pages_together_are_everyone_once_and_in_order(directory: Directory, tmp_path: Path) -> None:
-    await people(directory)
-    await share(directory, tmp_path, grant("user:*"))
+    await add_people(directory)
+    await add_shared_model(directory, tmp_path, grant("user:*"))
     pages = [await readers(directory, page=page, page_size=4) for page in (1, 2, 3)]
     assert [item["user"]["id"] for page in pages for item in page["items"]] == PEOPLE
     assert [page["total"] for page in pages] == [6, 6, 6]
@@ -128,8 +128,8 @@ async def test_pages_together_are_everyone_once_and_in_order(directory: Director
 async def test_who_manages_a_model_asks_about_all_and_who_reads_it_about_themselves(
     directory: Directory, tmp_path: Path, caller: str, statuses: list[int]
 ) -> None:
-    await people(directory)
-    await share_each_way(directory, tmp_path)
+    await add_people(directory)
+    await add_model_shared_each_way(directory, tmp_path)
     questions: list[dict[str, str]] = [{}, {"user_id": "named"}, {"user_id": caller}]
     answers = [await directory.get(ACCESS, caller, id="m", **question) for question in questions]
     assert [answer.status_code for answer in answers] == statuses
@@ -138,8 +138,8 @@ async def test_who_manages_a_model_asks_about_all_and_who_reads_it_about_themsel
 async def test_nobody_learns_of_models_and_users_that_are_not_theirs_to_know(
     directory: Directory, tmp_path: Path
 ) -> None:
-    await people(directory)
-    await share_each_way(directory, tmp_path)
+    await add_people(directory)
+    await add_model_shared_each_way(directory, tmp_path)
     for question in ({}, {"user_id": "named"}, {"user_id": "stranger"}):
         hidden = await directory.get(ACCESS, "stranger", id="m", **question)
         absent = await directory.get(ACCESS, "stranger", id="absent", **question)
@@ -152,8 +152,8 @@ async def test_nobody_learns_of_models_and_users_that_are_not_theirs_to_know(
 
 
 async def test_the_inactive_may_do_nothing(directory: Directory, raw: Raw, tmp_path: Path) -> None:
-    await people(directory)
-    await share(directory, tmp_path, grant("user:*"), grant("user:named", "write"))
+    await add_people(directory)
+    await add_shared_model(directory, tmp_path, grant("user:*"), grant("user:named", "write"))
     raw.users.update_one({"_id": "named"}, {"$set": {"is_active": False}})
     assert "named" not in await permissions(directory)
     found = await explanation(directory, "named")
@@ -162,9 +162,9 @@ async def test_the_inactive_may_do_nothing(directory: Directory, raw: Raw, tmp_p
 
 
 @pytest.mark.parametrize("field", ["name", "email"])
-async def test_malformed_users_take_no_page_along(directory: Directory, raw: Raw, tmp_path: Path, field: str) -> None:
-    await people(directory)
-    await share(directory, tmp_path, grant("user:*"))
+async def test_malformed_users_break_no_page(directory: Directory, raw: Raw, tmp_path: Path, field: str) -> None:
+    await add_people(directory)
+    await add_shared_model(directory, tmp_path, grant("user:*"))
     raw.users.update_many({}, {"$unset": {field: 1}})
     raw.users.insert_one({"_id": ObjectId(), "is_active": True, "role": "admin", "keys": {"email": "foreign"}})
     answer = await directory.get(ACCESS, "root", id="m")
@@ -191,8 +191,8 @@ NAMED = grant("user:named")
 async def test_malformed_grants_and_owners_give_no_right(
     directory: Directory, raw: Raw, tmp_path: Path, grants: Any
 ) -> None:
-    await people(directory)
-    await share(directory, tmp_path)
+    await add_people(directory)
+    await add_shared_model(directory, tmp_path)
     raw.models.update_one({"_id": "m"}, {"$set": {"access_grants": grants}})
     assert await permissions(directory) == {"owner": "write", "root": "write"}
     assert (await explanation(directory, "named"))["can_read"] is False
@@ -213,10 +213,10 @@ def _stages(plan: dict[str, Any]) -> set[str]:
 async def test_a_page_reads_few_users_however_many_there_are(
     directory: Directory, raw: Raw, tmp_path: Path, commands: Commands, shared: str
 ) -> None:
-    await people(directory)
+    await add_people(directory)
     others = [{"_id": f"u{at:04}", "is_active": True, "role": "user", "keys": {"email": str(at)}} for at in range(1000)]
     raw.users.insert_many([{**other, "name": "Other", "email": "other@example.com"} for other in others])
-    await share(directory, tmp_path, grant(shared))
+    await add_shared_model(directory, tmp_path, grant(shared))
     commands.clear()
 
     await readers(directory, page_size=5)

@@ -28,7 +28,7 @@ CHANGES: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=str)
-async def test_a_malformed_record_takes_no_page_with_it(
+async def test_a_malformed_record_breaks_no_page(
     directory: Directory, raw: Raw, tmp_path: Path, change: dict[str, Any]
 ) -> None:
     await directory.user("ann")
@@ -55,9 +55,7 @@ async def test_a_malformed_record_takes_no_page_with_it(
 
 
 @pytest.mark.parametrize("field", ["email", "name"])
-async def test_a_malformed_owner_takes_no_page_along(
-    directory: Directory, raw: Raw, tmp_path: Path, field: str
-) -> None:
+async def test_a_malformed_owner_breaks_no_page(directory: Directory, raw: Raw, tmp_path: Path, field: str) -> None:
     await directory.user("ann")
     await directory.user("bob")
     await directory.load({"models": [model("m", "ann", access_grants=[grant("user:bob")])]}, tmp_path)

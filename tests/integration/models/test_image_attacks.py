@@ -10,7 +10,7 @@ from pymongo.database import Database as SyncDatabase
 
 from documents.user import Role
 from tests.support.directory import Directory
-from tests.support.effort import share
+from tests.support.every_case import sample
 from tests.support.images import ACCEPTED, REFUSED, Way, ways
 from tests.support.outbound import outbound_calls
 
@@ -19,7 +19,7 @@ GOOD = "/static/favicon.png"
 
 
 @pytest.fixture
-async def there(directory: Directory) -> Directory:
+async def directory_with_model(directory: Directory) -> Directory:
     await directory.user("root", role=Role.ADMIN)
     model = {"id": "m", "name": "M", "meta": {"profile_image_url": GOOD}}
     assert (await directory.post("/api/models/create", "root", model)).status_code == 200
@@ -32,15 +32,15 @@ async def send(directory: Directory, way: Way) -> httpx.Response:
 
 
 def images(raw: Raw) -> set[str]:
-    """Return all images that are stored, in models and in their histories."""
+    """Return all stored images, in models and in their revisions."""
     sides = [side for revision in raw.revisions.find() for side in (revision["before"], revision["after"]) if side]
     return {repr(one["meta"].get("profile_image_url", "")) for one in (*raw.models.find(), *sides)}
 
 
-async def test_only_allowed_images_are_stored_whatever_the_way(there: Directory, raw: Raw) -> None:
+async def test_only_allowed_images_are_stored_whatever_the_way(directory_with_model: Directory, raw: Raw) -> None:
     for number, image in enumerate(REFUSED):
-        for way in share(ways(image), 5, number):
-            answer = await send(there, way)
+        for way in sample(ways(image), 5, number):
+            answer = await send(directory_with_model, way)
             if way.reports and answer.status_code == 200:
                 assert "profile_image_url" in answer.text, (image, way)
                 continue
@@ -48,24 +48,26 @@ async def test_only_allowed_images_are_stored_whatever_the_way(there: Directory,
             assert "profile_image_url" in answer.text, (image, way)
         # An import that refuses only the image stores the rest.
         assert images(raw) <= {repr(GOOD), repr("")}, image
-        assert (await there.post("/api/models/model/update", "root", {"id": "m", "meta": {}})).status_code == 200
+        assert (
+            await directory_with_model.post("/api/models/model/update", "root", {"id": "m", "meta": {}})
+        ).status_code == 200
 
 
-async def test_nobody_is_asked_for_an_image(there: Directory, raw: Raw) -> None:
+async def test_no_image_is_ever_fetched(directory_with_model: Directory, raw: Raw) -> None:
     with outbound_calls() as attempted:
-        for image in (*ACCEPTED, *share(REFUSED, 14)):
+        for image in (*ACCEPTED, *sample(REFUSED, 14)):
             for way in ways(image):
-                assert (await send(there, way)).status_code in (200, 409, 422)
+                assert (await send(directory_with_model, way)).status_code in (200, 409, 422)
                 for model_id in ("m", "new"):
-                    shown = await there.get("/api/models/model/profile/image", "root", id=model_id)
+                    shown = await directory_with_model.get("/api/models/model/profile/image", "root", id=model_id)
                     assert shown.status_code in (200, 307, 404)
-        await there.get("/api/models/list", "root")
-        await there.get("/api/models/export", "root", format="openwebui")
+        await directory_with_model.get("/api/models/list", "root")
+        await directory_with_model.get("/api/models/export", "root", format="openwebui")
     assert attempted == []
     assert {repr(image) for image in ACCEPTED} <= images(raw)
 
 
-def test_a_call_would_be_seen() -> None:
+def test_an_outbound_connection_would_be_detected() -> None:
     with outbound_calls() as attempted:
         for call in (lambda: socket.create_connection(("127.0.0.1", 9)), lambda: httpx.get("http://evil.example/")):
             with pytest.raises((OSError, httpx.HTTPError)):

@@ -1,4 +1,4 @@
-"""Leftovers of interrupted work and of writes past the service give no rights and block nothing."""
+"""Leftovers of interrupted deletions and of writes past the service give no rights and block nothing."""
 
 from pathlib import Path
 from typing import Any

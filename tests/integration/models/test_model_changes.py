@@ -159,7 +159,7 @@ async def test_grants_take_effect_at_once_and_name_who_exists(directory: Directo
     assert (await directory.page("stranger"))["total"] == (await directory.page("writer"))["total"] == 0
 
 
-async def test_the_compatibility_door_ignores_what_clients_send_back(directory: Directory) -> None:
+async def test_the_compatibility_api_ignores_what_clients_send_back(directory: Directory) -> None:
     await _people(directory)
     created = await _shared_model(directory)
     echo = {**created, "name": "New", "user_id": "stranger", "version_id": "x", "commit_message": "y", "keys": {}}

@@ -17,8 +17,8 @@ from service.models.item import META_DEFAULTS
 from service.models.operations import HIDDEN
 from service.settings import Settings
 from tests.conftest import Commands
-from tests.support.directory import Directory, grant, lasting, model
-from tests.support.document import DOCUMENT
+from tests.support.directory import Directory, grant, headers_to_compare, model
+from tests.support.openapi_document import DOCUMENT
 
 IMAGE = "/api/models/model/profile/image"
 DEFAULT = META_DEFAULTS["profile_image_url"]
@@ -56,7 +56,7 @@ async def test_an_inline_image_is_served_and_can_do_nothing(directory: Directory
     await load(directory, tmp_path, inline(PNG))
     answer = await directory.get(IMAGE, "ann", id="m")
     assert (answer.status_code, answer.content) == (200, PNG)
-    assert lasting(answer) == {
+    assert headers_to_compare(answer) == {
         "content-type": "image/png",
         "content-length": str(len(PNG)),
         "content-disposition": "inline",
@@ -133,7 +133,7 @@ async def test_those_who_may_read_a_model_may_see_its_image(directory: Directory
     assert (await directory.client.get(IMAGE, params={"id": "m"})).status_code == 401
 
     absent = await directory.get(IMAGE, "carl", id="absent")
-    assert (seen["carl"].content, lasting(seen["carl"])) == (absent.content, lasting(absent))
+    assert (seen["carl"].content, headers_to_compare(seen["carl"])) == (absent.content, headers_to_compare(absent))
     assert absent.json()["detail"] == HIDDEN
 
 
@@ -202,7 +202,7 @@ async def test_a_static_image_is_where_the_service_is(
     assert (await _revalidated(directory, "*")).status_code == 307
 
 
-async def test_an_image_that_is_elsewhere_is_not_led_to(directory: Directory, tmp_path: Path) -> None:
+async def test_an_external_image_is_not_redirected_to_by_default(directory: Directory, tmp_path: Path) -> None:
     await load(directory, tmp_path, "https://images.example/a.png")
     answer = await directory.get(IMAGE, "ann", id="m")
     assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
@@ -218,7 +218,7 @@ async def test_an_image_that_is_elsewhere_is_not_led_to(directory: Directory, tm
         ("https://images.example:8443/é画.png", "https://images.example:8443/%C3%A9%E7%94%BB.png"),
     ],
 )
-async def test_an_image_that_is_elsewhere_is_led_to_where_that_is_wanted(
+async def test_an_external_image_is_redirected_to_if_configured(
     redirecting: Directory, tmp_path: Path, url: str, location: str
 ) -> None:
     await load(redirecting, tmp_path, url)
@@ -254,7 +254,7 @@ async def test_an_image_that_is_elsewhere_is_led_to_where_that_is_wanted(
     ],
     ids=lambda url: repr(url)[:40],
 )
-async def test_what_others_have_stored_is_never_served_nor_led_to(
+async def test_an_unsafe_stored_image_is_never_served_or_redirected_to(
     redirecting: Directory, raw: Raw, tmp_path: Path, url: Any
 ) -> None:
     answer = await stored_past_the_service(redirecting, raw, tmp_path, url)

@@ -107,7 +107,7 @@ async def test_a_model_that_is_not_selected_any_more_is_left_alone(
 
 
 @pytest.mark.parametrize("foreign", [ObjectId("6b059cc40d5be542bd834e77"), 7, {"a": 1}], ids=repr)
-async def test_a_record_whose_id_is_no_text_stands_in_nobodys_way(
+async def test_a_record_whose_id_is_no_string_blocks_nobody(
     directory: Directory, raw: Raw, tmp_path: Path, foreign: Any
 ) -> None:
     await _people(directory)

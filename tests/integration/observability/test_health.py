@@ -1,4 +1,4 @@
-"""Probes, with a database that is there, hangs, or is gone."""
+"""The health probes with a database that answers, hangs, or is down."""
 
 import os
 import signal

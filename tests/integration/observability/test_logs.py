@@ -1,4 +1,4 @@
-"""A running `modeldeck serve` as those see it who watch over it: its log."""
+"""The log of a running `modeldeck serve`."""
 
 import os
 import re
@@ -12,8 +12,7 @@ import pytest
 from pymongo import MongoClient
 
 from tests.support.commands import COMMAND_SECONDS, CommandLine, Served, until
-from tests.support.logged import about, lines, requests
-from tests.support.scraped import value
+from tests.support.telemetry import log_records, metric_value, request_record, request_records
 
 LIST = "/api/models/list"
 SECRET = "planted_secret"
@@ -59,7 +58,7 @@ def test_each_request_is_a_line_that_its_answer_can_be_found_by(served: Served, 
         (absent, "GET", "unmatched", None),
     ]
     for answer, method, route, caller in expected:
-        line = about(answer, served.output)
+        line = request_record(answer, served.output)
         assert (line["method"], line["route"], line["status"]) == (method, route, answer.status_code)
         assert (line["caller"], line["client"], line["level"]) == (caller, "127.0.0.1", "info")
         assert line["key"] == (key.split("_")[1] if caller else None)
@@ -77,20 +76,20 @@ def test_nothing_secret_is_logged(served: Served, key: str) -> None:
             client.post("/api/models/create", content=f'{{"{SECRET}', headers=headers)
             client.request(SECRET.upper().replace("_", ""), f"/{SECRET}", headers=headers)
         last = client.get(LIST, headers={"Authorization": f"Bearer {key}"})
-    assert about(last, served.output)["status"] == 200
+    assert request_record(last, served.output)["status"] == 200
     written = served.output.read_text()
     assert SECRET not in written
     assert SECRET.upper().replace("_", "") not in written
     assert key.rsplit("_", 1)[1] not in written
-    assert len(requests(served.output)) >= 16
+    assert len(request_records(served.output)) >= 16
 
 
 def test_every_line_but_the_announcement_is_an_object(served: Served) -> None:
     _get(f"{served.url}/health/live")
     written = served.output.read_text().splitlines()
     assert [line for line in written if not line.startswith("{")][1:] == []
-    assert lines(served.output)
-    assert not [line for line in requests(served.output) if "/health/" in line["route"]]
+    assert log_records(served.output)
+    assert not [line for line in request_records(served.output) if "/health/" in line["route"]]
 
 
 def test_with_workers_all_is_logged_alike_and_probes_too_when_asked_for(mongo_uri: str, tmp_path: Path) -> None:
@@ -101,49 +100,53 @@ def test_with_workers_all_is_logged_alike_and_probes_too_when_asked_for(mongo_ur
             answers = [client.get(path) for path in ("/health/live", LIST, LIST)]
         assert served.stop(signal.SIGTERM) == 0
     for answer in answers:
-        line = about(answer, served.output)
+        line = request_record(answer, served.output)
         assert (line["route"], line["status"]) == (answer.request.url.path, answer.status_code)
     assert [line for line in served.output.read_text().splitlines() if not line.startswith("{")][1:] == []
 
 
-def test_text_can_be_had_instead(mongo_uri: str, tmp_path: Path) -> None:
+def test_the_log_can_be_plain_text(mongo_uri: str, tmp_path: Path) -> None:
     shell = CommandLine(tmp_path, mongodb_uri=mongo_uri, database=NAME, log_format="text")
     with shell.serving() as served:
         answer = _get(f"{served.url}{LIST}", params={"query": SECRET})
         until(lambda: " 401 " in served.output.read_text(), "it is logged")
         written = served.output.read_text()
-    told = rf"\[{answer.headers['X-Request-ID']}\] GET {LIST} 401 [\d.]+ ms caller=- key=- client=127.0.0.1\n"
-    assert re.search(told, written)
-    assert lines(served.output) == []
+    expected = rf"\[{answer.headers['X-Request-ID']}\] GET {LIST} 401 [\d.]+ ms caller=- key=- client=127.0.0.1\n"
+    assert re.search(expected, written)
+    assert log_records(served.output) == []
     assert SECRET not in written
 
 
-def test_any_worker_tells_the_metrics_of_all(mongo_uri: str, tmp_path: Path) -> None:
+def test_any_worker_returns_the_metrics_of_all(mongo_uri: str, tmp_path: Path) -> None:
     shell = CommandLine(tmp_path, mongodb_uri=mongo_uri, database=NAME)
     shell.environment["TMPDIR"] = str(tmp_path)
     with shell.serving("--workers", "2") as served:
         until(lambda: _answers(served), "a worker answers")
         until(lambda: len(list(tmp_path.glob("modeldeck-metrics-*/counter_*.db"))) == 2, "both workers count")
         for _ in range(60):
-            # A new connection each time, which either worker may take.
+            # A new connection each time, which either worker may accept.
             assert _get(f"{served.url}{LIST}").status_code == 401
         until(lambda: _listed(served) == 60, "the last answer is counted")
         scrapes = [_get(f"{served.url}/metrics") for _ in range(10)]
-        assert {value(scrape, "modeldeck_requests_total", route=LIST, status="401") for scrape in scrapes} == {60}
-        assert value(scrapes[-1], "modeldeck_requests_in_flight") == 0
+        assert {metric_value(scrape, "modeldeck_requests_total", route=LIST, status="401") for scrape in scrapes} == {
+            60
+        }
+        assert metric_value(scrapes[-1], "modeldeck_requests_in_flight") == 0
         assert served.stop(signal.SIGTERM) == 0
     assert list(tmp_path.glob("modeldeck-metrics-*")) == []
 
 
 @pytest.mark.faults
-def test_what_a_killed_worker_had_in_hand_is_forgotten_and_what_it_did_is_not(mongo_uri: str, tmp_path: Path) -> None:
+def test_metrics_of_a_killed_worker_keep_its_counts_but_not_its_requests_in_flight(
+    mongo_uri: str, tmp_path: Path
+) -> None:
     shell = CommandLine(tmp_path, mongodb_uri=mongo_uri, database=NAME)
     shell.environment["TMPDIR"] = str(tmp_path)
     with shell.serving("--workers", "2") as served:
         until(lambda: _answers(served), "a worker answers")
         for _ in range(20):
             assert _get(f"{served.url}{LIST}").status_code == 401
-        # An answer is counted when it has gone out, which its client may know a moment earlier.
+        # A response is counted after it was sent, so its client may receive it a moment earlier.
         until(lambda: _listed(served) == 20, "the last answer is counted")
         counted = {int(file.stem.rpartition("_")[2]) for file in tmp_path.glob("modeldeck-metrics-*/gauge_*.db")}
         killed = min(counted)
@@ -164,7 +167,7 @@ def _get(url: str, **options: Any) -> httpx.Response:
 
 def _listed(served: Served) -> float:
     """Return how many requests for the list have been counted."""
-    return value(_get(f"{served.url}/metrics"), "modeldeck_requests_total", route=LIST)
+    return metric_value(_get(f"{served.url}/metrics"), "modeldeck_requests_total", route=LIST)
 
 
 def _answers(served: Served) -> bool:

@@ -1,4 +1,4 @@
-"""What Prometheus is told, after requests whose number is known."""
+"""The metrics for Prometheus after a known number of requests."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -14,7 +14,7 @@ from service.observability.metrics import Metrics
 from service.settings import Settings
 from tests.conftest import DATABASE, TIMEOUT_SECONDS, Commands, settings_in
 from tests.support.directory import LIST, Directory
-from tests.support.scraped import labelled, value
+from tests.support.telemetry import label_values, metric_value
 
 TOKEN = "a-token-for-prometheus"
 FAILURES = 3
@@ -23,7 +23,7 @@ REQUESTS, SECONDS = "modeldeck_requests_total", "modeldeck_request_seconds_count
 
 @pytest.fixture
 async def directory(mongod: Database, settings: Settings) -> AsyncIterator[Directory]:
-    """A service that has counted nothing yet."""
+    """A service whose metrics start at zero."""
     async with Directory.on(mongod, settings, new_app=True) as directory:
         yield directory
 
@@ -42,12 +42,12 @@ async def test_requests_are_counted_by_method_route_and_status(directory: Direct
     await directory.get(LIST)
     await directory.get("/api/models/model/history/" + "0" * 32, "u1", id="m")
     found = await scraped(directory)
-    assert value(found, REQUESTS, method="GET", route=LIST, status="200") == 3
-    assert value(found, REQUESTS, method="GET", route=LIST, status="401") == 1
-    assert value(found, SECONDS, route=LIST) == 4
-    assert value(found, REQUESTS, route="/api/models/model/history/{revision}") == 1
-    assert value(found, "modeldeck_requests_in_flight") == 0
-    assert value(await scraped(directory), REQUESTS, route="/metrics") == 1
+    assert metric_value(found, REQUESTS, method="GET", route=LIST, status="200") == 3
+    assert metric_value(found, REQUESTS, method="GET", route=LIST, status="401") == 1
+    assert metric_value(found, SECONDS, route=LIST) == 4
+    assert metric_value(found, REQUESTS, route="/api/models/model/history/{revision}") == 1
+    assert metric_value(found, "modeldeck_requests_in_flight") == 0
+    assert metric_value(await scraped(directory), REQUESTS, route="/metrics") == 1
     assert (await directory.get("/api/metrics")).status_code == 404
 
 
@@ -57,7 +57,7 @@ async def test_no_client_can_make_up_labels(directory: Directory) -> None:
             f"ODD{number}", f"/made/up/{number}", headers={"Authorization": f"Bearer {number}"}
         )
         await directory.get(f"/api/models/model/history/{number:032}")
-    found = labelled(await scraped(directory), REQUESTS, ["method", "route"])
+    found = label_values(await scraped(directory), REQUESTS, ["method", "route"])
     assert found == {("other", "unmatched"), ("GET", "/api/models/model/history/{revision}")}
 
 
@@ -66,7 +66,7 @@ async def test_the_database_is_not_asked(asked_with_token: Directory, commands: 
     headers = {"Authorization": f"Bearer {TOKEN}"}
     for _ in range(20):
         assert (await asked_with_token.client.get("/metrics", headers=headers)).status_code == 200
-    # The service looks at its own statistics now and then.
+    # The service itself reads search statistics in the background.
     assert len(commands.started_events) < 5
 
 
@@ -79,7 +79,7 @@ async def test_a_token_can_be_required(asked_with_token: Directory, given: str |
     assert (answer.status_code, answer.headers["WWW-Authenticate"]) == (401, "Bearer")
     assert "modeldeck_" not in answer.text
     right = await asked_with_token.client.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
-    assert value(right, REQUESTS, route="/metrics", status="401") == 1
+    assert metric_value(right, REQUESTS, route="/metrics", status="401") == 1
 
 
 async def test_of_two_tokens_none_counts(asked_with_token: Directory) -> None:
@@ -88,10 +88,10 @@ async def test_of_two_tokens_none_counts(asked_with_token: Directory) -> None:
 
 
 async def test_guessing_the_token_is_slowed(asked_with_token: Directory) -> None:
-    guesses = [{"Authorization": f"Bearer {number}"} for number in range(FAILURES)]
-    for guess in guesses:
-        assert (await asked_with_token.client.get("/metrics", headers=guess)).status_code == 401
-    assert (await asked_with_token.client.get("/metrics", headers=guesses[0])).status_code == 429
+    wrong_tokens = [{"Authorization": f"Bearer {number}"} for number in range(FAILURES)]
+    for wrong_token in wrong_tokens:
+        assert (await asked_with_token.client.get("/metrics", headers=wrong_token)).status_code == 401
+    assert (await asked_with_token.client.get("/metrics", headers=wrong_tokens[0])).status_code == 429
 
 
 @pytest.fixture
@@ -103,12 +103,12 @@ async def asked_with_token(mongod: Database, tmp_path: Path) -> AsyncIterator[Di
         yield directory
 
 
-async def test_what_is_refused_for_want_of_room_is_counted(mongod: Database, tmp_path: Path) -> None:
+async def test_requests_refused_by_the_concurrency_limit_are_counted(mongod: Database, tmp_path: Path) -> None:
     settings = settings_in(tmp_path).model_copy(update={"max_in_flight": 1})
     async with Directory.on(mongod, settings, new_app=True) as directory:
         metrics: Metrics = directory.app.state.metrics
         metrics.shed()
-        assert value(await scraped(directory), "modeldeck_requests_shed_total") == 1
+        assert metric_value(await scraped(directory), "modeldeck_requests_shed_total") == 1
 
 
 async def test_commands_and_connections_are_counted(mongo_uri: str, mongod: Database, tmp_path: Path) -> None:
@@ -126,9 +126,9 @@ async def test_commands_and_connections_are_counted(mongo_uri: str, mongod: Data
             closed = await scraped(directory)
     finally:
         database.close()
-    assert value(found, "modeldeck_database_seconds_count", command="connectionStatus", outcome="ok") == 1
-    assert value(found, "modeldeck_database_seconds_count", command="noSuchStatus", outcome="failed") == 1
-    assert value(found, "modeldeck_database_errors_total", command="noSuchStatus", code="59") == 1
-    assert value(found, "modeldeck_database_connections", state="open") >= 1
-    assert value(found, "modeldeck_database_connections", state="in_use") == 0
-    assert value(closed, "modeldeck_database_connections", state="open") == 0
+    assert metric_value(found, "modeldeck_database_seconds_count", command="connectionStatus", outcome="ok") == 1
+    assert metric_value(found, "modeldeck_database_seconds_count", command="noSuchStatus", outcome="failed") == 1
+    assert metric_value(found, "modeldeck_database_errors_total", command="noSuchStatus", code="59") == 1
+    assert metric_value(found, "modeldeck_database_connections", state="open") >= 1
+    assert metric_value(found, "modeldeck_database_connections", state="in_use") == 0
+    assert metric_value(closed, "modeldeck_database_connections", state="open") == 0

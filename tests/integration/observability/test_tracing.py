@@ -1,4 +1,4 @@
-"""Traces: what they tell of requests and of the database, and what they do not."""
+"""Traces: what spans of requests and database commands contain, and what they must not contain."""
 
 import gzip
 import json
@@ -33,8 +33,8 @@ SERVED = "modeldeck_traced"
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 
 
-class Kept(InMemorySpanExporter):
-    """Keeps what it got also after its end, which is when everything has come."""
+class LastingExporter(InMemorySpanExporter):
+    """Keeps its spans after the shutdown, because only then all of them have arrived."""
 
     def shutdown(self) -> None:
         pass
@@ -42,9 +42,9 @@ class Kept(InMemorySpanExporter):
 
 @pytest.fixture
 def exporter(monkeypatch: pytest.MonkeyPatch) -> InMemorySpanExporter:
-    kept = Kept()
-    monkeypatch.setattr(module, "OTLPSpanExporter", lambda: kept)
-    return kept
+    exporter = LastingExporter()
+    monkeypatch.setattr(module, "OTLPSpanExporter", lambda: exporter)
+    return exporter
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ async def key(mongod: Database) -> str:
 
 @pytest.fixture
 async def spans(settings: Settings, exporter: InMemorySpanExporter, key: str) -> list[ReadableSpan]:
-    """The spans of a few requests, each with something planted wherever a client can put something."""
+    """The spans of a few requests with a marker in every place where a client can put text."""
     app = create_app(settings)
     headers = {
         "Authorization": f"Bearer {key}",
@@ -122,26 +122,26 @@ async def test_unknown_paths_and_methods_have_no_names_of_their_own_and_probes_n
 async def test_no_span_holds_what_a_client_sent(spans: list[ReadableSpan], key: str) -> None:
     assert len(spans) >= 10
     for span in spans:
-        told = span.to_json()
-        assert MARK not in told
-        assert key.rsplit("_", 1)[1] not in told
-        assert "MARKED" not in told
-        assert json.loads(told)["events"] == []
+        exported = span.to_json()
+        assert MARK not in exported
+        assert key.rsplit("_", 1)[1] not in exported
+        assert "MARKED" not in exported
+        assert json.loads(exported)["events"] == []
 
 
 # --- A running service
 
 
 class Collector(ThreadingHTTPServer):
-    """Takes in spans as an OTLP collector does."""
+    """Receives spans as an OTLP collector does."""
 
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Taking)
+        super().__init__(("127.0.0.1", 0), _CollectorHandler)
         self.bodies: list[bytes] = []
 
     @property
     def spans(self) -> list[tuple[str, Span]]:
-        """The spans that came, each with the name of its service."""
+        """The received spans, each with the name of its service."""
         requests = [ExportTraceServiceRequest.FromString(body) for body in list(self.bodies)]
         return [
             (attribute.value.string_value, span)
@@ -154,7 +154,7 @@ class Collector(ThreadingHTTPServer):
         ]
 
 
-class _Taking(BaseHTTPRequestHandler):
+class _CollectorHandler(BaseHTTPRequestHandler):
     server: Collector
 
     def do_POST(self) -> None:
@@ -182,14 +182,14 @@ def collector() -> Iterator[Collector]:
 def test_a_collector_gets_them_from_every_process_and_at_the_end(
     workers: int, collector: Collector, mongo_uri: str, tmp_path: Path
 ) -> None:
-    here = CommandLine(tmp_path, mongodb_uri=mongo_uri, database=SERVED, tracing="true")
-    here.environment |= {
+    shell = CommandLine(tmp_path, mongodb_uri=mongo_uri, database=SERVED, tracing="true")
+    shell.environment |= {
         "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{collector.server_port}",
         "OTEL_BSP_SCHEDULE_DELAY": "100",
     }
     transport = httpx.HTTPTransport(retries=20)
     with (
-        here.serving("--workers", str(workers)) as served,
+        shell.serving("--workers", str(workers)) as served,
         httpx.Client(transport=transport, timeout=COMMAND_SECONDS) as client,
     ):
         for _ in range(5):
@@ -203,39 +203,39 @@ def test_a_collector_gets_them_from_every_process_and_at_the_end(
 
 
 def test_a_collector_gets_nothing_unless_it_is_asked_for(collector: Collector, mongo_uri: str, tmp_path: Path) -> None:
-    here = CommandLine(tmp_path, mongodb_uri=mongo_uri, database=SERVED)
-    here.environment |= {
+    shell = CommandLine(tmp_path, mongodb_uri=mongo_uri, database=SERVED)
+    shell.environment |= {
         "OTEL_EXPORTER_OTLP_ENDPOINT": f"http://127.0.0.1:{collector.server_port}",
         "OTEL_BSP_SCHEDULE_DELAY": "100",
-        # By which the framework would export by itself.
+        # With this variable, FastAPI's own instrumentation would export.
         "FASTAPI_OTEL_AUTO_CONFIGURE": "true",
     }
-    with here.serving() as served:
+    with shell.serving() as served:
         assert httpx.get(f"{served.url}{LIST}", timeout=COMMAND_SECONDS).status_code == 401
         assert served.stop(signal.SIGTERM) == 0
     assert collector.bodies == []
 
 
-def test_a_collector_that_is_away_holds_up_nobody(mongo_uri: str, tmp_path: Path) -> None:
-    here = CommandLine(tmp_path, mongodb_uri=mongo_uri, database=SERVED, tracing="true")
-    here.environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = "http://127.0.0.1:1"
-    with here.serving() as served:
+def test_an_unreachable_collector_delays_nothing(mongo_uri: str, tmp_path: Path) -> None:
+    shell = CommandLine(tmp_path, mongodb_uri=mongo_uri, database=SERVED, tracing="true")
+    shell.environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = "http://127.0.0.1:1"
+    with shell.serving() as served:
         assert httpx.get(f"{served.url}{LIST}", timeout=COMMAND_SECONDS).status_code == 401
-        # It is given up after ten seconds, and would be tried again for a minute.
+        # The exporter stops after ten seconds; by default, it would retry for a minute.
         assert served.stop(signal.SIGTERM) == 0
 
 
 def test_without_its_libraries_it_says_what_to_install(tmp_path: Path) -> None:
     (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['opentelemetry.sdk'] = None\n")
-    here = CommandLine(tmp_path, data_dir=str(tmp_path / "data"), tracing="true")
-    here.environment["PYTHONPATH"] = str(tmp_path)
-    done = here.run("serve", "--port", str(free_port()))
+    shell = CommandLine(tmp_path, data_dir=str(tmp_path / "data"), tracing="true")
+    shell.environment["PYTHONPATH"] = str(tmp_path)
+    done = shell.run("serve", "--port", str(free_port()))
     assert done.status == 2
     assert "pip install 'modeldeck[tracing]'" in done.stderr
     assert not (tmp_path / "data").exists()
 
 
-def test_nothing_of_it_is_loaded_when_it_is_off(tmp_path: Path) -> None:
+def test_nothing_of_opentelemetry_is_loaded_without_tracing(tmp_path: Path) -> None:
     code = (
         "import sys, service.cli.serve; from service.app import create_app; from service.settings import Settings; "
         "create_app(Settings(_env_file=None)); "

@@ -14,8 +14,8 @@ from pymongo.errors import OperationFailure
 from indexes.views import VIEW_NAMES
 from tests.support.commands import CommandLine
 from tests.support.directory import grant, model
-from tests.support.guarded_mongod import guarded_mongod
-from tests.support.moving import written
+from tests.support.import_samples import write_source
+from tests.support.mongod_with_auth import mongod_with_auth
 
 NAME = "modeldeck_analysts"
 PROMPT, IMAGE = "the secret prompt", "data:image/png;base64,iVBORw0KGgo="
@@ -29,7 +29,7 @@ Attempt = Callable[[Raw], Any]
 @pytest.fixture(scope="module")
 def admin_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URI of the administrator of a mongod with access control."""
-    with guarded_mongod(tmp_path_factory.mktemp("guarded")) as uri:
+    with mongod_with_auth(tmp_path_factory.mktemp("with_auth")) as uri:
         yield uri
 
 
@@ -48,7 +48,7 @@ def stored(shell: CommandLine, admin_uri: str) -> Iterator[Raw]:
             model("m", "ann", name="M", params={"system": PROMPT}, meta={"profile_image_url": IMAGE, "tags": ["t"]})
         ],
     }
-    shell.ok("import", str(written(shell.folder, bundle)))
+    shell.ok("import", str(write_source(shell.folder, bundle)))
     shell.ok("key", "create", "--user", "ann")
     with Client(admin_uri) as client:
         raw = client[NAME]
@@ -208,7 +208,7 @@ def test_a_password_of_ones_own_is_read_and_not_printed(shell: CommandLine, stor
 
 
 @pytest.mark.parametrize("password", ["", "short", "pässword-that-is-long"])
-def test_a_password_that_is_none_is_refused(shell: CommandLine, stored: Raw, password: str) -> None:
+def test_an_invalid_password_is_refused(shell: CommandLine, stored: Raw, password: str) -> None:
     done = shell.run("analyst", "grant", "none", "--password-stdin", stdin=password)
     assert (done.status, done.stdout) == (2, "")
     assert done.stderr.startswith("modeldeck: password: must be 12 to 512 printable ASCII characters")
@@ -216,7 +216,7 @@ def test_a_password_that_is_none_is_refused(shell: CommandLine, stored: Raw, pas
 
 
 @pytest.mark.parametrize("name", ["", "a b", "-x", "a" * 65, "$where", "ä"])
-def test_a_name_that_is_none_is_refused(shell: CommandLine, stored: Raw, name: str) -> None:
+def test_an_invalid_name_is_refused(shell: CommandLine, stored: Raw, name: str) -> None:
     done = shell.run("analyst", "grant", "--", name)
     assert (done.status, done.stdout) == (2, "")
     assert done.stderr.startswith("modeldeck: name: ")
@@ -301,15 +301,15 @@ def test_the_embedded_mongodb_has_no_analysts_and_is_not_started_for_them(tmp_pa
     assert not (tmp_path / ".modeldeck").exists()
 
 
-def test_logins_without_limits_are_found_out(mongo_uri: str, tmp_path: Path) -> None:
+def test_a_mongodb_with_users_but_without_authorization_is_detected(mongo_uri: str, tmp_path: Path) -> None:
     with Client(mongo_uri) as client:
-        client.admin.command("createUser", "keeper", pwd="pw-of-keeper", roles=["root"])
+        client.admin.command("createUser", "operator", pwd="pw-of-operator", roles=["root"])
         try:
-            uri = mongo_uri.replace("mongodb://", "mongodb://keeper:pw-of-keeper@", 1)
+            uri = mongo_uri.replace("mongodb://", "mongodb://operator:pw-of-operator@", 1)
             uri += f"{'&' if '?' in uri else '?'}authSource=admin"
             done = CommandLine(tmp_path, mongodb_uri=uri, database=NAME).run("analyst", "grant", "ana")
             assert (done.status, done.stdout) == (2, "")
             assert done.stderr.startswith("modeldeck: This MongoDB has no authorization")
             assert client[NAME].command("usersInfo")["users"] == []
         finally:
-            client.admin.command("dropUser", "keeper")
+            client.admin.command("dropUser", "operator")

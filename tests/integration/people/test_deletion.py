@@ -14,7 +14,7 @@ from documents import ApiKey
 from documents.user import Role
 from service.doctor import examine
 from tests.support.directory import LIST, Directory, grant, model
-from tests.support.effort import times
+from tests.support.every_case import repetitions
 from tests.support.snapshot import Snapshot
 
 Raw = SyncDatabase[dict[str, Any]]
@@ -35,7 +35,7 @@ WRITES = ("insert_record", "update_one", "update_many", "delete_many", "write_ma
 
 
 class CutOffError(Exception):
-    """The service was killed."""
+    """Simulates that the service was killed."""
 
 
 @pytest.fixture
@@ -268,7 +268,7 @@ async def test_a_group_that_is_leaving_counts_as_absent(shared: Directory, tmp_p
 async def test_what_is_done_for_a_user_while_they_are_deleted_leaves_nothing_of_them(
     shared: Directory, raw: Raw
 ) -> None:
-    for number in range(times(5, 15)):
+    for number in range(repetitions(5, 15)):
         name = f"u{number}"
         await shared.user(name, name=f"Leaver {name}")
         made = {"id": f"late-{name}", "name": "Late"}

@@ -12,7 +12,7 @@ from documents.user import Role
 from service.doctor import examine
 from service.people.groups import ancestors
 from tests.support.directory import Directory, grant, model
-from tests.support.effort import times
+from tests.support.every_case import repetitions
 
 Raw = SyncDatabase[dict[str, Any]]
 
@@ -177,7 +177,7 @@ async def test_a_deleted_group_leaves_no_grant_no_member_and_no_orphan(
 
 async def test_nobody_and_nothing_joins_a_group_that_is_being_deleted(company: Directory, raw: Raw) -> None:
     await company.post("/api/models/create", "root", {"id": "m", "name": "M"})
-    for number in range(times(4, 10)):
+    for number in range(repetitions(4, 10)):
         name = f"g{number}"
         await company.group(name)
         joining = {"id": f"u{number}", "email": f"u{number}@x.org", "name": "U", "group_ids": [name]}
@@ -208,7 +208,7 @@ async def test_an_import_and_a_deletion_at_the_same_moment_leave_nothing_behind(
         ],
         "models": [model("m", "root", access_grants=[grant("group:team")])],
     }
-    for _ in range(times(4, 10)):
+    for _ in range(repetitions(4, 10)):
         deletion = company.post(DELETE, "root", {"id": "team"})
         deleted, _ = await asyncio.gather(deletion, company.load(bundle, tmp_path))
         assert deleted.json() is True

@@ -11,7 +11,7 @@ from pymongo.database import Database as SyncDatabase
 from documents.user import Role
 from service.doctor import examine
 from tests.support.directory import Directory
-from tests.support.effort import times
+from tests.support.every_case import repetitions
 
 Raw = SyncDatabase[dict[str, Any]]
 
@@ -76,7 +76,7 @@ async def test_the_last_admin_can_be_changed_in_everything_else(admins: Director
 async def test_of_two_admins_who_remove_each_other_at_the_same_moment_one_stays(
     admins: Directory, raw: Raw, one: str, other: str
 ) -> None:
-    for at in range(times(4, 15)):
+    for at in range(repetitions(4, 15)):
         first, second = f"x{at}", f"y{at}"
         for name in (first, second):
             await admins.user(name, role=Role.ADMIN)
@@ -92,7 +92,7 @@ async def test_of_two_admins_who_remove_each_other_at_the_same_moment_one_stays(
 
 
 async def test_of_many_admins_who_all_go_at_the_same_moment_one_stays(admins: Directory, raw: Raw) -> None:
-    for _ in range(times(2, 5)):
+    for _ in range(repetitions(2, 5)):
         names = [f"x{number}" for number in range(8)]
         raw.users.delete_many({"_id": {"$in": names}})
         for name in names:

@@ -1,4 +1,4 @@
-"""Validators made from the documents, and how they are compared with those of the database."""
+"""Validators generated from the document classes, and their comparison with those of the database."""
 
 from copy import deepcopy
 from datetime import datetime

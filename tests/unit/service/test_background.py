@@ -1,4 +1,4 @@
-"""Work that many ask for at the same time is done once, and again for whoever asks later."""
+"""Single-flight work: concurrent callers share one execution, and later callers start another one."""
 
 import asyncio
 import gc
@@ -10,7 +10,7 @@ from service.background import SingleFlight
 
 
 class Work:
-    """Waits until it may go on, and returns how often it was begun."""
+    """Work that waits for an event, and returns how often it was started."""
 
     def __init__(self) -> None:
         self.begun = 0
@@ -32,7 +32,7 @@ async def test_it_is_done_once_for_all_who_ask_meanwhile() -> None:
     assert await shared.result() == 2
 
 
-async def test_it_goes_on_for_the_others_when_one_leaves() -> None:
+async def test_it_continues_for_the_others_when_one_is_cancelled() -> None:
     work = Work()
     shared = SingleFlight(work)
     leaving, staying = (asyncio.create_task(shared.result()) for _ in range(2))
@@ -43,7 +43,7 @@ async def test_it_goes_on_for_the_others_when_one_leaves() -> None:
     assert leaving.cancelled()
 
 
-async def test_a_failure_is_told_to_all_and_not_kept() -> None:
+async def test_a_failure_reaches_every_waiter_and_is_not_kept() -> None:
     failing = True
 
     async def work() -> str:
@@ -53,22 +53,22 @@ async def test_a_failure_is_told_to_all_and_not_kept() -> None:
         return "done"
 
     shared = SingleFlight(work)
-    told = await asyncio.gather(*(shared.result() for _ in range(3)), return_exceptions=True)
-    assert {type(error) for error in told} == {KeyError}
+    results = await asyncio.gather(*(shared.result() for _ in range(3)), return_exceptions=True)
+    assert {type(error) for error in results} == {KeyError}
     failing = False
     assert await shared.result() == "done"
 
 
-async def test_a_failure_that_nobody_waits_for_is_no_news() -> None:
-    told: list[dict[str, Any]] = []
+async def test_a_failure_that_nobody_waits_for_is_not_reported() -> None:
+    reported: list[dict[str, Any]] = []
     loop = asyncio.get_running_loop()
 
     async def work() -> None:
         await asyncio.sleep(0)
         raise KeyError
 
-    gc.collect()  # what other tests have left is not told here
-    loop.set_exception_handler(lambda _, context: told.append(context))
+    gc.collect()  # so that nothing left by other tests is reported here
+    loop.set_exception_handler(lambda _, context: reported.append(context))
     try:
         asking = asyncio.create_task(SingleFlight(work).result())
         await asyncio.sleep(0)
@@ -77,8 +77,8 @@ async def test_a_failure_that_nobody_waits_for_is_no_news() -> None:
             await asking
         for _ in range(5):
             await asyncio.sleep(0)
-        # Of a failure that nobody has looked at, the loop is told when its task is forgotten.
+        # A failure that nobody retrieved is reported to the loop when its task is garbage-collected.
         gc.collect()
     finally:
         loop.set_exception_handler(None)
-    assert told == []
+    assert reported == []

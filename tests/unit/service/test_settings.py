@@ -53,7 +53,7 @@ def test_a_bad_value_is_named_and_not_repeated(monkeypatch: pytest.MonkeyPatch, 
 
 
 @pytest.mark.parametrize("name", ["MODELDECK_MONGO_URI", "MODELDECK_DATABSE", "modeldeck_x"])
-def test_a_name_that_is_no_setting_is_told(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+def test_an_unknown_setting_is_reported(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     monkeypatch.setenv(name, "x")
     with pytest.raises(ConfigurationError, match=name.upper()):
         load_settings()

@@ -1,4 +1,4 @@
-"""The checker of commands, itself checked: it must object to what would do harm, and to nothing else."""
+"""The checker of database commands finds every harmful command, and no harmless one."""
 
 from typing import Any
 
@@ -32,10 +32,10 @@ HARMLESS: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("command", HARMFUL, ids=str)
-def test_harm_is_seen(command: dict[str, Any]) -> None:
+def test_a_harmful_command_is_found(command: dict[str, Any]) -> None:
     assert list(misplaced(command, MARK))
 
 
 @pytest.mark.parametrize("command", HARMLESS, ids=str)
-def test_what_is_literal_is_let_pass(command: dict[str, Any]) -> None:
+def test_a_literal_value_is_accepted(command: dict[str, Any]) -> None:
     assert list(misplaced(command, MARK)) == []

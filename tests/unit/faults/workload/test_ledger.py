@@ -23,14 +23,14 @@ RIGHT = Stored(
 
 
 def changed(models: dict[str, tuple[int, str] | None], *revisions: tuple[str, int, str]) -> Stored:
-    there = {**RIGHT.models, **models}
-    return Stored({key: value for key, value in there.items() if value}, [*RIGHT.revisions, *revisions])
+    all_models = {**RIGHT.models, **models}
+    return Stored({key: value for key, value in all_models.items() if value}, [*RIGHT.revisions, *revisions])
 
 
 def without(*revisions: tuple[str, int, str], **models: tuple[int, str] | None) -> Stored:
-    there = {**RIGHT.models, **models}
+    all_models = {**RIGHT.models, **models}
     kept = [revision for revision in RIGHT.revisions if revision not in revisions]
-    return Stored({key: value for key, value in there.items() if value}, kept)
+    return Stored({key: value for key, value in all_models.items() if value}, kept)
 
 
 def test_consistent_answers_have_no_problems() -> None:

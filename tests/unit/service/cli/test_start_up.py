@@ -1,4 +1,4 @@
-"""A command imports what it needs and no more: shown by what is loaded, since seconds depend on the machine."""
+"""A command imports only the modules that it needs. Checked by the loaded modules: times depend on the machine."""
 
 import subprocess
 import sys
@@ -7,7 +7,7 @@ import pytest
 
 from service.cli.command_line import COMMANDS, LazyCommand
 
-# Prints what is loaded when a command line has ended.
+# Prints the loaded modules when a command has ended.
 LOADED = """
 import sys
 from service.cli import main

@@ -1,4 +1,4 @@
-"""Which distribution brings the mongod on which platform, and that find_mongod looks for each of them."""
+"""Which Python distribution contains mongod on which platform, and that find_mongod finds each of them."""
 
 import tomllib
 from importlib.metadata import PackageNotFoundError
@@ -34,7 +34,7 @@ def test_the_extra_installs_the_distribution_for_the_platform(platform: str, mac
 
 
 class Installed:
-    """A distribution in a folder."""
+    """An installed distribution with files in a folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -1,4 +1,4 @@
-"""Bodies of requests, and what is kept of those that are refused."""
+"""A refused request body is removed from memory at once."""
 
 import gc
 import weakref
@@ -10,11 +10,11 @@ from starlette.requests import Request
 
 from service.errors import TooLargeError
 from service.http.json_body import copy_body
-from tests.support.exchanges import Exchange
+from tests.support.asgi_exchange import Exchange
 
 
-class Kept(BytesIO):
-    """What was received; it can be asked whether it is there still."""
+class Copy(BytesIO):
+    """The copy of a received body."""
 
 
 @pytest.fixture
@@ -27,12 +27,12 @@ def _no_collector() -> Iterator[None]:
 
 @pytest.mark.usefixtures("_no_collector")
 @pytest.mark.parametrize("headers", [{}, {"Content-Length": "11"}])
-async def test_what_was_received_of_a_body_that_is_too_large_is_let_go_at_once(headers: dict[str, str]) -> None:
-    kept = Kept()
-    gone = weakref.ref(kept)
+async def test_the_received_part_of_a_too_large_body_is_freed_at_once(headers: dict[str, str]) -> None:
+    copy = Copy()
+    reference = weakref.ref(copy)
     exchange = Exchange(method="POST", headers=headers, parts=[b"123456", b"78901"])
     with pytest.raises(TooLargeError, match="The body exceeds 10 bytes"):
-        await copy_body(Request(exchange.scope, exchange.receive), kept, 10)
-    assert kept.getvalue() == (b"" if headers else b"123456")
-    del kept
-    assert gone() is None
+        await copy_body(Request(exchange.scope, exchange.receive), copy, 10)
+    assert copy.getvalue() == (b"" if headers else b"123456")
+    del copy
+    assert reference() is None

@@ -1,4 +1,4 @@
-"""The OpenAPI document contains everything that is needed to generate a client from it."""
+"""The OpenAPI document contains everything that a generated client needs."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -12,13 +12,13 @@ from pydantic import BaseModel
 
 from service.app import API, COMPATIBILITY
 from service.http.problems import PROBLEM_JSON
-from tests.support.document import COMPONENTS, DOCUMENT, OPERATIONS, SCHEMAS, Operation, resolved
+from tests.support.openapi_document import COMPONENTS, DOCUMENT, OPERATIONS, SCHEMAS, Operation, resolved
 from tests.support.routes import STRICT
 
 Check = Callable[[Operation], None]
 
-# Of every route that asks the database who is calling.
-GUARDED_STATUSES = {401, 422, 429, 503, 504}
+# Every route that authenticates its caller can answer these.
+AUTHENTICATED_STATUSES = {401, 422, 429, 503, 504}
 
 
 def _forms(base: type[BaseModel] = BaseModel) -> Iterator[type[BaseModel]]:
@@ -33,12 +33,12 @@ def _validate(schema: dict[str, Any], value: Any) -> None:
 
 
 FORMS = {form.__name__: form for form in _forms()}
-GUARDED = [operation for operation in OPERATIONS if not operation.is_public]
+AUTHENTICATED = [operation for operation in OPERATIONS if not operation.is_public]
 WITH_BODY = [operation for operation in OPERATIONS if operation.bodies]
 
 
 def _of_each(operations: Sequence[Operation]) -> Callable[[Check], Callable[[pytest.Subtests], None]]:
-    """Make one test of a check; it names every operation that fails it."""
+    """Make a test that applies a check to each operation, and names those that fail."""
 
     def made(check: Check) -> Callable[[pytest.Subtests], None]:
         def test(subtests: pytest.Subtests) -> None:
@@ -52,7 +52,7 @@ def _of_each(operations: Sequence[Operation]) -> Callable[[Check], Callable[[pyt
 
 
 every_operation = _of_each(OPERATIONS)
-every_guarded_operation = _of_each(GUARDED)
+every_authenticated_operation = _of_each(AUTHENTICATED)
 every_operation_with_a_body = _of_each(WITH_BODY)
 
 
@@ -64,7 +64,7 @@ def test_the_document_is_openapi() -> None:
 
 
 def test_it_describes_the_strict_api_and_no_other() -> None:
-    described = {(operation.method, operation.path) for operation in GUARDED}
+    described = {(operation.method, operation.path) for operation in AUTHENTICATED}
     assert described == {(route.method, route.path) for route in STRICT}
     assert not any(operation.path.startswith(COMPATIBILITY) for operation in OPERATIONS)
 
@@ -85,13 +85,13 @@ def test_operations_have_readable_names_of_their_own() -> None:
 
 
 @every_operation
-def test_what_an_operation_does_is_told(operation: Operation) -> None:
+def test_every_operation_has_a_description(operation: Operation) -> None:
     assert operation.definition["summary"]
     assert operation.definition["description"].rstrip().endswith(".")
 
 
 @every_operation
-def test_who_may_ask_is_told(operation: Operation) -> None:
+def test_every_operation_documents_who_may_call_it(operation: Operation) -> None:
     assert ("security" in operation.definition) is not operation.is_public
 
 
@@ -121,7 +121,7 @@ def test_every_answer_has_an_example_that_is_right(operation: Operation) -> None
 def test_every_body_has_an_example_that_is_right(operation: Operation) -> None:
     for content in operation.bodies:
         _validate(content["schema"], content["example"])
-        # Of alternatives, the first one is shown.
+        # If a body has alternatives, the example is one of the first.
         schema = resolved(content["schema"])
         form = schema["anyOf"][0] if "anyOf" in schema else content["schema"]
         FORMS[form["$ref"].rpartition("/")[2]].model_validate(content["example"])
@@ -143,9 +143,9 @@ def _inside(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
             yield {"$ref": f"#/components/schemas/{name}"}
 
 
-@every_guarded_operation
-def test_every_status_that_can_come_is_told(operation: Operation) -> None:
-    expected = {*GUARDED_STATUSES}
+@every_authenticated_operation
+def test_every_possible_status_is_documented(operation: Operation) -> None:
+    expected = {*AUTHENTICATED_STATUSES}
     if operation.method == "POST":
         expected.add(403)
     if operation.bodies:
@@ -164,7 +164,7 @@ def test_every_status_that_can_come_is_told(operation: Operation) -> None:
 @every_operation
 def test_every_error_is_a_shared_problem(operation: Operation) -> None:
     for status, response in operation.responses.items():
-        # 400 is what the web server says before the service is asked.
+        # 400 is sent by the web server, before the request reaches the service.
         if status > 400:
             problem = response["content"][PROBLEM_JSON]
             assert problem["schema"] == {"$ref": "#/components/schemas/Problem"}

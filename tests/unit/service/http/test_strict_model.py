@@ -1,4 +1,4 @@
-"""Bodies that are invalid in very many places: some errors are reported, and no more are searched for."""
+"""Bodies that are invalid in very many places: validation stops after a limited number of errors."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ from service.models.schemas import CreateModel, UpdateAccess
 FLOOD = 50_000
 MODEL: dict[str, Any] = {"id": "m", "name": "M"}
 GRANT = {"principal_type": "user", "principal_id": "ann", "permission": "read"}
-# What one form can be wrong in by itself.
+# More errors than a single object can have.
 OF_ONE = 20
 
 
@@ -43,11 +43,11 @@ def mistakes(kind: type[BaseModel], value: Any) -> ValidationError:
         (ImportModels, {"models": [{**MODEL, "access_grants": [{}] * 100}] * 1000}),
     ],
 )
-def test_a_list_is_looked_at_until_there_is_enough_to_tell(kind: type[BaseModel], value: Any) -> None:
+def test_a_list_is_validated_until_there_are_enough_errors(kind: type[BaseModel], value: Any) -> None:
     assert mistakes(kind, value).error_count() <= 2 * MAX_ERRORS + OF_ONE
 
 
-def test_a_list_that_is_too_long_is_not_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_list_that_is_too_long_is_not_validated(monkeypatch: pytest.MonkeyPatch) -> None:
     looked_at = []
     monkeypatch.setattr(strict_model, "_validate_all", lambda *_: looked_at.append(1))
     error = mistakes(ImportModels, {"models": [MODEL] * 10_001})
@@ -56,14 +56,14 @@ def test_a_list_that_is_too_long_is_not_looked_at(monkeypatch: pytest.MonkeyPatc
     assert looked_at == []
 
 
-def test_an_object_with_more_fields_than_there_are_is_one_mistake() -> None:
+def test_an_object_with_too_many_fields_is_one_error() -> None:
     error = mistakes(CreateModel, {**MODEL, **{f"field {number}": 1 for number in range(FLOOD)}})
     assert error.error_count() == 1
     assert "50,002 fields; there are only access_grants, base_model_id, id" in error.errors()[0]["msg"]
     assert mistakes(CreateModel, {**MODEL, **{str(number): 1 for number in range(MAX_FIELDS - 2)}}).error_count() > 1
 
 
-def test_mistakes_in_lists_are_told_where_they_are_with_what_is_allowed() -> None:
+def test_errors_in_lists_have_their_position_and_the_allowed_values() -> None:
     wrong = {**GRANT, "permission": "{expected}", "{loc}": 1}
     error = invalid_input(
         mistakes(ImportModels, {"models": [MODEL, {**MODEL, "access_grants": [GRANT, wrong]}]}), "body"

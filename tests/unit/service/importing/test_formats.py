@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from service.errors import ConfigurationError
 from service.importing.file_head import HEAD_BYTES
 from service.importing.formats import Format, reader_of, recognise
-from tests.support.sources import source_of
+from tests.support.memory_sources import source_of
 
 MODEL = {"id": "m", "user_id": "ann", "base_model_id": "b", "name": "M", "params": {}, "meta": {}, "created_at": 1}
 OF_RESOURCE = {"id": "g", "resource_type": "model", "principal_type": "user", "principal_id": "*", "permission": "read"}
@@ -123,8 +123,8 @@ def test_every_shape_is_recognised_with_a_reason(shape: str) -> None:
 
 
 def test_the_reason_names_what_was_seen() -> None:
-    said = {shape: recognise(source_of(written(SHAPES[shape][1]))) for shape in ("bundle", "export", "price map")}
-    assert {shape: found and found.reason for shape, found in said.items()} == {
+    recognised = {shape: recognise(source_of(written(SHAPES[shape][1]))) for shape in ("bundle", "export", "price map")}
+    assert {shape: found and found.reason for shape, found in recognised.items()} == {
         "bundle": "a JSON object of users, groups, models: a bundle",
         "export": "JSON models with access_grants of resources, version_id: an Open WebUI export",
         "price map": "a JSON object whose values have litellm_provider, mode, input_cost_per_token: "

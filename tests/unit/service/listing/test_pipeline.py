@@ -81,5 +81,5 @@ def test_the_index_of_the_order_is_named_unless_a_search_or_tag_may_find_a_bette
     assert _hint(_params(tag="x"), ROOT) is None
 
 
-def test_a_page_beyond_all_numbers_is_beyond_the_end() -> None:
+def test_a_huge_page_number_is_past_the_end() -> None:
     assert _pipeline(_params(page="9" * 40), ANN)[2] == {"$skip": 10**12}

@@ -1,4 +1,4 @@
-"""What is noted of each request, and the id that it gets."""
+"""The log record and the id of each request."""
 
 import asyncio
 import logging
@@ -16,14 +16,14 @@ from service.middleware.concurrency_limit import ConcurrencyLimit
 from service.middleware.timeout import RequestTimeout
 from service.observability.logs import REQUEST
 from service.observability.requests import PROBES, AnsweredRequest, current_request_id
-from tests.support.exchanges import Exchange
+from tests.support.asgi_exchange import Exchange
 
 SECRET = "mdk_planted_secret"
 TEMPLATES = RouteTemplates([Route("/a/{name}", lambda _: None), Route("/plain", lambda _: None)])
 
 
-class Noted:
-    """Remembers what it was told of."""
+class RecordingObserver:
+    """An observer that keeps what it is notified of."""
 
     def __init__(self) -> None:
         self.begun: list[bool] = []
@@ -56,16 +56,16 @@ def _all_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "modeldeck")
 
 
-def noted(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
+def request_records(caplog: pytest.LogCaptureFixture) -> list[dict[str, Any]]:
     return [getattr(record, REQUEST) for record in caplog.records if hasattr(record, REQUEST)]
 
 
-async def test_a_line_tells_who_asked_for_what_and_how_it_went(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_line_has_the_caller_the_request_and_the_result(caplog: pytest.LogCaptureFixture) -> None:
     exchange = Exchange(
         f"/a/{SECRET}", query=f"query={SECRET}", headers={"Authorization": SECRET}, parts=[SECRET.encode()]
     )
     await exchange.with_app(AccessLog(answers, TEMPLATES))
-    line = noted(caplog)[0]
+    line = request_records(caplog)[0]
     assert line.pop("duration_ms") >= 0
     assert line == {
         "caller": "u1",
@@ -81,15 +81,15 @@ async def test_a_line_tells_who_asked_for_what_and_how_it_went(caplog: pytest.Lo
     ("path", "route"),
     [("/plain", "/plain"), ("/a/b", "/a/{name}"), ("/a/b/c", "unmatched"), (f"/{SECRET}", "unmatched")],
 )
-async def test_the_route_is_told_by_its_template(path: str, route: str, caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_route_is_logged_as_its_template(path: str, route: str, caplog: pytest.LogCaptureFixture) -> None:
     await Exchange(path, method=SECRET).with_app(AccessLog(answers, TEMPLATES))
-    assert [(line["route"], line["method"]) for line in noted(caplog)] == [(route, "other")]
+    assert [(line["route"], line["method"]) for line in request_records(caplog)] == [(route, "other")]
 
 
 @pytest.mark.parametrize("given", ["a", "0a1B._-", "x" * 64])
 async def test_a_client_can_name_its_request(given: str) -> None:
     exchange = await Exchange(headers={"X-Request-ID": given}).with_app(AccessLog(answers, TEMPLATES))
-    assert exchange.answered["x-request-id"] == exchange.body.decode() == given
+    assert exchange.response_headers["x-request-id"] == exchange.body.decode() == given
     assert current_request_id.get() is None
 
 
@@ -97,7 +97,7 @@ async def test_a_client_can_name_its_request(given: str) -> None:
 async def test_any_other_request_gets_a_random_name(given: str | None) -> None:
     headers = {} if given is None else {"X-Request-ID": given}
     found = {
-        (await Exchange(headers=headers).with_app(AccessLog(answers, TEMPLATES))).answered["x-request-id"]
+        (await Exchange(headers=headers).with_app(AccessLog(answers, TEMPLATES))).response_headers["x-request-id"]
         for _ in range(3)
     }
     assert len(found) == 3
@@ -111,10 +111,10 @@ async def test_what_fails_is_answered_and_carries_the_id_too(
     app: Any, status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     exchange = await Exchange(headers={"X-Request-ID": "r"}).with_app(AccessLog(app, TEMPLATES))
-    assert (exchange.status, exchange.answered["x-request-id"]) == (status, "r")
-    assert exchange.answered["content-type"] == "application/problem+json"
+    assert (exchange.status, exchange.response_headers["x-request-id"]) == (status, "r")
+    assert exchange.response_headers["content-type"] == "application/problem+json"
     assert SECRET.encode() not in exchange.body
-    assert [line["status"] for line in noted(caplog)] == [status]
+    assert [line["status"] for line in request_records(caplog)] == [status]
 
 
 async def test_a_late_answer_carries_the_id_too() -> None:
@@ -122,48 +122,48 @@ async def test_a_late_answer_carries_the_id_too() -> None:
         await asyncio.Event().wait()
 
     exchange = await Exchange(headers={"X-Request-ID": "r"}).with_app(AccessLog(RequestTimeout(never, 0.01), TEMPLATES))
-    assert (exchange.status, exchange.answered["x-request-id"]) == (504, "r")
+    assert (exchange.status, exchange.response_headers["x-request-id"]) == (504, "r")
 
 
-async def test_an_answer_that_breaks_off_is_told_as_an_error_and_goes_no_further(
+async def test_a_response_that_breaks_off_is_logged_as_an_error(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    observer = Noted()
+    observer = RecordingObserver()
     exchange = await Exchange().with_app(AccessLog(breaks_off, TEMPLATES, [observer]))
     assert (exchange.status, exchange.body) == (200, b"x")
     assert [(each.status, each.client_left) for each in observer.answered] == [(500, False)]
     assert [record.exc_info is not None for record in caplog.records if record.levelno == logging.ERROR] == [True]
 
 
-async def test_whoever_leaves_before_the_answer_is_noted_as_499(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_client_that_disconnects_before_the_response_is_logged_as_499(caplog: pytest.LogCaptureFixture) -> None:
     begun = asyncio.Event()
 
     async def never(scope: Scope, receive: Receive, send: Send) -> None:
         begun.set()
         await asyncio.Event().wait()
 
-    observer, exchange = Noted(), Exchange()
+    observer, exchange = RecordingObserver(), Exchange()
     asking = asyncio.create_task(exchange.with_app(AccessLog(RequestTimeout(never, 30), TEMPLATES, [observer])))
     await begun.wait()
-    exchange.leave()
+    exchange.disconnect()
     await asking
-    assert [line["status"] for line in noted(caplog)] == [499]
+    assert [line["status"] for line in request_records(caplog)] == [499]
     assert [(each.status, each.client_left) for each in observer.answered] == [(499, True)]
 
 
-async def test_a_request_that_is_cancelled_is_noted_and_ended(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_cancelled_request_is_logged_and_ended(caplog: pytest.LogCaptureFixture) -> None:
     async def cancelled(scope: Scope, receive: Receive, send: Send) -> None:
         raise asyncio.CancelledError
 
     with pytest.raises(asyncio.CancelledError):
         await Exchange().with_app(AccessLog(cancelled, TEMPLATES))
-    assert [line["status"] for line in noted(caplog)] == [500]
+    assert [line["status"] for line in request_records(caplog)] == [500]
 
 
-async def test_probes_are_lines_for_a_closer_look_only(caplog: pytest.LogCaptureFixture) -> None:
+async def test_probes_are_logged_at_debug_level_only(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "modeldeck")
-    observer = Noted()
+    observer = RecordingObserver()
     for path in PROBES:
         await Exchange(path).with_app(AccessLog(answers, TEMPLATES, [observer]))
-    assert noted(caplog) == []
+    assert request_records(caplog) == []
     assert observer.begun == [each.probe for each in observer.answered] == [True] * len(PROBES)

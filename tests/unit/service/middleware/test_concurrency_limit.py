@@ -1,4 +1,4 @@
-"""A bound on the requests in flight."""
+"""The limit on the number of requests in flight."""
 
 import asyncio
 
@@ -8,11 +8,11 @@ from starlette.types import Receive, Scope, Send
 
 from service.middleware.concurrency_limit import ConcurrencyLimit
 from service.observability.requests import PROBES
-from tests.support.exchanges import Exchange
+from tests.support.asgi_exchange import Exchange
 
 
 class Slow:
-    """Answers when it is told to, and counts who asked."""
+    """An application that waits for an event before it answers, and counts its requests."""
 
     def __init__(self) -> None:
         self.asked = 0
@@ -27,40 +27,40 @@ class Slow:
         await PlainTextResponse("done")(scope, receive, send)
 
 
-async def test_what_is_too_much_is_refused_before_anything_is_done_for_it() -> None:
+async def test_a_request_above_the_limit_is_refused_before_any_work() -> None:
     app = Slow()
-    gate = ConcurrencyLimit(app, 2)
-    waiting = [asyncio.create_task(Exchange().with_app(gate)) for _ in range(2)]
+    limited = ConcurrencyLimit(app, 2)
+    waiting = [asyncio.create_task(Exchange().with_app(limited)) for _ in range(2)]
     await asyncio.sleep(0)
-    refused = await Exchange(method="POST").with_app(gate)
-    assert (refused.status, refused.answered["retry-after"]) == (503, "1")
-    assert refused.answered["content-type"] == "application/problem+json"
+    refused = await Exchange(method="POST").with_app(limited)
+    assert (refused.status, refused.response_headers["retry-after"]) == (503, "1")
+    assert refused.response_headers["content-type"] == "application/problem+json"
     assert app.asked == 2
     app.go_on.set()
     assert [(await one).status for one in waiting] == [200, 200]
-    assert (await Exchange().with_app(gate)).status == 200
+    assert (await Exchange().with_app(limited)).status == 200
 
 
 @pytest.mark.parametrize("path", sorted(PROBES))
 async def test_probes_are_answered_always(path: str) -> None:
     app = Slow()
-    gate = ConcurrencyLimit(app, 1)
-    waiting = asyncio.create_task(Exchange().with_app(gate))
+    limited = ConcurrencyLimit(app, 1)
+    waiting = asyncio.create_task(Exchange().with_app(limited))
     await asyncio.sleep(0)
-    assert (await Exchange(path).with_app(gate)).status == 200
-    assert (await Exchange(f"{path}/other").with_app(gate)).status == 503
+    assert (await Exchange(path).with_app(limited)).status == 200
+    assert (await Exchange(f"{path}/other").with_app(limited)).status == 503
     app.go_on.set()
     await waiting
 
 
-async def test_whoever_fails_or_is_cancelled_leaves_their_place() -> None:
+async def test_a_failed_or_cancelled_request_frees_its_place() -> None:
     app = Slow()
-    gate = ConcurrencyLimit(app, 1)
+    limited = ConcurrencyLimit(app, 1)
     with pytest.raises(RuntimeError):
-        await Exchange("/fails").with_app(gate)
-    waiting = asyncio.create_task(Exchange().with_app(gate))
+        await Exchange("/fails").with_app(limited)
+    waiting = asyncio.create_task(Exchange().with_app(limited))
     await asyncio.sleep(0)
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
     app.go_on.set()
-    assert (await Exchange().with_app(gate)).status == 200
+    assert (await Exchange().with_app(limited)).status == 200

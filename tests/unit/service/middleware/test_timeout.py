@@ -1,4 +1,4 @@
-"""A deadline for every request, and an end to what is done for a client that has left."""
+"""A deadline for every request, and cancellation of work whose client has disconnected."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,15 +12,15 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from service.database.work_context import current_deadline, write_tracker
 from service.middleware import timeout
 from service.middleware.timeout import MAX_READ_AHEAD_BYTES, MESSAGE_BYTES, OVERDUE, RequestTimeout
-from tests.support.exchanges import Exchange
+from tests.support.asgi_exchange import Exchange
 
 SHORT, LONG = 0.05, 30.0
-# Long enough for what has to happen in time also when the machine has no time for a while.
-UNHURRIED = 1.0
+# Long enough even on a machine that is busy for a while.
+LONG_ENOUGH = 1.0
 
 
-class Never:
-    """Does not answer, and tells when it is made to stop."""
+class NeverAnswers:
+    """An application that never answers, and records its cancellation."""
 
     def __init__(self, *, changes: bool = False) -> None:
         self.begun = asyncio.Event()
@@ -38,12 +38,12 @@ class Never:
             raise
 
 
-async def leave_amid(never: Never, exchange: Exchange, app: ASGIApp) -> None:
-    """Send a request, leave when it has come to where it is never answered, and see that this is stopped."""
+async def disconnect_midway(never: NeverAnswers, exchange: Exchange, app: ASGIApp) -> None:
+    """Send a request, disconnect while the application works on it, and assert that the work is cancelled."""
     asking = asyncio.create_task(exchange.with_app(RequestTimeout(app, LONG)))
     async with asyncio.timeout(LONG):
         await never.begun.wait()
-        exchange.leave()
+        exchange.disconnect()
         await asking
     assert never.stopped
 
@@ -53,34 +53,34 @@ async def leave_amid(never: Never, exchange: Exchange, app: ASGIApp) -> None:
     [("GET", True, False), ("HEAD", True, False), ("POST", True, True), ("DELETE", True, True), ("POST", False, False)],
 )
 async def test_what_takes_too_long_is_stopped_and_answered_with_504(method: str, changes: bool, unknown: bool) -> None:
-    app = Never(changes=changes)
+    app = NeverAnswers(changes=changes)
     answered = await Exchange(method=method).with_app(RequestTimeout(app, SHORT))
     assert (answered.status, app.stopped) == (504, True)
-    assert answered.answered["content-type"] == "application/problem+json"
+    assert answered.response_headers["content-type"] == "application/problem+json"
     assert OVERDUE.encode() in answered.body
     assert (b"not known" in answered.body) == unknown
 
 
 async def test_what_is_done_for_a_client_that_leaves_is_stopped() -> None:
-    app = Never()
+    app = NeverAnswers()
     exchange = Exchange(parts=(b"a", b"b"), method="POST")
 
     async def reads_first(scope: Scope, receive: Receive, send: Send) -> None:
         assert await Request(scope, receive).body() == b"ab"
         await app(scope, receive, send)
 
-    await leave_amid(app, exchange, reads_first)
+    await disconnect_midway(app, exchange, reads_first)
     assert exchange.sent == []
 
 
 async def test_a_client_that_leaves_is_noticed_behind_a_body_that_nobody_reads() -> None:
-    app = Never()
-    await leave_amid(app, Exchange(method="POST", parts=[b"x" * 1000] * 20), app)
+    app = NeverAnswers()
+    await disconnect_midway(app, Exchange(method="POST", parts=[b"x" * 1000] * 20), app)
 
 
 @pytest.mark.parametrize("ahead", [1, MAX_READ_AHEAD_BYTES, MAX_READ_AHEAD_BYTES + 1, 2 * MAX_READ_AHEAD_BYTES])
 async def test_a_client_that_leaves_is_noticed_behind_a_body_that_is_read_late(ahead: int) -> None:
-    app = Never()
+    app = NeverAnswers()
     exchange = Exchange(method="POST", parts=[b"x" * (ahead // 2), b"x" * (ahead - ahead // 2)])
 
     async def reads_late(scope: Scope, receive: Receive, send: Send) -> None:
@@ -89,15 +89,15 @@ async def test_a_client_that_leaves_is_noticed_behind_a_body_that_is_read_late(a
         assert len(await Request(scope, receive).body()) == ahead
         await app(scope, receive, send)
 
-    await leave_amid(app, exchange, reads_late)
+    await disconnect_midway(app, exchange, reads_late)
 
 
 async def test_expecting_what_is_not_there_does_not_hide_that_a_client_leaves() -> None:
-    app = Never()
-    await leave_amid(app, Exchange(headers={"Expect": "100-continue"}), app)
+    app = NeverAnswers()
+    await disconnect_midway(app, Exchange(headers={"Expect": "100-continue"}), app)
 
 
-async def test_who_waits_to_be_told_to_send_the_body_is_told_when_it_is_wanted() -> None:
+async def test_expect_100_continue_is_answered_when_the_body_is_read() -> None:
     headers = {"Expect": "100-continue", "Content-Length": "4"}
     exchange = Exchange(method="POST", headers=headers, parts=[b"body"])
 
@@ -144,7 +144,7 @@ async def test_a_body_of_nothing_that_never_ends_is_not_taken_in_either() -> Non
     exchange = Exchange(method="POST")
     app = RequestTimeout(PlainTextResponse("no", 403), LONG)
     await app(exchange.scope, nothing, exchange.send)
-    never = asyncio.create_task(RequestTimeout(Never(), SHORT)(exchange.scope, nothing, exchange.send))
+    never = asyncio.create_task(RequestTimeout(NeverAnswers(), SHORT)(exchange.scope, nothing, exchange.send))
     async with asyncio.timeout(LONG):
         await never
     assert taken <= 2 * (MAX_READ_AHEAD_BYTES / MESSAGE_BYTES + 1)
@@ -166,13 +166,13 @@ async def test_an_answer_in_parts_may_take_longer_but_each_part_has_to_be_taken(
     async def slowly(last: float | None) -> AsyncIterator[bytes]:
         for _ in range(6):
             yield b"part"
-            await asyncio.sleep(UNHURRIED / 5)
+            await asyncio.sleep(LONG_ENOUGH / 5)
         if last is None:
             await never.wait()
         yield b"end"
 
     whole, broken = await asyncio.gather(
-        *(Exchange().with_app(RequestTimeout(StreamingResponse(slowly(last)), UNHURRIED)) for last in (0, None))
+        *(Exchange().with_app(RequestTimeout(StreamingResponse(slowly(last)), LONG_ENOUGH)) for last in (0, None))
     )
     assert whole.body.endswith(b"partend")
     assert broken.status == 200
@@ -185,14 +185,14 @@ async def test_nobody_can_take_an_answer_for_ever(monkeypatch: pytest.MonkeyPatc
     async def endless() -> AsyncIterator[bytes]:
         while True:
             yield b"part"
-            await asyncio.sleep(UNHURRIED / 10)
+            await asyncio.sleep(LONG_ENOUGH / 10)
 
     async with asyncio.timeout(LONG):
-        broken = await Exchange().with_app(RequestTimeout(StreamingResponse(endless()), UNHURRIED))
+        broken = await Exchange().with_app(RequestTimeout(StreamingResponse(endless()), LONG_ENOUGH))
     assert broken.sent[-1]["more_body"] is True
 
 
-async def test_a_deadline_that_is_over_can_be_neither_moved_nor_brought_about_again() -> None:
+async def test_a_deadline_that_has_passed_can_not_be_changed_or_pass_again() -> None:
     async def answers_while_it_ends(scope: Scope, receive: Receive, send: Send) -> None:
         try:
             await asyncio.Event().wait()
@@ -214,7 +214,7 @@ async def test_who_does_not_take_the_answer_is_not_waited_for(monkeypatch: pytes
             await asyncio.Event().wait()
 
     async with asyncio.timeout(LONG):
-        assert (await Deaf().with_app(RequestTimeout(Never(), SHORT))).sent == []
+        assert (await Deaf().with_app(RequestTimeout(NeverAnswers(), SHORT))).sent == []
 
 
 @pytest.mark.parametrize(("seconds", "most"), [(30.0, 29.75), (10.0, 9.75), (1.0, 0.9)])

@@ -1,4 +1,4 @@
-"""The form of a line in the log, and what no line says."""
+"""The format of a log line, and what it must not contain."""
 
 import asyncio
 import json
@@ -22,8 +22,8 @@ Log = Callable[..., str]
 def record(
     message: str, *values: Any, name: str = "modeldeck", error: BaseException | None = None
 ) -> logging.LogRecord:
-    told = (type(error), error, error.__traceback__) if error else None
-    return logging.LogRecord(name, logging.WARNING, __file__, 1, message, values, told)
+    exc_info = (type(error), error, error.__traceback__) if error else None
+    return logging.LogRecord(name, logging.WARNING, __file__, 1, message, values, exc_info)
 
 
 def raised(cause: BaseException | None = None) -> BaseException:
@@ -48,20 +48,20 @@ def test_a_line_is_one_object_with_time_level_and_the_request_it_belongs_to() ->
     line = JsonLines().format(record("is %s", "away\nand more"))
     current_request_id.reset(token)
     assert "\n" not in line
-    told = json.loads(line)
-    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", told.pop("time"))
-    assert told == {"level": "warning", "logger": "modeldeck", "request_id": "r1", "message": "is away\nand more"}
+    parsed = json.loads(line)
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", parsed.pop("time"))
+    assert parsed == {"level": "warning", "logger": "modeldeck", "request_id": "r1", "message": "is away\nand more"}
     assert json.loads(JsonLines().format(record("x")))["request_id"] is None
 
 
-def test_text_is_one_line_whatever_a_client_calls_itself() -> None:
-    about = record("a request")
+def test_text_is_one_line_whatever_a_client_sends() -> None:
+    answered = record("a request")
     fields = {"method": "GET", "route": "/", "status": 200, "duration_ms": 1.5, "caller": "a\nb", "key": None}
-    setattr(about, REQUEST, {**fields, "client": "::1"})
-    assert TextLines().format(about).endswith(r" GET / 200 1.5 ms caller=a\nb key=- client=::1")
+    setattr(answered, REQUEST, {**fields, "client": "::1"})
+    assert TextLines().format(answered).endswith(r" GET / 200 1.5 ms caller=a\nb key=- client=::1")
 
 
-def test_an_error_is_told_by_its_frames_and_kinds_without_what_it_says(formatter: logging.Formatter) -> None:
+def test_an_error_is_logged_with_frames_and_types_but_without_messages(formatter: logging.Formatter) -> None:
     line = formatter.format(record("unforeseen error", error=raised()))
     assert SECRET not in line
     assert "first line" not in line
@@ -69,14 +69,14 @@ def test_an_error_is_told_by_its_frames_and_kinds_without_what_it_says(formatter
         assert expected in line
 
 
-def test_also_of_groups_and_their_parts(formatter: logging.Formatter) -> None:
+def test_exception_groups_are_logged_without_messages_too(formatter: logging.Formatter) -> None:
     line = formatter.format(record("x", error=BaseExceptionGroup(SECRET, [raised(), asyncio.CancelledError(SECRET)])))
     assert SECRET not in line
     assert "ValueError" in line
     assert "CancelledError" in line
 
 
-def test_what_is_wrong_with_the_configuration_is_said(formatter: logging.Formatter) -> None:
+def test_the_message_of_a_configuration_error_is_logged(formatter: logging.Formatter) -> None:
     assert "ConfigurationError: Set it." in formatter.format(record("x", error=ConfigurationError("Set it.")))
 
 
@@ -101,16 +101,16 @@ async def test_what_the_event_loop_says_of_a_failed_task_does_not_quote_it(
         {"message": "Task exception was never retrieved", "exception": raised(), "task": task}
     )
     loop.default_exception_handler({"message": f"Exception in callback f('{SECRET}')", "exception": raised()})
-    said = [formatter.format(each) for each in caplog.records]
-    assert len(said) == 2
+    lines = [formatter.format(each) for each in caplog.records]
+    assert len(lines) == 2
     assert SECRET in caplog.text
-    assert not [line for line in said if SECRET in line]
-    assert "Task exception was never retrieved" in said[0]
+    assert not [line for line in lines if SECRET in line]
+    assert "Task exception was never retrieved" in lines[0]
     with pytest.raises(ValueError, match="first"):
         task.result()
 
 
-def test_nothing_that_others_attach_to_a_record_is_told() -> None:
+def test_extra_attributes_of_a_record_are_not_logged() -> None:
     attached = record("x")
     attached.color_message = SECRET
     assert SECRET not in JsonLines().format(attached)

@@ -1,4 +1,4 @@
-"""What is counted by several processes and told together, while some of them begin."""
+"""The metrics of several processes are combined, also while some of them start."""
 
 from pathlib import Path
 from types import SimpleNamespace

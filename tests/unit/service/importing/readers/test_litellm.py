@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from service.importing.readers.yaml_file import MAX_CHARACTERS
 from service.importing.records import ImportedModel
 from service.importing.source import Item, SourceError
-from tests.support.proxy_files import A_MODEL, CONFIGURATION, derived_id, only, read, with_info, with_params
+from tests.support.litellm_configurations import A_MODEL, CONFIGURATION, derived_id, only, read, with_info, with_params
 
 
 def test_an_entry_becomes_a_model_with_each_thing_in_its_place() -> None:

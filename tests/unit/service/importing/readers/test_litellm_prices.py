@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from service.importing.readers.litellm_prices import read_litellm_prices
 from service.importing.records import ImportedModel
 from service.importing.source import Item, SourceError
-from tests.support.sources import source_of
+from tests.support.memory_sources import source_of
 
 SPEC: dict[str, Any] = {
     "litellm_provider": "vertex_ai",

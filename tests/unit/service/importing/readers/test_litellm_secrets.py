@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from service.importing.source import SourceError
-from tests.support.proxy_files import A_MODEL, only, read, with_info, with_params
+from tests.support.litellm_configurations import A_MODEL, only, read, with_info, with_params
 
 CHANCE = "q7Zp2LmX9vTb4RkW8sNf3HjD6yGc1Ae5"
 PEM = "-----BEGIN RSA PRIVATE KEY-----\nMIIEdotted\n-----END RSA PRIVATE KEY-----"

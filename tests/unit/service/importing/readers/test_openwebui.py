@@ -1,4 +1,4 @@
-"""Model exports of all versions: what is read, what is left out, and that nobody gets more access than before."""
+"""Exports of models from all versions of Open WebUI: what is read, what is not, and that nobody gains access."""
 
 import gzip
 import json
@@ -11,7 +11,7 @@ from service.importing.readers.openwebui_models import PRIVATE
 from service.importing.records import ImportedModel
 from service.importing.source import Item
 from tests.support.directory import grant
-from tests.support.sources import source_of
+from tests.support.memory_sources import source_of
 
 EARLY: dict[str, Any] = {
     "id": "team/sql",

@@ -13,7 +13,7 @@ from service.importing.readers.openwebui_db import read_openwebui_db
 from service.importing.records import ImportedGroup, ImportedModel, ImportedUser
 from service.importing.source import Item, SourceError
 from tests.support.directory import grant
-from tests.support.instances import EARLY, LATE, MIDDLE, insert, instance
+from tests.support.openwebui_databases import EARLY, LATE, MIDDLE, insert, make_database
 
 BUNDLE: dict[str, type[BaseModel]] = {"user": ImportedUser, "group": ImportedGroup, "model": ImportedModel}
 
@@ -22,7 +22,7 @@ Make = Callable[..., Path]
 
 @pytest.fixture
 def make(tmp_path: Path) -> Make:
-    return lambda *statements: instance(tmp_path / "webui.db", *statements)
+    return lambda *statements: make_database(tmp_path / "webui.db", *statements)
 
 
 def read(path: Path | str) -> list[Item]:
@@ -140,12 +140,12 @@ def test_once_there_is_a_table_of_keys_the_column_does_not_count(make: Make) -> 
 
 
 @pytest.mark.parametrize(
-    ("era", "secret", "times"),
+    ("version", "secret", "times"),
     [(MIDDLE, "sk-00000000000000000000000000000001", (None, None)), (LATE, "sk-" + "2".zfill(32), (1_900_000_000, 5))],
     ids=["middle", "late"],
 )
-def test_a_key_comes_with_its_secret_which_nothing_shows(make: Make, era: str, secret: str, times: Any) -> None:
-    items = read(make(era))
+def test_a_key_comes_with_its_secret_which_nothing_shows(make: Make, version: str, secret: str, times: Any) -> None:
+    items = read(make(version))
     [key] = values(items, "api_key")
     assert isinstance(key["key"], SecretStr)
     assert key["key"].get_secret_value() == secret
@@ -205,7 +205,7 @@ def test_a_malformed_column_is_named_with_its_row_and_table_and_gives_nobody_any
 
 def test_malformed_members_and_snapshots_are_named(make: Make) -> None:
     middle = make(MIDDLE)
-    late = instance(middle.with_name("late.db"), LATE)
+    late = make_database(middle.with_name("late.db"), LATE)
     insert(middle, "group", [("bad", "ann", "Bad", "d", "[")])
     insert(late, "model_history", [("bad", "m", None, "[]", "ben", None, 8)])
     problems = [(item.position, item.problem) for path in (middle, late) for item in read(path) if item.problem]
@@ -221,7 +221,7 @@ def test_rows_that_hold_anything_are_left_to_the_engine_to_refuse(make: Make) ->
         insert(late, "access_grant", [(value or "", "model", value or "", value or "", value or "", value or "", 1)])
         insert(late, "model", [(f"o{number}", value, value, value, "5", '"m"', value, value, value or 2, None)])
         insert(late, "model_history", [(value or "?", value or "?", value, "5", value or "?", value, value or 1)])
-    instance(late, "INSERT INTO \"group\" VALUES (CAST(x'ff' AS TEXT), 'latin', NULL)")
+    make_database(late, "INSERT INTO \"group\" VALUES (CAST(x'ff' AS TEXT), 'latin', NULL)")
     items = read(late)
     assert len([item for item in items if item.kind == "model"]) == 2 + len(odd)
     for item in items:
@@ -250,7 +250,7 @@ def test_more_rows_than_are_looked_up_at_once_find_what_is_theirs(make: Make) ->
     ],
     ids=["another database", "a view", "a missing column"],
 )
-def test_what_is_no_such_database_says_why(make: Make, statements: list[str], message: str) -> None:
+def test_a_database_of_another_kind_is_refused_with_a_reason(make: Make, statements: list[str], message: str) -> None:
     with pytest.raises(SourceError, match=message):
         read(make(*statements))
 

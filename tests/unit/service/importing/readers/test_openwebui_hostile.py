@@ -15,7 +15,7 @@ from service.importing.readers.openwebui import read_openwebui
 from service.importing.readers.openwebui_models import grants_of
 from service.importing.records import ImportedModel
 from service.importing.source import Item, SourceError
-from tests.support.sources import source_of
+from tests.support.memory_sources import source_of
 
 
 def read(content: Any) -> list[Item]:

@@ -10,7 +10,7 @@ from service.importing.readers.openwebui import read_openwebui
 from service.importing.readers.openwebui_models import PRIVATE
 from service.importing.records import ImportedModel
 from service.importing.source import Item
-from tests.support.sources import source_of
+from tests.support.memory_sources import source_of
 
 CONTENT = '''# made by hand
 FROM llama2:13b

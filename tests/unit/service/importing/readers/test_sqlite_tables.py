@@ -14,7 +14,7 @@ import pytest
 from service.importing.readers import sqlite_tables
 from service.importing.readers.openwebui_db import read_openwebui_db
 from service.importing.source import SourceError
-from tests.support.instances import EARLY, instance
+from tests.support.openwebui_databases import EARLY, make_database
 
 # Another process, since all connections of one process share its locks on a file.
 SERVER = """
@@ -26,7 +26,7 @@ print("ready", flush=True)
 sys.stdin.read()
 """
 RENAME = "UPDATE model SET name = 'Renamed'"
-# Far more than is held in memory, so that a change is in the file before it is committed.
+# More than SQLite's page cache, so that a change is written to the file before it is committed.
 FILL = "INSERT INTO filler SELECT randomblob(2000) FROM (WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n\
  WHERE i < 5000) SELECT i FROM n)"
 
@@ -44,10 +44,10 @@ def in_use(path: Path, *statements: str) -> Iterator[subprocess.Popen[str]]:
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     (tmp_path / "an instance?#%").mkdir()
-    return instance(tmp_path / "an instance?#%" / "web ui.db", EARLY, "CREATE TABLE filler (data BLOB)")
+    return make_database(tmp_path / "an instance?#%" / "web ui.db", EARLY, "CREATE TABLE filler (data BLOB)")
 
 
-def trace(path: Path) -> dict[str, tuple[bytes, int]]:
+def files_beside(path: Path) -> dict[str, tuple[bytes, int]]:
     return {file.name: (file.read_bytes(), file.stat().st_mtime_ns) for file in path.parent.iterdir()}
 
 
@@ -56,14 +56,14 @@ def names(path: Path) -> list[str]:
         return [item.value["name"] for item in items() if item.kind == "model"]
 
 
-def left_as_it_was(path: Path, expected: str) -> None:
-    before = trace(path)
+def require_unchanged(path: Path, expected: str) -> None:
+    before = files_beside(path)
     assert names(path) == [expected]
-    assert trace(path) == before
+    assert files_beside(path) == before
 
 
 def test_a_file_at_rest(path: Path) -> None:
-    left_as_it_was(path, "M")
+    require_unchanged(path, "M")
 
 
 def test_a_file_with_a_log_in_use_shows_what_is_committed(path: Path) -> None:
@@ -77,8 +77,8 @@ def test_a_file_with_a_log_in_use_shows_what_is_committed(path: Path) -> None:
 def test_a_file_with_a_log_at_rest(path: Path) -> None:
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("PRAGMA journal_mode = WAL")
-    assert list(trace(path)) == [path.name]
-    left_as_it_was(path, "M")
+    assert list(files_beside(path)) == [path.name]
+    require_unchanged(path, "M")
 
 
 @pytest.mark.parametrize("kept", [("-wal", "-shm"), ("-wal",)], ids=["log and index", "log"])
@@ -87,15 +87,15 @@ def test_a_file_whose_server_was_killed_with_a_log(path: Path, kept: tuple[str, 
         pass
     for ending in {"-wal", "-shm"} - set(kept):
         path.with_name(path.name + ending).unlink()
-    assert len(trace(path)) == 1 + len(kept)
-    left_as_it_was(path, "Renamed")
+    assert len(files_beside(path)) == 1 + len(kept)
+    require_unchanged(path, "Renamed")
 
 
 def test_a_file_whose_server_was_killed_in_the_middle_of_a_change(path: Path) -> None:
     with in_use(path, "PRAGMA cache_size = 1", "BEGIN", RENAME, FILL):
         pass
-    assert len(trace(path)) == 2
-    left_as_it_was(path, "M")
+    assert len(files_beside(path)) == 2
+    require_unchanged(path, "M")
 
 
 def test_a_file_that_is_being_changed_is_waited_for(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

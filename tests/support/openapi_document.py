@@ -23,17 +23,17 @@ class Operation(NamedTuple):
 
     @property
     def responses(self) -> dict[int, dict[str, Any]]:
-        """The responses by their status, with those that are shared in their places."""
+        """The responses by status, with references to shared ones resolved."""
         return {int(status): resolved(response) for status, response in self.definition["responses"].items()}
 
     @property
     def bodies(self) -> list[dict[str, Any]]:
-        """The media types of the request."""
+        """The request bodies, one for each media type."""
         return list(self.definition.get("requestBody", {}).get("content", {}).values())
 
     @property
     def is_public(self) -> bool:
-        """Whether it is for everybody."""
+        """Whether it needs no credential."""
         return self.path in PUBLIC
 
     def takes(self, name: str) -> bool:

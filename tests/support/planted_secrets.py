@@ -1,4 +1,4 @@
-"""Sources of every format in which secrets are planted, also where something is wrong: each of them says the mark."""
+"""Sources of every format with planted secrets, also in invalid records. Each secret contains the mark."""
 
 import json
 from collections.abc import Callable
@@ -7,25 +7,25 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.directory import grant, model
-from tests.support.instances import EARLY, LATE, MIDDLE, instance
-from tests.support.moving import written
+from tests.support.import_samples import write_source
+from tests.support.openwebui_databases import EARLY, LATE, MIDDLE, make_database
 
 MARK = "undisclosed"
-# The same in base64, wherever in a text it begins.
+# The mark, and its base64 forms at each of the three alignments.
 MARKS = (MARK.encode(), b"dW5kaXNjbG9zZW", b"VuZGlzY2xvc2Vk", b"bmRpc2Nsb3NlZ")
 WORD = f"{MARK}-word"
 KEY = f"sk-{MARK}00000000000000000001"
 URL = f"https://ann:{WORD}@gateway.example/v1"
 PEM = f"-----BEGIN PRIVATE KEY-----\n{MARK}\n-----END PRIVATE KEY-----"
 PASSWORD_HASH = f"$2b$12${MARK}"
-# Half of a character of UTF-8.
+# The first byte of a two-byte character in UTF-8.
 BROKEN_OFF = b"\xc3"
 TOO_LONG = "i" * 300
 
 
 @dataclass(frozen=True, slots=True)
-class Planted:
-    """How a source is made in a folder, and how many of its models come over."""
+class PlantedSource:
+    """A function that makes the source in a folder, and how many of its models are imported."""
 
     make: Callable[[Path], Path]
     models: int
@@ -33,20 +33,20 @@ class Planted:
 
 def _file(content: Any, name: str = "source") -> Callable[[Path], Path]:
     def make(folder: Path) -> Path:
-        return written(folder, content, name)
+        return write_source(folder, content, name)
 
     return make
 
 
 def _database(*statements: str) -> Callable[[Path], Path]:
-    return lambda folder: instance(folder / "webui.db", *statements)
+    return lambda folder: make_database(folder / "webui.db", *statements)
 
 
 # --- Bundles
 
 _ACCOUNT = {"password": WORD, "api_key": KEY, "settings": {"ui": {"token": WORD}}, "oauth": {"access_token": WORD}}
 _ANN = {"id": "ann", "name": "Ann", "email": "ann@x.org"}
-# What only an answer has is not looked at.
+# Fields that only responses have, which an import ignores.
 _ANSWERED = {"user": {**_ANN, **_ACCOUNT}, "write_access": WORD}
 BUNDLE = {
     "users": [_ANN, {**_ANN, "id": "ben", "email": "ben@x.org", **_ACCOUNT}, WORD, [KEY], {"id": 5, **_ACCOUNT}],
@@ -74,7 +74,7 @@ LINES = "\n".join(
 
 # --- Exports
 
-# As the user stands in an export of models.
+# The owner as an export of models contains it.
 _OWNER = {"user": {**_ANN, "role": "admin", **_ACCOUNT, "oauth_sub": f"google@{MARK}"}}
 _CONNECTION = {"urlIdx": 0, "connection": {"url": URL, "key": KEY}, "openai": {"api_key": KEY, "headers": {"X": WORD}}}
 MODELFILES = [
@@ -133,8 +133,8 @@ INSERT INTO auth VALUES ('ann', 'ann@x.org', '{PASSWORD_HASH}', 1), ('ben', 'ben
 _BROKEN_PEOPLE = """
 INSERT INTO "user" (id, name, email, role) VALUES ('w', NULL, 'w', 'wizard'), (5, X'00', 6, 7);
 """
-EARLY_ERA = (EARLY, _AUTH, _SESSIONS, _COLUMNS, _BROKEN_PEOPLE, "INSERT INTO \"user\" (name) VALUES (X'00');")
-MIDDLE_ERA = (
+EARLY_STATEMENTS = (EARLY, _AUTH, _SESSIONS, _COLUMNS, _BROKEN_PEOPLE, "INSERT INTO \"user\" (name) VALUES (X'00');")
+MIDDLE_STATEMENTS = (
     MIDDLE,
     _AUTH,
     _SESSIONS,
@@ -152,7 +152,7 @@ INSERT INTO "user" (id, name, email, role, api_key) VALUES
 UPDATE "group" SET user_ids = '["ann", ' WHERE id = 'team';
 """,
 )
-LATE_ERA = (
+LATE_STATEMENTS = (
     LATE,
     _AUTH,
     _SESSIONS,
@@ -173,7 +173,7 @@ INSERT INTO model_history VALUES ('h4', 'm', 'h3', '{{"name": "M", "user": {{"ap
 """,
 )
 
-# --- What LiteLLM has
+# --- LiteLLM
 
 _INDENTED_PEM = PEM.replace("\n", "\n        ")
 CONFIGURATION = f"""\
@@ -269,17 +269,17 @@ PRICES = {
 }
 
 SOURCES = {
-    "bundle": Planted(_file(BUNDLE), 1),
-    "bundle as lines": Planted(_file(LINES), 1),
-    "modelfiles": Planted(_file(MODELFILES), 1),
-    "models that ran": Planted(_file(RUNTIME), 1),
-    "models with access_control": Planted(_file(CONTROLLED), 2),
-    "models with access_grants": Planted(_file(GRANTED), 2),
-    "early database": Planted(_database(*EARLY_ERA), 1),
-    "middle database": Planted(_database(*MIDDLE_ERA), 4),
-    "late database": Planted(_database(*LATE_ERA), 2),
-    "configuration": Planted(_file(CONFIGURATION), 3),
-    "price map": Planted(_file(PRICES), 2),
+    "bundle": PlantedSource(_file(BUNDLE), 1),
+    "bundle as lines": PlantedSource(_file(LINES), 1),
+    "modelfiles": PlantedSource(_file(MODELFILES), 1),
+    "models that ran": PlantedSource(_file(RUNTIME), 1),
+    "models with access_control": PlantedSource(_file(CONTROLLED), 2),
+    "models with access_grants": PlantedSource(_file(GRANTED), 2),
+    "early database": PlantedSource(_database(*EARLY_STATEMENTS), 1),
+    "middle database": PlantedSource(_database(*MIDDLE_STATEMENTS), 4),
+    "late database": PlantedSource(_database(*LATE_STATEMENTS), 2),
+    "configuration": PlantedSource(_file(CONFIGURATION), 3),
+    "price map": PlantedSource(_file(PRICES), 2),
 }
 BROKEN = {
     "bundle cut off": json.dumps(BUNDLE)[:-5].encode(),

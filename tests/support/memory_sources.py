@@ -1,4 +1,4 @@
-"""Files for the readers of imports, in memory."""
+"""In-memory files for the readers of imports."""
 
 from io import BytesIO
 
@@ -6,6 +6,6 @@ from service.importing.source import Source
 
 
 def source_of(content: str | bytes) -> Source:
-    """Return a file that holds this."""
+    """Return a source with this content."""
     held = content.encode("utf-8", "surrogatepass") if isinstance(content, str) else content
     return Source(BytesIO(held), len(held))

@@ -1,4 +1,4 @@
-"""Asking an application without a server between: what is received and sent, and clients that leave."""
+"""One request to an ASGI application without a server: what the application receives and sends, and disconnects."""
 
 import asyncio
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from starlette.types import ASGIApp, Message
 
 @dataclass
 class Exchange:
-    """One request. `leave()` is what a client does that closes its connection."""
+    """One request and its response. `disconnect()` closes the connection, as a client may do at any time."""
 
     path: str = "/"
     method: str = "GET"
@@ -18,12 +18,12 @@ class Exchange:
     query: str = ""
     parts: Sequence[bytes] = (b"",)
     sent: list[Message] = field(default_factory=list)
-    _left: asyncio.Event = field(default_factory=asyncio.Event)
+    _ended: asyncio.Event = field(default_factory=asyncio.Event)
     _taken: int = 0
 
     @property
     def scope(self) -> dict[str, Any]:
-        """What an application is told of the request."""
+        """The ASGI scope of the request."""
         return {
             "type": "http",
             "asgi": {"version": "3.0"},
@@ -40,41 +40,41 @@ class Exchange:
             "state": {},
         }
 
-    def leave(self) -> None:
+    def disconnect(self) -> None:
         """Close the connection."""
-        self._left.set()
+        self._ended.set()
 
     async def receive(self) -> Message:
-        """Return the next part of the body, and then wait until the client leaves or has its answer."""
+        """Return the next part of the body; after the last one, wait for a disconnect or the end of the response."""
         if self._taken < len(self.parts):
             self._taken += 1
             more = self._taken < len(self.parts)
             return {"type": "http.request", "body": self.parts[self._taken - 1], "more_body": more}
-        await self._left.wait()
+        await self._ended.wait()
         return {"type": "http.disconnect"}
 
     async def send(self, message: Message) -> None:
-        """Take a part of the answer."""
+        """Receive a message of the response."""
         self.sent.append(message)
         if message["type"] == "http.response.body" and not message.get("more_body", False):
-            self._left.set()
+            self._ended.set()
 
     async def with_app(self, app: ASGIApp) -> "Exchange":
-        """Have an application answer; return this exchange."""
+        """Send the request to an application; return this exchange."""
         await app(self.scope, self.receive, self.send)
         return self
 
     @property
     def status(self) -> int | None:
-        """The status of the answer, if there was one."""
+        """The status of the response, if there was one."""
         return self.sent[0]["status"] if self.sent else None
 
     @property
-    def answered(self) -> dict[str, str]:
-        """The headers of the answer."""
+    def response_headers(self) -> dict[str, str]:
+        """The headers of the response."""
         return {name.decode().lower(): value.decode() for name, value in self.sent[0]["headers"]}
 
     @property
     def body(self) -> bytes:
-        """The body of the answer, as far as it came."""
+        """The body of the response, as far as it was sent."""
         return b"".join(message.get("body", b"") for message in self.sent[1:])

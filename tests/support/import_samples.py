@@ -1,4 +1,4 @@
-"""What is moved in from elsewhere, for the tests of imports: small sources, and short ways to import and to look."""
+"""Small sources in several formats for the tests of imports, and short ways to import them and to read the result."""
 
 import json
 from collections.abc import AsyncIterator
@@ -12,18 +12,18 @@ from pymongo.database import Database as SyncDatabase
 
 from service.importing import ImportOptions, Report, import_source
 from tests.support.directory import Directory, grant, model
-from tests.support.instances import LATE
-from tests.support.stored import collections
+from tests.support.openwebui_databases import LATE
+from tests.support.raw_database import collection_names
 
-Stored = SyncDatabase[dict[str, Any]]
+Raw = SyncDatabase[dict[str, Any]]
 
 NAME = "modeldeck_moving_in"
 MODEL = "/api/models/model"
 UPDATE, HISTORY = f"{MODEL}/update", f"{MODEL}/history"
 RESTORE, DIFF = f"{HISTORY}/restore", f"{HISTORY}/diff"
 OLD_KEY = "sk-00000000000000000000000000000002"
-# Without the revision that can't be taken over.
-SOUND = (LATE, "DELETE FROM model_history WHERE id = 'h0'")
+# Without the revision that can't be imported, so that the import is clean.
+IMPORTABLE = (LATE, "DELETE FROM model_history WHERE id = 'h0'")
 WRITES = {"insert", "update", "delete", "findAndModify", "bulkWrite", "create", "createIndexes", "commitTransaction"}
 
 SECRETS = (
@@ -73,8 +73,8 @@ NAMED = {"models": [model("m", "ann", access_grants=[grant("group:g"), grant("gr
 
 
 @asynccontextmanager
-async def moved(directory: Directory, where: Path, **options: Any) -> AsyncIterator[Report]:
-    """Import a source of any format with `import_source`, as scripts do, and close its report in the end."""
+async def imported(directory: Directory, where: Path, **options: Any) -> AsyncIterator[Report]:
+    """Import a source of any format with `import_source`, as scripts do; yield its report, and close it in the end."""
     named = {name: options.pop(name) for name in ("wanted", "user_map") if name in options}
     report = await import_source(directory.database, str(where), ImportOptions(**options), **named)
     try:
@@ -84,21 +84,21 @@ async def moved(directory: Directory, where: Path, **options: Any) -> AsyncItera
 
 
 async def ask(directory: Directory, key: str, path: str, body: Any = None, **parameters: Any) -> httpx.Response:
-    """Send a request with a key that was made elsewhere."""
+    """Send a request with an API key that another system generated."""
     method = "GET" if body is None else "POST"
     headers = {"Authorization": f"Bearer {key}"}
     return await directory.client.request(method, path, json=body, params=parameters, headers=headers)
 
 
-def dump(database: Stored, *left_out: str) -> str:
-    """Return all that a database holds; guards hold nothing, they make changes take turns."""
+def dump(database: Raw, *left_out: str) -> str:
+    """Return the content of a database as text, without the locks in `guards`, which are no content."""
     return "\n".join(
         dumps([name, *database[name].find().sort("_id")])
-        for name in sorted(set(collections(database)) - {"guards", *left_out})
+        for name in sorted(set(collection_names(database)) - {"guards", *left_out})
     )
 
 
-def written(tmp_path: Path, content: Any, name: str = "source.json") -> Path:
+def write_source(tmp_path: Path, content: Any, name: str = "source.json") -> Path:
     """Write a file and return its path."""
     path = tmp_path / name
     path.write_text(content if isinstance(content, str) else json.dumps(content), encoding="utf-8")

@@ -1,11 +1,11 @@
-"""Databases of another system, as some of its eras kept them: made by SQL, small, and with a bit of everything."""
+"""Small SQLite databases with records of every kind, as an early, a middle and a late Open WebUI stored them."""
 
 import sqlite3
 from collections.abc import Iterable
 from contextlib import closing
 from pathlib import Path
 
-# With access_control, with the keys of users and the members of groups in columns.
+# With access_control, and with API keys and members of groups in columns.
 MIDDLE = """
 CREATE TABLE "user" (id VARCHAR NOT NULL, name VARCHAR, email VARCHAR, role VARCHAR, api_key VARCHAR, settings JSON);
 INSERT INTO "user" VALUES ('ann', 'Ann', 'ann@x.org', 'admin', 'sk-00000000000000000000000000000001', '{}');
@@ -22,7 +22,7 @@ INSERT INTO model VALUES ('m-own', 'ben', 'gpt-4o', 'O', '{}', '{"tags": [{"name
 INSERT INTO model VALUES ('m-team', 'ben', 'gpt-4o', 'T', '{}', '{}',
   '{"read": {"group_ids": ["team"], "user_ids": []}, "write": {"group_ids": [], "user_ids": ["ann"]}}', 1, 2, 1);
 """
-# Older than any word about access.
+# From before models had access settings.
 EARLY = """
 CREATE TABLE "user" (id VARCHAR, name VARCHAR, email VARCHAR, role VARCHAR);
 CREATE TABLE model (id TEXT, user_id TEXT, base_model_id TEXT, name TEXT, meta TEXT, params TEXT, created_at BIGINT,
@@ -61,8 +61,8 @@ INSERT INTO model_history VALUES ('h0', 'gpt-4o', NULL, 'null', 'ann', NULL, 6);
 """
 
 
-def instance(path: Path, *statements: str) -> Path:
-    """Make a database of some statements, or add to it; return its path."""
+def make_database(path: Path, *statements: str) -> Path:
+    """Execute SQL statements on a new or existing SQLite database; return its path."""
     with closing(sqlite3.connect(path)) as connection:
         for statement in statements:
             connection.executescript(statement)

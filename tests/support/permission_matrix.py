@@ -1,6 +1,6 @@
-"""Who may do what: every way into the service, every kind of caller, one model and what belongs to it.
+"""Who may do what: every route, for every kind of caller, on one model and related records.
 
-The cases name a route without the prefix of its API; a route that has no case fails the test that reads this.
+A case names its route without the prefix of the API; a route without a case fails test_permission_matrix.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.support.directory import grant
 
-# Callers without a right to anything, then the others, of whom some have a key that is for reading only.
+# Callers who may do nothing, then the others, of whom two use a read-only API key.
 NOBODY = ("anonymous", "forged", "expired", "idle")
 READ_ONLY = ("owner-reads", "admin-reads")
 CALLERS = ("owner", "writer", "reader", "member", "stranger", "admin", *READ_ONLY)
@@ -24,44 +24,44 @@ ADMINS = frozenset({"admin"})
 
 MODEL = "team/m:1"
 IMAGE = "data:image/gif;base64,R0lGODlhAQABAAAAACw="
-Facts = Mapping[str, str]
+Ids = Mapping[str, str]
 
 
 @dataclass(frozen=True)
 class Case:
-    """One route: what is sent, and who is let in. `changes` are those for whom it changes what is stored.
+    """The request to one route, and the allowed callers; `changes` are those whose request changes a record.
 
-    Of a route about one model, `hides` says that it is absent for those who do not see it.
+    `hides` means that the route answers 404 to callers who may not see the model.
     """
 
-    lets_in: frozenset[str]
+    allowed: frozenset[str]
     query: str = ""
-    body: Callable[[Facts], Any] | None = None
+    body: Callable[[Ids], Any] | None = None
     changes: frozenset[str] | None = None
     hides: bool = True
 
     @property
     def changing(self) -> frozenset[str]:
-        """Those for whom what is stored is not the same afterwards."""
+        """The callers whose request changes what is stored."""
         if self.body is None:
             return frozenset()
-        return self.lets_in if self.changes is None else self.changes
+        return self.allowed if self.changes is None else self.changes
 
     def status(self, role: str) -> int:
-        """Return the status that a caller must get."""
+        """Return the expected status for a caller."""
         if role in NOBODY:
             return 401
-        if role in self.lets_in:
+        if role in self.allowed:
             return 200
         hidden = self.hides and role == "stranger"
         return 404 if hidden else 403
 
 
-def _said(**values: Any) -> Callable[[Facts], Any]:
+def _body(**values: Any) -> Callable[[Ids], Any]:
     return lambda _: values
 
 
-def _about(**values: Any) -> Callable[[Facts], Any]:
+def _body_for_model(**values: Any) -> Callable[[Ids], Any]:
     return lambda _: {"id": MODEL, **values}
 
 
@@ -72,14 +72,14 @@ _NEW = {"id": "new", "name": "New"}
 
 
 def _admin(**values: Any) -> Case:
-    return Case(ADMINS, body=_said(**values), hides=False)
+    return Case(ADMINS, body=_body(**values), hides=False)
 
 
 CASES: dict[str, Case] = {
     "GET /me": Case(EVERYONE),
     "GET /keys": Case(EVERYONE),
-    "POST /keys/create": Case(ACTING, body=_said(name="k"), hides=False),
-    "POST /keys/revoke": Case(ACTING, body=lambda facts: {"id": facts["spare key"]}, hides=False),
+    "POST /keys/create": Case(ACTING, body=_body(name="k"), hides=False),
+    "POST /keys/revoke": Case(ACTING, body=lambda ids: {"id": ids["spare key"]}, hides=False),
     "GET /models/list": Case(EVERYONE),
     "GET /models/base": Case(EVERYONE),
     "GET /models/tags": Case(EVERYONE),
@@ -90,19 +90,17 @@ CASES: dict[str, Case] = {
     "GET /models/model/history": Case(_WITH_READ_KEYS, _THIS),
     "GET /models/model/history/diff": Case(_WITH_READ_KEYS, f"{_THIS}&earlier=1&later=2"),
     "GET /models/model/history/{revision}": Case(_WITH_READ_KEYS),
-    "POST /models/create": Case(ACTING, body=_said(**_NEW), hides=False),
-    "POST /models/model/update": Case(CHANGING, body=_about(name="Other")),
-    "POST /models/model/toggle": Case(CHANGING, _THIS, body=_said()),
-    "POST /models/model/access/update": Case(MANAGING, body=_about(access_grants=[])),
-    "POST /models/model/delete": Case(CHANGING, body=_about()),
-    "POST /models/model/history/restore": Case(
-        CHANGING, body=lambda facts: {"id": MODEL, "revision": facts["revision"]}
-    ),
-    "POST /models/bulk/state": Case(ACTING, body=_said(ids=[MODEL], is_active=False), changes=CHANGING, hides=False),
+    "POST /models/create": Case(ACTING, body=_body(**_NEW), hides=False),
+    "POST /models/model/update": Case(CHANGING, body=_body_for_model(name="Other")),
+    "POST /models/model/toggle": Case(CHANGING, _THIS, body=_body()),
+    "POST /models/model/access/update": Case(MANAGING, body=_body_for_model(access_grants=[])),
+    "POST /models/model/delete": Case(CHANGING, body=_body_for_model()),
+    "POST /models/model/history/restore": Case(CHANGING, body=lambda ids: {"id": MODEL, "revision": ids["revision"]}),
+    "POST /models/bulk/state": Case(ACTING, body=_body(ids=[MODEL], is_active=False), changes=CHANGING, hides=False),
     "POST /models/bulk/access": Case(
-        ACTING, body=_said(ids=[MODEL], add=[grant("user:*")]), changes=MANAGING, hides=False
+        ACTING, body=_body(ids=[MODEL], add=[grant("user:*")]), changes=MANAGING, hides=False
     ),
-    "POST /models/import": Case(ACTING, body=_said(models=[_NEW]), hides=False),
+    "POST /models/import": Case(ACTING, body=_body(models=[_NEW]), hides=False),
     "POST /models/sync": _admin(models=[{"id": MODEL, "name": "Other"}], max_deletions=0),
     "GET /users": Case(_ADMIN_READS, hides=False),
     "GET /users/user": Case(_ADMIN_READS, "?id=reader", hides=False),
@@ -112,9 +110,7 @@ CASES: dict[str, Case] = {
     "POST /users/transfer": _admin(from_user_id="owner", to_user_id="reader"),
     "GET /users/keys": Case(_ADMIN_READS, "?user_id=reader", hides=False),
     "POST /users/keys/create": _admin(user_id="admin", name="k"),
-    "POST /users/keys/revoke": Case(
-        ADMINS, body=lambda facts: {"user_id": "owner", "id": facts["owner key"]}, hides=False
-    ),
+    "POST /users/keys/revoke": Case(ADMINS, body=lambda ids: {"user_id": "owner", "id": ids["owner key"]}, hides=False),
     "GET /groups": Case(_ADMIN_READS, hides=False),
     "GET /groups/group": Case(_ADMIN_READS, "?id=team", hides=False),
     "GET /groups/members": Case(_ADMIN_READS, "?id=team", hides=False),

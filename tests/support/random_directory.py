@@ -1,4 +1,4 @@
-"""A random directory, the same for the same seed, in the service and in the oracle that knows what it must answer."""
+"""A random directory, the same for the same seed, in the service and in the oracle that computes expected responses."""
 
 import asyncio
 import os
@@ -36,7 +36,7 @@ WORDS = [
     *("Llama", "llama", "LLAMA", "Mixtral", "assistant", "100%", "a_b", "a.b", "C:\\temp", "[draft]", "f(x)", "a|b"),
     *("ﹼ", "\u00a8", "\ue000", "\uffff", "\U00010400", "\U0010ffff", *METACHARACTERS),
 ]
-# Fields are often joined by such as these; no match may reach across.
+# Characters that might separate fields in a search text; no match may span two fields.
 SEPARATORS = ["", " ", "-", "/", "\t", "\n", "\r\n", "\v", "\x01", "\x1e", "\x1f", "\x7f", "\u2028", "\u00a0", "\uffff"]
 TAGS = [
     *("Straße", "STRASSE ", " ﬁne tuned", "FINE TUNED", "Ｃｏｄｅ", "code", "co", "coder", "cafe\u0301", "Café", "ΣΑΣ"),
@@ -49,7 +49,7 @@ VARIANTS: list[Callable[[str], str]] = [
 
 
 class Generator:
-    """Makes a directory and requests to it, the same for the same seed. Some of its users are to be deleted."""
+    """Generates a directory and requests to it, the same for the same seed. Some of its users are deleted later."""
 
     def __init__(self, seed: int, models: int) -> None:
         self.random = random.Random(seed)
@@ -68,7 +68,7 @@ class Generator:
 
     def _id(self, start: str, number: int) -> str:
         word = "".join(c for c in self._text(2) if not c.isspace() and unicodedata.category(c) != "Cc")
-        # Ids are compared exactly: those that differ in case alone are different.
+        # Some ids differ only in case: they are different ids.
         plain = f"{start.upper() if number % 2 else start}{number // 2}"
         return self.random.choice([plain, plain, f"{word}/{start}:{number}"])
 
@@ -86,7 +86,7 @@ class Generator:
         groups: list[dict[str, Any]] = []
         depths: dict[str, int] = {}
         for number in range(GROUPS):
-            # Some have the id of a user: what is granted to the one is not granted to the other.
+            # Some groups have the id of a user: a grant to one must not apply to the other.
             group_id = self.users[number]["id"] if number % 3 == 0 else self._id("g", number)
             shallow = [other for other, depth in depths.items() if depth < MAX_DEPTH]
             chained = groups[-1]["id"] if 0 < number < MAX_DEPTH else None
@@ -157,8 +157,8 @@ class Generator:
 
 
 @dataclass
-class World:
-    """A directory filled at random, and the oracle that knows what it must answer."""
+class RandomDirectory:
+    """A randomly filled directory, and the oracle that computes the expected responses."""
 
     directory: Directory
     generator: Generator
@@ -166,7 +166,9 @@ class World:
     callers: list[str]
 
     @classmethod
-    async def fill(cls, directory: Directory, tmp_path: Path, models: int = MODELS, seed: int = SEED) -> "World":
+    async def fill(
+        cls, directory: Directory, tmp_path: Path, models: int = MODELS, seed: int = SEED
+    ) -> "RandomDirectory":
         made = Generator(seed, models)
         report = await directory.load({"users": made.users, "groups": made.groups, "models": made.models}, tmp_path)
         assert report.clean, "\n".join(map(str, report.faults()))
@@ -177,7 +179,7 @@ class World:
         assert found.problems == found.repaired > 0
         assert (await examine(directory.database, repair=False)).problems == 0
 
-        # Who lost a grant to somebody who is gone was changed just now.
+        # The repair removed grants to deleted users, which updated those models.
         times = {record["_id"]: record["updated_at"] for record in await directory.database.find(ModelRecord, {})}
         for model in made.models:
             model["updated_at"] = epoch_seconds(times[model["id"]])
@@ -189,7 +191,7 @@ class World:
         return cls(directory, made, oracle, [user["id"] for user in left])
 
     async def ask(self, user_id: str, parameters: Parameters, path: str = LIST) -> dict[str, Any]:
-        """Return what the service answers, with the fields of its items that are compared."""
+        """Return the response of the service, with the compared fields of its items."""
         answer = await self.directory.get(path, user_id, **parameters)
         if answer.status_code != 200:
             return {"status": answer.status_code, "text": answer.text}
@@ -197,7 +199,7 @@ class World:
         return {**page, "items": [{field: item[field] for field in COMPARED_FIELDS} for item in page["items"]]}
 
     async def compare(self, pairs: Iterable[tuple[str, Parameters]]) -> int:
-        """Ask all of it, a few at a time; return how many pages had items."""
+        """Compare the responses to all requests, a few at a time; return how many pages had items."""
         waiting, differences, filled = iter(pairs), list[str](), 0
 
         async def client(path: str) -> None:

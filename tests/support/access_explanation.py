@@ -1,4 +1,4 @@
-"""A small directory in which there is every way to a model, and short ways to ask who has access."""
+"""A small directory with every kind of path to a model, and short ways to request the explanation of access."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,8 +13,8 @@ PEOPLE = ["heir", "member", "named", "owner", "root", "stranger"]
 PathSummary = tuple[str, str, tuple[str, ...]]
 
 
-async def people(directory: Directory) -> None:
-    """Add one user for each way to a model and a stranger; the groups are low < mid < top, and aside."""
+async def add_people(directory: Directory) -> None:
+    """Add one user for each kind of path to a model, and a stranger; the groups are low < mid < top, and aside."""
     for group, parent in (("top", None), ("mid", "top"), ("low", "mid"), ("aside", None)):
         await directory.group(group, parent)
     for user, groups in (("owner", ()), ("named", ()), ("member", ("top",)), ("heir", ("low",))):
@@ -23,15 +23,17 @@ async def people(directory: Directory) -> None:
     await directory.user("root", role=Role.ADMIN)
 
 
-async def share(directory: Directory, tmp_path: Path, *grants: Mapping[str, str], model_id: str = "m") -> None:
-    """Add a model of the owner's."""
+async def add_shared_model(
+    directory: Directory, tmp_path: Path, *grants: Mapping[str, str], model_id: str = "m"
+) -> None:
+    """Add a model of the user `owner` with some grants."""
     report = await directory.load({"models": [model(model_id, "owner", access_grants=list(grants))]}, tmp_path)
     assert report.clean
 
 
-async def share_each_way(directory: Directory, tmp_path: Path) -> None:
-    """Add a model that `named` may read, and all may write who are in `top` or below."""
-    await share(directory, tmp_path, grant("user:named"), grant("group:top", "write"))
+async def add_model_shared_each_way(directory: Directory, tmp_path: Path) -> None:
+    """Add a model that `named` may read, and that members of `top` and the groups below may write."""
+    await add_shared_model(directory, tmp_path, grant("user:named"), grant("group:top", "write"))
 
 
 async def readers(directory: Directory, as_user: str = "owner", model_id: str = "m", **page: Any) -> dict[str, Any]:
@@ -58,7 +60,7 @@ async def explanation(directory: Directory, user: str, as_user: str = "owner", m
     return found
 
 
-def summarized(paths: list[dict[str, Any]]) -> list[PathSummary]:
+def path_summaries(paths: list[dict[str, Any]]) -> list[PathSummary]:
     """Return kind, permission and groups of each path."""
     assert all(path["group_id"] == (path["via"][-1] if path["via"] else None) for path in paths)
     return [(path["kind"], path["permission"], tuple(path["via"])) for path in paths]

@@ -1,4 +1,4 @@
-"""Imports that are cut off: what they import, the moments at which they are struck, and what is stored after all."""
+"""Imports that are interrupted: their sources, the moments of interruption, and what is stored in the end."""
 
 import os
 import random
@@ -28,64 +28,64 @@ from service.importing import ImportOptions, import_source
 from service.settings import Settings
 from tests.support.commands import COMMAND_SECONDS, CommandLine, Done, finish, mongods, until
 from tests.support.directory import grant, model
-from tests.support.instances import LATE, insert, instance
-from tests.support.moving import Stored, written
+from tests.support.import_samples import Raw, write_source
+from tests.support.openwebui_databases import LATE, insert, make_database
 
 NAME = "modeldeck_interrupted"
 MODELS, USERS, GROUPS = 2_100, 150, 20
 OLD_MODELS, OLD_VERSIONS, OLD_KEYS = 60, 3, 25
-# How often it is tried, at most, for each import that shall be struck.
+# The maximum number of attempts for each import that is to be interrupted.
 MOST_ATTEMPTS = 10
 LONG_AGO = 1_700_000_000
 COLLECTIONS = [document.Settings.name for document in DOCUMENTS if document is not Lock]
 AWARE = CodecOptions[dict[str, Any]](tz_aware=True)
 
-Blow = Callable[[subprocess.Popen[str]], object]
+Interruption = Callable[[subprocess.Popen[str]], object]
 
 
-class Sign(StrEnum):
-    """What shows how far an import has come."""
+class Progress(StrEnum):
+    """A sign in the database that an import has reached a certain point."""
 
-    BEGUN = "something is in the database, if only an index"
-    FILLING = "the first of many records is stored"
+    STARTED = "something is in the database, if only an index"
+    STORING = "the first of many records is stored"
 
 
 @dataclass(frozen=True, slots=True)
-class Origin:
-    """A source; the collection that fills step by step while it is imported, and how many records are in it then."""
+class Source:
+    """A source, a collection that its import fills step by step, and the number of its records after the import."""
 
     path: Path
-    telltale: str
-    whole: int
+    collection: str
+    records: int
 
 
 @dataclass(frozen=True, slots=True)
-class Whole:
-    """An import that nothing interrupted: what it stored, and how long it went on after each sign."""
+class CompleteImport:
+    """An import that nothing interrupted: what it stored, and how long it ran after each sign of progress."""
 
     contents: Counter[bytes]
-    seconds: dict[Sign, float]
+    seconds: dict[Progress, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Struck:
-    """How a command that was struck ended, whether it was midway, and how many transactions it left open."""
+class InterruptedImport:
+    """How an interrupted command ended, whether it was midway, and how many transactions it left open."""
 
     done: Done
     midway: bool
-    left_open: int
+    open_transactions: int
 
 
 @dataclass(frozen=True, slots=True)
-class Settled:
-    """What became of an interrupted import: when it was run again, when once more, and what the doctor says."""
+class Rerun:
+    """The results of two more runs after an interrupted import, and the problems that the doctor found then."""
 
     clean: bool
-    changes_of_another: int
+    changes_of_second: int
     problems: list[str]
 
 
-def bundle(folder: Path, models: int = MODELS) -> Origin:
+def bundle(folder: Path, models: int = MODELS) -> Source:
     """Write a bundle of users, nested groups with members, and models with grants to both."""
     users = [{"id": f"u{n}", "name": f"User {n}", "email": f"u{n}@example.com"} for n in range(USERS)]
     groups = [
@@ -108,13 +108,15 @@ def bundle(folder: Path, models: int = MODELS) -> Origin:
         )
         for n in range(models)
     ]
-    path = written(folder, {"users": users, "groups": groups, "models": records}, "bundle.json")
-    return Origin(path, "models", models)
+    path = write_source(folder, {"users": users, "groups": groups, "models": records}, "bundle.json")
+    return Source(path, "models", models)
 
 
-def old_instance(folder: Path) -> Origin:
-    """Make a database of another system, of models that have a history, and of users who have keys."""
-    path = instance(folder / "webui.db", LATE, "DELETE FROM model_history", "DELETE FROM model", "DELETE FROM api_key")
+def old_openwebui_database(folder: Path) -> Source:
+    """Make an Open WebUI database with models, their histories, users and API keys."""
+    path = make_database(
+        folder / "webui.db", LATE, "DELETE FROM model_history", "DELETE FROM model", "DELETE FROM api_key"
+    )
     numbers = range(OLD_MODELS)
     insert(path, "user", [(f"o{n}", f"Old {n}", f"o{n}@example.com", "user", None) for n in range(OLD_KEYS)])
     insert(path, "group_member", [(f"gm{n}", "team", f"o{n}") for n in range(OLD_KEYS)])
@@ -128,11 +130,11 @@ def old_instance(folder: Path) -> Origin:
         for n, v in versions
     ]
     insert(path, "model_history", history)
-    return Origin(path, "revisions", OLD_MODELS * (OLD_VERSIONS + 1))
+    return Source(path, "revisions", OLD_MODELS * (OLD_VERSIONS + 1))
 
 
-class Site:
-    """A MongoDB of one's own, a command line on it, and one database that is filled again and again."""
+class ImportTarget:
+    """A MongoDB of its own, the command line for it, and one database that is emptied before each import."""
 
     def __init__(self, folder: Path, client: MongoClient[dict[str, Any]]) -> None:
         self.data_dir = folder / "data"
@@ -144,103 +146,109 @@ class Site:
         return CommandLine(folder, data_dir=str(self.data_dir), database=NAME, **settings)
 
     @property
-    def store(self) -> Stored:
+    def database(self) -> Raw:
         """The database."""
         return self._client[NAME]
 
-    def whole(self, origin: Origin) -> Whole:
-        """Import without an interruption."""
+    def complete_import(self, source: Source) -> CompleteImport:
+        """Import without an interruption, and measure the time."""
         self.empty()
-        process = self.shell.start("import", origin.path.name)
+        process = self.shell.start("import", source.path.name)
         seen = {}
-        for sign in Sign:
-            self._watch(process, origin, sign)
-            seen[sign] = time.monotonic()
+        for progress in Progress:
+            self._watch(process, source, progress)
+            seen[progress] = time.monotonic()
         assert finish(process).status == 0
         ended = time.monotonic()
-        return Whole(self.contents(), {sign: ended - moment for sign, moment in seen.items()})
+        return CompleteImport(self.contents(), {progress: ended - moment for progress, moment in seen.items()})
 
-    def strikes(
+    def interrupt_imports(
         self,
-        origin: Origin,
-        whole: Whole,
-        blow: Blow,
+        source: Source,
+        complete: CompleteImport,
+        interruption: Interruption,
         points: int,
         *options: str,
-        signs: Sequence[Sign] = (Sign.FILLING, Sign.BEGUN),
+        after: Sequence[Progress] = (Progress.STORING, Progress.STARTED),
         **settings: str,
-    ) -> Iterator[Struck]:
-        """Strike that many imports at moments spread over their run, and more until one was struck midway."""
+    ) -> Iterator[InterruptedImport]:
+        """Interrupt `points` imports at moments spread over their duration; go on until one was interrupted midway."""
         shell = self._shell(self.shell.folder, **settings)
-        chance = random.Random(f"{origin.path.name} {points} {options}")
-        seconds = dict(whole.seconds)
-        struck = midway = 0
+        chance = random.Random(f"{source.path.name} {points} {options}")
+        seconds = dict(complete.seconds)
+        interrupted = midway = 0
         for number in range(MOST_ATTEMPTS * points):
-            if struck >= points and midway:
+            if interrupted >= points and midway:
                 return
-            sign = signs[number % len(signs)]
-            share = (number // len(signs) + chance.random()) * len(signs) / points % 1.0
-            found = self._strike(origin, sign, share * seconds[sign], blow, shell, *options)
-            if found is None or self.stored(origin) == origin.whole:
-                # The machine has more time for it than it had when this was measured.
-                seconds[sign] *= 0.7
-            elif not found.midway and self.stored(origin) == 0:
-                seconds[sign] *= 1.4
+            progress = after[number % len(after)]
+            share = (number // len(after) + chance.random()) * len(after) / points % 1.0
+            found = self._interrupt_import(source, progress, share * seconds[progress], interruption, shell, *options)
+            if found is None or self.stored(source) == source.records:
+                # The import is faster than the measured one.
+                seconds[progress] *= 0.7
+            elif not found.midway and self.stored(source) == 0:
+                seconds[progress] *= 1.4
             if found is not None:
-                struck += 1
+                interrupted += 1
                 midway += found.midway
                 yield found
-        pytest.fail(f"{struck} imports were struck, {midway} of them midway")
+        pytest.fail(f"{interrupted} imports were interrupted, {midway} of them midway")
 
-    def _strike(
-        self, origin: Origin, sign: Sign, delay: float, blow: Blow, shell: CommandLine, *options: str
-    ) -> Struck | None:
-        """Import into the empty database and strike after a sign; return None if the import ended before that."""
+    def _interrupt_import(
+        self,
+        source: Source,
+        progress: Progress,
+        delay: float,
+        interruption: Interruption,
+        shell: CommandLine,
+        *options: str,
+    ) -> InterruptedImport | None:
+        """Import into an empty database and interrupt after a sign; return None if the import ended before."""
         self.empty()
-        process = shell.start("import", origin.path.name, *options)
+        process = shell.start("import", source.path.name, *options)
         try:
-            self._watch(process, origin, sign)
+            self._watch(process, source, progress)
             process.wait(delay)
         except subprocess.TimeoutExpired:
-            # Of what is written in one transaction, nothing is seen before its end.
-            midway = self._open_transactions() > 0 if options else 0 < self.stored(origin) < origin.whole
-            blow(process)
+            # What one transaction writes is not visible before its commit.
+            midway = self._open_transactions() > 0 if options else 0 < self.stored(source) < source.records
+            interruption(process)
         else:
             assert finish(process).status == 0
             return None
         done = finish(process)
-        return Struck(done, midway, self._open_transactions())
+        return InterruptedImport(done, midway, self._open_transactions())
 
-    def _watch(self, process: subprocess.Popen[str], origin: Origin, sign: Sign) -> None:
+    def _watch(self, process: subprocess.Popen[str], source: Source, progress: Progress) -> None:
         def seen() -> bool:
-            if sign is Sign.BEGUN:
-                return bool(self.store.list_collection_names())
-            return self.store[origin.telltale].find_one({}, {"_id": 1}) is not None
+            if progress is Progress.STARTED:
+                return bool(self.database.list_collection_names())
+            return self.database[source.collection].find_one({}, {"_id": 1}) is not None
 
-        until(lambda: seen() or process.poll() is not None, sign, COMMAND_SECONDS)
+        until(lambda: seen() or process.poll() is not None, progress, COMMAND_SECONDS)
 
-    def stored(self, origin: Origin) -> int:
-        """Return how much of the telltale collection is there."""
-        return self.store[origin.telltale].count_documents({})
+    def stored(self, source: Source) -> int:
+        """Return how many records the observed collection has."""
+        return self.database[source.collection].count_documents({})
 
     def empty(self) -> None:
-        """Begin anew, as on the first day: even without indexes."""
+        """Drop the database, including its indexes."""
         self.end_transactions()
         self._client.drop_database(NAME)
 
     def kill_mongod(self) -> None:
-        """Kill the MongoDB of this site, and no other."""
+        """Kill the mongod of this data directory, and no other."""
         [pid] = mongods(self.data_dir)
         os.kill(pid, signal.SIGKILL)
         until(lambda: pid not in mongods(self.data_dir), "mongod is gone")
 
-    def bring_up(self) -> None:
-        """See that MongoDB runs."""
+    def start_mongod(self) -> None:
+        """Start MongoDB if it does not run."""
         with EmbeddedMongo(self.data_dir).lease():
             pass
 
     def _open_transactions(self) -> int:
-        """Return how many transactions wait for a client, or for its end to be noticed."""
+        """Return the number of open transactions, including those of killed clients."""
         stages: list[dict[str, Any]] = [
             {"$currentOp": {"allUsers": True, "idleSessions": True}},
             {"$match": {"transaction": {"$exists": True}}},
@@ -248,26 +256,26 @@ class Site:
         return len(list(self._client.admin.aggregate(stages)))
 
     def end_transactions(self) -> None:
-        """Give up what a killed client has left open, as the server does by itself after a minute or more."""
+        """Abort the transactions of killed clients, as the server does by itself after a minute or more."""
         self._client.admin.command("killAllSessions", [])
 
-    async def settled(self, origin: Origin) -> Settled:
-        """Import again, to the end, and once more."""
+    async def rerun(self, source: Source) -> Rerun:
+        """Import twice more without an interruption."""
         settings = Settings(_env_file=None, mongodb_uri=SecretStr(self._uri), database=NAME, request_timeout=60)
         async with open_database(settings) as database:
             runs = []
             for _ in range(2):
-                report = await import_source(database, str(origin.path), ImportOptions())
+                report = await import_source(database, str(source.path), ImportOptions())
                 report.close()
                 runs.append(report)
-            return Settled(runs[0].clean, runs[1].changes, (await examine(database, repair=False)).examples)
+            return Rerun(runs[0].clean, runs[1].changes, (await examine(database, repair=False)).examples)
 
     def contents(self) -> Counter[bytes]:
-        """Return all that is stored, exactly, apart from what differs each time: the moment, and ids by chance."""
+        """Return all stored records exactly, without what differs each time: current times and random ids."""
         return Counter(
             name.encode() + bson.encode(self._timeless(name, record))
             for name in COLLECTIONS
-            for record in self.store.get_collection(name, AWARE).find()
+            for record in self.database.get_collection(name, AWARE).find()
         )
 
     def _timeless(self, name: str, record: dict[str, Any]) -> dict[str, Any]:
@@ -276,11 +284,11 @@ class Site:
 
 
 def _is_of_these_days(value: object) -> bool:
-    # Not "since it began": a clock may be set while an import runs, by hours too. No source has such a date.
+    # Two days allow for a clock that is set while an import runs. No source contains a date that recent.
     return isinstance(value, datetime) and abs(datetime.now(UTC) - value) < timedelta(days=2)
 
 
 def differences(found: Counter[bytes], expected: Counter[bytes]) -> list[str]:
-    """Return the first of the records that are too many or missing, for a message that can be read."""
+    """Return the first few unexpected and missing records, for a readable message."""
     more = [f"not expected: {record!r}" for record in found - expected]
     return more[:3] + [f"missing: {record!r}" for record in expected - found][:3]

@@ -1,4 +1,4 @@
-"""A directory with one model and everyone who could have to do with it, for the matrix and what is like it."""
+"""A directory with one model and every kind of caller, for the permission matrix and similar tests."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -13,26 +13,25 @@ from documents.api_key import Scope
 from documents.user import Role
 from service.auth.authentication import api_key_id, new_api_key
 from tests.support.directory import Directory, grant, model
-from tests.support.matrix import IMAGE, MODEL, ROLES, Case, Facts
+from tests.support.permission_matrix import IMAGE, MODEL, ROLES, Case, Ids
 from tests.support.routes import Route
+from tests.support.snapshot import Snapshot
 
 Raw = SyncDatabase[dict[str, Any]]
-NOTHING: Facts = MappingProxyType({})
-COLLECTIONS = ("models", "users", "groups", "api_keys", "revisions")
+NOTHING: Ids = MappingProxyType({})
 
 
-class Stage:
-    """A directory with one model and everyone who could have to do with it; it can be set back."""
+class PermissionSetup:
+    """A directory with one model and every kind of caller; `snapshot` is how it began."""
 
-    def __init__(self, directory: Directory, raw: Raw, credentials: dict[str, str | None], facts: Facts) -> None:
+    def __init__(self, directory: Directory, raw: Raw, credentials: dict[str, str | None], ids: Ids) -> None:
         self._directory = directory
-        self._raw = raw
         self._credentials = credentials
-        self.facts = facts
-        self._saved = self.state()
+        self.ids = ids
+        self.snapshot = Snapshot(raw)
 
     @classmethod
-    async def set_up(cls, directory: Directory, raw: Raw, tmp_path: Path) -> "Stage":
+    async def set_up(cls, directory: Directory, raw: Raw, tmp_path: Path) -> "PermissionSetup":
         await directory.group("org")
         await directory.group("team", "org")
         for user in ("owner", "writer", "reader", "stranger", "idle"):
@@ -56,35 +55,20 @@ class Stage:
         }
         return cls(directory, raw, credentials, {"revision": first["_id"], **spare})
 
-    def state(self) -> dict[str, list[dict[str, Any]]]:
-        """Return all that is stored and that a request by itself does not change."""
-        hidden = {"last_used_at": 0}
-        return {name: list(self._raw[name].find({}, hidden).sort("_id")) for name in COLLECTIONS}
-
-    def set_back(self) -> None:
-        """Make everything as it was in the beginning."""
-        for name, documents in self._saved.items():
-            self._raw[name].delete_many({})
-            self._raw[name].insert_many(documents)
-
-    def unchanged(self) -> bool:
-        """Say whether everything is as it was in the beginning."""
-        return self.state() == self._saved
-
     async def send(
         self,
         route: Route,
         case: Case,
         role: str,
         *,
-        instead: Facts = NOTHING,
-        headers: Facts = NOTHING,
+        instead: Ids = NOTHING,
+        headers: Ids = NOTHING,
     ) -> Response:
-        """Send the request of a case as one role; `instead` are texts to put in the places of others, everywhere."""
+        """Send the request of a case as one role; `instead` maps texts of the request to their replacements."""
         credential = self._credentials[role]
-        facts = {**self.facts, "spare key": self.facts.get(f"{role} key", "")}
-        body = json.dumps(case.body(facts)) if case.body and case.body(facts) else ""
-        address = route.path.replace("{revision}", self.facts["revision"]) + case.query
+        ids = {**self.ids, "spare key": self.ids.get(f"{role} key", "")}
+        body = json.dumps(case.body(ids)) if case.body and case.body(ids) else ""
+        address = route.path.replace("{revision}", self.ids["revision"]) + case.query
         for text, other in instead.items():
             body, address = body.replace(text, other), address.replace(text, other)
         sent = {"Authorization": f"Bearer {credential}"} if credential else {}

@@ -1,4 +1,4 @@
-"""A mongod of its own that asks everybody who they are, on loopback, bounded in time and stopped by its process."""
+"""A mongod with authorization enabled, on the loopback address, stopped at the end of a block."""
 
 import secrets
 import subprocess
@@ -19,14 +19,14 @@ Client = MongoClient[dict[str, Any]]
 
 
 @contextmanager
-def guarded_mongod(folder: Path) -> Iterator[str]:
-    """Run a replica set of one with access control, and yield the URI of its administrator, without a database."""
+def mongod_with_auth(folder: Path) -> Iterator[str]:
+    """Run a single-member replica set with authorization; yield the URI of its administrator, without a database."""
     mongod = find_mongod(folder / "lib")
     keyfile, data, port = folder / "keyfile", folder / "db", free_port()
     data.mkdir()
     keyfile.write_text(secrets.token_hex(32))
     keyfile.chmod(0o600)
-    command = [mongod.path, "--dbpath", data, "--port", str(port), "--bind_ip", "127.0.0.1", "--replSet", "guarded"]
+    command = [mongod.path, "--dbpath", data, "--port", str(port), "--bind_ip", "127.0.0.1", "--replSet", "with_auth"]
     command += ["--keyFile", keyfile, "--wiredTigerCacheSizeGB", "0.25", "--logpath", folder / "mongod.log"]
     command += ["--unixSocketPrefix", folder, "--setParameter", "diagnosticDataCollectionEnabled=false"]
     process: subprocess.Popen[Any] = subprocess.Popen(
@@ -46,7 +46,7 @@ def _begin(port: int, process: subprocess.Popen[Any]) -> None:
             assert process.poll() is None, "mongod did not start"
             members = [{"_id": 0, "host": f"127.0.0.1:{port}"}]
             try:
-                client.admin.command("replSetInitiate", {"_id": "guarded", "members": members})
+                client.admin.command("replSetInitiate", {"_id": "with_auth", "members": members})
             except OperationFailure as error:
                 if error.code != ALREADY_INITIALIZED:
                     raise

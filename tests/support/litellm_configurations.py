@@ -1,11 +1,11 @@
-"""Configurations of a LiteLLM proxy, and what the reader makes of them."""
+"""Configurations of a LiteLLM proxy, and short ways to read them."""
 
 import json
 from typing import Any
 
 from service.importing.readers.litellm import read_litellm
 from service.importing.source import Item
-from tests.support.sources import source_of
+from tests.support.memory_sources import source_of
 
 CONFIGURATION = """\
 model_list:

@@ -1,4 +1,4 @@
-"""What the views must tell, computed the long way over whole collections; shares no code with the views."""
+"""The expected rows of the views, computed in Python from whole collections; shares no code with the views."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -22,7 +22,7 @@ def _by_id(documents: Iterable[Record]) -> dict[str, Record]:
     return {document["_id"]: document for document in documents}
 
 
-def _staying(documents: dict[str, Record], identifier: str) -> Record:
+def _unless_deleted(documents: dict[str, Record], identifier: str) -> Record:
     found = documents.get(identifier, {})
     return {} if found.get("leaving") else found
 
@@ -32,7 +32,7 @@ def models_flat(raw: Raw) -> list[Row]:
     sizes = {stored["_id"]: len(stored.raw) for stored in raw.models.with_options(RAW).find()}
     rows = []
     for record in raw.models.find():
-        owner = _staying(users, record["user_id"])
+        owner = _unless_deleted(users, record["user_id"])
         image, prompt = record["meta"].get("profile_image_url") or "", record["params"].get("system")
         permissions = Counter(grant["permission"] for grant in record["access_grants"])
         rows.append(
@@ -81,7 +81,7 @@ def model_grants(raw: Raw) -> list[Row]:
                     "principal_type": kind,
                     "principal_id": principal_id,
                     "principal_name": (
-                        "everyone" if everyone else _staying(principals[kind], principal_id).get("name")
+                        "everyone" if everyone else _unless_deleted(principals[kind], principal_id).get("name")
                     ),
                     "permission": grant["permission"],
                     "keys": {"readers": record["keys"]["readers"]},
@@ -91,7 +91,7 @@ def model_grants(raw: Raw) -> list[Row]:
 
 
 def tag_usage(raw: Raw) -> list[Row]:
-    """Return the rows without `shown_as`, which is one of several truths."""
+    """Return the rows without `shown_as`, for which any spelling of a tag is correct."""
     having = defaultdict(list)
     for record in raw.models.find():
         for tag in {fold(tag["name"].strip()) for tag in record["meta"].get("tags", [])}:
@@ -108,8 +108,8 @@ def tag_usage(raw: Raw) -> list[Row]:
     ]
 
 
-def written(raw: Raw) -> dict[str, set[str]]:
-    """Return the ways in which each tag is written."""
+def tag_spellings(raw: Raw) -> dict[str, set[str]]:
+    """Return all spellings of each tag."""
     ways = defaultdict(set)
     for record in raw.models.find():
         for tag in record["meta"].get("tags", []):
@@ -135,5 +135,5 @@ def daily_changes(raw: Raw) -> list[Row]:
 
 
 def in_any_order(rows: Iterable[Row]) -> list[str]:
-    """Return rows so that they can be compared whatever their order and that of their columns."""
+    """Return rows in a form whose comparison ignores the order of rows and of columns."""
     return sorted(dumps(row, sort_keys=True) for row in rows)
