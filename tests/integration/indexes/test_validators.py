@@ -39,6 +39,8 @@ async def filled(directory: Directory, tmp_path: Path) -> Directory:
     await directory.group("team")
     await directory.user("root", role=Role.ADMIN)
     await directory.user("ann", groups=["team"])
+    # It is stored under a lock, which has a record of its own.
+    await directory.key("ann", name="another")
     await directory.load({"models": [model("m", "ann", access_grants=[grant("group:team")])]}, tmp_path)
     return directory
 
