@@ -132,7 +132,8 @@ EMBEDDED = Suite(
 DRAIN = Suite(
     "O5",
     "SIGTERM to a service of two workers with a request in flight; a worker that is killed with a request in flight",
-    "tests/integration/middleware/test_drain.py tests/integration/observability/test_logs.py",
+    "tests/integration/middleware/test_drain.py tests/integration/cli/test_serve.py "
+    "tests/integration/observability/test_logs.py tests/integration/observability/test_tracing.py",
     "not ready first, new requests are still served, those in flight are finished; the metrics of a killed worker stay",
     marks="faults",
 )

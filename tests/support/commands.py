@@ -14,12 +14,16 @@ from itertools import cycle
 from pathlib import Path
 from typing import IO, Any
 
+import httpx
+
 from tests.support.in_process import run_in_process
 
 MODELDECK = str(Path(sys.executable).with_name("modeldeck"))
 # Limits for what hangs; long enough for any busy machine, since no passing test waits that long.
 COMMAND_SECONDS = UNTIL_SECONDS = 180.0
 POLL_SECONDS = 0.02
+# A new connection for each request, which any worker may accept. Making a client takes longer than many requests.
+_CLIENT = httpx.Client(timeout=COMMAND_SECONDS, limits=httpx.Limits(max_keepalive_connections=0), trust_env=False)
 # Below the system's ephemeral ports, and a different range for each parallel test process.
 _FIRST_PORT = 20_000 + 1_000 * (int(os.environ.get("PYTEST_XDIST_WORKER", "gw0")[2:]) % 10)
 _PORTS = cycle(range(_FIRST_PORT + os.getpid() % 900, _FIRST_PORT + 1_000))
@@ -49,6 +53,18 @@ class Served:
         found = ANNOUNCED.search(self.output.read_text())
         assert found is not None, self.output.read_text()
         return found[1]
+
+    def get(self, path: str, key: str | None = None, **options: Any) -> httpx.Response:
+        """Send a GET request over a new connection, with an API key if there is one."""
+        headers = {"Authorization": f"Bearer {key}"} if key else {}
+        return _CLIENT.get(f"{self.url}{path}", headers=headers, **options)
+
+    def answers(self) -> bool:
+        """Return whether it accepts requests."""
+        try:
+            return self.get("/health/live").status_code == 200
+        except httpx.TransportError:
+            return False
 
     def stop(self, how: signal.Signals) -> int:
         """Send a signal and return the exit status."""
@@ -112,12 +128,16 @@ class CommandLine(Processes):
     Commands started with `start` are processes.
     """
 
+    def run_here(self, *arguments: str, stdin: str = "") -> Done:
+        """Run a command to its end inside this process."""
+        return Done(*run_in_process(arguments, self.folder, self.environment, stdin, COMMAND_SECONDS))
+
     def run(self, *arguments: str, stdin: str = "") -> Done:
         """Run a command to its end."""
         if arguments[:1] in {("serve",), ("database-uri",)}:
             # `serve` changes the logging of its process; `database-uri` leaves a child process, whose parent must end.
             return super().run(*arguments, stdin=stdin)
-        return Done(*run_in_process(arguments, self.folder, self.environment, stdin, COMMAND_SECONDS))
+        return self.run_here(*arguments, stdin=stdin)
 
 
 def finish(process: subprocess.Popen[str], stdin: str | None = None) -> Done:

@@ -156,7 +156,7 @@ class ImportTarget:
         process = self.shell.start("import", source.path.name)
         seen = {}
         for progress in Progress:
-            self._watch(process, source, progress)
+            self.watch(process, source, progress)
             seen[progress] = time.monotonic()
         assert finish(process).status == 0
         ended = time.monotonic()
@@ -207,7 +207,7 @@ class ImportTarget:
         self.empty()
         process = shell.start("import", source.path.name, *options)
         try:
-            self._watch(process, source, progress)
+            self.watch(process, source, progress)
             process.wait(delay)
         except subprocess.TimeoutExpired:
             # What one transaction writes is not visible before its commit.
@@ -219,7 +219,9 @@ class ImportTarget:
         done = finish(process)
         return InterruptedImport(done, midway, self._open_transactions())
 
-    def _watch(self, process: subprocess.Popen[str], source: Source, progress: Progress) -> None:
+    def watch(self, process: subprocess.Popen[str], source: Source, progress: Progress) -> None:
+        """Wait until there is a sign of progress, or the import has ended."""
+
         def seen() -> bool:
             if progress is Progress.STARTED:
                 return bool(self.database.list_collection_names())

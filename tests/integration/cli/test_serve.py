@@ -6,10 +6,9 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
 import pytest
 
-from tests.support.commands import COMMAND_SECONDS, CommandLine, Served, free_port, mongods, until
+from tests.support.commands import CommandLine, Served, free_port, mongods, until
 
 LIST = "/api/models/list"
 
@@ -26,11 +25,6 @@ def shell(tmp_path: Path, data_dir: Path) -> CommandLine:
     return CommandLine(tmp_path, data_dir=str(data_dir))
 
 
-def get(served: Served, path: str, key: str | None = None) -> httpx.Response:
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
-    return httpx.get(f"{served.url}{path}", headers=headers, timeout=COMMAND_SECONDS)
-
-
 def stopped(served: Served, how: signal.Signals, data_dir: Path) -> None:
     """Stop a server, which must exit with status 0 and stop its mongod too."""
     assert served.stop(how) == 0, served.output.read_text()
@@ -42,10 +36,10 @@ def test_the_demo_answers_with_the_printed_key_and_the_second_time_nothing_is_ad
     data = tmp_path / "data"
     shell = CommandLine(tmp_path, data_dir=str(data))
     with shell.serving("--demo") as served:
-        assert get(served, "/health/live").json() == {"status": "up"}
-        assert get(served, "/health/ready").json() == {"status": "ready"}
-        assert get(served, LIST).status_code == 401
-        first = get(served, LIST, served.key).json()
+        assert served.get("/health/live").json() == {"status": "up"}
+        assert served.get("/health/ready").json() == {"status": "ready"}
+        assert served.get(LIST).status_code == 401
+        first = served.get(LIST, served.key).json()
         assert first["total"] >= 300
         assert len(first["items"]) == 30
         key, printed = served.key, served.output.read_text()
@@ -56,34 +50,18 @@ def test_the_demo_answers_with_the_printed_key_and_the_second_time_nothing_is_ad
     with shell.serving("--demo") as served:
         assert "(0 records added)" in served.output.read_text()
         assert served.key == key
-        assert get(served, LIST, key).json() == first
+        assert served.get(LIST, key).json() == first
         stopped(served, signal.SIGTERM, data)
     assert (data / "demo-key").stat().st_mode & 0o777 == 0o600
 
 
-def test_other_commands_join_the_mongod_of_a_server(shell: CommandLine, data_dir: Path) -> None:
-    with shell.serving() as served:
-        running = mongods(data_dir)
-        user = shell.ok("user", "add", "--email", "a@x.org", "--name", "N")
-        key = shell.ok("key", "create", "--user", user)
-        assert get(served, LIST, key).json() == {"items": [], "total": 0}
-        assert mongods(data_dir) == running
-        stopped(served, signal.SIGTERM, data_dir)
-
-
+@pytest.mark.faults
 def test_several_workers_stop_with_their_server(shell: CommandLine, data_dir: Path) -> None:
     with shell.serving("--workers", "2") as served:
-        until(lambda: answers(served), "a worker answers")
-        assert get(served, "/health/ready").status_code == 200
+        until(served.answers, "a worker answers")
+        assert served.get("/health/ready").status_code == 200
         stopped(served, signal.SIGINT, data_dir)
-    until(lambda: not answers(served), "the workers have ended")
-
-
-def answers(served: Served) -> bool:
-    try:
-        return get(served, "/health/live").status_code == 200
-    except httpx.TransportError:
-        return False
+    until(lambda: not served.answers(), "the workers have ended")
 
 
 @pytest.fixture
@@ -95,13 +73,17 @@ def default_sighup() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("default_sighup")
-def test_a_server_whose_terminal_closes_takes_along_the_mongod_that_a_printed_uri_kept(
+def test_a_server_and_other_commands_share_a_mongod_that_stops_when_the_terminal_closes(
     shell: CommandLine, data_dir: Path
 ) -> None:
+    # A printed URI keeps its mongod, which the server then takes along when it stops.
     shell.ok("database-uri")
     kept = mongods(data_dir)
     assert len(kept) == 1
     with shell.serving() as served:
+        user = shell.ok("user", "add", "--email", "a@x.org", "--name", "N")
+        key = shell.ok("key", "create", "--user", user)
+        assert served.get(LIST, key).json() == {"items": [], "total": 0}
         assert mongods(data_dir) == kept
         stopped(served, signal.SIGHUP, data_dir)
 
@@ -110,7 +92,7 @@ def test_a_port_in_use_is_reported_and_nothing_is_started(tmp_path: Path) -> Non
     shell = CommandLine(tmp_path, data_dir=str(tmp_path / "data"))
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        done = shell.run("serve", "--port", str(port))
+        done = shell.run_here("serve", "--port", str(port))
     assert (done.status, done.stdout) == (2, "")
     assert done.stderr.startswith(f"modeldeck: Can't listen on 127.0.0.1:{port}: ")
     assert not (tmp_path / "data").exists()
@@ -118,6 +100,6 @@ def test_a_port_in_use_is_reported_and_nothing_is_started(tmp_path: Path) -> Non
 
 def test_an_address_of_another_machine_is_reported(tmp_path: Path) -> None:
     shell = CommandLine(tmp_path, data_dir=str(tmp_path / "data"))
-    done = shell.run("serve", "--host", "192.0.2.1", "--port", str(free_port()))
+    done = shell.run_here("serve", "--host", "192.0.2.1", "--port", str(free_port()))
     assert done.status == 2
     assert done.stderr.startswith("modeldeck: Can't listen on 192.0.2.1:")

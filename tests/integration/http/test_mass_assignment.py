@@ -15,6 +15,7 @@ from tests.support.every_case import sample
 from tests.support.examples import EXAMPLES, Example, Raw, fill, restore
 from tests.support.injections import FREE_FORM, MARK, Path, places, with_planted
 from tests.support.openapi_document import SCHEMAS, Operation
+from tests.support.raw_database import collection_names
 
 NUMBER = 987_654_321
 # As the value would be read if it were accepted as a time.
@@ -91,7 +92,7 @@ async def _send(directory: Directory, attempt: Attempt, user: str, *, compatible
 
 
 def _stored(raw: Raw) -> str:
-    return str([list(raw[name].find()) for name in raw.list_collection_names()])
+    return str([list(raw[name].find()) for name in collection_names(raw)])
 
 
 def _require_not_stored(raw: Raw, attempt: Attempt) -> None:

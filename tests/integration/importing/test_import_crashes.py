@@ -14,12 +14,13 @@ import pytest
 from pymongo import MongoClient
 
 from service.embedded_mongo.server import EmbeddedMongo
-from tests.support.commands import COMMAND_SECONDS, Done, mongods
+from tests.support.commands import COMMAND_SECONDS, Done, finish, mongods
 from tests.support.interrupted_imports import (
     CompleteImport,
     ImportTarget,
     Interruption,
     Progress,
+    Rerun,
     Source,
     bundle,
     differences,
@@ -70,14 +71,19 @@ async def require_all_of(target: ImportTarget, source: Source, complete: Complet
     assert (rerun.clean, rerun.changes_of_second, rerun.problems) == (True, 0, [])
 
 
-@only_a_bundle
-async def test_an_import_that_was_killed_once_goes_on_where_it_stopped(
-    target: ImportTarget, source: Source, complete: CompleteImport
-) -> None:
-    for interrupted in target.interrupt_imports(source, complete, subprocess.Popen.kill, 1, after=(Progress.STORING,)):
-        assert interrupted.done.status in (0, -signal.SIGKILL)
-        target.end_transactions()
-        await require_all_of(target, source, complete)
+async def test_an_import_that_was_killed_once_goes_on_where_it_stopped(target: ImportTarget) -> None:
+    source = bundle(target.shell.folder, models=1_100)
+    target.empty()
+    assert (await target.rerun(source)).clean
+    complete = target.contents()
+    target.empty()
+    process = target.shell.start("import", source.path.name)
+    target.watch(process, source, Progress.STORING)
+    process.kill()
+    finish(process)
+    target.end_transactions()
+    assert await target.rerun(source) == Rerun(clean=True, changes_of_second=0, problems=[])
+    assert differences(target.contents(), complete) == []
 
 
 @pytest.mark.faults

@@ -47,7 +47,7 @@ def data_dir(tmp_path: Path) -> Iterator[Path]:
 def ready(served: Served) -> int | None:
     """Return the status of the readiness probe over a new connection; None if nothing listens any more."""
     try:
-        return httpx.get(f"{served.url}/health/ready", timeout=COMMAND_SECONDS).status_code
+        return served.get("/health/ready").status_code
     except (httpx.NetworkError, httpx.ProtocolError):
         return None
 
@@ -60,13 +60,12 @@ def test_it_is_not_ready_any_more_finishes_what_it_has_begun_and_ends(data_dir: 
         user = shell.ok("user", "add", "--email", "a@x.org", "--name", "N")
         key = shell.ok("key", "create", "--user", user)
         begun = Slow(served, key)
-        headers = {"Authorization": f"Bearer {key}"}
         served.process.send_signal(signal.SIGTERM)
         signalled = time.monotonic()
         # It reports that it is not ready before it stops listening.
         assert next(dropwhile(lambda status: status == 200, (ready(served) for _ in count()))) == 503
         # Clients that have not noticed yet are still served.
-        assert httpx.get(f"{served.url}/api/models/list", headers=headers, timeout=COMMAND_SECONDS).status_code == 200
+        assert served.get("/api/models/list", key).status_code == 200
         until(lambda: ready(served) is None, "it listens no more")
         assert time.monotonic() - signalled > DRAIN_SECONDS - 0.5
         assert begun.finish() == 200

@@ -85,30 +85,17 @@ def test_nothing_secret_is_logged(served: Served, key: str) -> None:
 
 
 def test_every_line_but_the_announcement_is_an_object(served: Served) -> None:
-    _get(f"{served.url}/health/live")
+    served.get("/health/live")
     written = served.output.read_text().splitlines()
     assert [line for line in written if not line.startswith("{")][1:] == []
     assert log_records(served.output)
     assert not [line for line in request_records(served.output) if "/health/" in line["route"]]
 
 
-def test_with_workers_all_is_logged_alike_and_probes_too_when_asked_for(mongo_uri: str, tmp_path: Path) -> None:
-    shell = CommandLine(tmp_path, mongodb_uri=mongo_uri, database=NAME, log_level="debug")
-    with shell.serving("--workers", "2") as served:
-        transport = httpx.HTTPTransport(retries=20)
-        with httpx.Client(base_url=served.url, transport=transport, timeout=COMMAND_SECONDS) as client:
-            answers = [client.get(path) for path in ("/health/live", LIST, LIST)]
-        assert served.stop(signal.SIGTERM) == 0
-    for answer in answers:
-        line = request_record(answer, served.output)
-        assert (line["route"], line["status"]) == (answer.request.url.path, answer.status_code)
-    assert [line for line in served.output.read_text().splitlines() if not line.startswith("{")][1:] == []
-
-
 def test_the_log_can_be_plain_text(mongo_uri: str, tmp_path: Path) -> None:
     shell = CommandLine(tmp_path, mongodb_uri=mongo_uri, database=NAME, log_format="text")
     with shell.serving() as served:
-        answer = _get(f"{served.url}{LIST}", params={"query": SECRET})
+        answer = served.get(LIST, params={"query": SECRET})
         until(lambda: " 401 " in served.output.read_text(), "it is logged")
         written = served.output.read_text()
     expected = rf"\[{answer.headers['X-Request-ID']}\] GET {LIST} 401 [\d.]+ ms caller=- key=- client=127.0.0.1\n"
@@ -117,23 +104,36 @@ def test_the_log_can_be_plain_text(mongo_uri: str, tmp_path: Path) -> None:
     assert SECRET not in written
 
 
-def test_any_worker_returns_the_metrics_of_all(mongo_uri: str, tmp_path: Path) -> None:
-    shell = CommandLine(tmp_path, mongodb_uri=mongo_uri, database=NAME)
-    shell.environment["TMPDIR"] = str(tmp_path)
+@pytest.fixture(scope="module")
+def workers(mongo_uri: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """A service of two workers, both of which serve; it stops in order and removes its metrics."""
+    folder = tmp_path_factory.mktemp("workers")
+    shell = CommandLine(folder, mongodb_uri=mongo_uri, database=NAME, log_level="debug")
+    shell.environment["TMPDIR"] = str(folder)
     with shell.serving("--workers", "2") as served:
-        until(lambda: _answers(served), "a worker answers")
-        until(lambda: len(list(tmp_path.glob("modeldeck-metrics-*/counter_*.db"))) == 2, "both workers count")
-        for _ in range(60):
-            # A new connection each time, which either worker may accept.
-            assert _get(f"{served.url}{LIST}").status_code == 401
-        until(lambda: _listed(served) == 60, "the last answer is counted")
-        scrapes = [_get(f"{served.url}/metrics") for _ in range(10)]
-        assert {metric_value(scrape, "modeldeck_requests_total", route=LIST, status="401") for scrape in scrapes} == {
-            60
-        }
-        assert metric_value(scrapes[-1], "modeldeck_requests_in_flight") == 0
+        until(served.answers, "a worker answers")
+        until(lambda: len(list(folder.glob("modeldeck-metrics-*/counter_*.db"))) == 2, "both workers count")
+        yield served
         assert served.stop(signal.SIGTERM) == 0
-    assert list(tmp_path.glob("modeldeck-metrics-*")) == []
+    assert list(folder.glob("modeldeck-metrics-*")) == []
+
+
+def test_with_workers_all_is_logged_alike_and_probes_too_when_asked_for(workers: Served) -> None:
+    for path in ("/health/live", LIST, LIST):
+        answer = workers.get(path)
+        line = request_record(answer, workers.output)
+        assert (line["route"], line["status"]) == (path, answer.status_code)
+    assert [line for line in workers.output.read_text().splitlines() if not line.startswith("{")][1:] == []
+
+
+def test_any_worker_returns_the_metrics_of_all(workers: Served) -> None:
+    expected = _listed(workers) + 60
+    for _ in range(60):
+        assert workers.get(LIST).status_code == 401
+    until(lambda: _listed(workers) == expected, "the last answer is counted")
+    scrapes = [workers.get("/metrics") for _ in range(10)]
+    assert {metric_value(scrape, "modeldeck_requests_total", route=LIST) for scrape in scrapes} == {expected}
+    assert metric_value(scrapes[-1], "modeldeck_requests_in_flight") == 0
 
 
 @pytest.mark.faults
@@ -143,9 +143,9 @@ def test_metrics_of_a_killed_worker_keep_its_counts_but_not_its_requests_in_flig
     shell = CommandLine(tmp_path, mongodb_uri=mongo_uri, database=NAME)
     shell.environment["TMPDIR"] = str(tmp_path)
     with shell.serving("--workers", "2") as served:
-        until(lambda: _answers(served), "a worker answers")
+        until(served.answers, "a worker answers")
         for _ in range(20):
-            assert _get(f"{served.url}{LIST}").status_code == 401
+            assert served.get(LIST).status_code == 401
         # A response is counted after it was sent, so its client may receive it a moment earlier.
         until(lambda: _listed(served) == 20, "the last answer is counted")
         counted = {int(file.stem.rpartition("_")[2]) for file in tmp_path.glob("modeldeck-metrics-*/gauge_*.db")}
@@ -153,7 +153,7 @@ def test_metrics_of_a_killed_worker_keep_its_counts_but_not_its_requests_in_flig
         os.kill(killed, signal.SIGKILL)
 
         def forgotten() -> bool:
-            if not _answers(served):
+            if not served.answers():
                 return False
             assert _listed(served) == 20
             return not list(tmp_path.glob(f"modeldeck-metrics-*/gauge_*_{killed}.db"))
@@ -161,17 +161,6 @@ def test_metrics_of_a_killed_worker_keep_its_counts_but_not_its_requests_in_flig
         until(forgotten, "what it had in hand is forgotten")
 
 
-def _get(url: str, **options: Any) -> httpx.Response:
-    return httpx.get(url, timeout=COMMAND_SECONDS, **options)
-
-
 def _listed(served: Served) -> float:
     """Return how many requests for the list have been counted."""
-    return metric_value(_get(f"{served.url}/metrics"), "modeldeck_requests_total", route=LIST)
-
-
-def _answers(served: Served) -> bool:
-    try:
-        return _get(f"{served.url}/health/live").status_code == 200
-    except httpx.TransportError:
-        return False
+    return metric_value(served.get("/metrics"), "modeldeck_requests_total", route=LIST)
