@@ -138,7 +138,7 @@ async def test_other_requests_are_answered_meanwhile(
 ) -> None:
     # In one piece, each took seconds; the limit allows for a slow machine.
     await directory.user("ann")
-    assert await longest_wait(directory, content, **options) < 0.9
+    assert await longest_wait(directory, content, **options) < 0.4
 
 
 async def test_a_response_lists_some_of_many_faults(directory: Directory) -> None:
