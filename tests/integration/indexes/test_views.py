@@ -264,7 +264,8 @@ async def test_what_others_wrote_malformed_gives_the_rights_that_it_gives_in_the
         rows = _access(_rows(raw, view))
         assert {key: permission for key, (permission, _) in rows.items()} == expected
         assert _rows(raw, view, user_id="ann")
-    assert all(_rows(raw, view.name) for view in VIEWS)
+    # The changes were recorded before.
+    assert all(_rows(raw, view.name) for view in VIEWS if view.source != "revisions")
     assert {row["_id"] for row in _rows(raw, "models_flat")} == {"m", "sound"}
 
 

@@ -25,7 +25,7 @@ from tests.support.oracle import Oracle
 
 Raw = SyncDatabase[dict[str, Any]]
 
-USERS, GROUPS, MODELS = 20, 12, 16
+USERS, GROUPS, MODELS = repetitions(14, 20), repetitions(10, 12), repetitions(8, 16)
 
 
 async def _shown(directory: Directory, user: str) -> dict[str, str]:
