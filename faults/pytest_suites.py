@@ -90,6 +90,14 @@ ATTACKS = (
         settings=_EVERY_CASE,
     ),
 )
+SAMPLED = Suite(
+    "S12",
+    "each malformed record, user, grant, image and field, by which what others see must not change",
+    "tests/integration",
+    "as with `make test`, which tries some of them",
+    marks="sampled and not faults",
+    settings=_EVERY_CASE,
+)
 TAKEOVER = Suite(
     "S4",
     "60 imports onto ids of models of others, who change, delete and create them at the same time",
@@ -150,7 +158,7 @@ DOCUMENTED = Suite(
     "tests/integration/http/test_schemathesis.py",
     f"at least {DOCUMENTED_REQUESTS:,}, no 5xx, every answer as documented",
     processes=2,
-    settings={"SCHEMATHESIS_EXAMPLES": "230"},
+    settings={"SCHEMATHESIS_EXAMPLES": "230", **_EVERY_CASE},
 )
 
 

@@ -6,6 +6,7 @@ import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from functools import cache
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from service.embedded_mongo.server import EmbeddedMongo
 from service.settings import Settings
 from tests.support.backends import MockedDatabase, teach_union_with
 from tests.support.directory import Directory
+from tests.support.every_case import is_tried
 from tests.support.random_directory import SEED, RandomDirectory
 from tests.support.raw_database import UnvalidatedDatabase
 
@@ -45,7 +47,7 @@ hypothesis.settings.load_profile("modeldeck")
 
 
 @pytest.hookimpl(trylast=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Give every test an id of its own, because pytest-xdist runs only one of several tests with the same id."""
     for item in items:
         if item.parent is not None and not item.nodeid.endswith(f"::{item.name}"):
@@ -54,6 +56,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     repeated = [nodeid for nodeid, times in Counter(item.nodeid for item in items).items() if times > 1]
     if repeated:
         raise pytest.UsageError(f"several tests have one id: {', '.join(repeated[:5])}")
+    tried = list(is_tried(items))
+    config.hook.pytest_deselected(items=[item for item, is_one in zip(items, tried, strict=True) if not is_one])
+    items[:] = compress(items, tried)
 
 
 def pytest_collection_finish() -> None:
@@ -134,11 +139,18 @@ def raw(mongo_uri: str) -> Iterator[Raw]:
 def empty(raw: Raw) -> None:
     """Delete every record, without waiting for the journal, since tests do not need durability."""
     unjournaled = raw.client.get_database(raw.name, write_concern=WriteConcern(w=1, j=False))
-    for document in DOCUMENTS:
-        collection = unjournaled[str(document.Settings.name)]
-        # Most collections are empty, and a read is cheaper than a write.
-        if collection.find_one({}, {"_id": 1}) is not None:
-            collection.delete_many({})
+    first, *others = (str(document.Settings.name) for document in DOCUMENTS)
+    pipeline = [
+        *_one_record(first),
+        *({"$unionWith": {"coll": name, "pipeline": _one_record(name)}} for name in others),
+    ]
+    # Most collections are empty, and one read is cheaper than a write for each.
+    for found in unjournaled[first].aggregate(pipeline):
+        unjournaled[found["collection"]].delete_many({})
+
+
+def _one_record(collection: str) -> list[dict[str, Any]]:
+    return [{"$limit": 1}, {"$project": {"_id": 0, "collection": {"$literal": collection}}}]
 
 
 @pytest.fixture

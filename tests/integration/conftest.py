@@ -30,6 +30,13 @@ def shell(mongo_uri: str, store: Raw, tmp_path: Path) -> CommandLine:
 
 
 @pytest.fixture
+def several_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Batches of imports of a tenth of their size, so that few records are several batches."""
+    for name in ("users.BATCH", "groups.BATCH", "models.BATCH_RECORDS"):
+        monkeypatch.setattr(f"service.importing.writers.{name}", 100)
+
+
+@pytest.fixture
 def server(mongo_uri: str, shell: CommandLine) -> Iterator[Server]:
     """The MongoDB that the command line uses, with every command logged."""
     # Temporary files go to the folder of the test, so that it finds any that remain.

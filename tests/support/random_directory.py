@@ -19,7 +19,7 @@ from tests.support.oracle import COMPARED_FIELDS, Oracle, Parameters, difference
 # `python -m faults S1` sends twenty times as many. More, and another directory:
 # ORACLE_REQUESTS=50000 ORACLE_SEED=7 pytest tests/integration/auth/test_oracle*.py
 SEED = int(os.environ.get("ORACLE_SEED", "20240229"))
-REQUESTS = int(os.environ.get("ORACLE_REQUESTS", "250"))
+REQUESTS = int(os.environ.get("ORACLE_REQUESTS", "150"))
 USERS, GROUPS, MODELS, MAX_DEPTH = 40, 15, 400, 4
 CLIENTS = 8
 LISTS = (LIST, LIST.replace("/api/", "/api/v1/"))

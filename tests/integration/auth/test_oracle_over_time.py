@@ -13,7 +13,7 @@ from tests.support.directory import Directory, grant
 from tests.support.every_case import repetitions
 from tests.support.oracle import COMPARED_FIELDS, Oracle, difference
 
-USERS, GROUPS, STEPS = 8, 5, repetitions(60, 150)
+USERS, GROUPS, STEPS = 8, 5, repetitions(35, 150)
 MODELS = "/api/models"
 WORDS = ["Alpha", "beta", "Gamma", "STRASSE", "straße", "ﬁsh", "delta"]
 

@@ -90,6 +90,7 @@ MALFORMED: dict[str, tuple[Callable[[Raw], Any], str]] = {
 }
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("what", MALFORMED)
 def test_records_that_the_validator_would_refuse_are_found_and_left(
     shell: CommandLine, directory: Raw, what: str

@@ -127,6 +127,7 @@ def test_it_conforms_to_its_document_for_an_admin(case: schemathesis.Case[Any], 
     service.conforms(case, "u-admin")
 
 
+@pytest.mark.sampled(4)
 @as_user.parametrize()
 @bounded
 def test_it_conforms_to_its_document_for_a_user(case: schemathesis.Case[Any], service: Service) -> None:

@@ -237,20 +237,21 @@ async def test_an_interrupted_renaming_is_finished(directory: Directory, raw: Ra
     assert await directory.ids("bob", query="archer") == []
 
 
+@pytest.mark.usefixtures("several_batches")
 async def test_two_imports_of_one_file_at_the_same_time_end_with_its_content(
     directory: Directory, raw: Raw, tmp_path: Path
 ) -> None:
     people = [{"id": f"u{n}", "name": f"User {n}", "email": f"u{n}@x.org"} for n in range(50)]
     teams = [{"id": f"g{n}", "name": f"Group {n}", "member_ids": [f"u{n}"]} for n in range(20)]
     for name in ("first", "second"):
-        models = [model(f"m{n}", f"u{n % 50}", name=f"{name} {n}") for n in range(1100)]
+        models = [model(f"m{n}", f"u{n % 50}", name=f"{name} {n}") for n in range(250)]
         bundle = {"users": people, "groups": teams, "models": models}
         file = tmp_path / f"{name}.json"
         file.write_text(json.dumps(bundle))
         reports = await asyncio.gather(directory.load_file(file), directory.load_file(file))
         assert [report.clean for report in reports] == [True, True]
         assert [counts(report)["model"].get("rejected", 0) for report in reports] == [0, 0]
-        assert raw["models"].count_documents({"name": {"$regex": f"^{name} "}}) == 1100
+        assert raw["models"].count_documents({"name": {"$regex": f"^{name} "}}) == 250
         assert raw["users"].count_documents({}) == 50
         assert raw["groups"].count_documents({}) == 20
         assert raw["users"].count_documents({"group_ids": "g7"}) == 1

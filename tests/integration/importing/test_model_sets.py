@@ -64,6 +64,7 @@ async def test_an_export_goes_in_again_without_a_change(directory: Directory, tm
     assert await _state(directory) == before
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("item", "loc", "msg"),
     [

@@ -141,9 +141,10 @@ async def test_a_database_of_something_else_is_refused(directory: Directory, tmp
             pass
 
 
+@pytest.mark.usefixtures("several_batches")
 async def test_more_than_one_batch_of_everything_is_imported(directory: Directory, raw: Raw, tmp_path: Path) -> None:
     path = make_database(tmp_path / "webui.db", *IMPORTABLE)
-    many = range(1100)
+    many = range(250)
     insert(path, "user", [(f"u{n}", f"U {n}", f"u{n}@x.org", "user", None) for n in many])
     insert(path, "model", [(f"n{n}", f"u{n}", "gpt-4o", f"N {n}", "{}", "{}", 2, 1, 1, "v") for n in many])
     insert(path, "model_history", [(f"v{n}", f"n{n}", None, '{"name": "old"}', f"u{n}", None, 7) for n in many])

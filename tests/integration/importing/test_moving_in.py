@@ -169,6 +169,7 @@ REHEARSED: dict[str, tuple[Any, dict[str, Any]]] = {
 }
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("rehearsed", REHEARSED)
 async def test_a_dry_run_writes_nothing_and_says_what_the_run_will_do(
     directory: Directory, raw: Raw, commands: Commands, tmp_path: Path, rehearsed: str

@@ -26,6 +26,7 @@ def require_no_secret(server: Server, output: Iterable[str]) -> None:
     assert [line for line in server.log().splitlines() if contains_secret(line)] == []
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", SOURCES)
 def test_a_planted_secret_appears_nowhere(
     shell: CommandLine, store: Raw, server: Server, tmp_path: Path, name: str
@@ -45,6 +46,7 @@ def test_a_planted_secret_appears_nowhere(
     assert set(tmp_path.rglob("*")) - before == {tmp_path / "r.json"}
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("name", BROKEN)
 def test_a_secret_in_an_unreadable_source_is_not_shown(
     shell: CommandLine, server: Server, tmp_path: Path, name: str

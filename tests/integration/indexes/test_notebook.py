@@ -4,10 +4,8 @@ import ast
 import json
 from typing import Any
 
-import matplotlib as mpl
 import polars
 import pytest
-from matplotlib import pyplot as plt
 
 from service.demo.catalogue import CATALOGUE, load_demo
 from tests.conftest import DATABASE
@@ -38,8 +36,12 @@ def catalogue() -> list[dict[str, Any]]:
 async def test_it_runs_from_top_to_bottom(
     directory: Directory, mongo_uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await load_demo(directory.database)
+    # Imported here, since it takes more than a second.
+    import matplotlib as mpl  # noqa: PLC0415
+    from matplotlib import pyplot as plt  # noqa: PLC0415
+
     mpl.use("agg")
+    await load_demo(directory.database)
     monkeypatch.setenv("MODELDECK_MONGODB_URI", mongo_uri)
     monkeypatch.setenv("MODELDECK_DATABASE", DATABASE)
     names: dict[str, Any] = {}

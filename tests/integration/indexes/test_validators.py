@@ -117,6 +117,7 @@ WRONG = [
 ]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("collection", "wrong"), WRONG, ids=lambda value: getattr(value, "__name__", value))
 async def test_the_database_refuses_what_is_written_by_hand_in_a_wrong_shape(
     filled: Directory, validated_raw: Raw, collection: str, wrong: Change

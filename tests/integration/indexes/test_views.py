@@ -244,6 +244,7 @@ MALFORMED: list[tuple[str, dict[str, Any]]] = [
 ]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("collection", "change"), MALFORMED, ids=str)
 async def test_what_others_wrote_malformed_gives_the_rights_that_it_gives_in_the_service(
     directory: Directory, raw: Raw, tmp_path: Path, collection: str, change: dict[str, Any]

@@ -73,6 +73,7 @@ def test_it_is_not_ready_any_more_finishes_what_it_has_begun_and_ends(data_dir: 
         assert "Traceback" not in served.output.read_text(), served.output.read_text()
 
 
+@pytest.mark.faults
 def test_an_interrupt_does_not_wait_for_anybody_to_notice(data_dir: Path) -> None:
     shell = CommandLine(data_dir.parent, data_dir=str(data_dir), drain_seconds="20")
     with shell.serving() as served:

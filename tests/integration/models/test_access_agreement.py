@@ -51,6 +51,7 @@ async def _assert_agreement(directory: Directory, users: list[str], models: list
     await asyncio.gather(*map(compare, models))
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     "parents",
     [
@@ -79,6 +80,7 @@ async def test_foreign_parents_of_groups_neither_hang_nor_mislead(
     await _assert_agreement(directory, PEOPLE, list(shared), "root")
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(
     "change",
     [

@@ -176,6 +176,7 @@ async def test_malformed_users_break_no_page(directory: Directory, raw: Raw, tmp
 NAMED = grant("user:named")
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     "grants",
     [

@@ -27,6 +27,7 @@ CHANGES: list[dict[str, Any]] = [
 ]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("change", CHANGES, ids=str)
 async def test_a_malformed_record_breaks_no_page(
     directory: Directory, raw: Raw, tmp_path: Path, change: dict[str, Any]

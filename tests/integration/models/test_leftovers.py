@@ -76,6 +76,7 @@ async def test_the_doctor_finds_grants_to_nobody(shared: Directory, raw: Raw) ->
     assert (await shared.get(MODEL, "bob", id="m")).json()["version"] == 2
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("junk", ["junk", 5, None, {"principal_type": "user"}, {**grant("user:ann"), "id": 5}])
 async def test_a_malformed_grant_stands_in_the_way_of_its_record_only(
     shared: Directory, raw: Raw, tmp_path: Path, junk: Any
@@ -115,6 +116,7 @@ async def test_a_transfer_stops_when_the_new_owner_leaves(shared: Directory, raw
     assert raw.models.count_documents({"user_id": "bob"}) >= 50
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     "change",
     [

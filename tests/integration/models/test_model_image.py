@@ -227,6 +227,7 @@ async def test_an_external_image_is_redirected_to_if_configured(
     assert (answer.headers["cache-control"], answer.headers["vary"]) == ("private, no-cache", "Authorization")
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     "url",
     [

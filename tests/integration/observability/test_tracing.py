@@ -179,7 +179,7 @@ def collector() -> Iterator[Collector]:
         thread.join()
 
 
-@pytest.mark.parametrize("workers", [pytest.param(1, marks=pytest.mark.faults), 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.faults)])
 def test_a_collector_gets_them_from_every_process_and_at_the_end(
     workers: int, collector: Collector, mongo_uri: str, tmp_path: Path
 ) -> None:

@@ -86,6 +86,7 @@ async def test_unknown_groups_are_named_and_nobody_is_created(directory: Directo
     assert (await directory.get(USER, "root", id="ben")).status_code == 404
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("path", "body", "field"),
     [

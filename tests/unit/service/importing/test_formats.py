@@ -99,7 +99,7 @@ HOSTILE: dict[str, str | bytes] = {
     "endless digits": '{"a": ' + "9" * (HEAD_BYTES * 2),
     "endless blanks": "\n" * (HEAD_BYTES * 2),
     "endless braces": "{\n" * HEAD_BYTES,
-    "gzip bomb": gzip.compress(b"\0" * (1 << 26), mtime=0),
+    "gzip bomb": gzip.compress(b"\0" * (1 << 26), 1, mtime=0),
 }
 
 
