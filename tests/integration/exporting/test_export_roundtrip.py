@@ -21,7 +21,7 @@ from service.importing.source import Source
 from tests.support.directory import Directory
 from tests.support.every_case import repetitions
 
-EXAMPLES = repetitions(8, 40)
+EXAMPLES = repetitions(5, 40)
 
 bounded = hypothesis.settings(
     max_examples=EXAMPLES,

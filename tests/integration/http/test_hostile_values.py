@@ -73,7 +73,7 @@ async def test_values_that_can_not_be_kept_are_refused_in_every_field(example_di
             if "format" in example.query:
                 # In files of other systems, the last of two equal names counts, as it does in those systems.
                 del values["a name twice"]
-            for what, value in sample(values.items(), 5, number + len(before)):
+            for what, value in sample(values.items(), 9, number + len(before)):
                 answer = await send(example_directory, example, example.address(), f"{before}{value}{after}".encode())
                 if "format" in example.query and answer.status_code == 200:
                     # Without `atomic`, what can't be imported is listed in the report.

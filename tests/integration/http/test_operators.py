@@ -14,7 +14,7 @@ from tests.support.literals import misplaced
 
 # Not a divisor of the number of cases per field, so that all cases occur in the samples of all fields together; the
 # samples of both APIs together contain every field.
-ONE_OF = 13
+ONE_OF = 23
 
 
 async def _try(directory: Directory, commands: Commands, attack: Attack, user: str) -> int:

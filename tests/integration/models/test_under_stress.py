@@ -24,14 +24,6 @@ async def _people(directory: Directory) -> None:
     await directory.user("root", role=Role.ADMIN)
 
 
-async def test_many_who_change_one_model_take_turns(directory: Directory, tmp_path: Path) -> None:
-    await _people(directory)
-    await directory.load({"models": [model("m", "ann")]}, tmp_path)
-    answers = await asyncio.gather(*(directory.post(f"{MODEL}/toggle", "ann", id="m") for _ in range(100)))
-    assert {answer.status_code for answer in answers} == {200}
-    assert (await directory.get(MODEL, "ann", id="m")).json()["version"] == 101
-
-
 async def test_changes_of_all_kinds_at_once_leave_every_version_recorded(
     directory: Directory, raw: Raw, tmp_path: Path
 ) -> None:
@@ -111,14 +103,14 @@ async def test_a_record_whose_id_is_no_string_blocks_nobody(
     directory: Directory, raw: Raw, tmp_path: Path, foreign: Any
 ) -> None:
     await _people(directory)
-    await directory.load({"models": [model(f"m{n:03}", "ann") for n in range(150)]}, tmp_path)
+    await directory.load({"models": [model(f"m{n:03}", "ann") for n in range(110)]}, tmp_path)
     raw.models.insert_one({**dict(raw.models.find_one({"_id": "m000"}) or {}), "_id": foreign})
     exported = (await directory.get(f"{MODELS}/export", "root")).json()
-    assert len(exported) == 150
+    assert len(exported) == 110
     shared = {"filter": {}, "add": [grant("user:bob")]}
-    assert (await directory.post(f"{MODELS}/bulk/access", "root", shared)).json()["counts"]["changed"] == 150
+    assert (await directory.post(f"{MODELS}/bulk/access", "root", shared)).json()["counts"]["changed"] == 110
     body = {"models": [{"id": "m000"}], "max_deletions": "100%"}
-    assert (await directory.post(f"{MODELS}/sync", "root", body)).json()["counts"]["delete"] == 149
+    assert (await directory.post(f"{MODELS}/sync", "root", body)).json()["counts"]["delete"] == 109
     assert any("id" in problem for problem in (await examine(directory.database, repair=False)).examples)
 
 
