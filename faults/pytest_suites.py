@@ -158,6 +158,7 @@ DOCUMENTED = Suite(
     "tests/integration/http/test_schemathesis.py",
     f"at least {DOCUMENTED_REQUESTS:,}, no 5xx, every answer as documented",
     processes=2,
+    marks="tools",
     settings={"SCHEMATHESIS_EXAMPLES": "230", **_EVERY_CASE},
 )
 

@@ -61,6 +61,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = compress(items, tried)
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Skip a file of which nothing would run: Schemathesis makes its tests as it is collected, which takes seconds."""
+    needless = collection_path.name == "test_schemathesis.py" and "not tools" in config.getoption("markexpr")
+    return needless or None
+
+
 def pytest_collection_finish() -> None:
     """Exclude long-lived objects from garbage collection, as the service does when it starts."""
     gc.collect()

@@ -1,7 +1,7 @@
 """The service conforms to its OpenAPI document, for valid and invalid requests generated from it.
 
-A few for each operation here; thousands, from every phase of Schemathesis, with `python -m faults S10`, or:
-SCHEMATHESIS_EXAMPLES=200 pytest tests/integration/http/test_schemathesis.py
+A few for each operation with `make check`; thousands, from every phase of Schemathesis, with `python -m faults S10`,
+or: SCHEMATHESIS_EXAMPLES=200 pytest -m tools tests/integration/http/test_schemathesis.py
 """
 
 import json
@@ -26,6 +26,8 @@ from tests.support.commands import CommandLine
 from tests.support.directory import Directory
 from tests.support.examples import Records, fill, restore
 from tests.support.openapi_document import DOCUMENT, OPERATIONS, Operation
+
+pytestmark = pytest.mark.tools
 
 EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "1"))
 # If set, the folder into which each process writes the number of responses with each status.
@@ -127,7 +129,6 @@ def test_it_conforms_to_its_document_for_an_admin(case: schemathesis.Case[Any], 
     service.conforms(case, "u-admin")
 
 
-@pytest.mark.sampled(4)
 @as_user.parametrize()
 @bounded
 def test_it_conforms_to_its_document_for_a_user(case: schemathesis.Case[Any], service: Service) -> None:

@@ -72,7 +72,8 @@ def model_with(params: str) -> bytes:
     return f'{{"models": [{{"id": "m", "name": "M", "params": {{"a": {params}}}}}]}}'.encode()
 
 
-@pytest.mark.parametrize("packed", [False, True])
+@pytest.mark.sampled(2)
+@pytest.mark.parametrize("packed", [True, False])
 async def test_no_single_value_fills_the_memory(
     directory: Directory, monkeypatch: pytest.MonkeyPatch, packed: bool
 ) -> None:

@@ -28,7 +28,7 @@ from tests.support.random_directory import RandomDirectory
 Raw = SyncDatabase[dict[str, Any]]
 
 SEEDS = [11, 12, 13][: repetitions(1, 3)]
-MODELS = 120
+MODELS = repetitions(60, 120)
 IMAGE = "data:image/png;base64,iVBORw0KGgo="
 
 

@@ -203,6 +203,7 @@ def test_a_collector_gets_them_from_every_process_and_at_the_end(
     assert not [body for body in collector.bodies if MARK.encode() in body]
 
 
+@pytest.mark.faults
 def test_an_unreachable_collector_delays_nothing(mongo_uri: str, tmp_path: Path) -> None:
     shell = CommandLine(tmp_path, mongodb_uri=mongo_uri, database=SERVED, tracing="true")
     shell.environment["OTEL_EXPORTER_OTLP_ENDPOINT"] = "http://127.0.0.1:1"
