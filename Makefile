@@ -15,7 +15,8 @@ unexport PYTHONDONTWRITEBYTECODE
 # `make test-fast SINCE=<commit>` runs the tests of what differs from that commit; by default, of what is not committed.
 SINCE :=
 # One more process than the cores of a small machine, because each waits for its mongod part of the time.
-TESTS := $(BIN)/pytest --numprocesses 3 --dist worksteal
+# Schemathesis is run by `make check`; each process would load it for nothing.
+TESTS := $(BIN)/pytest --numprocesses 3 --dist worksteal -p no:schemathesis
 
 .PHONY: run test test-fast check docs bench faults clean
 

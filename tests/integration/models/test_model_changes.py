@@ -178,7 +178,7 @@ async def test_no_acknowledged_update_is_lost(directory: Directory) -> None:
 
     async def client(number: int) -> int:
         successes = 0
-        for _ in range(10):
+        for _ in range(repetitions(5, 10)):
             current = await directory.get(MODEL, "owner", id="m")
             body = {"id": "m", "params": {"client": number, "version": current.headers["etag"]}}
             answer = await directory.post(UPDATE, "owner", body, if_match=current.headers["etag"])

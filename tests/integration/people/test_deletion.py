@@ -268,7 +268,7 @@ async def test_a_group_that_is_leaving_counts_as_absent(shared: Directory, tmp_p
 async def test_what_is_done_for_a_user_while_they_are_deleted_leaves_nothing_of_them(
     shared: Directory, raw: Raw
 ) -> None:
-    for number in range(repetitions(5, 15)):
+    for number in range(repetitions(3, 15)):
         name = f"u{number}"
         await shared.user(name, name=f"Leaver {name}")
         made = {"id": f"late-{name}", "name": "Late"}

@@ -76,7 +76,7 @@ async def test_the_last_admin_can_be_changed_in_everything_else(admins: Director
 async def test_of_two_admins_who_remove_each_other_at_the_same_moment_one_stays(
     admins: Directory, raw: Raw, one: str, other: str
 ) -> None:
-    for at in range(repetitions(4, 15)):
+    for at in range(repetitions(2, 15)):
         first, second = f"x{at}", f"y{at}"
         for name in (first, second):
             await admins.user(name, role=Role.ADMIN)
