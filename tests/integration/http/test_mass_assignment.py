@@ -42,7 +42,7 @@ ATTACKS: dict[str, Any] = {
 
 
 # Not a divisor of the number of fields, so that the samples of all requests together contain each field.
-ONE_OF = 9
+ONE_OF = 5
 
 
 class Attempt(NamedTuple):
