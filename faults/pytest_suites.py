@@ -1,4 +1,4 @@
-"""D6, F9, O2 and S1 to S11: pytest suites that `make test` runs with fewer cases, or not at all."""
+"""D6, F9, O2 and S1 to S12: pytest suites that `make test` runs with fewer cases, or not at all."""
 
 import json
 import os
@@ -92,10 +92,12 @@ ATTACKS = (
 )
 SAMPLED = Suite(
     "S12",
-    "each malformed record, user, grant, image and field, by which what others see must not change",
-    "tests/integration",
-    "as with `make test`, which tries some of them",
-    marks="sampled and not faults",
+    "each malformed record, and concurrent changes and deletions of users, groups and models more often",
+    "tests/integration/people tests/integration/models tests/integration/indexes tests/integration/doctor "
+    "tests/integration/importing tests/integration/http/test_slow_requests.py",
+    "as with `make test`, which tries a sample of them",
+    processes=2,
+    marks="not faults and not tools",
     settings=_EVERY_CASE,
 )
 TAKEOVER = Suite(
