@@ -10,7 +10,7 @@ from documents.model import Moment
 from documents.text import Identifier
 
 
-class Change(StrEnum):
+class ChangeKind(StrEnum):
     """What kind of change a revision records."""
 
     CREATE = "create"
@@ -38,7 +38,7 @@ class Revision(Document):
     by: Identifier | None = Field(
         description="Id of the user who changed it; null for the command line.", examples=["u-anna"]
     )
-    change: Change = Field(description="Kind of change.", examples=["update"])
+    change: ChangeKind = Field(description="Kind of change.", examples=["update"])
     before: dict[str, Any] | None = Field(
         description="The content before, with prompts; null for a new model.", examples=[{"name": "SQL"}]
     )

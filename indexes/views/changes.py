@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from documents import Revision
-from documents.revision import Change
+from documents.revision import ChangeKind
 from indexes.views.expressions import Expression, filtered
 from indexes.views.view import Column, Stage, View, in_order
 
@@ -13,7 +13,7 @@ _REVISIONS = Revision.Settings.name
 
 _COLUMNS = (
     Column("day", "date", "The day, as its start in UTC.", "2026-05-15T00:00:00Z"),
-    Column("change", "string", f"Kind of change: {', '.join(f'`{kind}`' for kind in Change)}.", "update"),
+    Column("change", "string", f"Kind of change: {', '.join(f'`{kind}`' for kind in ChangeKind)}.", "update"),
     Column("changes", "int", "Number of changes.", 17),
     Column("models", "int", "Number of changed models.", 12),
     Column("people", "int", "Number of users who made them; the command line does not count.", 3),

@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from documents.folding import fold
-from documents.revision import Change
+from documents.revision import ChangeKind
 from service.auth import access_rule
 from service.auth.authentication import Caller
 from service.bulk.schemas import BulkAccessChange, BulkStateChange, ModelSelection
@@ -26,7 +26,7 @@ async def change_states(
 ) -> dict[str, Any]:
     """Make the selected models active or inactive, if the caller may write them; return the results for the API."""
     content = {"is_active": body.is_active}
-    bulk = BulkChange(Change.TOGGLE, caller.user_id, access_rule.writable(caller), lambda _: content)
+    bulk = BulkChange(ChangeKind.TOGGLE, caller.user_id, access_rule.writable(caller), lambda _: content)
     return await _change_selected(database, statistics, caller, body, bulk)
 
 
@@ -39,7 +39,7 @@ async def change_grants(
     """
     added = [grant.model_dump() for grant in body.replace or body.add or ()]
     await require_principals(database, added, ("body", "add" if body.replace is None else "replace"))
-    bulk = BulkChange(Change.ACCESS, caller.user_id, access_rule.manageable(caller), _new_grants(body))
+    bulk = BulkChange(ChangeKind.ACCESS, caller.user_id, access_rule.manageable(caller), _new_grants(body))
     results = await _change_selected(database, statistics, caller, body, bulk)
     await revoke_absent_grants(database, added)
     return results

@@ -12,7 +12,7 @@ from service.cli.open_database import with_database
 from service.cli.progress import progress
 from service.database.client import Database
 from service.errors import InvalidInputError
-from service.importing.formats import Format
+from service.importing.formats import SourceFormat
 from service.importing.open_source import OpenedSource, import_opened, open_named_source
 from service.importing.plan import ImportOptions, OnConflict
 from service.importing.report import ImportOutcome, Report, require_writable
@@ -20,7 +20,7 @@ from service.importing.user_map import read_user_map
 from service.people.users import find_user
 
 AUTO = "auto"
-FORMATS = (AUTO, *Format)
+FORMATS = (AUTO, *SourceFormat)
 
 
 def import_(
@@ -71,7 +71,7 @@ async def _import(
         raise InvalidInputError([{"loc": ["--format"], "msg": f"must be one of {', '.join(FORMATS)}"}])
     if report_file is not None:
         require_writable(report_file)
-    wanted = None if format_ == AUTO else Format(format_)
+    wanted = None if format_ == AUTO else SourceFormat(format_)
     if owner is not None:
         options = replace(options, owner_id=(await find_user(database, owner)).id)
     user_map = await read_user_map(database, map_users) if map_users is not None else None
@@ -88,7 +88,7 @@ async def _import(
 
 
 def _print(report: Report, source: OpenedSource, *, dry_run: bool) -> None:
-    if dry_run or source.format is not Format.MODELDECK:
+    if dry_run or source.format is not SourceFormat.MODELDECK:
         print(f"read as {source.format}, since {source.reason}")
     for step in report.results() if dry_run else report.reported():
         print(step)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from documents import ModelRecord, Revision
-from documents.revision import Change
+from documents.revision import ChangeKind
 from service.clock import now
 from service.database.client import Database
 from service.database.exact_bson import Record
@@ -59,7 +59,7 @@ async def _add_deletion(database: Database, model_id: str) -> int:
     content, version = last.get("after"), last.get("version")
     if not isinstance(version, int):
         return 0
-    planned = PlannedWrite(model_id, Change.DELETE, content if isinstance(content, dict) else None, None)
+    planned = PlannedWrite(model_id, ChangeKind.DELETE, content if isinstance(content, dict) else None, None)
     deletion = build_revision(planned, version + 1, now(), None)
     written, _ = await database.write_many(Revision, [insert_one(deletion)])
     return written

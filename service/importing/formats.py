@@ -16,7 +16,7 @@ from service.importing.readers.openwebui import read_openwebui
 from service.importing.source import Reader, Source
 
 
-class Format(StrEnum):
+class SourceFormat(StrEnum):
     """A format, by its name on the command line."""
 
     MODELDECK = "modeldeck"
@@ -30,7 +30,7 @@ class Format(StrEnum):
 class Recognised:
     """The format of a file, and the reason why it is taken for that."""
 
-    format: Format
+    format: SourceFormat
     reason: str
 
 
@@ -53,9 +53,9 @@ def recognise(source: Source) -> Recognised | None:
     return None
 
 
-def reader_of(wanted: Format) -> Reader:
+def reader_of(wanted: SourceFormat) -> Reader:
     """Return the reader of a format; raise ConfigurationError for a database, which is opened by its path or URL."""
-    if wanted is Format.OPENWEBUI_DB:
+    if wanted is SourceFormat.OPENWEBUI_DB:
         raise ConfigurationError(
             f"{wanted} is a database: it can't be read as a stream, only opened by its path or URL"
         )
@@ -125,19 +125,19 @@ def _price_map(head: FileHead) -> str | None:
 
 
 # Where two rules fit, the stricter one comes first.
-_RULES: tuple[tuple[Format, Rule], ...] = (
-    (Format.OPENWEBUI_DB, _database),
-    (Format.MODELDECK, _json_lines),
-    (Format.MODELDECK, _bundle_of_principals),
-    (Format.OPENWEBUI, _export),
-    (Format.MODELDECK, _bundle),
-    (Format.LITELLM_PRICES, _price_map),
-    (Format.LITELLM, _configuration),
+_RULES: tuple[tuple[SourceFormat, Rule], ...] = (
+    (SourceFormat.OPENWEBUI_DB, _database),
+    (SourceFormat.MODELDECK, _json_lines),
+    (SourceFormat.MODELDECK, _bundle_of_principals),
+    (SourceFormat.OPENWEBUI, _export),
+    (SourceFormat.MODELDECK, _bundle),
+    (SourceFormat.LITELLM_PRICES, _price_map),
+    (SourceFormat.LITELLM, _configuration),
 )
 
-_READERS: dict[Format, Reader] = {
-    Format.MODELDECK: read_bundle,
-    Format.OPENWEBUI: read_openwebui,
-    Format.LITELLM: read_litellm,
-    Format.LITELLM_PRICES: read_litellm_prices,
+_READERS: dict[SourceFormat, Reader] = {
+    SourceFormat.MODELDECK: read_bundle,
+    SourceFormat.OPENWEBUI: read_openwebui,
+    SourceFormat.LITELLM: read_litellm,
+    SourceFormat.LITELLM_PRICES: read_litellm_prices,
 }

@@ -10,7 +10,7 @@ from typing import Any
 from documents import ModelRecord
 from documents.derived_keys import OwnerFields
 from documents.grant import PrincipalType
-from documents.revision import Change
+from documents.revision import ChangeKind
 from service.auth.authentication import Caller
 from service.database.client import Database
 from service.database.exact_bson import Record
@@ -43,7 +43,7 @@ BATCH = 100
 _GRANTS = "access_grants"
 
 
-class Action(StrEnum):
+class PlannedAction(StrEnum):
     """What happens to one model."""
 
     CREATE = "create"
@@ -56,12 +56,14 @@ class Action(StrEnum):
 class Plan:
     """What happens to every model: its id and the fields that change, by action."""
 
-    models: dict[Action, list[tuple[str, list[str]]]] = field(default_factory=lambda: {action: [] for action in Action})
+    models: dict[PlannedAction, list[tuple[str, list[str]]]] = field(
+        default_factory=lambda: {action: [] for action in PlannedAction}
+    )
     errors: list[dict[str, Any]] = field(default_factory=list)
     existing: int = 0
     owners: dict[str, OwnerFields | None] = field(default_factory=dict)
 
-    def add(self, action: Action, model_id: str, fields: list[str]) -> None:
+    def add(self, action: PlannedAction, model_id: str, fields: list[str]) -> None:
         """Add one model."""
         self.models[action].append((model_id, fields))
 
@@ -85,7 +87,7 @@ class SetRequest:
 
     caller: Caller
     models: Sequence[SentModel]
-    change: Change
+    change: ChangeKind
     dry_run: bool = False
     deletes: bool = False
     accept: Callable[[Plan], None] = lambda _: None
@@ -150,7 +152,7 @@ class _Run:
     async def run(self) -> Plan:
         deleted = await self._ids_to_delete() if self._request.deletes else []
         for model_id in deleted:
-            self._plan.add(Action.DELETE, model_id, [])
+            self._plan.add(PlannedAction.DELETE, model_id, [])
         self._request.accept(self._plan)
         for batch in batches(self._request.models, BATCH):
             await self._import(batch)
@@ -192,7 +194,7 @@ class _Run:
             self._plan.errors += errors
             return None
         fields = list(CONTENT_FIELDS) if record is None else differing_fields(content, record)
-        action = Action.CREATE if record is None else Action.UPDATE if fields else Action.UNCHANGED
+        action = PlannedAction.CREATE if record is None else PlannedAction.UPDATE if fields else PlannedAction.UNCHANGED
         self._plan.add(action, model.model_id, fields)
         return complete_content(content, record, caller.user_id) if fields else None
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from service.database.client import Database
 from service.errors import ConfigurationError
 from service.importing.engine import Items, Progress, run_import
-from service.importing.formats import Format, Recognised, reader_of, recognise
+from service.importing.formats import Recognised, SourceFormat, reader_of, recognise
 from service.importing.plan import ImportOptions
 from service.importing.readers.openwebui_db import read_openwebui_db
 from service.importing.report import Report
@@ -24,24 +24,24 @@ class OpenedSource:
     """A source that is ready to be read: its format, the reason for it, and the share that has been read so far."""
 
     items: Items
-    format: Format
+    format: SourceFormat
     reason: str
     share: Callable[[], float]
 
 
 @contextmanager
-def open_named_source(where: str, wanted: Format | None) -> Iterator[OpenedSource]:
+def open_named_source(where: str, wanted: SourceFormat | None) -> Iterator[OpenedSource]:
     """Open a file, `-` for standard input, or the URL of a database; without `wanted`, the format is recognised.
 
     Raises SourceError when it can't be opened, and ConfigurationError for a database on standard input.
     """
     if "://" in where:
         with read_openwebui_db(where) as instance:
-            yield OpenedSource(instance, Format.OPENWEBUI_DB, "it is the URL of a database", lambda: 0.0)
+            yield OpenedSource(instance, SourceFormat.OPENWEBUI_DB, "it is the URL of a database", lambda: 0.0)
         return
     with open_source(where) as source:
         found = _recognised(source, wanted)
-        if found.format is not Format.OPENWEBUI_DB:
+        if found.format is not SourceFormat.OPENWEBUI_DB:
             yield _opened(source, found)
             return
     if where == STANDARD_INPUT:
@@ -50,24 +50,24 @@ def open_named_source(where: str, wanted: Format | None) -> Iterator[OpenedSourc
         yield OpenedSource(instance, found.format, found.reason, lambda: 0.0)
 
 
-def open_sent_source(source: Source, wanted: Format | None) -> OpenedSource:
+def open_sent_source(source: Source, wanted: SourceFormat | None) -> OpenedSource:
     """Return a source that was sent over HTTP, ready to be read; without `wanted`, the format is recognised.
 
     Raises ConfigurationError for a database.
     """
     found = _recognised(source, wanted)
-    if found.format is Format.OPENWEBUI_DB:
+    if found.format is SourceFormat.OPENWEBUI_DB:
         raise ConfigurationError(
             f"{found.reason}; a database can't be sent, only imported by the command modeldeck import"
         )
     return _opened(source, found)
 
 
-def _recognised(source: Source, wanted: Format | None) -> Recognised:
+def _recognised(source: Source, wanted: SourceFormat | None) -> Recognised:
     if wanted is not None:
         return Recognised(wanted, _NAMED)
     # The reader of bundles is the strictest, and its errors are the most precise.
-    return recognise(source) or Recognised(Format.MODELDECK, _UNRECOGNISED)
+    return recognise(source) or Recognised(SourceFormat.MODELDECK, _UNRECOGNISED)
 
 
 def _opened(source: Source, found: Recognised) -> OpenedSource:
@@ -94,7 +94,7 @@ async def import_source(
     where: str,
     options: ImportOptions = ImportOptions(),  # noqa: B008  # frozen
     *,
-    wanted: Format | None = None,
+    wanted: SourceFormat | None = None,
     user_map: Mapping[str, str] | None = None,
 ) -> Report:
     """Import a file, `-` or the URL of a database, and return the report, to be closed after use.

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from documents.revision import Change
+from documents.revision import ChangeKind
 from service.errors import MAX_ERRORS, InvalidInputError
 from service.http.compatibility import CompatibleDependency
 from service.http.dependencies import MORE_TIME, AdminDependency, ContextDependency, WriterDependency
@@ -14,7 +14,7 @@ from service.http.json_schema import REFERENCE_TEMPLATE, Schema, reference
 from service.http.problems import BODY_FAILURES, documented_problems
 from service.http.responses import json_response
 from service.importing.formats import EXPORT_FIELDS
-from service.importing.model_set import Action, Plan, SentModel, SetRequest, import_set
+from service.importing.model_set import Plan, PlannedAction, SentModel, SetRequest, import_set
 from service.importing.schemas import (
     MAX_IMPORT_BYTES,
     MAX_SYNC_BYTES,
@@ -78,7 +78,7 @@ async def import_models(
     """
     if isinstance(body, Request):
         return json_response(await import_sent(body, caller, context, params))
-    wanted = SetRequest(caller, _sent_models(body.models), Change.IMPORT, body.dry_run)
+    wanted = SetRequest(caller, _sent_models(body.models), ChangeKind.IMPORT, body.dry_run)
     plan = await import_set(context.database, wanted)
     # Clients of Open WebUI expect `true` and nothing else.
     if compatible and not body.dry_run:
@@ -99,7 +99,7 @@ async def sync_models(
     """
 
     def within_bounds(plan: Plan) -> None:
-        deletions = len(plan.models[Action.DELETE])
+        deletions = len(plan.models[PlannedAction.DELETE])
         if not body.allows(deletions, plan.existing):
             msg = f"{deletions} of {plan.existing} models would be deleted; at most {body.max_deletions} may be"
             raise InvalidInputError([{"loc": ["body", "max_deletions"], "msg": msg}])
@@ -107,7 +107,7 @@ async def sync_models(
     wanted = SetRequest(
         caller,
         _sent_models(body.models),
-        Change.SYNC,
+        ChangeKind.SYNC,
         body.dry_run,
         deletes=True,
         # A dry run shows all deletions, however many.
@@ -133,9 +133,9 @@ def _sent_models(models: Sequence[ModelInput]) -> list[SentModel]:
 def _rendered(plan: Plan, *, dry_run: bool) -> dict[str, Any]:
     return {
         "dry_run": dry_run,
-        "counts": {action.value: len(plan.models[action]) for action in Action},
+        "counts": {action.value: len(plan.models[action]) for action in PlannedAction},
         **{
             action.value: [{"id": model_id, "fields": fields} for model_id, fields in plan.models[action]]
-            for action in Action
+            for action in PlannedAction
         },
     }

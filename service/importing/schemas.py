@@ -10,8 +10,8 @@ from documents.model import Name
 from documents.text import PrincipalId
 from service.http.json_schema import NEVER_NULL, echoing
 from service.http.strict_model import QueryModel, StrictModel, list_of
-from service.importing.formats import Format
-from service.importing.model_set import Action
+from service.importing.formats import SourceFormat
+from service.importing.model_set import PlannedAction
 from service.importing.plan import OnConflict
 from service.importing.report import ImportOutcome
 from service.models.grants import build_grants
@@ -101,10 +101,10 @@ class SentFormat(StrEnum):
     """The format of a file that is sent."""
 
     AUTO = "auto"
-    MODELDECK = Format.MODELDECK.value
-    OPENWEBUI = Format.OPENWEBUI.value
-    LITELLM = Format.LITELLM.value
-    LITELLM_PRICES = Format.LITELLM_PRICES.value
+    MODELDECK = SourceFormat.MODELDECK.value
+    OPENWEBUI = SourceFormat.OPENWEBUI.value
+    LITELLM = SourceFormat.LITELLM.value
+    LITELLM_PRICES = SourceFormat.LITELLM_PRICES.value
 
 
 class ImportParams(QueryModel):
@@ -157,7 +157,7 @@ class ImportPlan(BaseModel):
     model_config = ConfigDict(json_schema_extra={"examples": [_PLAN]})
 
     dry_run: bool
-    counts: dict[Action, int]
+    counts: dict[PlannedAction, int]
     create: list[PlannedModel]
     update: list[PlannedModel]
     unchanged: list[PlannedModel]
@@ -178,7 +178,7 @@ class ImportedRecord(BaseModel):
 class ImportReport(BaseModel):
     """What an import did or, for a dry run, would do."""
 
-    format: Format = Field(description="The format as which the file was read.")
+    format: SourceFormat = Field(description="The format as which the file was read.")
     reason: str = Field(description="How the format was determined.", examples=["the format was named"])
     dry_run: bool
     clean: bool = Field(description="Whether everything was imported.")

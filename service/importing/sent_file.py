@@ -19,7 +19,7 @@ from service.errors import (
 )
 from service.http.dependencies import Context
 from service.http.json_body import MAX_BODY_BYTES, copy_body, spool
-from service.importing.formats import Format
+from service.importing.formats import SourceFormat
 from service.importing.open_source import OpenedSource, import_opened, open_sent_source
 from service.importing.plan import ImportOptions
 from service.importing.report import ImportOutcome, ImportResult, Report
@@ -53,12 +53,12 @@ async def import_sent(request: Request, caller: Caller, context: Context, params
 
 
 def _opened(source: Source, params: ImportParams) -> OpenedSource:
-    wanted = None if params.format in (None, SentFormat.AUTO) else Format(params.format)
+    wanted = None if params.format in (None, SentFormat.AUTO) else SourceFormat(params.format)
     try:
         sent = open_sent_source(source, wanted)
     except ConfigurationError as error:
         raise InvalidInputError([{"loc": ["body"], "msg": error.detail}]) from None
-    if sent.format is Format.LITELLM and len(source.head(MAX_BODY_BYTES + 1)) > MAX_BODY_BYTES:
+    if sent.format is SourceFormat.LITELLM and len(source.head(MAX_BODY_BYTES + 1)) > MAX_BODY_BYTES:
         # YAML is parsed as a whole, which would block other requests for too long.
         raise TooLargeError(f"A configuration may have {MAX_BODY_BYTES:,} bytes.")
     return sent

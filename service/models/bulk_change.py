@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from documents import ModelRecord
-from documents.revision import Change
+from documents.revision import ChangeKind
 from service.auth.access_rule import Match
 from service.database.client import Database
 from service.database.errors import MALFORMED_DETAIL, DatabaseError, refused_fields
@@ -48,7 +48,7 @@ class BulkChange:
     returns the fields to change in a record, with their new values.
     """
 
-    change: Change
+    change: ChangeKind
     by: str | None
     condition: Match
     new_content: Callable[[Record], Content]

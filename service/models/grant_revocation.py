@@ -5,7 +5,7 @@ from typing import Any
 
 from documents import ApiKey, Group, User
 from documents.grant import PrincipalType, group_principal, user_principal
-from documents.revision import Change
+from documents.revision import ChangeKind
 from service.database.client import Database
 from service.database.exact_bson import Record
 from service.errors import ConflictError
@@ -26,7 +26,7 @@ async def revoke_grants(database: Database, principals: Collection[Principal], b
     ids = [principal_id for _, principal_id in principals]
     query = {"keys.readers": {"$in": [*sorted(readers), None]}, "access_grants.principal_id": {"$in": ids}}
     failed: list[RecordResult] = []
-    async for results in change_matching(database, query, BulkChange(Change.ACCESS, by, {}, without)):
+    async for results in change_matching(database, query, BulkChange(ChangeKind.ACCESS, by, {}, without)):
         failed += [result for result in results if result.status is RecordStatus.FAILED]
     return failed
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from documents import ModelRecord
-from documents.revision import Change
+from documents.revision import ChangeKind
 from service.auth import access_rule
 from service.auth.authentication import Caller
 from service.database.client import Database
@@ -43,7 +43,7 @@ class ChangeRequest:
 
     caller: Caller
     model_id: str
-    change: Change
+    change: ChangeKind
     expected_version: int | None = None
     manages: bool = False
 
@@ -62,7 +62,7 @@ async def create(database: Database, caller: Caller, model_id: str, content: Con
     content = {**content, "user_id": caller.user_id}
     await require_principals(database, content["access_grants"], _GRANTS)
     require_storable(content)
-    planned = PlannedWrite(model_id, Change.CREATE, None, content, reuse_limited_to=reuse_limit(caller))
+    planned = PlannedWrite(model_id, ChangeKind.CREATE, None, content, reuse_limited_to=reuse_limit(caller))
 
     async def attempt() -> bool:
         if await _try_to_store(database, caller, planned):

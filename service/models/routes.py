@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Header, Query, Response
 from pydantic import Field
 
-from documents.revision import Change
+from documents.revision import ChangeKind
 from documents.text import Identifier
 from service.auth.authentication import Caller
 from service.errors import InvalidInputError
@@ -109,7 +109,7 @@ async def update_model(
     context: ContextDependency,
 ) -> Response:
     """Change the given fields of a model; the others stay. For the owner, write grantees and admins."""
-    request = operations.ChangeRequest(caller, body.id, Change.UPDATE, version)
+    request = operations.ChangeRequest(caller, body.id, ChangeKind.UPDATE, version)
     await operations.change(context.database, request, lambda record: as_stored(body.content, record))
     return await answer_with_model(context, caller, body.id)
 
@@ -122,7 +122,7 @@ async def toggle_model(
     context: ContextDependency,
 ) -> Response:
     """Make an active model inactive, and the other way round. For the owner, write grantees and admins."""
-    request = operations.ChangeRequest(caller, params.id, Change.TOGGLE, version)
+    request = operations.ChangeRequest(caller, params.id, ChangeKind.TOGGLE, version)
     await operations.change(context.database, request, lambda record: {"is_active": not record["is_active"]})
     return await answer_with_model(context, caller, params.id)
 
@@ -136,7 +136,7 @@ async def update_access(
 ) -> Response:
     """Replace all grants of a model. For the owner and admins."""
     grants = build_grants(body.id, body.access_grants)
-    request = operations.ChangeRequest(caller, body.id, Change.ACCESS, version, manages=True)
+    request = operations.ChangeRequest(caller, body.id, ChangeKind.ACCESS, version, manages=True)
     await operations.change(context.database, request, lambda record: {"access_grants": replace_grants(grants, record)})
     return await answer_with_model(context, caller, body.id)
 
@@ -155,5 +155,5 @@ async def delete_model(
 
     Only the owner and admins can use the id again.
     """
-    await operations.delete(context.database, operations.ChangeRequest(caller, body.id, Change.DELETE, version))
+    await operations.delete(context.database, operations.ChangeRequest(caller, body.id, ChangeKind.DELETE, version))
     return json_response(content=True)

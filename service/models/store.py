@@ -12,7 +12,7 @@ from typing import Any
 
 from documents import ModelRecord, Revision
 from documents.derived_keys import OwnerFields
-from documents.revision import Change
+from documents.revision import ChangeKind
 from service.auth.authentication import Caller
 from service.clock import now
 from service.database.client import Database
@@ -43,7 +43,7 @@ class PlannedWrite:
     """
 
     model_id: str
-    change: Change
+    change: ChangeKind
     stored: Record | None
     content: Content | None
     created_at: datetime | None = None

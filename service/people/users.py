@@ -10,7 +10,7 @@ from documents import Group, User
 from documents.derived_keys import OwnerFields, UserDerivedKeys, user_derived_keys
 from documents.folding import fold
 from documents.grant import PrincipalType
-from documents.revision import Change
+from documents.revision import ChangeKind
 from documents.text import text_problem
 from documents.user import Role
 from service.auth.access_rule import Match
@@ -229,7 +229,7 @@ async def _transfer(
     if from_id == to_id:
         raise InvalidInputError([{"loc": ["to_user_id"], "msg": "must be another user than from_user_id"}])
     await _require_active(database, to_id)
-    bulk = BulkChange(Change.TRANSFER, by, {"user_id": from_id}, lambda _: {"user_id": to_id})
+    bulk = BulkChange(ChangeKind.TRANSFER, by, {"user_id": from_id}, lambda _: {"user_id": to_id})
     if model_ids is not None:
         return await change_models(database, list(dict.fromkeys(model_ids)), bulk)
     results: list[RecordResult] = []

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from documents import ModelRecord, Revision
-from documents.revision import Change
+from documents.revision import ChangeKind
 from service.database.client import Database
 from service.database.exact_bson import Record, int64
 from service.database.writes import insert_one
@@ -99,7 +99,7 @@ def _stored(revision: ImportedRevision, version: int, before: Mapping[str, Any] 
         "version": int64(version),
         "at": revision.at,
         "by": revision.by,
-        "change": str(Change.IMPORT),
+        "change": str(ChangeKind.IMPORT),
         "before": dict(before) if before is not None else None,
         "after": dict(revision.content),
     }

@@ -8,7 +8,7 @@ from typing import Any
 
 from documents.grant import EVERYONE, AccessGrant, PrincipalType
 from documents.image import image_problem
-from documents.revision import Change
+from documents.revision import ChangeKind
 from service.database.client import Database
 from service.database.exact_bson import Record
 from service.errors import ConflictError, InvalidInputError, TooLargeError
@@ -206,7 +206,7 @@ class ModelWriter:
         least = model.version if _trusted(self._options) else 1
         return PlannedWrite(
             model.id,
-            Change.IMPORT,
+            ChangeKind.IMPORT,
             record,
             complete_content(content, record, self._options.owner_id),
             created_at=content.get("created_at"),

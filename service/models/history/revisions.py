@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from documents import Revision
-from documents.revision import Change
+from documents.revision import ChangeKind
 from service.auth.authentication import Caller
 from service.clock import epoch_seconds
 from service.database.client import Database
@@ -28,7 +28,7 @@ async def visible(database: Database, caller: Caller, model_id: str) -> dict[str
     Only revisions after the last deletion are visible, because an earlier model of the same id may have belonged to
     someone else.
     """
-    await require_changeable(database, ChangeRequest(caller, model_id, Change.UPDATE))
+    await require_changeable(database, ChangeRequest(caller, model_id, ChangeKind.UPDATE))
     deleted = {"model_id": model_id, "after": None}
     last = await database.find(Revision, deleted, fields=["version"], sort=[("version", -1)], limit=1)
     return {"model_id": model_id, "version": {"$gt": last[0]["version"] if last else 0}}

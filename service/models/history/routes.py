@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Response
 from starlette.convertors import Convertor, register_url_convertor
 
-from documents.revision import Change
+from documents.revision import ChangeKind
 from service.http.dependencies import CallerDependency, ContextDependency, WriterDependency
 from service.http.json_body import json_body
 from service.http.problems import COMMON_FAILURES, documented_problems
@@ -76,7 +76,7 @@ async def restore_revision(
     context: ContextDependency,
 ) -> Response:
     """Restore the content of a model after a revision, as a new version; grants and owner stay as they are."""
-    request = ChangeRequest(caller, body.id, Change.RESTORE, version)
+    request = ChangeRequest(caller, body.id, ChangeKind.RESTORE, version)
     await revisions.restore(context.database, request, body.revision)
     return await answer_with_model(context, caller, body.id)
 

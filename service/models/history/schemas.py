@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, Field
 
-from documents.revision import Change
+from documents.revision import ChangeKind
 from documents.text import Identifier
 from service.http.pagination import PageParams, whole_number
 from service.http.strict_model import QueryModel
@@ -44,7 +44,7 @@ class RevisionSummary(BaseModel):
     version: int = Field(description="The version after the change.", examples=[2])
     at: int = Field(description="Seconds since 1970, UTC.", examples=[1778845140])
     by: str | None = Field(description="The user who made it; null for the command line.", examples=["u-anna"])
-    change: Change = Field(examples=["update"])
+    change: ChangeKind = Field(examples=["update"])
     fields: list[str] = Field(description="The fields that differ.", examples=[["name"]])
 
 

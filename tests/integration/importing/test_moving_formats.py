@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from documents.user import Role
-from service.importing import Format
+from service.importing import SourceFormat
 from service.importing.source import SourceError
 from tests.support.commands import COMMAND_SECONDS, CommandLine
 from tests.support.directory import Directory
@@ -124,8 +124,10 @@ def test_a_format_that_was_named_wrongly_is_refused(
     assert store["models"].count_documents({}) == 0
 
 
-@pytest.mark.parametrize("wanted", [wanted for wanted in Format if wanted is not Format.OPENWEBUI_DB])
-def test_a_database_read_as_a_file_is_refused(shell: CommandLine, store: Raw, tmp_path: Path, wanted: Format) -> None:
+@pytest.mark.parametrize("wanted", [wanted for wanted in SourceFormat if wanted is not SourceFormat.OPENWEBUI_DB])
+def test_a_database_read_as_a_file_is_refused(
+    shell: CommandLine, store: Raw, tmp_path: Path, wanted: SourceFormat
+) -> None:
     make_database(tmp_path / "webui.db", LATE)
     done = shell.run("import", "webui.db", "--format", wanted)
     assert (done.status, done.stdout.splitlines()[-1]) == (1, "0 changes")
@@ -178,7 +180,7 @@ def test_the_example_for_scripts_runs(shell: CommandLine, store: Raw, tmp_path: 
 def test_every_format_and_option_is_described() -> None:
     text = (ROOT / "docs/migrating.md").read_text(encoding="utf-8")
     options = ("--dry-run", "--map-users", "--create-groups", "--atomic", "--report", "--owner", "--format")
-    assert [word for word in (*Format, *options) if f"`{word}" not in text] == []
+    assert [word for word in (*SourceFormat, *options) if f"`{word}" not in text] == []
 
 
 def test_a_report_that_cant_be_written_is_found_out_before_anything_is(

@@ -11,7 +11,7 @@ from bson.datetime_ms import DatetimeMS
 from pymongo.database import Database as SyncDatabase
 
 from documents import ModelRecord, User
-from documents.revision import Change
+from documents.revision import ChangeKind
 from indexes.views import VIEWS
 from service.auth import access_rule
 from service.auth.authentication import _active_caller, user_pipeline
@@ -74,7 +74,7 @@ def _add_history(random_directory: RandomDirectory, raw: Raw, chance: random.Ran
             "version": 1000 + number,
             "at": start + timedelta(seconds=chance.choice([0, 1, 86_400, chance.randrange(6 * 86_400)])),
             "by": chance.choice([None, *random_directory.callers[:3]]),
-            "change": chance.choice(list(Change)).value,
+            "change": chance.choice(list(ChangeKind)).value,
             "before": None,
             "after": {},
         }

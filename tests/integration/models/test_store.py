@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from documents.revision import Change
+from documents.revision import ChangeKind
 from service.database.client import Database
 from service.models.store import LostRaceError, PlannedWrite, store_planned
 from tests.conftest import TIMEOUT_SECONDS
@@ -24,12 +24,12 @@ CONTENT: dict[str, Any] = {
 @pytest.mark.parametrize("first", ["taken", "there"])
 async def test_an_id_that_was_taken_meanwhile_ends_the_whole_attempt(mongod: Database, first: str) -> None:
     # The server aborts the transaction then, and later operations in it fail with a transient error.
-    there = PlannedWrite("there", Change.CREATE, None, CONTENT)
-    await store_planned(mongod, [there, PlannedWrite("taken", Change.CREATE, None, CONTENT)], "ann")
+    there = PlannedWrite("there", ChangeKind.CREATE, None, CONTENT)
+    await store_planned(mongod, [there, PlannedWrite("taken", ChangeKind.CREATE, None, CONTENT)], "ann")
     live = {"_id": "there", **CONTENT, "version": 1}
     stale = [
-        PlannedWrite("taken", Change.IMPORT, None, CONTENT, version=2),
-        PlannedWrite("there", Change.IMPORT, live, {**CONTENT, "name": "M"}),
+        PlannedWrite("taken", ChangeKind.IMPORT, None, CONTENT, version=2),
+        PlannedWrite("there", ChangeKind.IMPORT, live, {**CONTENT, "name": "M"}),
     ]
     started = time.monotonic()
     with pytest.raises(LostRaceError):

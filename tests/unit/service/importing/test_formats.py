@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from service.errors import ConfigurationError
 from service.importing.file_head import HEAD_BYTES
-from service.importing.formats import Format, reader_of, recognise
+from service.importing.formats import SourceFormat, reader_of, recognise
 from tests.support.memory_sources import source_of
 
 MODEL = {"id": "m", "user_id": "ann", "base_model_id": "b", "name": "M", "params": {}, "meta": {}, "created_at": 1}
@@ -22,51 +22,57 @@ MODELFILE = {"tag_name": "m:latest", "modelfile": {"title": "M", "content": "FRO
 RUNTIME = {"id": "m", "name": "M", "object": "model", "owned_by": "ollama", "info": MODEL}
 PADDING = "x" * HEAD_BYTES
 
-SHAPES: dict[str, tuple[Format, Any]] = {
-    "bundle": (Format.MODELDECK, {"users": [USER], "groups": [], "models": [MODEL]}),
-    "bundle, models first": (Format.MODELDECK, {"models": [MODEL], "users": [USER]}),
-    "bundle of models": (Format.MODELDECK, {"models": [MODEL]}),
+SHAPES: dict[str, tuple[SourceFormat, Any]] = {
+    "bundle": (SourceFormat.MODELDECK, {"users": [USER], "groups": [], "models": [MODEL]}),
+    "bundle, models first": (SourceFormat.MODELDECK, {"models": [MODEL], "users": [USER]}),
+    "bundle of models": (SourceFormat.MODELDECK, {"models": [MODEL]}),
     "bundle of models with grants": (
-        Format.MODELDECK,
+        SourceFormat.MODELDECK,
         {
             "models": [
                 {**MODEL, "access_grants": [{"principal_type": "user", "principal_id": "*", "permission": "read"}]}
             ]
         },
     ),
-    "bundle of users": (Format.MODELDECK, {"users": [USER]}),
-    "bundle of nothing": (Format.MODELDECK, {"models": []}),
-    "bundle that has it all": (Format.MODELDECK, {"users": [], "models": [{**MODEL, "version_id": "v"}]}),
-    "bundle longer than the head": (Format.MODELDECK, {"models": [MODEL, {**MODEL, "params": {"p": PADDING}}]}),
-    "lines": (Format.MODELDECK, '{"kind": "user", "id": "ann"}\n{"kind": "model", "id": "m"}\n'),
-    "lines after a blank one": (Format.MODELDECK, '\n\n{"kind": "group", "id": "g"}'),
-    "export": (Format.OPENWEBUI, [{**MODEL, "version_id": "v", "access_grants": [OF_RESOURCE]}]),
-    "export of nothing": (Format.OPENWEBUI, []),
-    "export of 0.8": (Format.OPENWEBUI, [{**MODEL, "access_grants": [OF_RESOURCE]}]),
-    "export of 0.4": (Format.OPENWEBUI, [{**MODEL, "access_control": None}]),
-    "export of 0.3": (Format.OPENWEBUI, [MODEL]),
-    "export of running models": (Format.OPENWEBUI, [RUNTIME]),
-    "export of running models that mostly are none": (Format.OPENWEBUI, [{"id": "a", "name": "A"}, RUNTIME]),
-    "export of modelfiles": (Format.OPENWEBUI, [MODELFILE]),
-    "export of flat modelfiles": (Format.OPENWEBUI, [{"tagName": "m:latest", "title": "M", "content": "FROM llama2"}]),
-    "export as an object": (Format.OPENWEBUI, {"models": [{**MODEL, "access_control": {}}]}),
-    "export as an object with grants": (Format.OPENWEBUI, {"models": [{**MODEL, "access_grants": [OF_RESOURCE]}]}),
-    "export as an object with more": (Format.OPENWEBUI, {"exported_at": 5, "models": [MODEL]}),
-    "export of one": (Format.OPENWEBUI, MODEL),
-    "export of one with a version": (Format.OPENWEBUI, {**MODEL, "version_id": "v"}),
-    "export of one running model": (Format.OPENWEBUI, RUNTIME),
-    "export of one modelfile": (Format.OPENWEBUI, MODELFILE),
-    "export longer than the head": (Format.OPENWEBUI, [MODEL, {**MODEL, "params": {"system": PADDING}}]),
-    "database": (Format.OPENWEBUI_DB, b"SQLite format 3\0" + bytes(range(256)) * 16),
-    "configuration": (Format.LITELLM, "# Ours\nmodel_list:\n  - model_name: m\n"),
-    "configuration, list last": (Format.LITELLM, "general_settings:\n  a: b\n\nmodel_list: []"),
-    "configuration with its name quoted": (Format.LITELLM, '---\n"model_list":\n- {}\n'),
-    "configuration in braces": (Format.LITELLM, "{model_list: [{model_name: m}]}"),
-    "configuration as JSON": (Format.LITELLM, {"general_settings": {}, "model_list": [{"model_name": "m"}]}),
-    "configuration with line ends of Windows": (Format.LITELLM, "a: b\r\nmodel_list:\r\n- {}\r\n"),
-    "price map": (Format.LITELLM_PRICES, {"sample_spec": {"mode": "one of"}, "gpt-4o": SPEC}),
-    "price map without a sample": (Format.LITELLM_PRICES, {"openai/gpt-4o": SPEC, "odd": {"rules": []}}),
-    "price map longer than the head": (Format.LITELLM_PRICES, {"a": SPEC, "b": {**SPEC, "source": PADDING}}),
+    "bundle of users": (SourceFormat.MODELDECK, {"users": [USER]}),
+    "bundle of nothing": (SourceFormat.MODELDECK, {"models": []}),
+    "bundle that has it all": (SourceFormat.MODELDECK, {"users": [], "models": [{**MODEL, "version_id": "v"}]}),
+    "bundle longer than the head": (SourceFormat.MODELDECK, {"models": [MODEL, {**MODEL, "params": {"p": PADDING}}]}),
+    "lines": (SourceFormat.MODELDECK, '{"kind": "user", "id": "ann"}\n{"kind": "model", "id": "m"}\n'),
+    "lines after a blank one": (SourceFormat.MODELDECK, '\n\n{"kind": "group", "id": "g"}'),
+    "export": (SourceFormat.OPENWEBUI, [{**MODEL, "version_id": "v", "access_grants": [OF_RESOURCE]}]),
+    "export of nothing": (SourceFormat.OPENWEBUI, []),
+    "export of 0.8": (SourceFormat.OPENWEBUI, [{**MODEL, "access_grants": [OF_RESOURCE]}]),
+    "export of 0.4": (SourceFormat.OPENWEBUI, [{**MODEL, "access_control": None}]),
+    "export of 0.3": (SourceFormat.OPENWEBUI, [MODEL]),
+    "export of running models": (SourceFormat.OPENWEBUI, [RUNTIME]),
+    "export of running models that mostly are none": (SourceFormat.OPENWEBUI, [{"id": "a", "name": "A"}, RUNTIME]),
+    "export of modelfiles": (SourceFormat.OPENWEBUI, [MODELFILE]),
+    "export of flat modelfiles": (
+        SourceFormat.OPENWEBUI,
+        [{"tagName": "m:latest", "title": "M", "content": "FROM llama2"}],
+    ),
+    "export as an object": (SourceFormat.OPENWEBUI, {"models": [{**MODEL, "access_control": {}}]}),
+    "export as an object with grants": (
+        SourceFormat.OPENWEBUI,
+        {"models": [{**MODEL, "access_grants": [OF_RESOURCE]}]},
+    ),
+    "export as an object with more": (SourceFormat.OPENWEBUI, {"exported_at": 5, "models": [MODEL]}),
+    "export of one": (SourceFormat.OPENWEBUI, MODEL),
+    "export of one with a version": (SourceFormat.OPENWEBUI, {**MODEL, "version_id": "v"}),
+    "export of one running model": (SourceFormat.OPENWEBUI, RUNTIME),
+    "export of one modelfile": (SourceFormat.OPENWEBUI, MODELFILE),
+    "export longer than the head": (SourceFormat.OPENWEBUI, [MODEL, {**MODEL, "params": {"system": PADDING}}]),
+    "database": (SourceFormat.OPENWEBUI_DB, b"SQLite format 3\0" + bytes(range(256)) * 16),
+    "configuration": (SourceFormat.LITELLM, "# Ours\nmodel_list:\n  - model_name: m\n"),
+    "configuration, list last": (SourceFormat.LITELLM, "general_settings:\n  a: b\n\nmodel_list: []"),
+    "configuration with its name quoted": (SourceFormat.LITELLM, '---\n"model_list":\n- {}\n'),
+    "configuration in braces": (SourceFormat.LITELLM, "{model_list: [{model_name: m}]}"),
+    "configuration as JSON": (SourceFormat.LITELLM, {"general_settings": {}, "model_list": [{"model_name": "m"}]}),
+    "configuration with line ends of Windows": (SourceFormat.LITELLM, "a: b\r\nmodel_list:\r\n- {}\r\n"),
+    "price map": (SourceFormat.LITELLM_PRICES, {"sample_spec": {"mode": "one of"}, "gpt-4o": SPEC}),
+    "price map without a sample": (SourceFormat.LITELLM_PRICES, {"openai/gpt-4o": SPEC, "odd": {"rules": []}}),
+    "price map longer than the head": (SourceFormat.LITELLM_PRICES, {"a": SPEC, "b": {**SPEC, "source": PADDING}}),
 }
 OTHERS: dict[str, Any] = {
     "nothing": "",
@@ -152,7 +158,7 @@ def test_a_packed_file_that_breaks_off_is_recognised_by_what_is_there() -> None:
     lines = gzip.compress(b"".join(b'{"kind": "user", "id": "%d"}\n' % number for number in range(10_000)))
     found = recognise(source_of(lines[: len(lines) // 2]))
     assert found is not None
-    assert found.format is Format.MODELDECK
+    assert found.format is SourceFormat.MODELDECK
 
 
 @given(st.binary(max_size=300), st.sampled_from([b"", b"\x1f\x8b", b"{", b"[", b'{"models": [', b'{"kind": ', b"\xff"]))
@@ -179,17 +185,21 @@ def test_no_json_raises(value: Any) -> None:
 @pytest.mark.parametrize(
     ("wanted", "content", "ids"),
     [
-        (Format.MODELDECK, {"models": [MODEL]}, ["m"]),
-        (Format.OPENWEBUI, [MODEL], ["m"]),
-        (Format.LITELLM_PRICES, {"a": SPEC}, ["a"]),
-        (Format.LITELLM, {"model_list": [{"model_name": "m", "litellm_params": {"model": "b"}}]}, ["m-ec53da24f2d1"]),
+        (SourceFormat.MODELDECK, {"models": [MODEL]}, ["m"]),
+        (SourceFormat.OPENWEBUI, [MODEL], ["m"]),
+        (SourceFormat.LITELLM_PRICES, {"a": SPEC}, ["a"]),
+        (
+            SourceFormat.LITELLM,
+            {"model_list": [{"model_name": "m", "litellm_params": {"model": "b"}}]},
+            ["m-ec53da24f2d1"],
+        ),
     ],
 )
-def test_each_format_has_its_reader(wanted: Format, content: Any, ids: list[str]) -> None:
+def test_each_format_has_its_reader(wanted: SourceFormat, content: Any, ids: list[str]) -> None:
     source = source_of(written(content))
     assert [item.value["id"] for item in reader_of(wanted)(source)] == ids
 
 
 def test_a_database_is_opened_by_its_path() -> None:
     with pytest.raises(ConfigurationError, match="opened by its path"):
-        reader_of(Format.OPENWEBUI_DB)
+        reader_of(SourceFormat.OPENWEBUI_DB)
