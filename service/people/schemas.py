@@ -13,7 +13,7 @@ from documents.text import Identifier, PrincipalId
 from documents.user import Email, Role, Username
 from service.errors import InvalidInputError
 from service.http.json_schema import NEVER_NULL
-from service.http.problems import BODY_FAILURES, COMMON_FAILURES, documented_problems
+from service.http.problems import BODY_FAILURES, COMMON_FAILURES, Responses, documented_problems
 from service.http.strict_model import StrictModel
 from service.models.schemas import given
 
@@ -233,13 +233,12 @@ class NewApiKey(ApiKey):
     )
 
 
-Responses = dict[int | str, dict[str, Any]]
-
 REFUSED = documented_problems(HTTPStatus.FORBIDDEN, *COMMON_FAILURES)
-ABSENT = documented_problems(HTTPStatus.NOT_FOUND)
-CONFLICTING = documented_problems(HTTPStatus.CONFLICT)
-# For every route that reads a body.
+REFUSED_OR_ABSENT = documented_problems(HTTPStatus.FORBIDDEN, *COMMON_FAILURES, HTTPStatus.NOT_FOUND)
+# For routes that read a body, and for those of them that name what must exist.
 REFUSED_BODY = documented_problems(*BODY_FAILURES)
-DONE: Responses = {200: {"description": "`true`", "model": bool}}
-# For a route that lists API keys.
+REFUSED_CHANGE = documented_problems(*BODY_FAILURES, HTTPStatus.NOT_FOUND)
+# For routes that delete or revoke something, that list API keys and that create one.
+DONE: Responses = {200: {"description": "`true`", "model": bool}, **REFUSED_CHANGE}
 LISTED_KEYS: dict[str, Any] = {"model": list[ApiKey], "description": "All API keys, oldest first."}
+CREATED_KEY: Responses = {200: {"model": NewApiKey}, **REFUSED_CHANGE}
