@@ -28,6 +28,8 @@ BODY_FAILURES = (
 )
 # What FastAPI takes as the `responses` of a route.
 Responses = dict[int | str, dict[str, Any]]
+# The success of a route that has nothing to return.
+DONE: Responses = {200: {"description": "`true`", "model": bool}}
 PROBLEM_JSON = "application/problem+json"
 RETRY_AFTER_SECONDS = "2"
 

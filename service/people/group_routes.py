@@ -87,7 +87,7 @@ async def update_group(
     return json_response(await groups.one_group(context.database, body.id))
 
 
-@router.post("/delete", dependencies=[MORE_TIME], responses=schemas.DONE)
+@router.post("/delete", dependencies=[MORE_TIME], responses=schemas.DELETED)
 async def delete_group(
     admin: AdminWriterDependency,
     body: Annotated[schemas.GroupId, json_body(schemas.GroupId)],

@@ -39,7 +39,7 @@ async def create_own_key(
     return json_response(key, api_keys.NOT_KEPT)
 
 
-@router.post("/keys/revoke", responses=schemas.DONE)
+@router.post("/keys/revoke", responses=schemas.DELETED)
 async def revoke_own_key(
     caller: WriterDependency,
     body: Annotated[schemas.RevokeApiKey, json_body(schemas.RevokeApiKey)],

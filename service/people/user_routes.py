@@ -111,7 +111,7 @@ async def update_user(
     return json_response(await users.one_user(context.database, body.id))
 
 
-@router.post("/delete", dependencies=[MORE_TIME], responses=schemas.DONE)
+@router.post("/delete", dependencies=[MORE_TIME], responses=schemas.DELETED)
 async def delete_user(
     admin: AdminWriterDependency, body: Annotated[schemas.UserId, json_body(schemas.UserId)], context: ContextDependency
 ) -> Response:
@@ -168,7 +168,7 @@ async def create_user_key(
     return json_response(key, api_keys.NOT_KEPT)
 
 
-@router.post("/keys/revoke", responses=schemas.DONE)
+@router.post("/keys/revoke", responses=schemas.DELETED)
 async def revoke_user_key(
     _: AdminWriterDependency,
     body: Annotated[schemas.RevokeUserApiKey, json_body(schemas.RevokeUserApiKey)],
