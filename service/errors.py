@@ -76,31 +76,17 @@ class StaleVersionError(ModeldeckError):
         self.headers = {"ETag": f'"{version}"'}
 
 
-class BusyError(ModeldeckError):
-    """Too many changes wait for the same lock; nothing was done."""
+class UnavailableError(ModeldeckError):
+    """What the request needs is used up at the moment; nothing was done."""
 
     status = HTTPStatus.SERVICE_UNAVAILABLE
+
+
+class BusyError(UnavailableError):
+    """Too many changes wait for the same lock; nothing was done."""
 
     def __init__(self) -> None:
         super().__init__("Too many changes of this kind are waiting; nothing was done, try again later.")
-
-
-class TooManyLongRequestsError(ModeldeckError):
-    """Too many requests about many records are in progress; nothing was done."""
-
-    status = HTTPStatus.SERVICE_UNAVAILABLE
-
-    def __init__(self) -> None:
-        super().__init__("Too many requests about many records are being answered; nothing was done, try again later.")
-
-
-class NoRoomError(ModeldeckError):
-    """The disk for temporary files, which holds large bodies, is full or missing."""
-
-    status = HTTPStatus.SERVICE_UNAVAILABLE
-
-    def __init__(self) -> None:
-        super().__init__("There is no room for a body of this size at the moment; nothing was done, try again later.")
 
 
 class SlowRequestError(ModeldeckError):

@@ -64,6 +64,10 @@ def api_key_id(key: str) -> str:
     return generated[1] if generated else f"x{api_key_hash(key)[: 2 * API_KEY_ID_BYTES]}"
 
 
+_NEEDED = (
+    *("user._id", "user.role", "user.is_active", "user.name", "user.email", "user.username", "user.leaving"),
+    *("groups._id", "sha256", "scope", "expires_at", "last_used_at"),
+)
 _WITH_GROUPS: list[dict[str, Any]] = [
     {
         "$graphLookup": {
@@ -75,22 +79,7 @@ _WITH_GROUPS: list[dict[str, Any]] = [
             "as": "groups",
         }
     },
-    {
-        "$project": {
-            "user._id": 1,
-            "user.role": 1,
-            "user.is_active": 1,
-            "user.name": 1,
-            "user.email": 1,
-            "user.username": 1,
-            "user.leaving": 1,
-            "groups._id": 1,
-            "sha256": 1,
-            "scope": 1,
-            "expires_at": 1,
-            "last_used_at": 1,
-        }
-    },
+    {"$project": dict.fromkeys(_NEEDED, 1)},
 ]
 
 

@@ -1,6 +1,6 @@
 """`POST /models/bulk/access` and `/models/bulk/state`."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Response
 
@@ -8,14 +8,11 @@ from service.bulk import operations
 from service.bulk.schemas import BulkAccessChange, BulkChangeResults, BulkStateChange
 from service.http.dependencies import MORE_TIME, ContextDependency, WriterDependency
 from service.http.json_body import json_body
-from service.http.problems import BODY_FAILURES, documented_problems
+from service.http.problems import BODY_FAILURES, Responses, documented_problems
 from service.http.responses import json_response
 from service.listing.search_statistics import SearchStatisticsDependency
 
-_ANSWERS: dict[int | str, dict[str, Any]] = {
-    200: {"model": BulkChangeResults},
-    **documented_problems(*BODY_FAILURES),
-}
+_ANSWERS: Responses = {200: {"model": BulkChangeResults}, **documented_problems(*BODY_FAILURES)}
 
 
 router = APIRouter(prefix="/models/bulk", tags=["bulk"], dependencies=[MORE_TIME])

@@ -53,10 +53,7 @@ class GrantRemoval(StrictModel):
     principal_id: Annotated[str, Field(min_length=1, max_length=256), STORABLE]
     permission: Permission | None = Field(None, description="Absent: both.")
 
-    @model_validator(mode="before")
-    @classmethod
-    def _drop_echo(cls, values: Any) -> Any:
-        return without_echo(values)
+    _drop_echo = model_validator(mode="before")(without_echo)
 
 
 Grants = Annotated[list[GrantInput], Field(max_length=MAX_GRANTS), list_of(GrantInput, MAX_GRANTS)]

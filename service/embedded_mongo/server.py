@@ -35,13 +35,8 @@ POLL_SECONDS = 0.02
 MAX_CACHE_GB = 2.0
 # By default the server starts to write changed pages out when they fill 5 % of the cache. A large import changes the
 # same index pages again and again; writing and reading them each time takes 2.5 times the processor time.
-CACHE_POLICY = ",".join(
-    (
-        "eviction_dirty_target=40",
-        "eviction_dirty_trigger=70",
-        "eviction_updates_target=30",
-        "eviction_updates_trigger=60",
-    )
+CACHE_POLICY = (
+    "eviction_dirty_target=40,eviction_dirty_trigger=70,eviction_updates_target=30,eviction_updates_trigger=60"
 )
 LOG_BYTES = 20_000_000
 

@@ -11,7 +11,7 @@ from service.auth.access_rule import Match
 from service.exporting.content import readable_content, require_readable
 from service.exporting.formats import WRITERS, ExportFormat
 from service.http.dependencies import MORE_TIME, CallerDependency, ContextDependency
-from service.http.problems import documented_problems
+from service.http.problems import Responses, documented_problems
 from service.http.responses import json_array_response, streamed_response
 from service.http.strict_model import MAX_REPEATED, QueryModel
 from service.listing.page import items
@@ -50,7 +50,7 @@ class ExportParams(QueryModel):
     )
 
 
-_EXPORTED: dict[int | str, dict[str, Any]] = {
+_EXPORTED: Responses = {
     **MODELS,
     200: {
         "model": list[Model] | Bundle | list[dict[str, Any]],

@@ -14,11 +14,12 @@ from service.auth.login_throttle import LoginThrottle
 from service.background import BackgroundTasks
 from service.database.client import Database
 from service.database.work_context import BULK_TIMEOUT_FACTOR
-from service.errors import ConflictError, ForbiddenError, InvalidInputError, TooManyLongRequestsError
+from service.errors import ConflictError, ForbiddenError, InvalidInputError, UnavailableError
 from service.settings import Settings
 
 # One in this many of the concurrent requests may be a long one; the rest are kept for other requests.
 LONG_SHARE = 8
+TOO_MANY_LONG_REQUESTS = "Too many requests about many records are being answered; nothing was done, try again later."
 
 T = TypeVar("T")
 
@@ -77,14 +78,14 @@ CallerDependency = Annotated[Caller, Depends(get_caller)]
 
 
 async def get_more_time(request: Request, context: ContextDependency, caller: CallerDependency) -> AsyncIterator[None]:
-    """Give a request that concerns many records more time; raise TooManyLongRequestsError when too many have it.
+    """Give a request that concerns many records more time; raise UnavailableError when too many have it.
 
     It depends on the caller, so that requests without a valid credential can't use the places up. One user can use at
     most half of them.
     """
     most = max(1, context.settings.max_in_flight // LONG_SHARE)
     if context.long_requests.total() >= most or context.long_requests[caller.user_id] >= max(1, most // 2):
-        raise TooManyLongRequestsError
+        raise UnavailableError(TOO_MANY_LONG_REQUESTS)
     context.long_requests[caller.user_id] += 1
     try:
         request.state.deadline.allow(context.settings.request_timeout * BULK_TIMEOUT_FACTOR)

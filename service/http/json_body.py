@@ -18,9 +18,9 @@ from service.database.work_context import within_deadline
 from service.errors import (
     SHOWN_NAME_LENGTH,
     InvalidInputError,
-    NoRoomError,
     SlowRequestError,
     TooLargeError,
+    UnavailableError,
     invalid_input,
 )
 from service.http.compatibility import compatible_body, is_compatible
@@ -32,6 +32,7 @@ MAX_BODY_BYTES = 1_000_000
 ARRIVAL_SECONDS = 60.0
 # A body that takes longer to arrive is read for a caller whose rights may have changed.
 FRESH_SECONDS = 1.0
+NO_ROOM = "There is no room for a body of this size at the moment; nothing was done, try again later."
 
 log = logging.getLogger("modeldeck")
 M = TypeVar("M", bound=BaseModel)
@@ -79,8 +80,8 @@ async def read_body(request: Request, model: type[M], limit: int) -> M:
     """Parse the body of a request into `model`.
 
     Raises TooLargeError as soon as the body exceeds `limit` bytes, SlowRequestError when it takes too long to arrive,
-    NoRoomError when it can't be stored meanwhile, and InvalidInputError that names the field for anything else that is
-    wrong. A caller who took long to send it is authenticated again.
+    UnavailableError when it can't be stored meanwhile, and InvalidInputError that names the field for anything else
+    that is wrong. A caller who took long to send it is authenticated again.
     """
     compatible = await is_compatible(request)
     with spool() as file:
@@ -107,7 +108,7 @@ def spool() -> Iterator[IO[bytes]]:
 async def copy_body(request: Request, file: IO[bytes], limit: int) -> int:
     """Copy the body of a request to a file, rewind the file, and return the size in bytes.
 
-    Raises TooLargeError, SlowRequestError and NoRoomError as `read_body` does.
+    Raises TooLargeError, SlowRequestError and UnavailableError as `read_body` does.
     """
     await _receive(request, file, limit)
     with _room():
@@ -122,7 +123,7 @@ def _room() -> Iterator[None]:
         yield
     except OSError:
         log.exception("there is no room for the body of a request")
-        raise NoRoomError from None
+        raise UnavailableError(NO_ROOM) from None
 
 
 def _parsed(body: bytes, model: type[M], *, compatible: bool) -> M:

@@ -26,6 +26,10 @@ BODY_FAILURES = (
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     *COMMON_FAILURES,
 )
+# What FastAPI takes as the `responses` of a route.
+Responses = dict[int | str, dict[str, Any]]
+# The success of a route that has nothing to return.
+DONE: Responses = {200: {"description": "`true`", "model": bool}}
 PROBLEM_JSON = "application/problem+json"
 RETRY_AFTER_SECONDS = "2"
 
@@ -90,7 +94,7 @@ _DOCUMENTED_HEADERS = {
 }
 
 
-def documented_problems(*statuses: HTTPStatus) -> dict[int | str, dict[str, Any]]:
+def documented_problems(*statuses: HTTPStatus) -> Responses:
     """Return the OpenAPI responses for failures with these statuses."""
     return {int(status): _documented_problem(status) for status in statuses}
 

@@ -3,15 +3,7 @@
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import (
-    AfterValidator,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    SecretStr,
-    StrictBool,
-    model_validator,
-)
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, SecretStr, StrictBool, model_validator
 
 from documents.api_key import ApiKeyName
 from documents.freeform import FreeForm
@@ -35,10 +27,6 @@ def _moment(value: Any) -> Any:
     return datetime.fromtimestamp(int(value), UTC)
 
 
-def _optional_moment(value: Any) -> Any:
-    return None if value is None else _moment(value)
-
-
 def _without_unsafe_image(content: dict[str, Any]) -> dict[str, Any]:
     # Restoring the revision would make it the image of the model.
     meta = content.get("meta")
@@ -53,7 +41,7 @@ def _whole_number(value: Any) -> Any:
     return value
 
 
-EpochSeconds = Annotated[datetime | None, BeforeValidator(_optional_moment)]
+EpochSeconds = Annotated[datetime, BeforeValidator(_moment)]
 
 
 class ImportedUser(StrictModel):
@@ -90,8 +78,8 @@ class ImportedModel(StrictModel):
     )
     is_active: StrictBool = True
     version: Annotated[int, Field(ge=1, lt=MAX_VERSION), BeforeValidator(_whole_number)] = 1
-    created_at: EpochSeconds = None
-    updated_at: EpochSeconds = None
+    created_at: EpochSeconds | None = None
+    updated_at: EpochSeconds | None = None
     write_access: Any = Field(None, exclude=True)
     user: Any = Field(None, exclude=True)
 
@@ -114,7 +102,7 @@ class ImportedApiKey(StrictModel):
     user_id: PrincipalId
     key: SecretStr
     name: ApiKeyName
-    expires_at: EpochSeconds = None
+    expires_at: EpochSeconds | None = None
     created_at: Any = Field(None, exclude=True)
 
 
@@ -123,7 +111,7 @@ class ImportedRevision(StrictModel):
 
     id: Annotated[str, Field(pattern="^[0-9a-f]{32}$")]
     model_id: Identifier
-    at: Annotated[datetime, BeforeValidator(_moment)]
+    at: EpochSeconds
     by: Identifier | None = None
     content: Annotated[FreeForm, AfterValidator(_without_unsafe_image)]
     message: Any = Field(None, exclude=True)

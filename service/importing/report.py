@@ -30,14 +30,7 @@ class ImportOutcome(StrEnum):
     NOTE = "note"
 
 
-_RECORDS = (
-    ImportOutcome.CREATED,
-    ImportOutcome.UPDATED,
-    ImportOutcome.UNCHANGED,
-    ImportOutcome.SKIPPED,
-    ImportOutcome.CONFLICT,
-    ImportOutcome.REJECTED,
-)
+_RECORDS = [outcome for outcome in ImportOutcome if outcome not in (ImportOutcome.KEPT_OUT, ImportOutcome.NOTE)]
 _FAULTS = (ImportOutcome.CONFLICT, ImportOutcome.REJECTED, ImportOutcome.KEPT_OUT)
 # Reported in any case; the others only when the whole report is wanted.
 _REPORTED = (*_FAULTS, ImportOutcome.NOTE)

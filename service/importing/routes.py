@@ -11,7 +11,7 @@ from service.http.compatibility import CompatibleDependency
 from service.http.dependencies import MORE_TIME, AdminDependency, ContextDependency, WriterDependency
 from service.http.json_body import BodyReader, documented_json, json_body, read_body
 from service.http.json_schema import REFERENCE_TEMPLATE, Schema, reference
-from service.http.problems import BODY_FAILURES, documented_problems
+from service.http.problems import BODY_FAILURES, Responses, documented_problems
 from service.http.responses import json_response
 from service.importing.formats import EXPORT_FIELDS
 from service.importing.model_set import Plan, PlannedAction, SentModel, SetRequest, import_set
@@ -31,8 +31,8 @@ from service.importing.sent_file import import_sent
 router = APIRouter(prefix="/models", tags=["bulk"], dependencies=[MORE_TIME])
 
 _REFUSALS = documented_problems(*BODY_FAILURES)
-_ANSWERS: dict[int | str, dict[str, Any]] = {200: {"model": ImportPlan}, **_REFUSALS}
-_IMPORTED: dict[int | str, dict[str, Any]] = {
+_ANSWERS: Responses = {200: {"model": ImportPlan}, **_REFUSALS}
+_IMPORTED: Responses = {
     200: {
         "model": ImportPlan | ImportReport,
         "description": "What was done or, for a dry run, would be done; with a `format`, record by record.",

@@ -170,7 +170,6 @@ class JsonScanner:
         self._at = 0
         self._passed = 0
         self._ended = False
-        self._taken = ""
 
     def _more(self) -> bool:
         self._passed += self._at
@@ -199,13 +198,13 @@ class JsonScanner:
             if self._ended or not self._more():
                 return ""
 
-    def take(self, expected: str) -> None:
-        """Read one of the expected characters."""
+    def take(self, expected: str) -> str:
+        """Read one of the expected characters, and return it."""
         found = self.peek()
         if not found or found not in expected:
             raise self.error(f"expected {' or '.join(expected)}, found {found or 'the end'}")
         self._at += 1
-        self._taken = found
+        return found
 
     def value(self) -> Any:
         """Decode the next value."""
@@ -232,31 +231,27 @@ class JsonScanner:
 
     def elements(self) -> Iterator[Any]:
         """Decode the elements of the next array, one by one."""
-        self.take("[")
-        if self.peek() == "]":
-            self.take("]")
-            return
-        while True:
+        for _ in self._parts("[", "]"):
             yield self.value()
-            self.take(",]")
-            if self._taken == "]":
-                return
 
     def members(self) -> Iterator[str]:
         """Yield the names of the next object; the caller reads each value before the next name."""
-        self.take("{")
-        if self.peek() == "}":
-            self.take("}")
-            return
-        while True:
+        for _ in self._parts("{", "}"):
             name = self.value()
             if not isinstance(name, str):
                 raise self.error("expected a name")
             self.take(":")
             yield name
-            self.take(",}")
-            if self._taken == "}":
-                return
+
+    def _parts(self, opening: str, closing: str) -> Iterator[None]:
+        """Yield before each part of an array or object; the caller reads the part before the next one."""
+        self.take(opening)
+        if self.peek() == closing:
+            self.take(closing)
+            return
+        yield
+        while self.take("," + closing) == ",":
+            yield
 
     def end(self, read: str) -> None:
         """Raise SourceError when there is more text; `read` names what was read."""

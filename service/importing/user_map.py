@@ -12,7 +12,6 @@ from service.importing.source import Item
 from service.people.users import find_user
 
 HEADER = ["from", "to"]
-MAX_LINES = 1_000_000
 
 
 async def read_user_map(database: Database, path: Path) -> dict[str, str]:

@@ -1,6 +1,6 @@
 """`GET /models/list`, a page of the list; `/models/base` and `/models/tags`, without pages."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 from pydantic import BeforeValidator, Field
@@ -9,7 +9,7 @@ from documents import ModelRecord
 from documents.folding import fold
 from service.auth.access_rule import Match
 from service.http.dependencies import LIST_TIME, CallerDependency, ContextDependency
-from service.http.problems import COMMON_FAILURES, documented_problems
+from service.http.problems import COMMON_FAILURES, Responses, documented_problems
 from service.http.responses import JSON, json_array_response, json_response
 from service.http.strict_model import QueryModel
 from service.listing.page import items, render_page, tags
@@ -22,11 +22,11 @@ router = APIRouter(prefix="/models", tags=["models"])
 
 _REFUSALS = documented_problems(*COMMON_FAILURES)
 # The responses of a route that returns models without pages.
-MODELS: dict[int | str, dict[str, Any]] = {
+MODELS: Responses = {
     200: {"model": list[Model], "description": "An array of models, in order of id."},
     **_REFUSALS,
 }
-_TAGS: dict[int | str, dict[str, Any]] = {
+_TAGS: Responses = {
     200: {
         "description": "The names of the tags.",
         "content": {

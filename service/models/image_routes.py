@@ -12,7 +12,7 @@ from documents.image import INLINE_KINDS, REMOTE, image_problem, in_ascii, inlin
 from service.auth import access_rule
 from service.errors import NotFoundError
 from service.http.dependencies import CallerDependency, ContextDependency
-from service.http.problems import COMMON_FAILURES, documented_header, documented_problems
+from service.http.problems import COMMON_FAILURES, Responses, documented_header, documented_problems
 from service.http.responses import EXAMPLE_TAG, KnownETags, tagged_response
 from service.models import operations
 from service.models.item import META_DEFAULTS
@@ -41,7 +41,7 @@ _CACHING = {
 }
 _TAG = {**documented_header("ETag", "The SHA-256 of the image, in quotes.", EXAMPLE_TAG), **_CACHING}
 _LOCATION = {**documented_header("Location", "Where the image is.", META_DEFAULTS[_FIELD]), **_CACHING}
-_ANSWERS: dict[int | str, dict[str, Any]] = {
+_ANSWERS: Responses = {
     200: {
         "description": "The image.",
         "content": {f"image/{kind}": {"schema": {"type": "string", "format": "binary"}} for kind in INLINE_KINDS},

@@ -8,38 +8,21 @@ from service.auth import access_rule
 from service.auth.authentication import Caller
 from service.clock import epoch_seconds
 from service.database.exact_bson import Record
-from service.models.record import Content, changed_fields
+from service.models.record import CONTENT_FIELDS, Content, changed_fields
 from service.models.shape_check import well_formed_grants
 
 # Fields of `meta` that every response has, with their values for records that lack them.
 META_DEFAULTS: dict[str, Any] = {"profile_image_url": "/static/favicon.png", "description": "", "capabilities": {}}
 
 
-# The fields that a response needs. `keys.writers` decides `write_access`; the other derived keys only serve search.
+# What a response needs. `keys.writers` decides `write_access`; the other derived keys only serve search.
+_NEEDED = (
+    *(*CONTENT_FIELDS, "version", "created_at", "updated_at", "keys.writers"),
+    *("owner._id", "owner.name", "owner.email", "owner.leaving"),
+)
 ITEM_STAGES: list[dict[str, Any]] = [
     {"$lookup": {"from": User.Settings.name, "localField": "user_id", "foreignField": "_id", "as": "owner"}},
-    {
-        "$project": dict.fromkeys(
-            (
-                "user_id",
-                "base_model_id",
-                "name",
-                "params",
-                "meta",
-                "access_grants",
-                "is_active",
-                "version",
-                "created_at",
-                "updated_at",
-                "keys.writers",
-                "owner._id",
-                "owner.name",
-                "owner.email",
-                "owner.leaving",
-            ),
-            1,
-        )
-    },
+    {"$project": dict.fromkeys(_NEEDED, 1)},
 ]
 
 

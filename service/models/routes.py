@@ -2,7 +2,7 @@
 
 import re
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query, Response
 from pydantic import Field
@@ -13,7 +13,14 @@ from service.auth.authentication import Caller
 from service.errors import InvalidInputError
 from service.http.dependencies import CallerDependency, Context, ContextDependency, WriterDependency
 from service.http.json_body import json_body
-from service.http.problems import BODY_FAILURES, COMMON_FAILURES, documented_header, documented_problems
+from service.http.problems import (
+    BODY_FAILURES,
+    COMMON_FAILURES,
+    DONE,
+    Responses,
+    documented_header,
+    documented_problems,
+)
 from service.http.responses import json_response
 from service.http.strict_model import QueryModel
 from service.models import operations
@@ -53,17 +60,9 @@ async def expected_version(
 
 VersionDependency = Annotated[int | None, Depends(expected_version)]
 
-_ANSWER: dict[int | str, dict[str, Any]] = {
-    200: {
-        "model": Model,
-        "headers": documented_header("ETag", "The version, in quotes.", '"3"'),
-    }
-}
+_ANSWER: Responses = {200: {"model": Model, "headers": documented_header("ETag", "The version, in quotes.", '"3"')}}
 _READ = {**_ANSWER, **documented_problems(HTTPStatus.NOT_FOUND, *COMMON_FAILURES)}
-_CREATED = {
-    **_ANSWER,
-    **documented_problems(*BODY_FAILURES),
-}
+_CREATED = {**_ANSWER, **documented_problems(*BODY_FAILURES)}
 # The responses of a route that changes a model.
 CHANGED = {**_READ, **_CREATED, **documented_problems(HTTPStatus.PRECONDITION_FAILED)}
 
@@ -141,10 +140,7 @@ async def update_access(
     return await answer_with_model(context, caller, body.id)
 
 
-@router.post(
-    "/model/delete",
-    responses={**CHANGED, 200: {"description": "`true`", "model": bool}},
-)
+@router.post("/model/delete", responses={**CHANGED, **DONE})
 async def delete_model(
     caller: WriterDependency,
     version: VersionDependency,

@@ -42,10 +42,7 @@ class GrantInput(StrictModel):
     )
     permission: Permission = Field(description="`write` includes `read`.")
 
-    @model_validator(mode="before")
-    @classmethod
-    def _drop_echo(cls, values: Any) -> Any:
-        return without_echo(values)
+    _drop_echo = model_validator(mode="before")(without_echo)
 
 
 def _with_safe_image(meta: dict[str, Any]) -> dict[str, Any]:
@@ -78,10 +75,7 @@ class ModelId(StrictModel):
 
     id: Identifier = Field(description="The model's id; it may contain `/` and `:`.", examples=["sql-tuning"])
 
-    @model_validator(mode="before")
-    @classmethod
-    def _normal(cls, values: Any) -> Any:
-        return no_base_of_itself(values)
+    _normal = model_validator(mode="before")(no_base_of_itself)
 
 
 def _none_without_any(grants: Any) -> Any:

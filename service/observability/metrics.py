@@ -28,50 +28,35 @@ class Metrics:
     """The metrics of one service. Every label has a bounded number of values, independent of what clients send."""
 
     def __init__(self) -> None:
-        own = self._registry = CollectorRegistry()
-        self._requests = Counter(
-            "modeldeck_requests_total", "Requests answered.", ["method", "route", "status"], registry=own
+        self._registry = CollectorRegistry()
+        counter, histogram = partial(Counter, registry=self._registry), partial(Histogram, registry=self._registry)
+        gauge = partial(Gauge, registry=self._registry, multiprocess_mode="livesum")
+        self._requests = counter("modeldeck_requests_total", "Requests answered.", ["method", "route", "status"])
+        self._seconds = histogram(
+            "modeldeck_request_seconds", "Time of a request.", ["route"], buckets=_REQUEST_SECONDS
         )
-        self._seconds = Histogram(
-            "modeldeck_request_seconds", "Time of a request.", ["route"], buckets=_REQUEST_SECONDS, registry=own
+        self._in_flight = gauge(
+            "modeldeck_requests_in_flight", "Requests being answered at the moment, without probes."
         )
-        self._in_flight = Gauge(
-            "modeldeck_requests_in_flight",
-            "Requests being answered at the moment, without probes.",
-            registry=own,
-            multiprocess_mode="livesum",
+        self._shed = counter("modeldeck_requests_shed_total", "Requests refused because too many were in flight.")
+        self._abandoned = counter(
+            "modeldeck_requests_abandoned_total", "Requests whose client left before the answer ended."
         )
-        self._shed = Counter(
-            "modeldeck_requests_shed_total", "Requests refused because too many were in flight.", registry=own
-        )
-        self._abandoned = Counter(
-            "modeldeck_requests_abandoned_total", "Requests whose client left before the answer ended.", registry=own
-        )
-        self._failures = Counter(
-            "modeldeck_authentication_failures_total", "Credentials that were refused.", registry=own
-        )
-        self._throttled = Counter(
+        self._failures = counter("modeldeck_authentication_failures_total", "Credentials that were refused.")
+        self._throttled = counter(
             "modeldeck_authentication_throttled_total",
             "Credentials not checked, because too many from their address were refused.",
-            registry=own,
         )
-        self._database_seconds = Histogram(
+        self._database_seconds = histogram(
             "modeldeck_database_seconds",
             "Time of a database command.",
             ["command", "outcome"],
             buckets=_DATABASE_SECONDS,
-            registry=own,
         )
-        self._database_errors = Counter(
-            "modeldeck_database_errors_total", "Database commands that failed.", ["command", "code"], registry=own
+        self._database_errors = counter(
+            "modeldeck_database_errors_total", "Database commands that failed.", ["command", "code"]
         )
-        self._connections = Gauge(
-            "modeldeck_database_connections",
-            "Connections to the database.",
-            ["state"],
-            registry=own,
-            multiprocess_mode="livesum",
-        )
+        self._connections = gauge("modeldeck_database_connections", "Connections to the database.", ["state"])
         for state in ("open", "in_use"):
             self._connections.labels(state)
         self._rendering = SingleFlight(partial(asyncio.to_thread, self._rendered))

@@ -39,9 +39,11 @@ def expiry(duration: str | None) -> datetime | None:
         raise InvalidInputError([{"loc": ["expires"], "msg": "is too far in the future"}]) from None
 
 
-def _build(key: str, user_id: str, name: str, scope: Scope, expires_at: datetime | None) -> ApiKey:
+async def _store(
+    database: Database, key: str, user_id: str, *, name: str, scope: Scope, expires_at: datetime | None, taken: str
+) -> None:
     try:
-        return ApiKey(
+        stored = ApiKey(
             id=api_key_id(key),
             user_id=user_id,
             name=name,
@@ -54,17 +56,15 @@ def _build(key: str, user_id: str, name: str, scope: Scope, expires_at: datetime
     except ValidationError as error:
         raise invalid_input(error) from None
 
-
-async def _store(database: Database, key: ApiKey, taken: str) -> None:
     async def insert() -> None:
         # An API key that outlived its user would belong to the next user with the same id.
-        await require_existing(database, User, key.user_id)
-        if await database.count(ApiKey, {"user_id": key.user_id}) >= MAX_API_KEYS:
+        await require_existing(database, User, stored.user_id)
+        if await database.count(ApiKey, {"user_id": stored.user_id}) >= MAX_API_KEYS:
             raise ConflictError(f"A user can have {MAX_API_KEYS} API keys; revoke one first.")
-        if not await database.insert(key):
+        if not await database.insert(stored):
             raise ConflictError(taken)
 
-    await serialized(database, insert, lock=user_lock(key.user_id))
+    await serialized(database, insert, lock=user_lock(stored.user_id))
 
 
 async def create_api_key(
@@ -72,9 +72,8 @@ async def create_api_key(
 ) -> str:
     """Store a new API key and return it, which is not possible later; raise NotFoundError for an absent user."""
     key = new_api_key()
-    await _store(
-        database, _build(key, user_id, name, scope, expires_at), "The id of the new API key is taken; try again."
-    )
+    taken = "The id of the new API key is taken; try again."
+    await _store(database, key, user_id, name=name, scope=scope, expires_at=expires_at, taken=taken)
     return key
 
 
@@ -93,7 +92,8 @@ async def adopt_api_key(
     is stored already, and NotFoundError for an absent user.
     """
     require_foreign_api_key(key)
-    await _store(database, _build(key, user_id, name, scope, expires_at), "This API key is stored already.")
+    taken = "This API key is stored already."
+    await _store(database, key, user_id, name=name, scope=scope, expires_at=expires_at, taken=taken)
 
 
 def require_foreign_api_key(key: str) -> None:

@@ -10,6 +10,7 @@ from documents.text import Identifier
 from service.http.dependencies import MORE_TIME, AdminDependency, AdminWriterDependency, ContextDependency
 from service.http.json_body import json_body
 from service.http.pagination import PageParams
+from service.http.problems import Responses
 from service.http.responses import json_response
 from service.http.strict_model import QueryModel
 from service.models.principals import require_existing
@@ -38,7 +39,7 @@ class MembersParams(PageParams):
     id: Identifier = Field(description="The group's id.", examples=["g-platform"])
 
 
-_CHANGED: schemas.Responses = {200: {"model": schemas.MembersChanged}, **schemas.REFUSED_BODY, **schemas.ABSENT}
+_CHANGED: Responses = {200: {"model": schemas.MembersChanged}, **schemas.REFUSED_CHANGE}
 
 
 @router.get("", responses={200: {"model": schemas.GroupPage}, **schemas.REFUSED})
@@ -52,10 +53,7 @@ async def list_groups(
     return json_response(await groups.groups_page(context.database, match, params))
 
 
-@router.get(
-    "/group",
-    responses={200: {"model": schemas.Group}, **schemas.REFUSED, **schemas.ABSENT},
-)
+@router.get("/group", responses={200: {"model": schemas.Group}, **schemas.REFUSED_OR_ABSENT})
 async def get_group(
     _: AdminDependency,
     params: Annotated[GroupParams, Query()],
@@ -65,10 +63,7 @@ async def get_group(
     return json_response(await groups.one_group(context.database, params.id))
 
 
-@router.post(
-    "/create",
-    responses={200: {"model": schemas.Group}, **schemas.REFUSED_BODY, **schemas.CONFLICTING},
-)
+@router.post("/create", responses={200: {"model": schemas.Group}, **schemas.REFUSED_BODY})
 async def create_group(
     _: AdminWriterDependency,
     body: Annotated[schemas.CreateGroup, json_body(schemas.CreateGroup)],
@@ -80,11 +75,7 @@ async def create_group(
     return json_response(await groups.one_group(context.database, group.id))
 
 
-@router.post(
-    "/update",
-    dependencies=[MORE_TIME],
-    responses={200: {"model": schemas.Group}, **schemas.REFUSED_BODY, **schemas.ABSENT},
-)
+@router.post("/update", dependencies=[MORE_TIME], responses={200: {"model": schemas.Group}, **schemas.REFUSED_CHANGE})
 async def update_group(
     _: AdminWriterDependency,
     body: Annotated[schemas.UpdateGroup, json_body(schemas.UpdateGroup)],
@@ -96,11 +87,7 @@ async def update_group(
     return json_response(await groups.one_group(context.database, body.id))
 
 
-@router.post(
-    "/delete",
-    dependencies=[MORE_TIME],
-    responses={**schemas.DONE, **schemas.REFUSED_BODY, **schemas.ABSENT, **schemas.CONFLICTING},
-)
+@router.post("/delete", dependencies=[MORE_TIME], responses=schemas.DELETED)
 async def delete_group(
     admin: AdminWriterDependency,
     body: Annotated[schemas.GroupId, json_body(schemas.GroupId)],
@@ -114,10 +101,7 @@ async def delete_group(
     return json_response(content=True)
 
 
-@router.get(
-    "/members",
-    responses={200: {"model": schemas.UserPage}, **schemas.REFUSED, **schemas.ABSENT},
-)
+@router.get("/members", responses={200: {"model": schemas.UserPage}, **schemas.REFUSED_OR_ABSENT})
 async def list_members(
     _: AdminDependency,
     params: Annotated[MembersParams, Query()],
@@ -128,11 +112,7 @@ async def list_members(
     return json_response(await users.users_page(context.database, {"group_ids": group["_id"]}, params))
 
 
-@router.post(
-    "/members/add",
-    dependencies=[MORE_TIME],
-    responses=_CHANGED,
-)
+@router.post("/members/add", dependencies=[MORE_TIME], responses=_CHANGED)
 async def add_members(
     _: AdminWriterDependency,
     body: Annotated[schemas.GroupMembers, json_body(schemas.GroupMembers)],
@@ -144,11 +124,7 @@ async def add_members(
     return json_response({"changed": changed})
 
 
-@router.post(
-    "/members/remove",
-    dependencies=[MORE_TIME],
-    responses=_CHANGED,
-)
+@router.post("/members/remove", dependencies=[MORE_TIME], responses=_CHANGED)
 async def remove_members(
     _: AdminWriterDependency,
     body: Annotated[schemas.GroupMembers, json_body(schemas.GroupMembers)],

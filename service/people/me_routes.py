@@ -25,10 +25,7 @@ async def list_keys(caller: CallerDependency, context: ContextDependency) -> Res
     return json_response(await api_keys.api_keys_of(context.database, caller.user_id))
 
 
-@router.post(
-    "/keys/create",
-    responses={200: {"model": schemas.NewApiKey}, **schemas.REFUSED_BODY, **schemas.ABSENT, **schemas.CONFLICTING},
-)
+@router.post("/keys/create", responses=schemas.CREATED_KEY)
 async def create_own_key(
     caller: WriterDependency,
     body: Annotated[schemas.CreateApiKey, json_body(schemas.CreateApiKey)],
@@ -42,10 +39,7 @@ async def create_own_key(
     return json_response(key, api_keys.NOT_KEPT)
 
 
-@router.post(
-    "/keys/revoke",
-    responses={**schemas.DONE, **schemas.REFUSED_BODY, **schemas.ABSENT},
-)
+@router.post("/keys/revoke", responses=schemas.DELETED)
 async def revoke_own_key(
     caller: WriterDependency,
     body: Annotated[schemas.RevokeApiKey, json_body(schemas.RevokeApiKey)],

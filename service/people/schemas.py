@@ -13,7 +13,7 @@ from documents.text import Identifier, PrincipalId
 from documents.user import Email, Role, Username
 from service.errors import InvalidInputError
 from service.http.json_schema import NEVER_NULL
-from service.http.problems import BODY_FAILURES, COMMON_FAILURES, documented_problems
+from service.http.problems import BODY_FAILURES, COMMON_FAILURES, DONE, Responses, documented_problems
 from service.http.strict_model import StrictModel
 from service.models.schemas import given
 
@@ -138,14 +138,17 @@ class GroupMembers(GroupId):
     user_ids: _Ids = Field(examples=[["u-ben"]])
 
 
-class User(BaseModel):
-    """One user."""
-
+class _Person(BaseModel):
     id: str = Field(examples=["u-ben"])
     name: str = Field(examples=["Ben Okafor"])
     email: str = Field(examples=["ben.okafor@example.com"])
     username: str | None = Field(examples=["ben"])
     role: Role = Field(description="An `admin` may read and change everything.", examples=["user"])
+
+
+class User(_Person):
+    """One user."""
+
     is_active: bool
     group_ids: list[str] = Field(description="The groups of which they are a direct member.", examples=[["g-platform"]])
     created_at: int = Field(description="Seconds since 1970, UTC.", examples=[1774109455])
@@ -177,14 +180,9 @@ class GroupPage(BaseModel):
     total: int = Field(description="The number of items on all pages.", examples=[1])
 
 
-class Me(BaseModel):
+class Me(_Person):
     """The caller."""
 
-    id: str = Field(examples=["u-ben"])
-    name: str = Field(examples=["Ben Okafor"])
-    email: str = Field(examples=["ben.okafor@example.com"])
-    username: str | None = Field(examples=["ben"])
-    role: Role = Field(description="An `admin` may read and change everything.", examples=["user"])
     scope: Scope = Field(description="The scope of the API key that was sent.", examples=["write"])
     group_ids: list[str] = Field(
         description="The groups of the caller and all ancestors of those.", examples=[["g-engineering", "g-platform"]]
@@ -233,13 +231,12 @@ class NewApiKey(ApiKey):
     )
 
 
-Responses = dict[int | str, dict[str, Any]]
-
 REFUSED = documented_problems(HTTPStatus.FORBIDDEN, *COMMON_FAILURES)
-ABSENT = documented_problems(HTTPStatus.NOT_FOUND)
-CONFLICTING = documented_problems(HTTPStatus.CONFLICT)
-# For every route that reads a body.
+REFUSED_OR_ABSENT = documented_problems(HTTPStatus.FORBIDDEN, *COMMON_FAILURES, HTTPStatus.NOT_FOUND)
+# For routes that read a body, and for those of them that name what must exist.
 REFUSED_BODY = documented_problems(*BODY_FAILURES)
-DONE: Responses = {200: {"description": "`true`", "model": bool}}
-# For a route that lists API keys.
+REFUSED_CHANGE = documented_problems(*BODY_FAILURES, HTTPStatus.NOT_FOUND)
+# For routes that delete or revoke something, that list API keys and that create one.
+DELETED = {**DONE, **REFUSED_CHANGE}
 LISTED_KEYS: dict[str, Any] = {"model": list[ApiKey], "description": "All API keys, oldest first."}
+CREATED_KEY: Responses = {200: {"model": NewApiKey}, **REFUSED_CHANGE}

@@ -72,10 +72,7 @@ async def list_users(
     return json_response(await users.users_page(context.database, params.match, params))
 
 
-@router.get(
-    "/user",
-    responses={200: {"model": schemas.User}, **schemas.REFUSED, **schemas.ABSENT},
-)
+@router.get("/user", responses={200: {"model": schemas.User}, **schemas.REFUSED_OR_ABSENT})
 async def get_user(
     _: AdminDependency,
     params: Annotated[UserParams, Query()],
@@ -85,10 +82,7 @@ async def get_user(
     return json_response(await users.one_user(context.database, params.id))
 
 
-@router.post(
-    "/create",
-    responses={200: {"model": schemas.User}, **schemas.REFUSED_BODY, **schemas.CONFLICTING},
-)
+@router.post("/create", responses={200: {"model": schemas.User}, **schemas.REFUSED_BODY})
 async def create_user(
     _: AdminWriterDependency,
     body: Annotated[schemas.CreateUser, json_body(schemas.CreateUser)],
@@ -103,11 +97,7 @@ async def create_user(
     return json_response(await users.one_user(context.database, user.id))
 
 
-@router.post(
-    "/update",
-    dependencies=[MORE_TIME],
-    responses={200: {"model": schemas.User}, **schemas.REFUSED_BODY, **schemas.ABSENT, **schemas.CONFLICTING},
-)
+@router.post("/update", dependencies=[MORE_TIME], responses={200: {"model": schemas.User}, **schemas.REFUSED_CHANGE})
 async def update_user(
     _: AdminWriterDependency,
     body: Annotated[schemas.UpdateUser, json_body(schemas.UpdateUser)],
@@ -121,11 +111,7 @@ async def update_user(
     return json_response(await users.one_user(context.database, body.id))
 
 
-@router.post(
-    "/delete",
-    dependencies=[MORE_TIME],
-    responses={**schemas.DONE, **schemas.REFUSED_BODY, **schemas.ABSENT, **schemas.CONFLICTING},
-)
+@router.post("/delete", dependencies=[MORE_TIME], responses=schemas.DELETED)
 async def delete_user(
     admin: AdminWriterDependency, body: Annotated[schemas.UserId, json_body(schemas.UserId)], context: ContextDependency
 ) -> Response:
@@ -158,10 +144,7 @@ async def transfer_models(
     return json_response(transferred)
 
 
-@router.get(
-    "/keys",
-    responses={200: schemas.LISTED_KEYS, **schemas.REFUSED, **schemas.ABSENT},
-)
+@router.get("/keys", responses={200: schemas.LISTED_KEYS, **schemas.REFUSED_OR_ABSENT})
 async def list_user_keys(
     _: AdminDependency,
     params: Annotated[UserApiKeysParams, Query()],
@@ -171,10 +154,7 @@ async def list_user_keys(
     return json_response(await api_keys.api_keys_of(context.database, params.user_id))
 
 
-@router.post(
-    "/keys/create",
-    responses={200: {"model": schemas.NewApiKey}, **schemas.REFUSED_BODY, **schemas.ABSENT, **schemas.CONFLICTING},
-)
+@router.post("/keys/create", responses=schemas.CREATED_KEY)
 async def create_user_key(
     admin: AdminWriterDependency,
     body: Annotated[schemas.CreateUserApiKey, json_body(schemas.CreateUserApiKey)],
@@ -188,10 +168,7 @@ async def create_user_key(
     return json_response(key, api_keys.NOT_KEPT)
 
 
-@router.post(
-    "/keys/revoke",
-    responses={**schemas.DONE, **schemas.REFUSED_BODY, **schemas.ABSENT},
-)
+@router.post("/keys/revoke", responses=schemas.DELETED)
 async def revoke_user_key(
     _: AdminWriterDependency,
     body: Annotated[schemas.RevokeUserApiKey, json_body(schemas.RevokeUserApiKey)],

@@ -19,6 +19,7 @@ from service.auth.authentication import Caller
 from service.database.client import Database
 from service.database.exact_bson import Record
 from service.errors import ForbiddenError, NotFoundError
+from service.http.pagination import PageParams
 from service.models.operations import HIDDEN, NOT_MANAGED
 from service.models.principals import EXISTING
 
@@ -124,10 +125,8 @@ class Sharing:
         return below
 
 
-async def explain_all(
-    database: Database, caller: Caller, model_id: str, *, skip: int, limit: int
-) -> tuple[list[dict[str, Any]], int]:
-    """Return a page of the users who may read a model, in order of id, and their total number.
+async def explain_all(database: Database, caller: Caller, model_id: str, page: PageParams) -> dict[str, Any]:
+    """Return a page of the users who may read a model for the API, in order of id.
 
     Raises NotFoundError when the model is absent or hidden from the caller, ForbiddenError when the caller may not
     manage its grants.
@@ -135,9 +134,10 @@ async def explain_all(
     record = await _require_explainable(database, caller, model_id, of_others=True)
     sharing = await Sharing.of(database, record)
     query = sharing.readers()
-    found = await database.find(User, query, fields=_USER_FIELDS, sort=[("_id", 1)], skip=skip, limit=limit)
+    order = [("_id", 1)]
+    found = await database.find(User, query, fields=_USER_FIELDS, sort=order, skip=page.skip, limit=page.page_size)
     items = [_item(user, sharing.paths(user), caller) for user in found]
-    return items, await database.count(User, query)
+    return {"items": items, "total": await database.count(User, query)}
 
 
 async def explain_one(database: Database, caller: Caller, model_id: str, user_id: str) -> dict[str, Any]:

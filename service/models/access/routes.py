@@ -1,17 +1,17 @@
 """`GET /models/model/access`: who may read and write a model, and why."""
 
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
 from service.http.dependencies import CallerDependency, ContextDependency
-from service.http.problems import COMMON_FAILURES, documented_problems
+from service.http.problems import COMMON_FAILURES, Responses, documented_problems
 from service.http.responses import json_response
 from service.models.access.explanation import explain_all, explain_one
 from service.models.access.schemas import AccessExplanation, AccessParams, ReaderPage
 
-_RESPONSES: dict[int | str, dict[str, Any]] = {
+_RESPONSES: Responses = {
     200: {
         "model": ReaderPage | AccessExplanation,
         "description": "A page of users; with `user_id`, what that user may do.",
@@ -35,5 +35,4 @@ async def explain_access(
     """
     if params.user_id is not None:
         return json_response(await explain_one(context.database, caller, params.id, params.user_id))
-    items, total = await explain_all(context.database, caller, params.id, skip=params.skip, limit=params.page_size)
-    return json_response({"items": items, "total": total})
+    return json_response(await explain_all(context.database, caller, params.id, params))

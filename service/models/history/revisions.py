@@ -10,6 +10,7 @@ from service.clock import epoch_seconds
 from service.database.client import Database
 from service.database.exact_bson import Record, same_content
 from service.errors import InvalidInputError, NotFoundError
+from service.models.history.schemas import HistoryParams
 from service.models.operations import ChangeRequest, change, require_changeable
 from service.models.record import changed_fields
 
@@ -34,13 +35,11 @@ async def visible(database: Database, caller: Caller, model_id: str) -> dict[str
     return {"model_id": model_id, "version": {"$gt": last[0]["version"] if last else 0}}
 
 
-async def page(
-    database: Database, caller: Caller, model_id: str, *, skip: int, limit: int
-) -> tuple[list[dict[str, Any]], int]:
-    """Return a page of revision summaries, newest first, and the total number of revisions."""
-    query = await visible(database, caller, model_id)
-    found = await database.find(Revision, query, sort=[("version", -1)], skip=skip, limit=limit)
-    return [summary(revision) for revision in found], await database.count(Revision, query)
+async def page(database: Database, caller: Caller, params: HistoryParams) -> dict[str, Any]:
+    """Return a page of the revisions of a model for the API, newest first and without their content."""
+    query = await visible(database, caller, params.id)
+    found = await database.find(Revision, query, sort=[("version", -1)], skip=params.skip, limit=params.page_size)
+    return {"items": [summary(revision) for revision in found], "total": await database.count(Revision, query)}
 
 
 async def revision(database: Database, caller: Caller, revision_id: str) -> Record:

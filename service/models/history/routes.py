@@ -4,7 +4,7 @@ from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
-from starlette.convertors import Convertor, register_url_convertor
+from starlette.convertors import StringConvertor, register_url_convertor
 
 from documents.revision import ChangeKind
 from service.http.dependencies import CallerDependency, ContextDependency, WriterDependency
@@ -18,19 +18,11 @@ from service.models.routes import CHANGED, VersionDependency, answer_with_model
 _REFUSALS = documented_problems(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, *COMMON_FAILURES)
 
 
-class _RevisionId(Convertor[str]):
+class _RevisionId(StringConvertor):
     """The id of a revision in a path; it does not match the last part of other paths, such as `restore`."""
 
     name = "revision"
     regex = "[0-9a-f]{32}"
-
-    def convert(self, value: str) -> str:
-        """Return the id from a path."""
-        return value
-
-    def to_string(self, value: str) -> str:
-        """Return the id for a path."""
-        return value
 
 
 register_url_convertor(_RevisionId.name, _RevisionId())
@@ -39,16 +31,12 @@ register_url_convertor(_RevisionId.name, _RevisionId())
 router = APIRouter(prefix="/models/model/history", tags=["history"])
 
 
-@router.get(
-    "",
-    responses={200: {"model": schemas.RevisionPage}, **_REFUSALS},
-)
+@router.get("", responses={200: {"model": schemas.RevisionPage}, **_REFUSALS})
 async def list_revisions(
     caller: CallerDependency, params: Annotated[schemas.HistoryParams, Query()], context: ContextDependency
 ) -> Response:
     """Return the revisions of a model, newest first. For those who may change it: revisions contain prompts."""
-    items, total = await revisions.page(context.database, caller, params.id, skip=params.skip, limit=params.page_size)
-    return json_response({"items": items, "total": total})
+    return json_response(await revisions.page(context.database, caller, params))
 
 
 @router.get(
