@@ -129,17 +129,15 @@ class EmbeddedMongo:
     def _mongod_lock(self) -> Path:
         return self._dir / "db" / "mongod.lock"
 
+    @property
+    def _launch_lock(self) -> Path:
+        return self._dir / "launch.lock"
+
     def runs(self) -> bool:
         """Return whether there is a mongod, which may be starting, stopping or too busy to answer."""
-        # By its file lock: a mongod that starts, stops or hangs does not answer, and its process id may be a zombie's.
-        try:
-            with self._mongod_lock.open() as lock:
-                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except FileNotFoundError:
-            return False
-        except BlockingIOError:
-            return True
-        return False
+        # By file locks: a mongod that starts, stops or hangs does not answer, and its process id may be a zombie's. One
+        # that was just launched has not locked its own file yet: a second mongod would remove the socket of the first.
+        return _is_locked(self._launch_lock) or _is_locked(self._mongod_lock)
 
     def _bring_up(self) -> None:
         # A mongod that a killed command left behind may still be starting or stopping.
@@ -157,7 +155,10 @@ class EmbeddedMongo:
             self._make_private(folder)
         if self._log.exists() and self._log.stat().st_size > LOG_BYTES:
             self._log.unlink()
-        status = _launched([str(mongod.path), *self._arguments()], mongod.environment)
+        with self._open_lock(self._launch_lock.name) as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # The mongod inherits the lock, which lasts until it ends.
+            status = _launched([str(mongod.path), *self._arguments()], mongod.environment, lock.fileno())
         if status != 0 and not self.runs():
             raise ConfigurationError(f"mongod did not start; see the end of {self._log}.")
 
@@ -208,7 +209,7 @@ class EmbeddedMongo:
     def _terminate(self) -> bool:
         try:
             os.kill(int(self._mongod_lock.read_text()), signal.SIGTERM)
-        except (ProcessLookupError, ValueError):
+        except (FileNotFoundError, ProcessLookupError, ValueError):
             return False
         # From now on, other commands must not take it for a running one.
         self.socket_path.unlink(missing_ok=True)
@@ -253,14 +254,25 @@ class EmbeddedMongo:
             yield True
 
 
-def _launched(command: list[str], environment: dict[str, str]) -> int:
+def _is_locked(file: Path) -> bool:
+    try:
+        with file.open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+def _launched(command: list[str], environment: dict[str, str], inherited: int) -> int:
     # In a thread, since only the main thread is interrupted by signals, and it waits for the thread to end: a mongod
     # whose start was interrupted could be neither found nor stopped.
     with ThreadPoolExecutor(1, thread_name_prefix="modeldeck-launch") as executor:
-        return executor.submit(_launch, command, environment).result()
+        return executor.submit(_launch, command, environment, inherited).result()
 
 
-def _launch(command: list[str], environment: dict[str, str]) -> int:
+def _launch(command: list[str], environment: dict[str, str], inherited: int) -> int:
     launcher = subprocess.Popen(
         command,
         env=environment,
@@ -268,6 +280,7 @@ def _launch(command: list[str], environment: dict[str, str]) -> int:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
+        pass_fds=(inherited,),
     )
     try:
         return launcher.wait(START_SECONDS)
