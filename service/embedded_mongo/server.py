@@ -156,8 +156,8 @@ class EmbeddedMongo:
         if self._log.exists() and self._log.stat().st_size > LOG_BYTES:
             self._log.unlink()
         with self._open_lock(self._launch_lock.name) as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # The mongod inherits the lock, which lasts until it ends.
+            # The mongod inherits the lock, which lasts until it ends. Whoever looks whether one runs holds it for a moment.
+            fcntl.flock(lock, fcntl.LOCK_EX)
             status = _launched([str(mongod.path), *self._arguments()], mongod.environment, lock.fileno())
         if status != 0 and not self.runs():
             raise ConfigurationError(f"mongod did not start; see the end of {self._log}.")
