@@ -156,7 +156,7 @@ class EmbeddedMongo:
         if self._log.exists() and self._log.stat().st_size > LOG_BYTES:
             self._log.unlink()
         with self._open_lock(self._launch_lock.name) as lock:
-            # The mongod inherits the lock, which lasts until it ends. Whoever looks whether one runs holds it for a moment.
+            # Commands that look whether a mongod runs hold it for a moment. The mongod inherits it, and keeps it.
             fcntl.flock(lock, fcntl.LOCK_EX)
             status = _launched([str(mongod.path), *self._arguments()], mongod.environment, lock.fileno())
         if status != 0 and not self.runs():
