@@ -30,6 +30,7 @@ from tests.support.commands import COMMAND_SECONDS, CommandLine, Done, finish, m
 from tests.support.directory import grant, model
 from tests.support.import_samples import Raw, write_source
 from tests.support.openwebui_databases import LATE, insert, make_database
+from tests.support.raw_database import collection_names
 
 NAME = "modeldeck_interrupted"
 MODELS, USERS, GROUPS = 2_100, 150, 20
@@ -237,6 +238,11 @@ class ImportTarget:
         """Drop the database, including its indexes."""
         self.end_transactions()
         self._client.drop_database(NAME)
+
+    def delete_records(self) -> None:
+        """Delete all records; collections and indexes stay."""
+        for name in collection_names(self.database):
+            self.database[name].delete_many({})
 
     def kill_mongod(self) -> None:
         """Kill the mongod of this data directory, and no other."""

@@ -76,11 +76,16 @@ async def test_an_import_that_was_killed_once_goes_on_where_it_stopped(target: I
     target.empty()
     assert (await target.rerun(source)).clean
     complete = target.contents()
-    target.empty()
-    process = target.shell.start("import", source.path.name)
-    target.watch(process, source, Progress.STORING)
-    process.kill()
-    finish(process)
+    target.delete_records()
+    # The second batch waits for a record of another transaction, so that the import is killed between the two.
+    with target.database.client.start_session() as session, session.start_transaction():
+        target.database.models.insert_one({"_id": "team/m1099"}, bypass_document_validation=True, session=session)
+        process = target.shell.start("import", source.path.name)
+        target.watch(process, source, Progress.STORING)
+        process.kill()
+        finish(process)
+        session.abort_transaction()
+    assert target.stored(source) == 1_000
     target.end_transactions()
     assert await target.rerun(source) == Rerun(clean=True, changes_of_second=0, problems=[])
     assert differences(target.contents(), complete) == []
