@@ -81,7 +81,8 @@ def test_nothing_secret_is_logged(served: Served, key: str) -> None:
     assert SECRET not in written
     assert SECRET.upper().replace("_", "") not in written
     assert key.rsplit("_", 1)[1] not in written
-    assert len(request_records(served.output)) >= 16
+    # All but those with a method that HTTP does not know: the web server refuses these itself.
+    assert len(request_records(served.output)) >= 13
 
 
 def test_every_line_but_the_announcement_is_an_object(served: Served) -> None:
