@@ -62,7 +62,8 @@ def middleware(settings: Settings, metrics: Metrics) -> Callable[[ASGIApp, Seque
     """Return a function that wraps an application in the middleware; a request passes AccessLog first."""
 
     def behind(app: ASGIApp, routes: Sequence[BaseRoute]) -> ASGIApp:
-        bounded = ConcurrencyLimit(RequestTimeout(app, settings.request_timeout), settings.max_in_flight, metrics.shed)
+        timed = RequestTimeout(app, settings.request_timeout, settings.export_timeout)
+        bounded = ConcurrencyLimit(timed, settings.max_in_flight, metrics.shed)
         return AccessLog(SecurityHeaders(bounded), RouteTemplates(routes), [metrics])
 
     return behind

@@ -66,6 +66,14 @@ class ConflictError(ModeldeckError):
     status = HTTPStatus.CONFLICT
 
 
+class RightsChangedError(ConflictError):
+    """The caller has lost rights since the request began."""
+
+    def __init__(self, done: str = "") -> None:
+        """`done` is a sentence on what had been done before."""
+        super().__init__(f"Your rights have changed since the request began; send it again. {done}".rstrip())
+
+
 class StaleVersionError(ModeldeckError):
     """The caller requires a version that is not the current one."""
 

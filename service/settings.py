@@ -40,13 +40,21 @@ class Settings(BaseSettings):
         le=300,
         description="Seconds within which a request is answered; six times as many if it concerns many records.",
     )
+    export_timeout: float = Field(
+        300.0,
+        gt=0,
+        le=86_400,
+        description="Seconds within which an answer that is sent in parts, such as an export, has to be taken as a "
+        "whole; each part has to be taken within the time of a request.",
+    )
     list_timeout: float = Field(5.0, gt=0, le=300, description="The same for a list.")
     max_in_flight: int = Field(
         64,
         ge=1,
         le=1000,
         description="Requests that one process answers at a time; further ones get 503 at once. At most one in eight "
-        "of them may concern many records.",
+        "of them may be exports, as many changes of many models, and as many changes of users and groups; one user "
+        "has at most half of these.",
     )
     drain_seconds: float = Field(
         2.0,

@@ -3,11 +3,11 @@
 import hashlib
 import re
 import secrets
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hmac import compare_digest
-from typing import Any
+from typing import Any, TypeVar
 
 from documents import ApiKey, Group, User
 from documents.api_key import Scope
@@ -18,6 +18,7 @@ from service.auth.jwt import JwtVerifier
 from service.clock import now
 from service.database.client import Database
 from service.database.exact_bson import Record
+from service.database.work_context import outside_transaction
 from service.errors import UnauthorizedError
 
 API_KEY_PREFIX = "mdk"
@@ -42,10 +43,31 @@ class Caller:
     # For the derived keys of their models; not part of their rights, and never logged.
     owner_fields: OwnerFields | None = field(default=None, compare=False, repr=False)
 
-    @property
-    def rights(self) -> tuple[Any, ...]:
-        """Everything that decides what they may do."""
-        return (self.user_id, self.is_admin, self.principals, self.scope, self.api_key_expires_at)
+    def has_rights_of(self, earlier: "Caller") -> bool:
+        """Return whether they may still do all that they might do earlier."""
+        return (
+            self.user_id == earlier.user_id
+            and self.is_admin >= earlier.is_admin
+            and self.principals >= earlier.principals
+            and self.scope in (earlier.scope, Scope.WRITE)
+        )
+
+
+# Returns when a caller still has the rights with which their work began; else raises UnauthorizedError or
+# RightsChangedError.
+RightsCheck = Callable[[], Awaitable[None]]
+T = TypeVar("T")
+
+
+async def without_check() -> None:
+    """Stand in for a rights check where nobody's rights limit the work, as on the command line."""
+
+
+async def while_entitled(batches: AsyncIterator[T], check: RightsCheck) -> AsyncIterator[T]:
+    """Yield the batches, each only after a check that was made when it had been read; raises as the check does."""
+    async for batch in batches:
+        await check()
+        yield batch
 
 
 def new_api_key() -> str:
@@ -107,6 +129,11 @@ class Authenticator:
 
     async def resolve(self, authorization: str | None) -> Caller:
         """Return the caller with this Authorization header; raise UnauthorizedError when it is missing or invalid."""
+        # A transaction would show the rights as they were when it began.
+        with outside_transaction():
+            return await self._resolve(authorization)
+
+    async def _resolve(self, authorization: str | None) -> Caller:
         scheme, _, credential = (authorization or "").partition(" ")
         credential = credential.strip()
         if scheme.lower() != "bearer" or not credential or not credential.isascii():

@@ -7,11 +7,12 @@ from typing import Any
 from documents.folding import fold
 from documents.revision import ChangeKind
 from service.auth import access_rule
-from service.auth.authentication import Caller
+from service.auth.authentication import Caller, RightsCheck
 from service.bulk.schemas import BulkAccessChange, BulkStateChange, ModelSelection
 from service.database.client import Database
 from service.database.errors import DatabaseError
 from service.database.exact_bson import Record
+from service.errors import RightsChangedError, UnauthorizedError
 from service.listing.pipeline import list_match
 from service.listing.search_statistics import SearchStatistics
 from service.models.bulk_change import BulkChange, RecordResult, RecordStatus, change_matching, change_models
@@ -20,26 +21,33 @@ from service.models.grants import GrantChanges, build_grants, replace_grants
 from service.models.principals import require_principals
 from service.models.record import Content
 
+DATABASE_FAILED = "The database did not answer in time; send the request again."
+RIGHTS_CHANGED = "Your rights have changed since the request began."
+
 
 async def change_states(
-    database: Database, statistics: SearchStatistics, caller: Caller, body: BulkStateChange
+    database: Database, statistics: SearchStatistics, caller: Caller, body: BulkStateChange, check: RightsCheck
 ) -> dict[str, Any]:
-    """Make the selected models active or inactive, if the caller may write them; return the results for the API."""
+    """Make the selected models active or inactive, if the caller may write them; return the results for the API.
+
+    The change ends before the next batch when `check` raises.
+    """
     content = {"is_active": body.is_active}
-    bulk = BulkChange(ChangeKind.TOGGLE, caller.user_id, access_rule.writable(caller), lambda _: content)
+    bulk = BulkChange(ChangeKind.TOGGLE, caller.user_id, access_rule.writable(caller), lambda _: content, check)
     return await _change_selected(database, statistics, caller, body, bulk)
 
 
 async def change_grants(
-    database: Database, statistics: SearchStatistics, caller: Caller, body: BulkAccessChange
+    database: Database, statistics: SearchStatistics, caller: Caller, body: BulkAccessChange, check: RightsCheck
 ) -> dict[str, Any]:
     """Change the grants of the selected models that the caller may manage; return the results for the API.
 
-    Raises InvalidInputError for a new grant to a principal that does not exist.
+    Raises InvalidInputError for a new grant to a principal that does not exist. The change ends before the next batch
+    when `check` raises.
     """
     added = [grant.model_dump() for grant in body.replace or body.add or ()]
     await require_principals(database, added, ("body", "add" if body.replace is None else "replace"))
-    bulk = BulkChange(ChangeKind.ACCESS, caller.user_id, access_rule.manageable(caller), _new_grants(body))
+    bulk = BulkChange(ChangeKind.ACCESS, caller.user_id, access_rule.manageable(caller), _new_grants(body), check)
     results = await _change_selected(database, statistics, caller, body, bulk)
     await revoke_absent_grants(database, added)
     return results
@@ -65,23 +73,23 @@ async def _change_selected(
     # The filter is checked again when a record is written, since the record may have changed since it was selected.
     bulk = replace(bulk, condition={"$and": [list_match(selection.filter, caller, narrowing), bulk.condition]})
     results: list[RecordResult] = []
-    complete = True
+    reason = None
     try:
         async for batch in change_matching(database, bulk.condition, bulk):
             results += [result for result in batch if result.status is not RecordStatus.NOT_FOUND]
-    except DatabaseError:
+    except (DatabaseError, UnauthorizedError, RightsChangedError) as error:
         if not results:
             raise
         # The caller must learn what was changed before the failure; the other models were not reached.
-        complete = False
-    return _rendered(results, complete=complete)
+        reason = DATABASE_FAILED if isinstance(error, DatabaseError) else RIGHTS_CHANGED
+    return _rendered(results, reason)
 
 
-def _rendered(results: Iterable[RecordResult], *, complete: bool = True) -> dict[str, Any]:
+def _rendered(results: Iterable[RecordResult], reason: str | None = None) -> dict[str, Any]:
     counts = dict.fromkeys(map(str, RecordStatus), 0)
     rendered = []
     for result in results:
         counts[result.status] += 1
         fields = asdict(result)
         rendered.append({"id": fields.pop("model_id"), **fields})
-    return {"results": rendered, "counts": counts, "complete": complete}
+    return {"results": rendered, "counts": counts, "complete": reason is None, "reason": reason}

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Response
 
 from service.bulk import operations
 from service.bulk.schemas import BulkAccessChange, BulkChangeResults, BulkStateChange
-from service.http.dependencies import MORE_TIME, ContextDependency, WriterDependency
+from service.http.dependencies import MORE_TIME, BulkWorkDependency, ContextDependency, WriterDependency
 from service.http.json_body import json_body
 from service.http.problems import BODY_FAILURES, Responses, documented_problems
 from service.http.responses import json_response
@@ -24,9 +24,11 @@ async def change_states(
     body: Annotated[BulkStateChange, json_body(BulkStateChange)],
     context: ContextDependency,
     statistics: SearchStatisticsDependency,
+    work: BulkWorkDependency,
 ) -> Response:
     """Make many models active or inactive: each by itself, if the caller may write it."""
-    return json_response(await operations.change_states(context.database, statistics, caller, body))
+    with work.place():
+        return json_response(await operations.change_states(context.database, statistics, caller, body, work.check))
 
 
 @router.post("/access", responses=_ANSWERS)
@@ -35,6 +37,8 @@ async def change_grants(
     body: Annotated[BulkAccessChange, json_body(BulkAccessChange)],
     context: ContextDependency,
     statistics: SearchStatisticsDependency,
+    work: BulkWorkDependency,
 ) -> Response:
     """Add, remove or replace grants of many models: each by itself, if the caller is its owner or an admin."""
-    return json_response(await operations.change_grants(context.database, statistics, caller, body))
+    with work.place():
+        return json_response(await operations.change_grants(context.database, statistics, caller, body, work.check))

@@ -96,6 +96,9 @@ class BulkChangeResults(BaseModel):
         description="The number of models with each status.",
         examples=[{status: int(not at) for at, status in enumerate(RecordStatus)}],
     )
-    complete: bool = Field(
-        description="Whether all models that `filter` selects were reached; if not, the database failed: send it again."
+    complete: bool = Field(description="Whether all models that `filter` selects were reached.")
+    reason: str | None = Field(
+        description="Why not all were reached: the database failed, or the caller has lost rights since the request "
+        "began.",
+        examples=[None],
     )

@@ -18,6 +18,22 @@ D = TypeVar("D", bound=Document)
 Pipeline = Sequence[Mapping[str, Any]]
 _BAD_VALUE = 2
 
+# A whole batch is in memory, several times over, and a document can have 500 KB.
+BATCH_BYTES = 1_000_000
+_BYTES_BEFORE = "__bytes_before"
+# Keeps the first documents of a batch, up to the one that exceeds the bytes.
+_WITHIN_BYTES: list[dict[str, Any]] = [
+    {"$set": {_BYTES_BEFORE: {"$bsonSize": "$$ROOT"}}},
+    {
+        "$setWindowFields": {
+            "sortBy": {"_id": 1},
+            "output": {_BYTES_BEFORE: {"$sum": f"${_BYTES_BEFORE}", "window": {"documents": ["unbounded", -1]}}},
+        }
+    },
+    {"$match": {_BYTES_BEFORE: {"$lt": BATCH_BYTES}}},
+    {"$unset": _BYTES_BEFORE},
+]
+
 
 class Reads:
     """Reads documents, free-form values exactly as they are stored."""
@@ -91,11 +107,12 @@ class Reads:
     ) -> AsyncIterator[list[Record]]:
         """Yield the documents that match in batches, as `batches` does, each changed by `stages`.
 
-        `stages` must keep every document and its `_id`.
+        A batch has at most some `BATCH_BYTES`, or one document. `stages` must keep every document and its `_id`.
         """
         after: Mapping[str, Any] = {}
         while found := await self.aggregate(
-            kind, [{"$match": {"$and": [query, after]}}, {"$sort": {"_id": 1}}, {"$limit": size}, *stages]
+            kind,
+            [{"$match": {"$and": [query, after]}}, {"$sort": {"_id": 1}}, {"$limit": size}, *_WITHIN_BYTES, *stages],
         ):
             yield found
             after = {"_id": {"$gt": found[-1]["_id"]}}

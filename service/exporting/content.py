@@ -7,7 +7,7 @@ from typing import Any
 from documents import Group, ModelRecord, User
 from service.auth import access_rule
 from service.auth.access_rule import Match
-from service.auth.authentication import Caller
+from service.auth.authentication import Caller, RightsCheck, while_entitled
 from service.database.client import Database
 from service.database.exact_bson import Record
 from service.errors import NotFoundError
@@ -15,7 +15,7 @@ from service.models.item import ITEM_STAGES, owner_of, plain_item
 from service.models.principals import EXISTING
 from service.models.shape_check import malformed_fields
 
-BATCH = 25
+BATCH = 100
 
 Batches = AsyncIterator[Sequence[Record]]
 
@@ -46,13 +46,18 @@ def whole_directory(database: Database) -> ExportedContent:
     return ExportedContent(_models(database, {}, None, readers_see_params=True), _users(database), _groups(database))
 
 
-def readable_content(database: Database, caller: Caller, match: Match, *, readers_see_params: bool) -> ExportedContent:
-    """Return the matching models that the caller may read; without a match, an admin gets users and groups too."""
+def readable_content(
+    database: Database, caller: Caller, match: Match, check: RightsCheck, *, readers_see_params: bool
+) -> ExportedContent:
+    """Return the matching models that the caller may read; without a match, an admin gets users and groups too.
+
+    `check` is called for each batch, and ends the export when it raises.
+    """
     query = {"$and": [access_rule.readable(caller), match]} if match else access_rule.readable(caller)
-    models = _models(database, query, caller, readers_see_params=readers_see_params)
+    models = while_entitled(_models(database, query, caller, readers_see_params=readers_see_params), check)
     if match or not caller.is_admin:
         return ExportedContent(models)
-    return ExportedContent(models, _users(database), _groups(database))
+    return ExportedContent(models, while_entitled(_users(database), check), while_entitled(_groups(database), check))
 
 
 async def require_readable(database: Database, caller: Caller, model_ids: Sequence[str]) -> None:

@@ -8,9 +8,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from documents.text import Identifier
 from service.auth.access_rule import Match
+from service.auth.authentication import while_entitled
 from service.exporting.content import readable_content, require_readable
 from service.exporting.formats import WRITERS, ExportFormat
-from service.http.dependencies import MORE_TIME, CallerDependency, ContextDependency
+from service.http.dependencies import STREAM_PLACE, CallerDependency, ContextDependency, RightsCheckDependency
 from service.http.problems import Responses, documented_problems
 from service.http.responses import json_array_response, streamed_response
 from service.http.strict_model import MAX_REPEATED, QueryModel
@@ -69,9 +70,12 @@ _EXPORTED: Responses = {
 }
 
 
-@router.get("/export", dependencies=[MORE_TIME], responses=_EXPORTED)
+@router.get("/export", dependencies=[STREAM_PLACE], responses=_EXPORTED)
 async def export_models(
-    caller: CallerDependency, params: Annotated[ExportParams, Query()], context: ContextDependency
+    caller: CallerDependency,
+    params: Annotated[ExportParams, Query()],
+    context: ContextDependency,
+    check: RightsCheckDependency,
 ) -> Response:
     """Return all models that the caller may read, or those of `id`; 404 unless the caller may read every one of them.
 
@@ -83,8 +87,9 @@ async def export_models(
     if params.id:
         await require_readable(database, caller, params.id)
     if params.format is None:
-        return await json_array_response(items(database, caller, match, readers_see_params=readers_see_params))
-    content = readable_content(database, caller, match, readers_see_params=readers_see_params)
+        models = items(database, caller, match, readers_see_params=readers_see_params)
+        return await json_array_response(while_entitled(models, check))
+    content = readable_content(database, caller, match, check, readers_see_params=readers_see_params)
     writer = WRITERS[params.format]
     headers = {"Content-Disposition": f'attachment; filename="models{writer.suffix}"'}
     return await streamed_response(writer.write(content), writer.media_type, headers)

@@ -1,25 +1,28 @@
-"""Dependencies of the routes: the running parts of the service, the caller, and the time for a request."""
+"""Dependencies of the routes: the running parts of the service, the caller, and the time and place for a request."""
 
-from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request
 from fastapi.security import HTTPBearer
 
 from documents.api_key import Scope
-from service.auth.authentication import Authenticator, Caller
+from service.auth.authentication import Authenticator, Caller, RightsCheck
 from service.auth.login_throttle import LoginThrottle
 from service.background import BackgroundTasks
 from service.database.client import Database
+from service.database.errors import DatabaseError
 from service.database.work_context import BULK_TIMEOUT_FACTOR
-from service.errors import ConflictError, ForbiddenError, InvalidInputError, UnavailableError
+from service.errors import ForbiddenError, InvalidInputError, ModeldeckError, RightsChangedError, UnauthorizedError
+from service.http.places import LongRequest, Places, places
 from service.settings import Settings
 
-# One in this many of the concurrent requests may be a long one; the rest are kept for other requests.
-LONG_SHARE = 8
-TOO_MANY_LONG_REQUESTS = "Too many requests about many records are being answered; nothing was done, try again later."
+# How often the caller of a stream is authenticated again while their client does not read it.
+RECHECK_SECONDS = 2.0
 
 T = TypeVar("T")
 
@@ -33,8 +36,11 @@ class Context:
     authenticator: Authenticator
     login_throttle: LoginThrottle
     background: BackgroundTasks = field(default_factory=BackgroundTasks)
-    # The number of long requests in progress, by user.
-    long_requests: Counter[str] = field(default_factory=Counter)
+    places: Mapping[LongRequest, Places] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Make the places for requests that take long."""
+        self.places = places(self.settings.max_in_flight)
 
 
 async def get_context(request: Request) -> Context:
@@ -77,26 +83,58 @@ async def get_caller(request: Request, context: ContextDependency, _: Annotated[
 CallerDependency = Annotated[Caller, Depends(get_caller)]
 
 
-async def get_more_time(request: Request, context: ContextDependency, caller: CallerDependency) -> AsyncIterator[None]:
-    """Give a request that concerns many records more time; raise UnavailableError when too many have it.
-
-    It depends on the caller, so that requests without a valid credential can't use the places up. One user can use at
-    most half of them.
-    """
-    most = max(1, context.settings.max_in_flight // LONG_SHARE)
-    if context.long_requests.total() >= most or context.long_requests[caller.user_id] >= max(1, most // 2):
-        raise UnavailableError(TOO_MANY_LONG_REQUESTS)
-    context.long_requests[caller.user_id] += 1
-    try:
-        request.state.deadline.allow(context.settings.request_timeout * BULK_TIMEOUT_FACTOR)
-        yield
-    finally:
-        context.long_requests[caller.user_id] -= 1
-        # Drops the users who have no long request any more.
-        context.long_requests += Counter()
+async def get_more_time(request: Request, context: ContextDependency) -> None:
+    """Give a request that concerns many records more time."""
+    request.state.deadline.allow(context.settings.request_timeout * BULK_TIMEOUT_FACTOR)
 
 
 MORE_TIME = Depends(get_more_time)
+
+
+async def get_people_place(context: ContextDependency, caller: CallerDependency) -> AsyncIterator[None]:
+    """Take a place for a change of users or groups; raise UnavailableError when there is none.
+
+    A handler names it after its body: while a body arrives, no place is taken.
+    """
+    with context.places[LongRequest.PEOPLE_CHANGE].taken_by(caller.user_id):
+        yield
+
+
+PeoplePlaceDependency = Annotated[None, Depends(get_people_place)]
+
+
+async def get_stream_place(
+    request: Request, context: ContextDependency, caller: CallerDependency
+) -> AsyncIterator[None]:
+    """Take a place for an answer that is sent in parts; raise UnavailableError when there is none.
+
+    The first part has as much time as a change of many models, each later one the time of a request. The answer is
+    broken off when its caller loses rights, even while their client reads nothing.
+    """
+    seconds = context.settings.request_timeout
+    with context.places[LongRequest.STREAM].taken_by(caller.user_id):
+        request.state.deadline.allow(seconds * BULK_TIMEOUT_FACTOR, part_seconds=seconds)
+        watching = asyncio.create_task(_end_without_rights(request))
+        try:
+            yield
+        finally:
+            watching.cancel()
+
+
+STREAM_PLACE = Depends(get_stream_place)
+
+
+async def _end_without_rights(request: Request) -> None:
+    while True:
+        await asyncio.sleep(RECHECK_SECONDS)
+        try:
+            await require_still_entitled(request)
+        except (UnauthorizedError, RightsChangedError):
+            request.state.deadline.end()
+            return
+        except (ModeldeckError, DatabaseError):
+            # It is not known now; each part is checked before it is sent anyway.
+            continue
 
 
 async def get_list_time(request: Request, context: ContextDependency) -> None:
@@ -108,15 +146,44 @@ LIST_TIME = Depends(get_list_time)
 
 
 async def require_still_entitled(request: Request) -> None:
-    """Authenticate a slow request again, because its caller may have lost their rights meanwhile.
+    """Authenticate the caller of a request again, because they may have lost rights since it began.
 
-    Raises UnauthorizedError when the credential is no longer valid, ConflictError when the caller has other rights.
+    Raises UnauthorizedError when the credential is no longer valid, RightsChangedError when the caller has fewer
+    rights.
     """
     known: Caller = request.state.caller
     context = await get_context(request)
     caller = await resolved(request, context, context.authenticator.resolve)
-    if caller.rights != known.rights:
-        raise ConflictError("Your rights have changed while the request was being sent; send it again.")
+    if not caller.has_rights_of(known):
+        raise RightsChangedError
+
+
+async def get_rights_check(request: Request, _: CallerDependency) -> RightsCheck:
+    """Return the function with which work on many records checks, between batches, that its caller still may do it."""
+    return partial(require_still_entitled, request)
+
+
+RightsCheckDependency = Annotated[RightsCheck, Depends(get_rights_check)]
+
+
+@dataclass(frozen=True, slots=True)
+class BulkWork:
+    """What a change of many models needs.
+
+    `place()` takes a place for a block, once the body is there, or raises UnavailableError; `check` is called before
+    each batch.
+    """
+
+    place: Callable[[], AbstractContextManager[None]]
+    check: RightsCheck
+
+
+async def get_bulk_work(context: ContextDependency, caller: CallerDependency, check: RightsCheckDependency) -> BulkWork:
+    """Return what a change of many models by this caller needs."""
+    return BulkWork(partial(context.places[LongRequest.BULK_CHANGE].taken_by, caller.user_id), check)
+
+
+BulkWorkDependency = Annotated[BulkWork, Depends(get_bulk_work)]
 
 
 async def get_writer(caller: CallerDependency) -> Caller:

@@ -7,7 +7,7 @@ import tempfile
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from typing import IO, Any, Generic, TypeVar
 
@@ -24,12 +24,15 @@ from service.errors import (
     invalid_input,
 )
 from service.http.compatibility import compatible_body, is_compatible
-from service.http.dependencies import CallerDependency, require_still_entitled
+from service.http.dependencies import CallerDependency, get_context, require_still_entitled
 from service.http.json_schema import REFERENCE_TEMPLATE, Schema
+from service.http.places import LongRequest
 from service.http.responses import JSON
 
 MAX_BODY_BYTES = 1_000_000
 ARRIVAL_SECONDS = 60.0
+# A body that takes longer to arrive does not count among the requests in flight until it is there.
+PROMPT_SECONDS = 0.05
 # A body that takes longer to arrive is read for a caller whose rights may have changed.
 FRESH_SECONDS = 1.0
 NO_ROOM = "There is no room for a body of this size at the moment; nothing was done, try again later."
@@ -139,7 +142,7 @@ async def _receive(request: Request, file: IO[bytes], limit: int) -> None:
     seconds = within_deadline(ARRIVAL_SECONDS)
     try:
         async with asyncio.timeout(seconds):
-            await _bounded(request, file, limit)
+            await _arrived(request, _bounded(request, file, limit))
     except TimeoutError:
         raise SlowRequestError(f"The body did not arrive within {seconds:.0f} seconds.") from None
     if limit > MAX_BODY_BYTES:
@@ -147,6 +150,22 @@ async def _receive(request: Request, file: IO[bytes], limit: int) -> None:
         request.state.deadline.renew()
     if time.monotonic() - started > FRESH_SECONDS:
         await require_still_entitled(request)
+
+
+async def _arrived(request: Request, receiving: Coroutine[Any, Any, None]) -> None:
+    """Wait for a body; raise UnavailableError when too many others are arriving, or too many requests are in flight."""
+    task = asyncio.ensure_future(receiving)
+    try:
+        await asyncio.wait({task}, timeout=PROMPT_SECONDS)
+        if task.done():
+            return await task
+        places = (await get_context(request)).places[LongRequest.SLOW_BODY]
+        with places.taken_by(request.state.caller.user_id), request.state.slot.given_up():
+            await task
+    finally:
+        task.cancel()
+        # An exception of the task refers to this frame, which would refer to the task and keep the body in memory.
+        del task
 
 
 async def _bounded(request: Request, file: IO[bytes], limit: int) -> None:

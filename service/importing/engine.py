@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from documents.grant import PrincipalType
 from service.database.client import Database
 from service.database.locks import create_lock
-from service.errors import invalid_input
+from service.errors import RightsChangedError, UnauthorizedError, invalid_input
 from service.importing.plan import ImportOptions
 from service.importing.records import ImportedApiKey, ImportedGroup, ImportedModel, ImportedRevision, ImportedUser
 from service.importing.report import ImportOutcome, Report, printable
@@ -64,6 +64,7 @@ async def run_import(
         report = await _Run(database, items, options, progress).run()
         if not report.clean:
             raise _NotCleanError(report)
+        await options.check()
         return report
 
     await create_lock(database)
@@ -118,6 +119,13 @@ class _Run:
         except SourceError as error:
             self._report.fatal = printable(error.detail)
             await self._models.wait()
+        except (UnauthorizedError, RightsChangedError) as error:
+            await self._models.cancel()
+            changes = self._report.changes
+            self._report.close()
+            if not changes or self._options.atomic:
+                raise
+            raise RightsChangedError(f"{changes:,} records had been written before.") from error
         except BaseException:
             await self._models.cancel()
             self._report.close()

@@ -11,7 +11,7 @@ from documents import ModelRecord
 from documents.derived_keys import OwnerFields
 from documents.grant import PrincipalType
 from documents.revision import ChangeKind
-from service.auth.authentication import Caller
+from service.auth.authentication import Caller, RightsCheck, without_check
 from service.database.client import Database
 from service.database.exact_bson import Record
 from service.database.locks import MODELS, serialized
@@ -82,7 +82,7 @@ class SetRequest:
     """What a caller wants done with a set of models.
 
     With `deletes`, all other models of the directory are deleted. `accept` gets the plan when it names what would be
-    deleted and nothing has been done yet; it raises to refuse it.
+    deleted and nothing has been done yet; it raises to refuse it. `check` is called before each batch and at the end.
     """
 
     caller: Caller
@@ -91,6 +91,7 @@ class SetRequest:
     dry_run: bool = False
     deletes: bool = False
     accept: Callable[[Plan], None] = lambda _: None
+    check: RightsCheck = without_check
 
 
 async def import_set(database: Database, request: SetRequest) -> Plan:
@@ -160,6 +161,8 @@ class _Run:
             raise InvalidInputError(self._plan.errors)
         for ids in batches(deleted, BATCH):
             await self._delete(ids)
+        # All of it takes effect now, so the rights count as they are now.
+        await self._request.check()
         return self._plan
 
     async def _ids_to_delete(self) -> list[str]:
@@ -208,6 +211,7 @@ class _Run:
 
     async def _write(self, planned: Sequence[PlannedWrite]) -> None:
         if planned and not self._request.dry_run:
+            await self._request.check()
             owners = await look_up_owners(self._database, planned)
             self._plan.owners |= owners
             await write_planned(self._database, planned, self._request.caller.user_id, owners)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from service.auth.authentication import Caller
+from service.auth.authentication import Caller, RightsCheck, without_check
 from service.importing.report import ImportOutcome, Report
 
 ATTEMPTS = 5
@@ -29,7 +29,7 @@ class ImportOptions:
     unchanged records too, as a dry run always does. `atomic` writes all or nothing. `create_groups` creates the groups
     that grants name and that do not exist. With `mine`, all new models belong to `owner_id`, whatever the source says,
     and existing ones keep their owners. `caller` is the user whose rights limit the import; without one, as on the
-    command line, there is no limit.
+    command line, there is no limit. `check` is called before each batch, and ends the import when it raises.
     """
 
     on_conflict: OnConflict = OnConflict.UPDATE
@@ -40,6 +40,7 @@ class ImportOptions:
     create_groups: bool = False
     mine: bool = False
     caller: Caller | None = None
+    check: RightsCheck = without_check
 
 
 @dataclass(frozen=True, slots=True)

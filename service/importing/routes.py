@@ -8,7 +8,13 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from documents.revision import ChangeKind
 from service.errors import MAX_ERRORS, InvalidInputError
 from service.http.compatibility import CompatibleDependency
-from service.http.dependencies import MORE_TIME, AdminDependency, ContextDependency, WriterDependency
+from service.http.dependencies import (
+    MORE_TIME,
+    AdminDependency,
+    BulkWorkDependency,
+    ContextDependency,
+    WriterDependency,
+)
 from service.http.json_body import BodyReader, documented_json, json_body, read_body
 from service.http.json_schema import REFERENCE_TEMPLATE, Schema, reference
 from service.http.problems import BODY_FAILURES, Responses, documented_problems
@@ -69,6 +75,8 @@ async def import_models(
     params: Annotated[ImportParams, Query()],
     body: Annotated[ImportModels | Request, Depends(ImportBody())],
     context: ContextDependency,
+    *,
+    work: BulkWorkDependency,
     compatible: CompatibleDependency,
 ) -> Response:
     """Create models and update existing ones, with the caller's rights: all of them, or none.
@@ -77,9 +85,10 @@ async def import_models(
     body is a file that another system or directory has exported, and the response has a result for each record.
     """
     if isinstance(body, Request):
-        return json_response(await import_sent(body, caller, context, params))
-    wanted = SetRequest(caller, _sent_models(body.models), ChangeKind.IMPORT, body.dry_run)
-    plan = await import_set(context.database, wanted)
+        return json_response(await import_sent(body, caller, context, params, work))
+    wanted = SetRequest(caller, _sent_models(body.models), ChangeKind.IMPORT, body.dry_run, check=work.check)
+    with work.place():
+        plan = await import_set(context.database, wanted)
     # Clients of Open WebUI expect `true` and nothing else.
     if compatible and not body.dry_run:
         return json_response(content=True)
@@ -92,6 +101,7 @@ async def sync_models(
     _: AdminDependency,
     body: Annotated[SyncModels, json_body(SyncModels, MAX_SYNC_BYTES)],
     context: ContextDependency,
+    work: BulkWorkDependency,
 ) -> Response:
     """Make the directory contain these models and no others: all changes are made, or none. For admins.
 
@@ -110,10 +120,12 @@ async def sync_models(
         ChangeKind.SYNC,
         body.dry_run,
         deletes=True,
+        check=work.check,
         # A dry run shows all deletions, however many.
         **({} if body.dry_run else {"accept": within_bounds}),
     )
-    plan = await import_set(context.database, wanted)
+    with work.place():
+        plan = await import_set(context.database, wanted)
     return json_response(_rendered(plan, dry_run=body.dry_run))
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi import Request
 
-from service.auth.authentication import Caller
+from service.auth.authentication import Caller, RightsCheck
 from service.database.work_context import BULK_TIMEOUT_FACTOR, within_deadline, write_tracker
 from service.errors import (
     MAX_ERRORS,
@@ -17,7 +17,7 @@ from service.errors import (
     OverdueError,
     TooLargeError,
 )
-from service.http.dependencies import Context
+from service.http.dependencies import BulkWork, Context
 from service.http.json_body import MAX_BODY_BYTES, copy_body, spool
 from service.importing.formats import SourceFormat
 from service.importing.open_source import OpenedSource, import_opened, open_sent_source
@@ -31,10 +31,14 @@ MAX_SOURCE_BYTES = 64_000_000
 MAX_VALUE_CHARACTERS = 1 << 22
 
 
-async def import_sent(request: Request, caller: Caller, context: Context, params: ImportParams) -> dict[str, Any]:
+async def import_sent(
+    request: Request, caller: Caller, context: Context, params: ImportParams, work: BulkWork
+) -> dict[str, Any]:
     """Import the body of a request and return the report for the API.
 
-    Raises InvalidInputError for a file that can't be read, and when a record of an `atomic` import can't be imported.
+    Raises InvalidInputError for a file that can't be read, and when a record of an `atomic` import can't be imported;
+    UnavailableError when too many models are being changed; and RightsChangedError or UnauthorizedError when
+    the caller loses rights.
     """
     if params.create_groups and not caller.is_admin:
         raise ForbiddenError("Only admins may have groups made.")
@@ -42,9 +46,10 @@ async def import_sent(request: Request, caller: Caller, context: Context, params
         size = await copy_body(request, file, MAX_SOURCE_BYTES)
         if not size:
             raise InvalidInputError([{"loc": ["body"], "msg": "must not be empty"}])
-        source = Source(file, size, longest=MAX_SOURCE_BYTES, longest_value=MAX_VALUE_CHARACTERS)
-        sent = await asyncio.to_thread(_opened, source, params)
-        report = await _imported(context, sent, params, caller)
+        with work.place():
+            source = Source(file, size, longest=MAX_SOURCE_BYTES, longest_value=MAX_VALUE_CHARACTERS)
+            sent = await asyncio.to_thread(_opened, source, params)
+            report = await _imported(context, sent, _options(params, caller, work.check))
         try:
             _require_imported(report, params)
             return _rendered(report, sent, params)
@@ -64,8 +69,8 @@ def _opened(source: Source, params: ImportParams) -> OpenedSource:
     return sent
 
 
-async def _imported(context: Context, sent: OpenedSource, params: ImportParams, caller: Caller) -> Report:
-    options = ImportOptions(
+def _options(params: ImportParams, caller: Caller, check: RightsCheck) -> ImportOptions:
+    return ImportOptions(
         on_conflict=params.on_conflict,
         owner_id=caller.user_id,
         dry_run=params.dry_run,
@@ -73,7 +78,11 @@ async def _imported(context: Context, sent: OpenedSource, params: ImportParams, 
         create_groups=params.create_groups,
         mine=params.mine,
         caller=caller,
+        check=check,
     )
+
+
+async def _imported(context: Context, sent: OpenedSource, options: ImportOptions) -> Report:
     seconds = within_deadline(context.database.timeout * BULK_TIMEOUT_FACTOR)
     try:
         async with asyncio.timeout(seconds):

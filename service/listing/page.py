@@ -10,8 +10,7 @@ from service.auth.authentication import Caller
 from service.database.client import Database
 from service.models.item import ITEM_STAGES, render_item
 
-# A whole batch is in memory, and a record can have 500 KB.
-BATCH = 25
+BATCH = 100
 
 
 def render_page(yielded: Sequence[Mapping[str, Any]], caller: Caller, *, readers_see_params: bool) -> dict[str, Any]:

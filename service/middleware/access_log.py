@@ -12,6 +12,7 @@ from starlette.routing import BaseRoute, compile_path
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.database.errors import INTERNAL_DETAIL
+from service.errors import ModeldeckError
 from service.http.problem_responses import problem
 from service.observability.logs import REQUEST
 from service.observability.requests import (
@@ -114,6 +115,10 @@ class AccessLog:
         try:
             await self._app(scope, exchange.receive, exchange.send)
         except Exception as error:
+            if exchange.status is not None and isinstance(error.__cause__, ModeldeckError):
+                # Starlette raises its own error when an answer has begun that can't become another one.
+                log.warning("an answer was broken off: %s", error.__cause__.detail)
+                return
             # Not raised again: the server would log its message, which may quote data. The server breaks off an
             # answer that is not complete.
             log.error("unexpected error", exc_info=error)

@@ -15,8 +15,6 @@ log = logging.getLogger("modeldeck")
 # Database calls end so much earlier, or a tenth of the time: their errors say more, and there is time left to answer.
 MAX_MARGIN_SECONDS = 0.25
 OVERDUE = "The answer took longer than allowed."
-# A client that reads an answer slowly, each part just in time, can use so many times the request timeout.
-MAX_RENEWALS = 20
 # Read before the application reads it, since a disconnect is received only after all that the client has sent.
 MAX_READ_AHEAD_BYTES = 262_144
 # The size of a message besides its body, which can be empty.
@@ -28,25 +26,39 @@ BODY_HEADERS = {b"content-length", b"transfer-encoding"}
 class RequestDeadline(Deadline):
     """The deadline of one request, at which it is cancelled."""
 
-    def __init__(self, seconds: float, timeout: asyncio.Timeout) -> None:
-        """Set the deadline to `seconds` from now; `timeout` is what cancels the request."""
+    def __init__(self, seconds: float, answer_seconds: float, timeout: asyncio.Timeout) -> None:
+        """Set the deadline to `seconds` from now; `timeout` is what cancels the request.
+
+        An answer in parts may take `answer_seconds` as a whole.
+        """
         super().__init__(_for_calls(seconds))
         self._timeout = timeout
-        self._started = asyncio.get_running_loop().time()
+        self._last = asyncio.get_running_loop().time() + answer_seconds
         self.allow(seconds)
 
-    def allow(self, seconds: float) -> None:
-        """Move the deadline to `seconds` from now, and renew it by as much later; do nothing after the deadline."""
+    def allow(self, seconds: float, *, part_seconds: float | None = None) -> None:
+        """Move the deadline to `seconds` from now; do nothing after the deadline.
+
+        After each part of the answer there are `part_seconds` for the next one, by default `seconds`.
+        """
+        self._seconds, self._part_seconds = seconds, part_seconds or seconds
+        self._move(seconds)
+
+    def _move(self, seconds: float) -> None:
         if self._timeout.expired():
             return
         super().allow(_for_calls(seconds))
-        self._seconds = seconds
         self._timeout.reschedule(asyncio.get_running_loop().time() + seconds)
 
     def renew(self) -> None:
-        """Restart the time after a part of the answer was sent, up to `MAX_RENEWALS` times the time in total."""
-        if asyncio.get_running_loop().time() < self._started + MAX_RENEWALS * self._seconds:
-            self.allow(self._seconds)
+        """Restart the time of the request, after it has waited for its client."""
+        self._move(self._seconds)
+
+    def part_sent(self) -> None:
+        """Restart the time after a part of the answer was sent, unless the whole answer takes too long."""
+        left = self._last - asyncio.get_running_loop().time()
+        if left > 0:
+            self._move(min(self._part_seconds, left))
 
     def end(self) -> None:
         """Cancel the request now, unless it is already being cancelled."""
@@ -107,7 +119,7 @@ class _Exchange:
         await self._send(message)
         if self.started and not self.complete:
             # An answer in parts may take long, but the client must read each part in time.
-            self._deadline.renew()
+            self._deadline.part_sent()
 
 
 def _size(message: Message) -> int:
@@ -115,11 +127,15 @@ def _size(message: Message) -> int:
 
 
 class RequestTimeout:
-    """Limits the time of each request to `seconds`, unless its route allows another time."""
+    """Limits the time of each request to `seconds`, unless its route allows another time.
 
-    def __init__(self, app: ASGIApp, seconds: float) -> None:
+    An answer in parts may take `answer_seconds`.
+    """
+
+    def __init__(self, app: ASGIApp, seconds: float, answer_seconds: float) -> None:
         self._app = app
         self._seconds = seconds
+        self._answer_seconds = answer_seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass a request on; cancel it at its deadline, with 504, or when its client disconnects."""
@@ -130,7 +146,7 @@ class RequestTimeout:
         token = current_write_tracker.set(tracker)
         try:
             async with asyncio.timeout(None) as timeout:
-                deadline = RequestDeadline(self._seconds, timeout)
+                deadline = RequestDeadline(self._seconds, self._answer_seconds, timeout)
                 exchange = _Exchange(scope, receive, send, deadline)
                 await self._exchanged(scope, exchange, deadline)
         except TimeoutError:

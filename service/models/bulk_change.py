@@ -7,10 +7,11 @@ from enum import StrEnum
 from documents import ModelRecord
 from documents.revision import ChangeKind
 from service.auth.access_rule import Match
+from service.auth.authentication import RightsCheck, without_check
 from service.database.client import Database
 from service.database.errors import MALFORMED_DETAIL, DatabaseError, refused_fields
 from service.database.exact_bson import Record, same_content
-from service.errors import BusyError, TooLargeError
+from service.errors import BusyError, RightsChangedError, TooLargeError, UnauthorizedError
 from service.models.record import CONTENT_FIELDS, Content, require_storable
 from service.models.shape_check import malformed_fields
 from service.models.store import LostRaceError, PlannedWrite, retry_serialized, store_planned
@@ -18,6 +19,7 @@ from service.models.store import LostRaceError, PlannedWrite, retry_serialized, 
 # Records in one transaction. A record and its two copies in the revision can have 500 KB each.
 BATCH = 100
 RESULT_UNKNOWN = "The database did not answer in time; it is not known whether this model was changed."
+RIGHTS_LOST = "Your rights have changed since the request began; this model was not changed."
 CONTENDED = "Others keep changing this model; try again later."
 
 
@@ -45,13 +47,14 @@ class BulkChange:
     """A change of many records, requested by the user `by`.
 
     `condition` is the match fragment that must hold of a record at the moment when it is changed; `new_content`
-    returns the fields to change in a record, with their new values.
+    returns the fields to change in a record, with their new values. `check` is called before each batch.
     """
 
     change: ChangeKind
     by: str | None
     condition: Match
     new_content: Callable[[Record], Content]
+    check: RightsCheck = without_check
 
 
 async def change_matching(database: Database, query: Match, bulk: BulkChange) -> AsyncIterator[list[RecordResult]]:
@@ -61,22 +64,27 @@ async def change_matching(database: Database, query: Match, bulk: BulkChange) ->
     async for batch in database.batches(ModelRecord, addressable, fields=["_id"], size=BATCH):
         results = await change_models(database, [record["_id"] for record in batch], bulk)
         yield results
-        if results[-1].detail == RESULT_UNKNOWN:
+        if results[-1].detail in (RESULT_UNKNOWN, RIGHTS_LOST):
             return
 
 
 async def change_models(database: Database, model_ids: Sequence[str], bulk: BulkChange) -> list[RecordResult]:
-    """Change these records and return their results in the same order."""
+    """Change these records and return their results in the same order.
+
+    Raises UnauthorizedError or RightsChangedError, like a DatabaseError, only when nothing was changed before.
+    """
     results: list[RecordResult] = []
     for start in range(0, len(model_ids), BATCH):
         try:
+            await bulk.check()
             results += await _change_batch(database, model_ids[start : start + BATCH], bulk)
-        except DatabaseError:
+        except (DatabaseError, UnauthorizedError, RightsChangedError) as error:
             if not results:
                 raise
             # The caller must learn what was changed before the failure.
+            detail = RESULT_UNKNOWN if isinstance(error, DatabaseError) else RIGHTS_LOST
             return results + [
-                RecordResult(model_id, RecordStatus.FAILED, detail=RESULT_UNKNOWN) for model_id in model_ids[start:]
+                RecordResult(model_id, RecordStatus.FAILED, detail=detail) for model_id in model_ids[start:]
             ]
     return results
 

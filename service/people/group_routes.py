@@ -7,7 +7,13 @@ from pydantic import Field
 
 from documents import Group
 from documents.text import Identifier
-from service.http.dependencies import MORE_TIME, AdminDependency, AdminWriterDependency, ContextDependency
+from service.http.dependencies import (
+    MORE_TIME,
+    AdminDependency,
+    AdminWriterDependency,
+    ContextDependency,
+    PeoplePlaceDependency,
+)
 from service.http.json_body import json_body
 from service.http.pagination import PageParams
 from service.http.problems import Responses
@@ -80,6 +86,7 @@ async def update_group(
     _: AdminWriterDependency,
     body: Annotated[schemas.UpdateGroup, json_body(schemas.UpdateGroup)],
     context: ContextDependency,
+    __: PeoplePlaceDependency,
 ) -> Response:
     """Change the given fields of a group; the others stay. A group can't become its own ancestor. For admins."""
     with schemas.body_named():
@@ -92,6 +99,7 @@ async def delete_group(
     admin: AdminWriterDependency,
     body: Annotated[schemas.GroupId, json_body(schemas.GroupId)],
     context: ContextDependency,
+    _: PeoplePlaceDependency,
 ) -> Response:
     """Delete a group and all grants to it; its direct children move up to its parent. For admins.
 
@@ -117,6 +125,7 @@ async def add_members(
     _: AdminWriterDependency,
     body: Annotated[schemas.GroupMembers, json_body(schemas.GroupMembers)],
     context: ContextDependency,
+    __: PeoplePlaceDependency,
 ) -> Response:
     """Add users to a group, all or none of them. For admins."""
     with schemas.body_named():
@@ -129,6 +138,7 @@ async def remove_members(
     _: AdminWriterDependency,
     body: Annotated[schemas.GroupMembers, json_body(schemas.GroupMembers)],
     context: ContextDependency,
+    __: PeoplePlaceDependency,
 ) -> Response:
     """Remove users from a group, all or none of them. For admins."""
     with schemas.body_named():

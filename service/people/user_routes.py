@@ -10,7 +10,14 @@ from documents.folding import fold
 from documents.text import STORABLE, Identifier
 from documents.user import Role
 from service.auth.access_rule import Match
-from service.http.dependencies import MORE_TIME, AdminDependency, AdminWriterDependency, ContextDependency
+from service.http.dependencies import (
+    MORE_TIME,
+    AdminDependency,
+    AdminWriterDependency,
+    BulkWorkDependency,
+    ContextDependency,
+    PeoplePlaceDependency,
+)
 from service.http.json_body import json_body
 from service.http.pagination import PageParams
 from service.http.responses import json_response
@@ -102,6 +109,7 @@ async def update_user(
     _: AdminWriterDependency,
     body: Annotated[schemas.UpdateUser, json_body(schemas.UpdateUser)],
     context: ContextDependency,
+    __: PeoplePlaceDependency,
 ) -> Response:
     """Change the given fields of a user; the others stay. For admins.
 
@@ -113,7 +121,10 @@ async def update_user(
 
 @router.post("/delete", dependencies=[MORE_TIME], responses=schemas.DELETED)
 async def delete_user(
-    admin: AdminWriterDependency, body: Annotated[schemas.UserId, json_body(schemas.UserId)], context: ContextDependency
+    admin: AdminWriterDependency,
+    body: Annotated[schemas.UserId, json_body(schemas.UserId)],
+    context: ContextDependency,
+    _: PeoplePlaceDependency,
 ) -> Response:
     """Delete a user, their API keys and all grants to them. For admins, who can delete themselves too.
 
@@ -133,14 +144,15 @@ async def transfer_models(
     admin: AdminWriterDependency,
     body: Annotated[schemas.TransferModels, json_body(schemas.TransferModels)],
     context: ContextDependency,
+    work: BulkWorkDependency,
 ) -> Response:
     """Make another user the owner of a user's models, of all or of some. For admins.
 
     Grants stay as they are. A model of `ids` that the earlier owner does not own is reported as `not found`. If it is
     interrupted, send it again.
     """
-    with schemas.body_named():
-        transferred = await users.transfer_models(context.database, body, by=admin.user_id)
+    with work.place(), schemas.body_named():
+        transferred = await users.transfer_models(context.database, body, admin.user_id, work.check)
     return json_response(transferred)
 
 

@@ -14,7 +14,7 @@ from documents.revision import ChangeKind
 from documents.text import text_problem
 from documents.user import Role
 from service.auth.access_rule import Match
-from service.auth.authentication import Caller
+from service.auth.authentication import Caller, RightsCheck, without_check
 from service.clock import epoch_seconds, now
 from service.database.client import Database
 from service.database.locks import serialized
@@ -210,12 +210,15 @@ async def describe_caller(database: Database, caller: Caller) -> dict[str, Any]:
     return {**fields, "scope": caller.scope, "group_ids": groups}
 
 
-async def transfer_models(database: Database, body: TransferModels, by: str) -> dict[str, Any]:
+async def transfer_models(
+    database: Database, body: TransferModels, by: str, check: RightsCheck = without_check
+) -> dict[str, Any]:
     """Transfer all models, or some, of a user who need not exist to another user; return the result for the API.
 
-    `by` is the user who asks for it. Raises InvalidInputError unless the new owner is another, active user.
+    `by` is the user who asks for it. Raises InvalidInputError unless the new owner is another, active user, and as
+    `check` does, which is called before each batch.
     """
-    results = await _transfer(database, body.from_user_id, body.to_user_id, body.ids, by)
+    results = await _transfer(database, body, by, check)
     failed = [result for result in results if result.status is not RecordStatus.CHANGED]
     return {
         "transferred": len(results) - len(failed),
@@ -223,15 +226,14 @@ async def transfer_models(database: Database, body: TransferModels, by: str) -> 
     }
 
 
-async def _transfer(
-    database: Database, from_id: str, to_id: str, model_ids: Sequence[str] | None, by: str
-) -> list[RecordResult]:
+async def _transfer(database: Database, body: TransferModels, by: str, check: RightsCheck) -> list[RecordResult]:
+    from_id, to_id = body.from_user_id, body.to_user_id
     if from_id == to_id:
         raise InvalidInputError([{"loc": ["to_user_id"], "msg": "must be another user than from_user_id"}])
     await _require_active(database, to_id)
-    bulk = BulkChange(ChangeKind.TRANSFER, by, {"user_id": from_id}, lambda _: {"user_id": to_id})
-    if model_ids is not None:
-        return await change_models(database, list(dict.fromkeys(model_ids)), bulk)
+    bulk = BulkChange(ChangeKind.TRANSFER, by, {"user_id": from_id}, lambda _: {"user_id": to_id}, check)
+    if body.ids is not None:
+        return await change_models(database, list(dict.fromkeys(body.ids)), bulk)
     results: list[RecordResult] = []
     async for batch in change_matching(database, bulk.condition, bulk):
         await _require_active(database, to_id)

@@ -241,6 +241,7 @@ class ModelWriter:
 
     async def _store(self, planned: Sequence[PlannedWrite]) -> None:
         if planned:
+            await self._options.check()
             caller = self._options.caller
             await store_planned(self._database, planned, None if caller is None else caller.user_id, bulk=True)
             grants = [grant for item in planned if item.content for grant in item.content["access_grants"]]

@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -58,44 +58,6 @@ async def test_a_body_in_parts_is_refused_at_its_first_byte_too_many(
     blanks = b" " * (MAX_BODY_BYTES - len(body) + over)
     parts = [body, *(blanks[at : at + 10_000] for at in range(0, len(blanks), 10_000))]
     assert (await Exchange(CREATE, "POST", ann, parts=parts).with_app(directory.app)).status == status
-
-
-# --- Requests that take long
-
-
-async def _until(condition: Callable[[], bool]) -> None:
-    for _ in range(10_000):
-        if condition():
-            return
-        await asyncio.sleep(0.001)
-    raise AssertionError
-
-
-async def test_requests_that_take_long_leave_room_for_others(mongod: Database, tmp_path: Path) -> None:
-    go_on = asyncio.Event()
-
-    async def halves() -> AsyncIterator[bytes]:
-        yield b'{"models": '
-        await go_on.wait()
-        yield b'[{"id": "m", "name": "M"}]}'
-
-    async with Directory.on(mongod, settings_in(tmp_path).model_copy(update={"max_in_flight": 16})) as directory:
-        slow = []
-        for user in ("ann", "ben"):
-            await directory.user(user, role=Role.ADMIN)
-            headers = {"Authorization": f"Bearer {await directory.key(user)}"}
-            slow.append(asyncio.create_task(directory.client.post(IMPORT, content=halves(), headers=headers)))
-            await _until(lambda: directory.app.state.context.long_requests.total() == len(slow))
-            # Each caller may use one of the two places at a time.
-            refused = await directory.post(IMPORT, user, {"models": []})
-            assert (refused.status_code, refused.headers["retry-after"]) == (503, "2")
-        await directory.user("cat", role=Role.ADMIN)
-        assert (await directory.post(IMPORT, "cat", {"models": []})).status_code == 503
-        assert (await directory.page("ann"))["total"] == 0
-        go_on.set()
-        assert {answer.status_code for answer in await asyncio.gather(*slow)} == {200}
-        assert (await directory.post(IMPORT, "ann", {"models": [{"id": "n", "name": "N"}]})).status_code == 200
-        assert directory.app.state.context.long_requests == {}
 
 
 # --- A database that hangs

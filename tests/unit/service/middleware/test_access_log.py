@@ -105,7 +105,7 @@ async def test_any_other_request_gets_a_random_name(given: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    ("app", "status"), [(ConcurrencyLimit(answers, 0), 503), (RequestTimeout(fails, 1), 500), (fails, 500)]
+    ("app", "status"), [(ConcurrencyLimit(answers, 0), 503), (RequestTimeout(fails, 1, 1), 500), (fails, 500)]
 )
 async def test_what_fails_is_answered_and_carries_the_id_too(
     app: Any, status: int, caplog: pytest.LogCaptureFixture
@@ -121,7 +121,9 @@ async def test_a_late_answer_carries_the_id_too() -> None:
     async def never(scope: Scope, receive: Receive, send: Send) -> None:
         await asyncio.Event().wait()
 
-    exchange = await Exchange(headers={"X-Request-ID": "r"}).with_app(AccessLog(RequestTimeout(never, 0.01), TEMPLATES))
+    exchange = await Exchange(headers={"X-Request-ID": "r"}).with_app(
+        AccessLog(RequestTimeout(never, 0.01, 1), TEMPLATES)
+    )
     assert (exchange.status, exchange.response_headers["x-request-id"]) == (504, "r")
 
 
@@ -143,7 +145,7 @@ async def test_a_client_that_disconnects_before_the_response_is_logged_as_499(ca
         await asyncio.Event().wait()
 
     observer, exchange = RecordingObserver(), Exchange()
-    asking = asyncio.create_task(exchange.with_app(AccessLog(RequestTimeout(never, 30), TEMPLATES, [observer])))
+    asking = asyncio.create_task(exchange.with_app(AccessLog(RequestTimeout(never, 30, 30), TEMPLATES, [observer])))
     await begun.wait()
     exchange.disconnect()
     await asking

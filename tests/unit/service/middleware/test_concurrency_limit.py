@@ -6,6 +6,7 @@ import pytest
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
+from service.errors import UnavailableError
 from service.middleware.concurrency_limit import ConcurrencyLimit
 from service.observability.requests import PROBES
 from tests.support.asgi_exchange import Exchange
@@ -63,4 +64,25 @@ async def test_a_failed_or_cancelled_request_frees_its_place() -> None:
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
     app.go_on.set()
+    assert (await Exchange().with_app(limited)).status == 200
+
+
+async def test_a_request_that_waits_for_its_client_leaves_its_place_to_others() -> None:
+    arrived, go_on = asyncio.Event(), asyncio.Event()
+
+    async def waits(scope: Scope, receive: Receive, send: Send) -> None:
+        with scope["state"]["slot"].given_up():
+            await arrived.wait()
+        await go_on.wait()
+        await PlainTextResponse("done")(scope, receive, send)
+
+    limited = ConcurrencyLimit(waits, 1)
+    waiting = [asyncio.create_task(Exchange().with_app(limited)) for _ in range(2)]
+    await asyncio.sleep(0)
+    arrived.set()
+    # Only one of them gets the place when both go on.
+    done, pending = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    assert [type(one.exception()) for one in done] == [UnavailableError]
+    go_on.set()
+    assert [(await one).status for one in pending] == [200]
     assert (await Exchange().with_app(limited)).status == 200
