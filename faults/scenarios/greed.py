@@ -1,0 +1,287 @@
+"""G1 to G5: callers with ordinary keys who take more than they need, and what others notice."""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+from pymongo import MongoClient
+from pymongo.database import Database
+
+from faults.environment.replica_set import ReplicaSet
+from faults.environment.service import Installation, Service, single_member_installation
+from faults.environment.unbounded import UnboundedShell
+from faults.environment.workspace import Workspace
+from faults.report import Row, checked_row, progress
+from faults.workload.greed_directory import LARGE_MODELS, MODELS, RECORD_BYTES, VERSIONS, fill
+from faults.workload.greedy_clients import Bystanders, RawRequest, bystanders, poll, read_slowly, running
+from faults.workload.http_load import Answer, percentile
+
+STREAMS, HISTORIES, SLOW_BODIES, TOGGLES = 12, 20, 72, 40
+GREEDY_SECONDS, CONTROL_SECONDS, ROUNDS = 20.0, 8.0, 2
+DEADLINE_SECONDS, BATCH, MAX_TOGGLE_BYTES = 10.5, 100, 5_000
+HISTORY, EXPORT, STATE = "/api/models/model/history", "/api/models/export", "/api/models/bulk/state"
+OTHERS = "lists of others 200 within 2 s, an admin's deactivations 200 within 5 s, memory + < 150 MB"
+HARM = "others are refused or wait; otherwise the test of the bound proves nothing"
+
+
+class _Greed:
+    """The service with a directory for these tests, and the keys of its users."""
+
+    def __init__(self, service: Service, stored: Database[dict[str, Any]], keys: dict[str, str]) -> None:
+        self.service = service
+        self.stored = stored
+        self.keys = keys
+
+
+def run(workspace: Workspace) -> Iterator[Row]:
+    """Yield the rows."""
+    with single_member_installation(workspace, "greed") as (replica_set, installation):
+        keys = fill(replica_set, installation)
+        for test, row in ROWS:
+            progress(f"{test} begins")
+            with _serving(replica_set, installation, keys) as greed:
+                yield row(greed)
+        for bound, control in CONTROLS:
+            progress(f"{bound}: its control begins")
+            with _serving(replica_set, installation, keys, without=bound) as greed:
+                yield control(greed)
+
+
+@contextmanager
+def _serving(
+    replica_set: ReplicaSet, installation: Installation, keys: dict[str, str], without: str | None = None
+) -> Iterator[_Greed]:
+    shell = None
+    if without is not None:
+        shell = UnboundedShell(without, installation.folder, installation.shell.environment)
+    with (
+        MongoClient[dict[str, Any]](replica_set.uri) as client,
+        installation.serving(shell=shell) as service,
+    ):
+        yield _Greed(service, client[installation.database], keys)
+
+
+# --- G1
+
+
+def _slow_readers(greed: _Greed) -> Row:
+    found, statuses, seconds = asyncio.run(_read_slowly(greed, GREEDY_SECONDS, then_revoke=True))
+    problems = found.problems
+    problems += [] if statuses[200] and statuses[503] else [f"the exports were answered {dict(statuses)}"]
+    problems += [f"places were free only {seconds:.1f} s after revocation"] if seconds > 5 else []
+    measured = (
+        f"{statuses[200]} exports begun, {statuses[503]} refused; {found}; "
+        f"a place was free {seconds:.1f} s after the readers' keys were revoked"
+    )
+    test = f"{STREAMS} slow readers of exports of {LARGE_MODELS} models of {RECORD_BYTES:,} bytes, by two users"
+    return checked_row("G1", test, measured, f"{OTHERS}; a place within 5 s after the revocation", problems)
+
+
+async def _read_slowly(greed: _Greed, seconds: float, *, then_revoke: bool) -> tuple[Bystanders, Counter[int], float]:
+    statuses: list[int] = []
+    keys = [greed.keys["ann"], greed.keys["ben"]]
+    works = [read_slowly(greed.service, EXPORT, keys[number % 2], statuses) for number in range(STREAMS)]
+    async with bystanders(greed.service, greed.keys["cat"], "eve") as found, running(works):
+        await asyncio.sleep(seconds)
+        freed = await _seconds_until_free(greed, ["ann", "ben"]) if then_revoke else 0.0
+    return found, Counter(statuses), freed
+
+
+async def _seconds_until_free(greed: _Greed, users: Sequence[str]) -> float:
+    """Revoke the keys of these users; return after how many seconds another user can export, and make new keys."""
+    headers = {"Authorization": f"Bearer {greed.service.key}"}
+    exporting = {"Authorization": f"Bearer {greed.keys['dan']}"}
+    async with httpx.AsyncClient(base_url=greed.service.url, timeout=60, trust_env=False) as client:
+        for user in users:
+            for key in (await client.get("/api/users/keys", params={"user_id": user}, headers=headers)).json():
+                body = {"user_id": user, "id": key["id"]}
+                (await client.post("/api/users/keys/revoke", json=body, headers=headers)).raise_for_status()
+        began = time.monotonic()
+
+        async def is_free() -> bool:
+            answer = await client.get(EXPORT, params={"id": "m00000"}, headers=exporting)
+            return answer.status_code == 200
+
+        await poll(is_free)
+        seconds = time.monotonic() - began
+        for user in users:
+            created = await client.post("/api/users/keys/create", json={"user_id": user, "name": "n"}, headers=headers)
+            greed.keys[user] = created.json()["key"]
+    return seconds
+
+
+def _slow_readers_control(greed: _Greed) -> Row:
+    found, statuses, _ = asyncio.run(_read_slowly(greed, CONTROL_SECONDS, then_revoke=False))
+    problems = [] if found.problems else ["nobody noticed anything"]
+    measured = f"{statuses[200]} exports begun; {found}"
+    return checked_row("G1", "control: one kind of places, of which two users can take all", measured, HARM, problems)
+
+
+# --- G2
+
+
+def _histories(greed: _Greed) -> Row:
+    found, answers = asyncio.run(_ask_for_histories(greed))
+    slowest, statuses = percentile(answers, 100), Counter(answer.status for answer in answers)
+    problems = found.problems
+    problems += [f"a history took {slowest:.1f} s"] if slowest > DEADLINE_SECONDS else []
+    problems += [] if statuses[200] == len(answers) else [f"histories were answered {dict(statuses)}"]
+    measured = f"{len(answers)} histories within {slowest:.2f} s; {found}"
+    test = (
+        f"{HISTORIES} at once ask for {VERSIONS} revisions, stored whole, of a model of {RECORD_BYTES:,} bytes, "
+        f"{ROUNDS} times"
+    )
+    return checked_row("G2", test, measured, f"{OTHERS}; each history 200 within 10.5 s", problems)
+
+
+async def _ask_for_histories(greed: _Greed) -> tuple[Bystanders, list[Answer]]:
+    answers: list[Answer] = []
+    async with bystanders(greed.service, greed.keys["cat"], "eve") as found:
+        for _ in range(ROUNDS):
+            head = f"GET {HISTORY}?id=large0&page_size={VERSIONS}"
+            requests = [RawRequest(greed.service, head, greed.keys["ann"]) for _ in range(HISTORIES)]
+            for request in requests:
+                await request.send()
+            answers += await asyncio.gather(*(request.answered() for request in requests))
+    return found, answers
+
+
+# --- G3
+
+
+def _revocation(greed: _Greed) -> Row:
+    late, changed = _changed_after_deactivation(greed)
+    sent, complete = asyncio.run(_sent_after_leaving(greed))
+    problems = [f"{late} models were changed after the deactivation"] if late > BATCH else []
+    problems += [f"all {changed} models were changed before the deactivation"] if changed == MODELS else []
+    problems += ["the export goes on, with a model created afterwards"] if sent or complete else []
+    measured = f"{changed} models changed, {late} of them after the deactivation was answered; the export broke off"
+    test = f"a caller is deactivated during a change of {MODELS:,} models; another leaves a group during an export"
+    must_hold = f"at most {BATCH} changed afterwards; nothing exported that was created afterwards"
+    return checked_row("G3", test, measured, must_hold, problems)
+
+
+def _changed_after_deactivation(greed: _Greed) -> tuple[int, int]:
+    """Return how many models were changed after the deactivation of the caller, and how many in total."""
+    greed.stored.models.update_many({"user_id": "dan"}, {"$set": {"is_active": True}})
+    changed = {"user_id": "dan", "is_active": False}
+
+    async def has_begun() -> bool:
+        return greed.stored.models.count_documents(changed) >= 2 * BATCH
+
+    async def work() -> int:
+        async with httpx.AsyncClient(base_url=greed.service.url, timeout=90, trust_env=False) as client:
+            change = client.post(STATE, json={"filter": {}, "is_active": False}, headers=_with(greed.keys["dan"]))
+            changing = asyncio.create_task(change)
+            await poll(has_begun)
+            await _set_active(client, greed, "dan", active=False)
+            before = greed.stored.models.count_documents(changed)
+            await changing
+            await _set_active(client, greed, "dan", active=True)
+            return before
+
+    before = asyncio.run(work())
+    total = greed.stored.models.count_documents(changed)
+    return total - before, total
+
+
+async def _set_active(client: httpx.AsyncClient, greed: _Greed, user: str, *, active: bool) -> None:
+    body = {"id": user, "is_active": active}
+    (await client.post("/api/users/update", json=body, headers=_with(greed.service.key))).raise_for_status()
+
+
+async def _sent_after_leaving(greed: _Greed) -> tuple[bool, bool]:
+    """Return whether an export has a model created after its caller left the group, and whether it ended in order."""
+    reading = RawRequest(greed.service, f"GET {EXPORT}?format=jsonl", greed.keys["ben"])
+    await reading.send()
+    await reading.receive(1024)
+    async with httpx.AsyncClient(
+        base_url=greed.service.url, timeout=60, trust_env=False, headers=_with(greed.service.key)
+    ) as client:
+        members = {"id": "team", "user_ids": ["ben"]}
+        (await client.post("/api/groups/members/remove", json=members)).raise_for_status()
+        grants = [{"principal_type": "group", "principal_id": "team", "permission": "read"}]
+        late = {"id": "zzz-late", "name": "Late", "access_grants": grants}
+        (await client.post("/api/models/create", json=late)).raise_for_status()
+        while await reading.receive():
+            pass
+        (await client.post("/api/models/model/delete", json={"id": "zzz-late"})).raise_for_status()
+        (await client.post("/api/groups/members/add", json=members)).raise_for_status()
+    return b"zzz-late" in reading.received, reading.received.endswith(b"\r\n0\r\n\r\n")
+
+
+def _revocation_control(greed: _Greed) -> Row:
+    late, changed = _changed_after_deactivation(greed)
+    problems = [] if late > BATCH else ["the change ended"]
+    measured = f"{changed} models changed, {late} of them after the deactivation was answered"
+    must_hold = f"more than {BATCH} are changed afterwards; otherwise the test of the bound proves nothing"
+    return checked_row("G3", "control: the caller is not looked up again", measured, must_hold, problems)
+
+
+# --- G4
+
+
+def _slow_bodies(greed: _Greed) -> Row:
+    found, answers = asyncio.run(_send_slow_bodies(greed))
+    slowest, statuses = percentile(answers, 100), Counter(answer.status for answer in answers)
+    problems = found.problems + ([f"one was answered after {slowest:.1f} s"] if slowest > DEADLINE_SECONDS else [])
+    problems += [f"answered {dict(statuses)}"] if set(statuses) - {408, 503} else []
+    measured = f"answered {dict(sorted(statuses.items()))} within {slowest:.1f} s; {found}"
+    test = f"{SLOW_BODIES} requests of one key, of whose bodies only one byte arrives"
+    return checked_row("G4", test, measured, f"{OTHERS}; 408 or 503 within 10.5 s", problems)
+
+
+async def _send_slow_bodies(greed: _Greed) -> tuple[Bystanders, list[Answer]]:
+    requests = [RawRequest(greed.service, "POST /api/models/create", greed.keys["ann"]) for _ in range(SLOW_BODIES)]
+    async with bystanders(greed.service, greed.keys["cat"], "eve") as found:
+        for request in requests:
+            await request.send("Content-Length: 100\r\n\r\n{")
+        answers = await asyncio.gather(*(request.answered() for request in requests))
+    return found, list(answers)
+
+
+def _slow_bodies_control(greed: _Greed) -> Row:
+    found, _ = asyncio.run(_send_slow_bodies(greed))
+    problems = [] if found.problems else ["nobody noticed anything"]
+    return checked_row("G4", "control: a request counts while its body arrives", str(found), HARM, problems)
+
+
+# --- G5
+
+
+def _toggles(greed: _Greed) -> Row:
+    before = _stored_bytes(greed)
+    with greed.service.client() as client:
+        for _ in range(TOGGLES):
+            answer = client.post("/api/models/model/toggle", params={"id": "large1"}, headers=_with(greed.keys["ann"]))
+            answer.raise_for_status()
+    each = (_stored_bytes(greed) - before) / TOGGLES
+    problems = [f"{each:,.0f} bytes"] if each > MAX_TOGGLE_BYTES else []
+    test = f"a model of {RECORD_BYTES:,} bytes is toggled {TOGGLES} times"
+    return checked_row("G5", test, f"{each:,.0f} bytes each", f"less than {MAX_TOGGLE_BYTES:,} bytes each", problems)
+
+
+def _stored_bytes(greed: _Greed) -> float:
+    return float(greed.stored.command("dbStats")["dataSize"])
+
+
+def _with(key: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"}
+
+
+ROWS: tuple[tuple[str, Callable[[_Greed], Row]], ...] = (
+    ("G1", _slow_readers),
+    ("G2", _histories),
+    ("G3", _revocation),
+    ("G4", _slow_bodies),
+    ("G5", _toggles),
+)
+CONTROLS: tuple[tuple[str, Callable[[_Greed], Row]], ...] = (
+    ("G1", _slow_readers_control),
+    ("G3", _revocation_control),
+    ("G4", _slow_bodies_control),
+)
