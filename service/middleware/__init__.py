@@ -1,1 +1,2 @@
-"""ASGI middleware around all routes, from the outside in: access log, security headers, concurrency limit, timeout."""
+"""ASGI middleware around all routes, from the outside in: access log, HEAD, security headers, CORS, concurrency
+limit, timeout, compression."""

@@ -1,0 +1,53 @@
+"""`HEAD` is answered like `GET`, without the body and without making all of it."""
+
+from pathlib import Path
+
+import pytest
+
+from documents.user import Role
+from service.exporting.content import BATCH
+from service.settings import Settings
+from service.database.client import Database
+from tests.conftest import Commands
+from tests.support.directory import Directory, headers_to_compare, model
+from tests.support.openapi_document import DOCUMENT, OPERATIONS
+from tests.support.raw_requests import send_raw
+
+EXPORT = "/api/models/export"
+GETS = sorted(operation.path for operation in OPERATIONS if operation.method == "GET")
+
+
+@pytest.mark.parametrize("path", [*GETS, "/api/health/live", "/static/favicon.png", "/openapi.json", "/absent"])
+async def test_every_get_has_its_head(mongod: Database, settings: Settings, path: str) -> None:
+    async with Directory.on(mongod, settings.model_copy(update={"docs": True})) as directory:
+        await directory.user("root", role=Role.ADMIN)
+        for user in ("root", None):
+            headers = {"Authorization": f"Bearer {await directory.key(user)}"} if user else {}
+            got, head = [
+                await directory.client.request(method, path, headers=headers, params={"id": "x"} if "model/" in path else {})
+                for method in ("GET", "HEAD")
+            ]
+            assert (head.status_code, head.content) == (got.status_code, b"")
+            if path != "/metrics":
+                assert headers_to_compare(head) == headers_to_compare(got)
+
+
+def test_it_is_not_an_operation_of_its_own() -> None:
+    assert not any("head" in operations for operations in DOCUMENT["paths"].values())
+
+
+@pytest.mark.parametrize("query", ["", "?format=jsonl", "?format=csv"])
+async def test_of_an_export_only_the_beginning_is_read(
+    directory: Directory, commands: Commands, tmp_path: Path, query: str
+) -> None:
+    await directory.user("ann")
+    await directory.load({"models": [model(f"m{number:03}", "ann") for number in range(4 * BATCH)]}, tmp_path)
+    credential = [(b"authorization", f"Bearer {await directory.key('ann')}".encode())]
+    commands.clear()
+    head = await send_raw(directory.app, "HEAD", EXPORT + query, credential)
+    assert (head.status, head.body) == (200, b"")
+    assert len(commands.on("models")) <= 2
+    got = await send_raw(directory.app, "GET", EXPORT + query, credential)
+    assert got.body.count(b"m099") >= 1
+    # Its place among the long requests is free again.
+    assert directory.app.state.context.long_requests.total() == 0
