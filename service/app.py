@@ -24,7 +24,6 @@ from service.http.dependencies import Context
 from service.http.openapi import ABOUT, DocumentedApp
 from service.http.problem_responses import install_error_handlers
 from service.http.query_params import STRICT
-from service.http.root_path import RootPath
 from service.importing import routes as importing_routes
 from service.listing import routes as listing_routes
 from service.listing.search_statistics import SearchStatisticsMonitor
@@ -33,6 +32,7 @@ from service.middleware.compression import Compression
 from service.middleware.concurrency_limit import ConcurrencyLimit
 from service.middleware.cors import Cors
 from service.middleware.head import HeadRequests
+from service.middleware.root_path import RootPath
 from service.middleware.security_headers import SecurityHeaders
 from service.middleware.timeout import RequestTimeout
 from service.models import image_routes

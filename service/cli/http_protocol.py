@@ -1,8 +1,10 @@
 """The web server's side of a connection, whose refusals are `application/problem+json` like all others."""
 
+import sys
 from http import HTTPStatus
 
 import orjson
+from httptools import HttpParserInvalidURLError
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from service.http.problems import ADDRESS_TOO_LONG, PROBLEM_JSON, problem_body
@@ -11,7 +13,7 @@ from service.observability.requests import HEADER, request_id
 
 # More than this, the parser of addresses does not take.
 MAX_ADDRESS_BYTES = 65_535
-NOT_ASCII = "The address must be ASCII: percent-encode other characters as UTF-8."
+NOT_ENCODED = "The address holds characters that must be percent-encoded, as UTF-8."
 
 
 class Protocol(HttpToolsProtocol):
@@ -34,7 +36,9 @@ class Protocol(HttpToolsProtocol):
         self.transport.close()
 
     def _refusal(self, msg: str) -> tuple[HTTPStatus, str]:
-        address = getattr(self, "url", b"")
-        if len(address) > MAX_ADDRESS_BYTES:
+        # The parser's error is being handled.
+        if isinstance(sys.exception(), HttpParserInvalidURLError):
+            return HTTPStatus.BAD_REQUEST, NOT_ENCODED
+        if len(getattr(self, "url", b"")) > MAX_ADDRESS_BYTES:
             return HTTPStatus.REQUEST_URI_TOO_LONG, ADDRESS_TOO_LONG
-        return HTTPStatus.BAD_REQUEST, msg if address.isascii() else NOT_ASCII
+        return HTTPStatus.BAD_REQUEST, msg

@@ -1,9 +1,8 @@
 """The `Content-Encoding` of a request (RFC 9110, section 8.4): which ones a route takes, and decoding them."""
 
 import zlib
+from collections.abc import Sequence
 from typing import IO
-
-from fastapi import Request
 
 from service.errors import InvalidInputError, TooLargeError, UnsupportedCodingError
 
@@ -15,12 +14,12 @@ _CHUNK_BYTES = 1 << 16
 MAX_MEMBERS = 10_000
 
 
-def is_gzip(request: Request, *, accepted: bool) -> bool:
-    """Say whether the body of a request is compressed with gzip.
+def is_gzip(lines: Sequence[str], *, accepted: bool) -> bool:
+    """Say whether a body with these lines of `Content-Encoding` is compressed with gzip.
 
     Raises UnsupportedCodingError when it is and that is not `accepted`, and for all other codings.
     """
-    listed = ",".join(request.headers.getlist("Content-Encoding")).lower().split(",")
+    listed = ",".join(lines).lower().split(",")
     codings = [_CODINGS.get(coding, coding) for part in listed if (coding := part.strip()) not in ("", IDENTITY)]
     if codings and not (accepted and codings == [GZIP]):
         raise UnsupportedCodingError(GZIP if accepted else IDENTITY)

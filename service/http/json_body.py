@@ -115,7 +115,7 @@ async def copy_body(request: Request, file: IO[bytes], limit: int, *, takes_gzip
     With `takes_gzip`, it is decompressed if its `Content-Encoding` says so, and `limit` counts before and after.
     Raises TooLargeError, SlowRequestError, UnavailableError and UnsupportedCodingError as `read_body` does.
     """
-    if is_gzip(request, accepted=takes_gzip):
+    if is_gzip(request.headers.getlist("Content-Encoding"), accepted=takes_gzip):
         with spool() as compressed:
             await _receive(request, compressed, limit)
             with _room():

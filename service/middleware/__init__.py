@@ -1,2 +1,1 @@
-"""ASGI middleware around all routes, from the outside in: access log, HEAD, security headers, CORS, concurrency
-limit, timeout, compression."""
+"""ASGI middleware around all routes; `service/app.py` puts it in order."""

@@ -9,7 +9,7 @@ import pytest
 
 from service.importing.schemas import MAX_IMPORT_BYTES
 from service.importing.sent_file import MAX_SOURCE_BYTES
-from tests.support.directory import LIST, Directory
+from tests.support.directory import Directory
 
 CREATE, IMPORT = "/api/models/create", "/api/models/import"
 MODEL = {"id": "m", "name": "M"}

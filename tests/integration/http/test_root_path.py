@@ -19,7 +19,9 @@ DEFAULT = META_DEFAULTS["profile_image_url"]
 @pytest.fixture(params=["/apps/modeldeck", ROOT])
 async def behind(mongod: Database, settings: Settings, request: pytest.FixtureRequest) -> AsyncIterator[Directory]:
     """The service with MODELDECK_ROOT_PATH."""
-    async with Directory.on(mongod, settings.model_copy(update={"root_path": request.param, "docs": True})) as directory:
+    async with Directory.on(
+        mongod, settings.model_copy(update={"root_path": request.param, "docs": True})
+    ) as directory:
         yield directory
 
 
@@ -63,7 +65,11 @@ async def test_what_was_shown_may_be_sent_back(behind: Directory, meta: dict[str
 
 async def test_no_other_image_may_be_sent(behind: Directory) -> None:
     await behind.user("ann")
-    for url in ("/other/static/a.png", f"{behind.settings.root_path}/a.png", f"{behind.settings.root_path}/static/../a"):
+    for url in (
+        "/other/static/a.png",
+        f"{behind.settings.root_path}/a.png",
+        f"{behind.settings.root_path}/static/../a",
+    ):
         meta = {"profile_image_url": url}
         answer = await behind.post("/api/models/create", "ann", {"id": "m", "name": "M", "meta": meta})
         assert answer.status_code == 422

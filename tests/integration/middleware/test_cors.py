@@ -34,7 +34,9 @@ async def test_a_preflight_says_what_is_allowed(shared: Directory, commands: Com
     assert (answer.status_code, answer.content) == (204, b"")
     assert answer.headers["access-control-allow-origin"] == ORIGIN
     assert {"GET", "HEAD", "POST"} <= set(answer.headers["access-control-allow-methods"].split(", "))
-    assert {"Authorization", "Content-Type", "If-Match"} <= set(answer.headers["access-control-allow-headers"].split(", "))
+    assert {"Authorization", "Content-Type", "If-Match"} <= set(
+        answer.headers["access-control-allow-headers"].split(", ")
+    )
     assert "access-control-allow-credentials" not in answer.headers
     assert "Origin" in answer.headers["vary"].split(", ")
     assert answer.headers["x-request-id"]
@@ -121,4 +123,6 @@ async def test_by_default_no_page_can(directory: Directory) -> None:
     answer = await _preflight(directory)
     assert answer.status_code == 405
     assert not any(name.startswith("access-control-") for name in answer.headers)
-    assert "Origin" not in (await directory.client.get("/health/live", headers={"Origin": ORIGIN})).headers.get("vary", "")
+    assert "Origin" not in (await directory.client.get("/health/live", headers={"Origin": ORIGIN})).headers.get(
+        "vary", ""
+    )

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from documents.user import Role
+from service.database.client import Database
 from service.exporting.content import BATCH
 from service.settings import Settings
-from service.database.client import Database
 from tests.conftest import Commands
 from tests.support.directory import Directory, headers_to_compare, model
 from tests.support.openapi_document import DOCUMENT, OPERATIONS
@@ -24,7 +24,9 @@ async def test_every_get_has_its_head(mongod: Database, settings: Settings, path
         for user in ("root", None):
             headers = {"Authorization": f"Bearer {await directory.key(user)}"} if user else {}
             got, head = [
-                await directory.client.request(method, path, headers=headers, params={"id": "x"} if "model/" in path else {})
+                await directory.client.request(
+                    method, path, headers=headers, params={"id": "x"} if "model/" in path else {}
+                )
                 for method in ("GET", "HEAD")
             ]
             assert (head.status_code, head.content) == (got.status_code, b"")

@@ -11,7 +11,9 @@ from tests.support.directory import LIST, Directory, model
 MODEL, UPDATE = "/api/models/model", "/api/models/model/update"
 
 
-async def _sent(directory: Directory, method: str, path: str, *headers: tuple[str, str], **options: Any) -> httpx.Response:
+async def _sent(
+    directory: Directory, method: str, path: str, *headers: tuple[str, str], **options: Any
+) -> httpx.Response:
     credential = ("Authorization", f"Bearer {await directory.key('ann')}")
     return await directory.client.request(method, path, headers=[credential, *headers], **options)
 
@@ -41,7 +43,19 @@ async def test_a_change_is_made_if_one_of_the_tags_is_current(ann: Directory, ta
 
 @pytest.mark.parametrize(
     "tags",
-    [['"2"'], ['W/"2"'], ["4"], ['"1", "2"'], ['"1"', '"2"'], ['"abc"'], ['""'], ['"03"'], ['"0"'], [f'"{"9" * 40}"'], ['"*"']],
+    [
+        ['"2"'],
+        ['W/"2"'],
+        ["4"],
+        ['"1", "2"'],
+        ['"1"', '"2"'],
+        ['"abc"'],
+        ['""'],
+        ['"03"'],
+        ['"0"'],
+        [f'"{"9" * 40}"'],
+        ['"*"'],
+    ],
     ids=str,
 )
 async def test_a_tag_that_is_not_current_is_refused_with_the_one_that_is(ann: Directory, tags: list[str]) -> None:

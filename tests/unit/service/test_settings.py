@@ -53,10 +53,22 @@ def test_a_secret_can_come_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path
         ("MODELDECK_REQUEST_TIMEOUT", "0"),
         ("MODELDECK_JWT_SECRET", "short"),
         ("MODELDECK_READERS_SEE_PARAMS", "perhaps"),
-        *(("MODELDECK_ROOT_PATH", path) for path in ("", "/", "x", "/x/", "//x", "/x//y", "/x y", "/..", "/a/./b", "/é")),
+        *(
+            ("MODELDECK_ROOT_PATH", path)
+            for path in ("", "/", "x", "/x/", "//x", "/x//y", "/x y", "/..", "/a/./b", "/é")
+        ),
         *(
             ("MODELDECK_CORS_ORIGINS", origins)
-            for origins in ("", "*", "null", "x.org", "https://x.org/", "https://X.org", "https://x.org:443", "http://a,")
+            for origins in (
+                "",
+                "*",
+                "null",
+                "x.org",
+                "https://x.org/",
+                "https://X.org",
+                "https://x.org:443",
+                "http://a,",
+            )
         ),
     ],
 )

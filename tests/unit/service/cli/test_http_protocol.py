@@ -36,13 +36,14 @@ def get(target: bytes, headers: bytes = b"") -> bytes:
     ("request_", "status", "explained"),
     [
         (get("/caf\u00e9".encode()), 400, "percent-encode"),
-        (get("/caf\u00e9".encode("latin-1")), 400, "percent-encode"),
+        (get("/?query=caf\u00e9".encode()), 400, "percent-encode"),
+        (get("/?query=caf\u00e9".encode("latin-1")), 400, "percent-encode"),
         (get(b"/" + b"x" * MAX_ADDRESS_BYTES), 414, "65,535"),
         (get(b"/?id=" + b"x" * 200_000), 414, "65,535"),
         (b"nonsense\r\n\r\n", 400, "Invalid HTTP request"),
         (get(b"/", b"Content-Length: x\r\n"), 400, "Invalid HTTP request"),
     ],
-    ids=["utf-8", "latin-1", "long path", "long query", "nonsense", "length"],
+    ids=["utf-8 path", "utf-8", "latin-1", "long path", "long query", "nonsense", "length"],
 )
 async def test_what_the_web_server_refuses_is_a_problem(request_: bytes, status: int, explained: str) -> None:
     found, headers, body = await exchanged(request_)

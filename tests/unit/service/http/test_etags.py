@@ -24,13 +24,16 @@ def test_tags_are_listed(lines: list[str], listed: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", ",", "3", "one", '"', '"a', 'w/"a"', 'W/ "a"', '"a""b"', '"a" "b"', '*, "a"', '"a b"', '"a", b', "*, *"]
+    "text",
+    ["", ",", "3", "one", '"', '"a', 'w/"a"', 'W/ "a"', '"a""b"', '"a" "b"', '*, "a"', '"a b"', '"a", b', "*, *"],
 )
 def test_what_is_no_list_of_tags_is_malformed(text: str) -> None:
     assert listed_tags([text]) is None
 
 
-@pytest.mark.parametrize("text", ['"a",' * 20_000 + "b", "," * 80_000 + "b", ' "a" ' * 20_000, '"a"' + " ," * 40_000 + "b"])
+@pytest.mark.parametrize(
+    "text", ['"a",' * 20_000 + "b", "," * 80_000 + "b", ' "a" ' * 20_000, '"a"' + " ," * 40_000 + "b"]
+)
 def test_a_long_header_takes_no_long_time(text: str) -> None:
     assert listed_tags([text]) is None
 
