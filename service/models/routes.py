@@ -30,7 +30,8 @@ from service.models.grants import build_grants, replace_grants
 from service.models.item import as_stored
 from service.models.schemas import CreateModel, Model, ModelId, UpdateAccess, UpdateModel
 
-_VERSION = re.compile('"?([1-9][0-9]{0,18})"?', re.ASCII)
+_VERSION = re.compile('"([1-9][0-9]{0,18})"', re.ASCII)
+_WITHOUT_QUOTES = re.compile("[1-9][0-9]{0,18}", re.ASCII)
 
 
 class ModelParams(QueryModel):
@@ -60,7 +61,9 @@ async def expected_versions(
     """
     if if_match is None:
         return None
-    listed = if_match if len(if_match) == 1 and _VERSION.fullmatch(if_match[0]) else listed_tags(if_match)
+    if len(if_match) == 1 and _WITHOUT_QUOTES.fullmatch(if_match[0]):
+        return [int(if_match[0])]
+    listed = listed_tags(if_match)
     if listed is None:
         msg = "must list ETags of the model, its version in quotes, or be *"
         raise InvalidInputError([{"loc": ["header", "If-Match"], "msg": msg}])

@@ -99,7 +99,7 @@ async def test_json_is_json_whatever_it_is_called(ann: Directory, kind: str) -> 
 async def test_a_byte_order_mark_is_skipped(ann: Directory, path: str, content: str) -> None:
     marked = ("\ufeff" + content).encode()
     assert (await _sent(ann, path, marked)).status_code == 200
-    assert await ann.ids("ann") == ["m"]
+    assert len(await ann.ids("ann")) == 1
     if "format" in path:
         assert (await _sent(ann, path, gzip.compress(marked))).status_code == 200
 
