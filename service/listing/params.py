@@ -17,13 +17,17 @@ _BOOLEANS = {"true": True, "false": False}
 SortField = Literal["name", "created_at", "updated_at"]
 
 
-def trimmed(value: Any) -> Any:
-    """Return text without white space around it, None if nothing is left, and anything else as it is."""
-    return (value.strip() or None) if isinstance(value, str) else value
+def blank_is_absent(value: Any) -> Any:
+    """Return None for blank text, and anything else as it is."""
+    return None if isinstance(value, str) and not value.strip() else value
 
 
-_Query = Annotated[Annotated[str, Field(max_length=MAX_QUERY_LENGTH), STORABLE] | None, BeforeValidator(trimmed)]
-Tag = Annotated[Annotated[str, Field(max_length=MAX_TAG_LENGTH), STORABLE] | None, BeforeValidator(trimmed)]
+def _trimmed(value: Any) -> Any:
+    return blank_is_absent(value.strip() if isinstance(value, str) else value)
+
+
+_Query = Annotated[Annotated[str, Field(max_length=MAX_QUERY_LENGTH), STORABLE] | None, BeforeValidator(_trimmed)]
+Tag = Annotated[Annotated[str, Field(max_length=MAX_TAG_LENGTH), STORABLE] | None, BeforeValidator(_trimmed)]
 
 
 def _true_or_false(value: Any) -> Any:

@@ -15,7 +15,7 @@ from service.http.json_body import json_body
 from service.http.pagination import PageParams
 from service.http.responses import json_response
 from service.http.strict_model import QueryModel
-from service.listing.params import MAX_QUERY_LENGTH, trimmed
+from service.listing.params import MAX_QUERY_LENGTH, blank_is_absent
 from service.people import api_keys, deletion, schemas, users
 
 router = APIRouter(prefix="/users", tags=["people"])
@@ -32,7 +32,7 @@ class UserParams(QueryModel):
 class UsersParams(PageParams):
     """The parameters of a page of users."""
 
-    query: Annotated[_Query | None, BeforeValidator(trimmed)] = Field(
+    query: Annotated[_Query | None, BeforeValidator(blank_is_absent)] = Field(
         None,
         description="Part of the name, email or username; any case, taken literally. Blank counts as absent.",
         examples=["okafor"],
