@@ -39,7 +39,7 @@ def tagged_json_response(content: Any, known: Sequence[str] | None, tag: str | N
     By default the tag is a hash of the content. It is weak, since the same content can be sent compressed.
     """
     body = json_bytes(content)
-    tagged = {"ETag": tag or f'{WEAK}"{hashlib.sha256(body).hexdigest()[:32]}"'}
+    tagged = {"ETag": tag or f'{WEAK}"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'}
     if is_known(tagged["ETag"], known):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={**tagged, "Vary": "Accept-Encoding"})
     return Response(body, headers=tagged, media_type=JSON)

@@ -35,6 +35,8 @@ class HeadRequests:
                 await send({"type": "http.response.body", "body": b"", "more_body": False})
                 if message.get("more_body", False):
                     enough.reschedule(asyncio.get_running_loop().time())
+                    # Until it is cancelled, so that the next part is not made meanwhile.
+                    await asyncio.Event().wait()
 
         try:
             async with asyncio.timeout(None) as enough:
