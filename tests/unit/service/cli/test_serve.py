@@ -18,6 +18,8 @@ def test_idle_connections_outlive_those_of_load_balancers(monkeypatch: pytest.Mo
         return SimpleNamespace(run=lambda: None)
 
     monkeypatch.setattr(serve, "_Announcing", server)
-    serve._run(Settings(_env_file=None), serve._Options("127.0.0.1", 8000, 1, False), "", {"version": 1})
+    # Incremental: the loggers of other tests stay as they are.
+    logged = {"version": 1, "incremental": True}
+    serve._run(Settings(_env_file=None), serve._Options("127.0.0.1", 8000, 1, False), "", logged)
     assert used[0].timeout_keep_alive > 60
     assert used[0].http is Protocol
