@@ -28,7 +28,11 @@ from service.importing import routes as importing_routes
 from service.listing import routes as listing_routes
 from service.listing.search_statistics import SearchStatisticsMonitor
 from service.middleware.access_log import AccessLog, RouteTemplates
+from service.middleware.compression import Compression
 from service.middleware.concurrency_limit import ConcurrencyLimit
+from service.middleware.cors import Cors
+from service.middleware.head import HeadRequests
+from service.middleware.root_path import RootPath
 from service.middleware.security_headers import SecurityHeaders
 from service.middleware.timeout import RequestTimeout
 from service.models import image_routes
@@ -62,9 +66,11 @@ def middleware(settings: Settings, metrics: Metrics) -> Callable[[ASGIApp, Seque
     """Return a function that wraps an application in the middleware; a request passes AccessLog first."""
 
     def behind(app: ASGIApp, routes: Sequence[BaseRoute]) -> ASGIApp:
-        timed = RequestTimeout(app, settings.request_timeout, settings.export_timeout)
-        bounded = ConcurrencyLimit(timed, settings.max_in_flight, metrics.shed)
-        return AccessLog(SecurityHeaders(bounded), RouteTemplates(routes), [metrics])
+        compressed = Compression(RootPath(app, settings.root_path) if settings.root_path else app)
+        timed = RequestTimeout(compressed, settings.request_timeout, settings.export_timeout)
+        bounded: ASGIApp = ConcurrencyLimit(timed, settings.max_in_flight, metrics.shed)
+        shared = Cors(bounded, settings.cors_origins, routes) if settings.cors_origins else bounded
+        return AccessLog(HeadRequests(SecurityHeaders(shared)), RouteTemplates(routes), [metrics])
 
     return behind
 

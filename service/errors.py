@@ -115,6 +115,17 @@ class TooLargeError(ModeldeckError):
     status = HTTPStatus.REQUEST_ENTITY_TOO_LARGE
 
 
+class UnsupportedCodingError(ModeldeckError):
+    """The body has a `Content-Encoding` that the route does not decode."""
+
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+
+    def __init__(self, accepted: str) -> None:
+        """Name the coding that the route accepts."""
+        super().__init__(f"The only Content-Encoding that this route accepts is {accepted}.")
+        self.headers = {"Accept-Encoding": accepted}
+
+
 class InvalidInputError(ModeldeckError):
     """Input is invalid; each item of `errors` names the field and what is allowed: `{loc, msg, allowed?}`."""
 

@@ -3,17 +3,21 @@
 import os
 import re
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from service.errors import ConfigurationError
 
 PREFIX = "MODELDECK_"
 SECRETS_DIR = f"{PREFIX}SECRETS_DIR"
 MIN_SECRET_BYTES = 32
+# As browsers write it: in lower case, and without the port that is the default of the scheme.
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:]+\])(:[1-9][0-9]{0,4})?", re.ASCII)
+_DEFAULT_PORT = re.compile(r"http:.*:80|https:.*:443")
+_ROOT_PATH = re.compile(r"(/(?!\.{1,2}(/|\Z))[A-Za-z0-9._~-]+)+", re.ASCII)
 # Kubernetes sets these in every container when there is a service named modeldeck.
 _OF_KUBERNETES = re.compile(rf"^{PREFIX}(SERVICE_HOST|SERVICE_PORT.*|PORT(_.*)?)$")
 
@@ -70,6 +74,16 @@ class Settings(BaseSettings):
         description="Wrong API keys and tokens that one process allows from one address in a minute; further ones get "
         "429.",
     )
+    root_path: str | None = Field(
+        None,
+        description="The path, such as `/modeldeck`, below which a proxy shows the service and which it strips. Links "
+        "begin with it.",
+    )
+    cors_origins: Annotated[tuple[str, ...] | None, NoDecode] = Field(
+        None,
+        description="Comma-separated origins, such as `https://app.example.com`, of the web pages whose scripts may "
+        "call the API.",
+    )
     log_format: Literal["json", "text"] | None = Field(
         None, description="`json` or `text`. By default `text` on a terminal, else `json`."
     )
@@ -96,6 +110,26 @@ class Settings(BaseSettings):
         if secret is not None and len(secret.get_secret_value().encode()) < MIN_SECRET_BYTES:
             raise ValueError(f"must have at least {MIN_SECRET_BYTES} bytes")
         return secret
+
+    @field_validator("root_path")
+    @classmethod
+    def _a_path(cls, path: str | None) -> str | None:
+        if path is not None and not _ROOT_PATH.fullmatch(path):
+            raise ValueError("must begin with / and not end with it, such as /modeldeck; letters, digits and ._~-")
+        return path
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _origins(cls, origins: Any) -> Any:
+        listed = [origin.strip() for origin in origins.split(",")] if isinstance(origins, str) else origins
+        for origin in listed or ():
+            if origin == "*":
+                # Pages anywhere could read what needs no key, such as /metrics, from inside a private network.
+                raise ValueError("must list origins one by one; * is not possible")
+            if not _ORIGIN.fullmatch(origin) or _DEFAULT_PORT.fullmatch(origin):
+                shown = "scheme://host or scheme://host:port, in lower case and without the default port"
+                raise ValueError(f"{origin!r} is not an origin as browsers send it: {shown}")
+        return listed
 
     @model_validator(mode="after")
     def _one_algorithm(self) -> Self:

@@ -18,6 +18,7 @@ from service.cli.progress import progress
 from service.database.client import Database
 from service.errors import ConfigurationError
 from service.exporting.content import ExportedContent, ExportedModel, whole_directory
+from service.exporting.csv import with_byte_order_mark
 from service.exporting.formats import WRITERS, ExportFormat, format_of
 
 SHOWN_FAULTS = 10
@@ -57,22 +58,30 @@ def export(
     out: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Standard output when not given; FILE.gz is packed.")
     ] = None,
+    bom: Annotated[
+        bool, typer.Option("--bom", help="With csv: begin with a byte order mark, which Excel needs.")
+    ] = False,
 ) -> None:
     """Export all users, groups and models, as they are at one moment; an import reads them back."""
     kind = format_ or format_of(out.name if out else "")
+    if bom and kind is not ExportFormat.CSV:
+        raise ConfigurationError("--bom counts only together with --format csv")
     with progress("exported") as report:
-        whole = with_database(lambda database: _export(database, kind, out, _Tally(report)), with_indexes=False)
+        whole = with_database(
+            lambda database: _export(database, kind, out, _Tally(report), bom=bom), with_indexes=False
+        )
     if not whole:
         sys.exit(EXIT_PROBLEMS)
 
 
-async def _export(database: Database, kind: ExportFormat, out: Path | None, tally: _Tally) -> bool:
+async def _export(database: Database, kind: ExportFormat, out: Path | None, tally: _Tally, *, bom: bool) -> bool:
     """Export, print how much it was, and return whether all of it was well-formed."""
     async with database.snapshot():
         whole = whole_directory(database)
         content = ExportedContent(tally.counting(whole.models), whole.users, whole.groups)
+        parts = WRITERS[kind].write(content)
         with _opened(out) as file:
-            async for part in WRITERS[kind].write(content):
+            async for part in with_byte_order_mark(parts) if bom else parts:
                 file.write(part)
     print(f"exported {tally.models:,} models as {kind}", file=sys.stderr)
     if tally.faults:

@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from uvicorn.supervisors import Multiprocess
 
 from service.app import create_app
+from service.cli.http_protocol import Protocol
 from service.cli.open_database import located_mongo, mongodb_uri, open_database
 from service.demo.catalogue import demo_key, load_demo, require_room
 from service.embedded_mongo.server import EmbeddedMongo
@@ -131,6 +132,9 @@ def _run(settings: Settings, options: _Options, announcement: str, logged: dict[
         "log_level": None,
         "timeout_graceful_shutdown": int(LEAVING_SECONDS - settings.drain_seconds),
         "server_header": False,
+        "http": Protocol,
+        # Longer than load balancers keep idle connections, which is 60 s: they must not send on one that is closing.
+        "timeout_keep_alive": 75,
         "access_log": False,
     }
     if options.workers == 1:

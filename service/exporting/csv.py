@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -16,7 +17,12 @@ COLUMNS = (
     *("tags", "capabilities", "params", "meta", "access_grants", "version", "created_at", "updated_at"),
 )
 # A spreadsheet evaluates a cell that begins with one of these as a formula, and users choose the names of models.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+_SIGNS = "=+\\-@＝＋－＠"
+_FORMULA = re.compile(rf"[{_SIGNS}\t\r\n]")
+# One that splits rows at another separator than a comma, or at line breaks in cells, begins a cell after each of these.
+# It may ignore spaces and quotes there.
+_INNER_FORMULA = re.compile(rf"([;\t\r\n][ \"]*)(?=[{_SIGNS}])")
+BYTE_ORDER_MARK = "\ufeff".encode()
 _IN_COLUMNS = ("description", "tags", "capabilities")
 _DATA_URI = "data:"
 
@@ -24,7 +30,8 @@ _DATA_URI = "data:"
 async def write_table(content: ExportedContent) -> AsyncIterator[bytes]:
     """Yield a table with a header (RFC 4180, UTF-8): times as ISO 8601, lists and objects as JSON.
 
-    Text that a spreadsheet would evaluate as a formula gets a `'` in front; embedded images are left out.
+    Text that a spreadsheet would evaluate as a formula gets a `'` in front, also where a cell begins for one that
+    splits at `;`, tabs or all line breaks. Embedded images are left out.
     """
     text = io.StringIO()
     writer = csv.writer(text)
@@ -34,6 +41,14 @@ async def write_table(content: ExportedContent) -> AsyncIterator[bytes]:
         yield _drained(text)
     # The header of an export without a batch.
     yield _drained(text)
+
+
+async def with_byte_order_mark(parts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Yield the parts of a table after a byte order mark, by which Excel knows that it is UTF-8."""
+    mark = BYTE_ORDER_MARK
+    async for part in parts:
+        yield mark + part
+        mark = b""
 
 
 def _drained(text: io.StringIO) -> bytes:
@@ -79,4 +94,5 @@ def _cell(value: Any) -> Any:
     if value is None or (isinstance(value, int) and not isinstance(value, bool)):
         return value
     text = value if isinstance(value, str) else json_bytes(value).decode()
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    text = _INNER_FORMULA.sub(r"\1'", text)
+    return f"'{text}" if _FORMULA.match(text) else text

@@ -4,12 +4,13 @@ from http import HTTPStatus
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from documents.text import Identifier
 from service.auth.access_rule import Match
 from service.auth.authentication import while_entitled
 from service.exporting.content import readable_content, require_readable
+from service.exporting.csv import with_byte_order_mark
 from service.exporting.formats import WRITERS, ExportFormat
 from service.http.dependencies import STREAM_PLACE, CallerDependency, ContextDependency, RightsCheckDependency
 from service.http.problems import Responses, documented_problems
@@ -49,6 +50,14 @@ class ExportParams(QueryModel):
     format: _Sent | None = Field(
         None, description="A file of this format. Absent: an array of models.", examples=["csv"]
     )
+    bom: bool = Field(False, description="With `format=csv`: begin with a byte order mark, which Excel needs.")
+
+    @field_validator("bom")
+    @classmethod
+    def _only_in_a_table(cls, bom: bool, info: ValidationInfo) -> bool:
+        if bom and info.data.get("format") is not ExportFormat.CSV:
+            raise ValueError("counts only together with format=csv")
+        return bom
 
 
 _EXPORTED: Responses = {
@@ -61,12 +70,7 @@ _EXPORTED: Responses = {
             "text/csv": {"schema": {"type": "string"}, "example": "id,name\r\nsql-tuning,SQL Tuning\r\n"},
         },
     },
-    # The web server sends it before the service sees the request, so it is not application/problem+json.
-    400: {
-        "description": "The address is longer than 64 KB: ask for fewer models at once.",
-        "content": {"text/plain": {"schema": {"type": "string"}, "example": "Invalid HTTP request received."}},
-    },
-    **documented_problems(HTTPStatus.NOT_FOUND),
+    **documented_problems(HTTPStatus.NOT_FOUND, HTTPStatus.REQUEST_URI_TOO_LONG),
 }
 
 
@@ -92,4 +96,5 @@ async def export_models(
     content = readable_content(database, caller, match, check, readers_see_params=readers_see_params)
     writer = WRITERS[params.format]
     headers = {"Content-Disposition": f'attachment; filename="models{writer.suffix}"'}
-    return await streamed_response(writer.write(content), writer.media_type, headers)
+    parts = writer.write(content)
+    return await streamed_response(with_byte_order_mark(parts) if params.bom else parts, writer.media_type, headers)

@@ -24,6 +24,7 @@ from service.errors import (
     invalid_input,
 )
 from service.http.compatibility import compatible_body, is_compatible
+from service.http.content_coding import decompress, is_gzip
 from service.http.dependencies import CallerDependency, get_context, require_still_entitled
 from service.http.json_schema import REFERENCE_TEMPLATE, Schema
 from service.http.places import LongRequest
@@ -79,16 +80,19 @@ def documented_json(schema: Schema) -> Schema:
     return {"required": True, "content": {JSON: {"schema": schema}}}
 
 
-async def read_body(request: Request, model: type[M], limit: int) -> M:
+async def read_body(request: Request, model: type[M], limit: int, *, takes_gzip: bool = False) -> M:
     """Parse the body of a request into `model`.
 
     Raises TooLargeError as soon as the body exceeds `limit` bytes, SlowRequestError when it takes too long to arrive,
-    UnavailableError when it can't be stored meanwhile, and InvalidInputError that names the field for anything else
-    that is wrong. A caller who took long to send it is authenticated again.
+    UnavailableError when it can't be stored meanwhile, UnsupportedCodingError when it is compressed, except with gzip
+    if the route `takes_gzip`, and InvalidInputError that names the field for anything else that is wrong. A caller who
+    took long to send it is authenticated again.
+
+    The `Content-Type` is not looked at: a body is JSON or refused, whatever it is called.
     """
     compatible = await is_compatible(request)
     with spool() as file:
-        await copy_body(request, file, limit)
+        await copy_body(request, file, limit, takes_gzip=takes_gzip)
         body = file.read()
     if len(body) <= MAX_BODY_BYTES:
         return _parsed(body, model, compatible=compatible)
@@ -108,12 +112,21 @@ def spool() -> Iterator[IO[bytes]]:
             file.close()
 
 
-async def copy_body(request: Request, file: IO[bytes], limit: int) -> int:
+async def copy_body(request: Request, file: IO[bytes], limit: int, *, takes_gzip: bool = False) -> int:
     """Copy the body of a request to a file, rewind the file, and return the size in bytes.
 
-    Raises TooLargeError, SlowRequestError and UnavailableError as `read_body` does.
+    With `takes_gzip`, it is decompressed if its `Content-Encoding` says so, and `limit` counts before and after.
+    Raises TooLargeError, SlowRequestError, UnavailableError and UnsupportedCodingError as `read_body` does.
     """
-    await _receive(request, file, limit)
+    if is_gzip(request.headers.getlist("Content-Encoding"), accepted=takes_gzip):
+        with spool() as compressed:
+            await _receive(request, compressed, limit)
+            with _room():
+                compressed.seek(0)
+                # In a thread, because decompressing a large body would block other requests.
+                await asyncio.to_thread(decompress, compressed, file, limit)
+    else:
+        await _receive(request, file, limit)
     with _room():
         size = file.tell()
         file.seek(0)
@@ -200,7 +213,8 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _decode(body: bytes) -> dict[str, Any]:
     try:
-        value = json.loads(body.decode("utf-8"), object_pairs_hook=_object)
+        # Some tools write a byte order mark first, which is no part of the JSON.
+        value = json.loads(body.decode("utf-8-sig"), object_pairs_hook=_object)
     except UnicodeDecodeError:
         raise InvalidInputError([{"loc": ["body"], "msg": "must be UTF-8"}]) from None
     except RecursionError:

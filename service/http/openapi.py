@@ -37,7 +37,9 @@ where there are only a few, the values that are `allowed`. With 429 and 503, `Re
 504 it is not known whether a change was made.
 
 **Changes.** Each model has a version, which is its `ETag`. A change that is sent with `If-Match` is refused with 412
-when the model has been changed since.
+when the model has been changed since. `If-None-Match` gets 304 for what the client has already.
+
+**HTTP.** `HEAD` is answered wherever `GET` is. Answers are compressed where `Accept-Encoding` asks for gzip.
 
 **Compatibility.** The API that is described here refuses parameters and fields that it does not know. The compatibility
 API, `/api/v1/models/…`, has the same routes for clients of Open WebUI and ignores them.
@@ -169,6 +171,6 @@ def _describe_success(response: Schema, schemas: Mapping[str, Schema]) -> None:
 def _shared(status: int, response: Schema, responses: Schema) -> Schema:
     if PROBLEM_JSON not in response.get("content", {}):
         return response
-    name = HTTPStatus(status).phrase.title().replace(" ", "")
+    name = HTTPStatus(status).phrase.title().replace(" ", "").replace("-", "")
     _add(responses, name, response)
     return {"$ref": _RESPONSES + name}

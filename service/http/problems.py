@@ -7,7 +7,14 @@ from typing import Any
 from pydantic import BaseModel, Field
 
 from service.database.errors import MONGO_DETAILS
-from service.errors import InvalidInputError, StaleVersionError, TooManyLoginFailuresError, UnauthorizedError
+from service.errors import (
+    InvalidInputError,
+    StaleVersionError,
+    TooManyLoginFailuresError,
+    UnauthorizedError,
+    UnsupportedCodingError,
+)
+from service.http.content_coding import IDENTITY
 from service.http.json_schema import reference
 
 # The failures of every route that authenticates its caller.
@@ -24,6 +31,7 @@ BODY_FAILURES = (
     HTTPStatus.REQUEST_TIMEOUT,
     HTTPStatus.CONFLICT,
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     *COMMON_FAILURES,
 )
 # What FastAPI takes as the `responses` of a route.
@@ -32,6 +40,7 @@ Responses = dict[int | str, dict[str, Any]]
 DONE: Responses = {200: {"description": "`true`", "model": bool}}
 PROBLEM_JSON = "application/problem+json"
 RETRY_AFTER_SECONDS = "2"
+ADDRESS_TOO_LONG = "The address has more than 65,535 characters."
 
 
 class Fault(BaseModel):
@@ -70,8 +79,13 @@ _DOCUMENTED = {
         "What was asked for is taken, others were faster, or the caller's rights have changed meanwhile.",
         MONGO_DETAILS[HTTPStatus.CONFLICT],
     ),
-    HTTPStatus.PRECONDITION_FAILED: ("`If-Match` is not the current version.", StaleVersionError(3).detail),
+    HTTPStatus.PRECONDITION_FAILED: ("`If-Match` does not list the current version.", StaleVersionError(3).detail),
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ("The body or a record is too large.", "The body exceeds 1,000,000 bytes."),
+    HTTPStatus.REQUEST_URI_TOO_LONG: ("The address is too long: ask for fewer models at once.", ADDRESS_TOO_LONG),
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: (
+        "The body has a `Content-Encoding` that the route does not decode.",
+        UnsupportedCodingError(IDENTITY).detail,
+    ),
     HTTPStatus.UNPROCESSABLE_ENTITY: ("A part of the request is invalid.", InvalidInputError([_FAULT]).detail),
     HTTPStatus.TOO_MANY_REQUESTS: (
         "Too many invalid credentials came from this address.",
@@ -89,6 +103,7 @@ _DOCUMENTED = {
 _DOCUMENTED_HEADERS = {
     HTTPStatus.UNAUTHORIZED: ("WWW-Authenticate", "The scheme to authenticate with.", "Bearer"),
     HTTPStatus.PRECONDITION_FAILED: ("ETag", "The current version, in quotes.", '"3"'),
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: ("Accept-Encoding", "What the route decodes.", IDENTITY),
     HTTPStatus.TOO_MANY_REQUESTS: ("Retry-After", "Seconds after which to try again.", "42"),
     HTTPStatus.SERVICE_UNAVAILABLE: ("Retry-After", "Seconds after which to try again.", RETRY_AFTER_SECONDS),
 }

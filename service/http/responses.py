@@ -4,7 +4,6 @@ A client that has the content of an entity tag already gets 304 instead (RFC 911
 """
 
 import hashlib
-import re
 from collections.abc import AsyncIterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -14,11 +13,12 @@ from fastapi.responses import StreamingResponse
 from pydantic import WithJsonSchema
 
 from documents.freeform import json_bytes
+from service.http.etags import WEAK, is_known
 
 JSON = "application/json"
 # For the OpenAPI document.
 EXAMPLE_TAG = '"5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03"'
-_TAG = re.compile(r'"[^"]*"')
+EXAMPLE_WEAK_TAG = 'W/"5891b5b522d5df086d0ff0b110fbd9d2"'
 
 KnownETags = Annotated[
     list[str] | None,
@@ -31,6 +31,18 @@ KnownETags = Annotated[
 def json_response(content: Any, headers: Mapping[str, str] | None = None) -> Response:
     """Return `content` as an application/json response."""
     return Response(json_bytes(content), headers=headers, media_type=JSON)
+
+
+def tagged_json_response(content: Any, known: Sequence[str] | None, tag: str | None = None) -> Response:
+    """Return `content` as JSON with an entity tag, or 304 when its tag is among the `known` ones.
+
+    By default the tag is a hash of the content. It is weak, since the same content can be sent compressed.
+    """
+    body = json_bytes(content)
+    tagged = {"ETag": tag or f'{WEAK}"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'}
+    if is_known(tagged["ETag"], known):
+        return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={**tagged, "Vary": "Accept-Encoding"})
+    return Response(body, headers=tagged, media_type=JSON)
 
 
 async def json_array_response(batches: AsyncIterator[Sequence[Any]]) -> Response:
@@ -71,12 +83,6 @@ def tagged_response(
     """Return a response with `content`, or with 304 when its tag is among the `known` ones."""
     tag = f'"{hashlib.sha256(content).hexdigest()}"'
     tagged = {**headers, "ETag": tag}
-    if _is_among(tag, known or ()):
+    if is_known(tag, known):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=tagged)
     return Response(content, headers=tagged, media_type=media_type)
-
-
-def _is_among(tag: str, known: Sequence[str]) -> bool:
-    # Weak tags match too: If-None-Match compares weakly.
-    listed = ", ".join(known)
-    return listed.strip() == "*" or tag in _TAG.findall(listed)

@@ -64,7 +64,7 @@ class ImportBody(BodyReader):
         if params.format is not None:
             return request
         try:
-            return await read_body(request, ImportModels, MAX_IMPORT_BYTES)
+            return await read_body(request, ImportModels, MAX_IMPORT_BYTES, takes_gzip=True)
         except InvalidInputError as error:
             raise _with_hint(error) from None
 
@@ -82,7 +82,8 @@ async def import_models(
     """Create models and update existing ones, with the caller's rights: all of them, or none.
 
     The caller owns the new models. An error names each model that can't be imported, and why. With a `format`, the
-    body is a file that another system or directory has exported, and the response has a result for each record.
+    body is a file that another system or directory has exported, and the response has a result for each record. With
+    `Content-Encoding: gzip`, the body is decompressed.
     """
     if isinstance(body, Request):
         return json_response(await import_sent(body, caller, context, params, work))

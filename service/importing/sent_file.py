@@ -43,7 +43,7 @@ async def import_sent(
     if params.create_groups and not caller.is_admin:
         raise ForbiddenError("Only admins may have groups made.")
     with spool() as file:
-        size = await copy_body(request, file, MAX_SOURCE_BYTES)
+        size = await copy_body(request, file, MAX_SOURCE_BYTES, takes_gzip=True)
         if not size:
             raise InvalidInputError([{"loc": ["body"], "msg": "must not be empty"}])
         with work.place():

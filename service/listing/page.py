@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 from documents import ModelRecord
+from documents.folding import fold
 from service.auth import access_rule
 from service.auth.access_rule import Match
 from service.auth.authentication import Caller
@@ -34,12 +35,23 @@ async def items(
 
 
 async def tags(database: Database, caller: Caller) -> list[str]:
-    """Return the names of all tags of the models that the caller may read, ordered by code point."""
+    """Return the names of all tags of the models that the caller may read, ordered by code point.
+
+    Names that are one tag when they are folded are one name here: that which most of the models have, or of several
+    such names the first.
+    """
+    names = "$meta.tags.name"
     pipeline: list[dict[str, Any]] = [
         {"$match": {**access_rule.readable(caller), "keys.tags": {"$ne": []}}},
-        {"$project": {"tag": "$meta.tags.name"}},
+        # Each name once, also where a model repeats it.
+        {"$project": {"tag": {"$cond": [{"$isArray": names}, {"$setUnion": [names]}, []]}}},
         {"$unwind": "$tag"},
-        {"$group": {"_id": "$tag"}},
+        {"$group": {"_id": "$tag", "models": {"$sum": 1}}},
     ]
-    found = await database.aggregate(ModelRecord, pipeline)
-    return sorted(tag["_id"] for tag in found if isinstance(tag["_id"], str))
+    spellings: dict[str, tuple[int, str]] = {}
+    for found in await database.aggregate(ModelRecord, pipeline):
+        # A record that was written past the service can have a name of any type.
+        if isinstance(name := found["_id"], str):
+            rank = (-found["models"], name)
+            spellings[fold(name)] = min(rank, spellings.get(fold(name), rank))
+    return sorted(name for _, name in spellings.values())

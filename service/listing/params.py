@@ -17,13 +17,17 @@ _BOOLEANS = {"true": True, "false": False}
 SortField = Literal["name", "created_at", "updated_at"]
 
 
-_Query = Annotated[str, Field(max_length=MAX_QUERY_LENGTH), STORABLE]
-Tag = Annotated[str, Field(max_length=MAX_TAG_LENGTH), STORABLE]
-
-
 def blank_is_absent(value: Any) -> Any:
     """Return None for blank text, and anything else as it is."""
     return None if isinstance(value, str) and not value.strip() else value
+
+
+def _trimmed(value: Any) -> Any:
+    return blank_is_absent(value.strip() if isinstance(value, str) else value)
+
+
+_Query = Annotated[Annotated[str, Field(max_length=MAX_QUERY_LENGTH), STORABLE] | None, BeforeValidator(_trimmed)]
+Tag = Annotated[Annotated[str, Field(max_length=MAX_TAG_LENGTH), STORABLE] | None, BeforeValidator(_trimmed)]
 
 
 def _true_or_false(value: Any) -> Any:
@@ -37,18 +41,16 @@ def _true_or_false(value: Any) -> Any:
 class ListFilter(QueryModel):
     """The filters that select models, in the list and in bulk changes."""
 
-    query: Annotated[_Query | None, BeforeValidator(blank_is_absent)] = Field(
+    query: _Query = Field(
         None,
         description="Part of the name, the base model's id, or the owner's name, email or username; any case, "
-        "taken literally. Blank counts as absent.",
+        "taken literally. White space around it is ignored, and blank counts as absent.",
         examples=["sql"],
     )
     view_option: Literal["created", "shared"] | None = Field(
         None, description="`created`: the caller's own; `shared`: others' that the caller can read. Absent: both."
     )
-    tag: Annotated[Tag | None, BeforeValidator(blank_is_absent)] = Field(
-        None, description="The whole name of a tag, in any case.", examples=["engineering"]
-    )
+    tag: Tag = Field(None, description="The whole name of a tag, in any case.", examples=["engineering"])
     kind: Literal["custom", "base"] | None = Field(
         None, description="`custom`: has a base model; `base`: has none. Absent: both."
     )

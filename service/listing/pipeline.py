@@ -37,7 +37,7 @@ def list_match(selected: ListFilter, caller: Caller, narrowing: Sequence[str] = 
     if selected.query is not None:
         match |= search_match(selected.query, narrowing)
     if selected.tag is not None:
-        match["keys.tags"] = fold(selected.tag.strip())
+        match["keys.tags"] = fold(selected.tag)
     if selected.kind is not None:
         match["base_model_id"] = None if selected.kind == "base" else {"$ne": None}
     if selected.is_active is not None:

@@ -3,17 +3,24 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from documents import ModelRecord
 from documents.folding import fold
 from service.auth.access_rule import Match
 from service.http.dependencies import LIST_TIME, CallerDependency, ContextDependency
-from service.http.problems import COMMON_FAILURES, Responses, documented_problems
-from service.http.responses import JSON, json_array_response, json_response
+from service.http.problems import COMMON_FAILURES, Responses, documented_header, documented_problems
+from service.http.responses import (
+    EXAMPLE_WEAK_TAG,
+    JSON,
+    KnownETags,
+    json_array_response,
+    json_response,
+    tagged_json_response,
+)
 from service.http.strict_model import QueryModel
 from service.listing.page import items, render_page, tags
-from service.listing.params import ListParams, Tag, blank_is_absent
+from service.listing.params import ListParams, Tag
 from service.listing.pipeline import list_hint, list_match, list_pipeline
 from service.listing.search_statistics import SearchStatisticsDependency
 from service.models.schemas import Model, ModelPage
@@ -26,9 +33,15 @@ MODELS: Responses = {
     200: {"model": list[Model], "description": "An array of models, in order of id."},
     **_REFUSALS,
 }
+_ETAG = documented_header("ETag", "A hash of the page; weak.", EXAMPLE_WEAK_TAG)
+_PAGE: Responses = {
+    200: {"model": ModelPage, "headers": _ETAG},
+    304: {"description": "The client has this page already.", "headers": _ETAG},
+    **_REFUSALS,
+}
 _TAGS: Responses = {
     200: {
-        "description": "The names of the tags.",
+        "description": "The names of the tags, each in the spelling that most of the models have.",
         "content": {
             JSON: {"schema": {"type": "array", "items": {"type": "string"}, "examples": [["engineering", "sql"]]}}
         },
@@ -40,17 +53,16 @@ _TAGS: Responses = {
 class BaseParams(QueryModel):
     """The parameters of `GET /api/models/base`."""
 
-    tag: Annotated[Tag | None, BeforeValidator(blank_is_absent)] = Field(
-        None, description="The whole name of a tag, in any case.", examples=["engineering"]
-    )
+    tag: Tag = Field(None, description="The whole name of a tag, in any case.", examples=["engineering"])
 
 
-@router.get("/list", dependencies=[LIST_TIME], responses={200: {"model": ModelPage}, **_REFUSALS})
+@router.get("/list", dependencies=[LIST_TIME], responses=_PAGE)
 async def list_models(
     caller: CallerDependency,
     params: Annotated[ListParams, Query()],
     context: ContextDependency,
     statistics: SearchStatisticsDependency,
+    known: KnownETags = None,
 ) -> Response:
     """Search, filter, sort and page through the models that the caller may see."""
     narrowing = statistics.narrowing(fold(params.query)) if params.query else ()
@@ -61,7 +73,8 @@ async def list_models(
         hint=list_hint(params, match),
         seconds=context.settings.list_timeout,
     )
-    return json_response(render_page(yielded, caller, readers_see_params=context.settings.readers_see_params))
+    page = render_page(yielded, caller, readers_see_params=context.settings.readers_see_params)
+    return tagged_json_response(page, known)
 
 
 @router.get("/base", responses=MODELS)
@@ -71,12 +84,15 @@ async def list_base_models(
     """Return all base models that the caller may read; `GET /models/list?kind=base` pages through them."""
     match: Match = {"base_model_id": None}
     if params.tag is not None:
-        match["keys.tags"] = fold(params.tag.strip())
+        match["keys.tags"] = fold(params.tag)
     readers_see_params = context.settings.readers_see_params
     return await json_array_response(items(context.database, caller, match, readers_see_params=readers_see_params))
 
 
 @router.get("/tags", responses=_TAGS)
 async def list_tags(caller: CallerDependency, context: ContextDependency) -> Response:
-    """Return the names of all tags of the models that the caller may read."""
+    """Return the names of all tags of the models that the caller may read.
+
+    Names that differ only in case, or in how Unicode writes the same characters, are one tag.
+    """
     return json_response(await tags(context.database, caller))

@@ -1,1 +1,1 @@
-"""ASGI middleware around all routes, from the outside in: access log, security headers, concurrency limit, timeout."""
+"""ASGI middleware around all routes; `service/app.py` puts it in order."""

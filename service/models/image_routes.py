@@ -8,18 +8,18 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 
 from documents import ModelRecord
-from documents.image import INLINE_KINDS, REMOTE, image_problem, in_ascii, inline_image
+from documents.image import INLINE_KINDS, LOCAL, REMOTE, image_problem, in_ascii, inline_image
 from service.auth import access_rule
 from service.errors import NotFoundError
 from service.http.dependencies import CallerDependency, ContextDependency
 from service.http.problems import COMMON_FAILURES, Responses, documented_header, documented_problems
 from service.http.responses import EXAMPLE_TAG, KnownETags, tagged_response
+from service.http.root_path import public_path
 from service.models import operations
-from service.models.item import META_DEFAULTS
+from service.models.item import IMAGE, META_DEFAULTS
 from service.models.routes import ModelParams
 
 ELSEWHERE = "The image of this model is at an https:// address, and this service is not set to redirect to those."
-_FIELD = "profile_image_url"
 
 # Access can be revoked at any time, so a cached copy must be revalidated before each use.
 _FOR_ONE_CALLER = {"Cache-Control": "private, no-cache", "Vary": "Authorization"}
@@ -40,7 +40,7 @@ _CACHING = {
     **documented_header("Vary", "The request header on which the response depends.", _FOR_ONE_CALLER["Vary"]),
 }
 _TAG = {**documented_header("ETag", "The SHA-256 of the image, in quotes.", EXAMPLE_TAG), **_CACHING}
-_LOCATION = {**documented_header("Location", "Where the image is.", META_DEFAULTS[_FIELD]), **_CACHING}
+_LOCATION = {**documented_header("Location", "Where the image is.", META_DEFAULTS[IMAGE]), **_CACHING}
 _ANSWERS: Responses = {
     200: {
         "description": "The image.",
@@ -71,7 +71,7 @@ async def get_image(
     404 for a model that does not exist or is hidden from the caller, and for an image that is not safe to show.
     """
     match = {"_id": params.id, **access_rule.readable(caller)}
-    found = await context.database.find(ModelRecord, match, fields=[f"meta.{_FIELD}"])
+    found = await context.database.find(ModelRecord, match, fields=[f"meta.{IMAGE}"])
     if not found:
         raise NotFoundError(operations.HIDDEN)
     url = _safe_image(found[0])
@@ -80,17 +80,18 @@ async def get_image(
         return tagged_response(image, f"image/{kind}", {**_FOR_ONE_CALLER, **_INERT}, known)
     if url.startswith(REMOTE) and not context.settings.image_redirects:
         raise NotFoundError(ELSEWHERE)
-    headers = {**_FOR_ONE_CALLER, "Location": in_ascii(url)}
+    location = in_ascii(public_path(url) if url.startswith(LOCAL) else url)
+    headers = {**_FOR_ONE_CALLER, "Location": location}
     return Response(status_code=HTTPStatus.TEMPORARY_REDIRECT, headers=headers)
 
 
 def _safe_image(record: Mapping[str, Any]) -> str:
     # An image that was written past the service is checked like one that a client sends.
     meta = record.get("meta")
-    url = meta.get(_FIELD) if isinstance(meta, dict) else None
+    url = meta.get(IMAGE) if isinstance(meta, dict) else None
     if problem := image_problem(url):
-        raise NotFoundError(f"The image of this model can't be shown: {_FIELD} {problem}.")
-    return str(url or META_DEFAULTS[_FIELD])
+        raise NotFoundError(f"The image of this model can't be shown: {IMAGE} {problem}.")
+    return str(url or META_DEFAULTS[IMAGE])
 
 
 _FAVICON = Path(__file__).with_name("static").joinpath("favicon.png").read_bytes()

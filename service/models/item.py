@@ -4,15 +4,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from documents import User
+from documents.image import LOCAL
 from service.auth import access_rule
 from service.auth.authentication import Caller
 from service.clock import epoch_seconds
 from service.database.exact_bson import Record
+from service.http.root_path import own_path, public_path
 from service.models.record import CONTENT_FIELDS, Content, changed_fields
 from service.models.shape_check import well_formed_grants
 
 # Fields of `meta` that every response has, with their values for records that lack them.
 META_DEFAULTS: dict[str, Any] = {"profile_image_url": "/static/favicon.png", "description": "", "capabilities": {}}
+IMAGE = "profile_image_url"
 
 
 # What a response needs. `keys.writers` decides `write_access`; the other derived keys only serve search.
@@ -81,13 +84,28 @@ def _meta(record: Mapping[str, Any]) -> dict[str, Any]:
     return record["meta"] if isinstance(record.get("meta"), dict) else {}
 
 
-def _shown_meta(record: Mapping[str, Any]) -> dict[str, Any]:
+def _with_defaults(record: Mapping[str, Any]) -> dict[str, Any]:
     meta = _meta(record)
     return meta | {key: META_DEFAULTS[key] for key in META_DEFAULTS if key not in meta}
 
 
+def _shown_meta(record: Mapping[str, Any]) -> dict[str, Any]:
+    meta = _with_defaults(record)
+    image = meta[IMAGE]
+    return {**meta, IMAGE: public_path(image)} if isinstance(image, str) and image.startswith(LOCAL) else meta
+
+
+def with_own_image(meta: Any) -> Any:
+    """Return a `meta` that a client sends, with a local image as it is stored.
+
+    Behind a proxy that strips a path, models are shown with that path before such an image.
+    """
+    image = meta.get(IMAGE) if isinstance(meta, dict) else None
+    return {**meta, IMAGE: own_path(image, LOCAL)} if isinstance(image, str) else meta
+
+
 def as_stored(content: Content, record: Record) -> Content:
     """Return new content, with the stored `meta` if the client sent it back as it was shown, with defaults."""
-    if "meta" not in content or changed_fields({"meta": content["meta"]}, {"meta": _shown_meta(record)}):
+    if "meta" not in content or changed_fields({"meta": content["meta"]}, {"meta": _with_defaults(record)}):
         return content
     return {**content, "meta": record["meta"]}

@@ -37,14 +37,14 @@ _GRANTS = ("body", "access_grants")
 class ChangeRequest:
     """A request to change one model.
 
-    `expected_version` is the version that the caller requires the model to have, if any; `manages` is set for
+    `expected_versions` are those of which the caller requires the model to have one, if any; `manages` is set for
     changes that only the owner and admins may make.
     """
 
     caller: Caller
     model_id: str
     change: ChangeKind
-    expected_version: int | None = None
+    expected_versions: Sequence[int] | None = None
     manages: bool = False
 
 
@@ -80,7 +80,7 @@ async def change(database: Database, request: ChangeRequest, new_content: Callab
     """Change a record to what `new_content` returns for its current state; store nothing if that is the same.
 
     Raises NotFoundError for a record that is absent or hidden from the caller, ForbiddenError for one that they may
-    read but not change, StaleVersionError when it does not have the expected version. When someone else changes the
+    read but not change, StaleVersionError when it has none of the expected versions. When someone else changes the
     record first, the change is computed again on the new state, unless a version is expected.
     """
     written: list[PlannedWrite] = []
@@ -141,7 +141,7 @@ async def require_changeable(database: Database, request: ChangeRequest, *, well
         raise ForbiddenError(NOT_MANAGED)
     if well_formed and (malformed := malformed_fields(record, with_params=True)):
         raise ConflictError(malformed_detail(malformed))
-    if request.expected_version not in (None, record.get("version")):
+    if request.expected_versions is not None and record.get("version") not in request.expected_versions:
         raise StaleVersionError(record.get("version", 0))
     return record
 

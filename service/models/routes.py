@@ -1,17 +1,19 @@
 """The routes of single models: read, create, update, toggle, share, delete."""
 
 import re
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Header, Query, Response
-from pydantic import Field
+from pydantic import Field, WithJsonSchema
 
 from documents.revision import ChangeKind
 from documents.text import Identifier
 from service.auth.authentication import Caller
 from service.errors import InvalidInputError
 from service.http.dependencies import CallerDependency, Context, ContextDependency, WriterDependency
+from service.http.etags import ANY, TAG_PATTERN, listed_tags
 from service.http.json_body import json_body
 from service.http.problems import (
     BODY_FAILURES,
@@ -21,14 +23,15 @@ from service.http.problems import (
     documented_header,
     documented_problems,
 )
-from service.http.responses import json_response
+from service.http.responses import KnownETags, json_response, tagged_json_response
 from service.http.strict_model import QueryModel
 from service.models import operations
 from service.models.grants import build_grants, replace_grants
 from service.models.item import as_stored
 from service.models.schemas import CreateModel, Model, ModelId, UpdateAccess, UpdateModel
 
-_ETAG = re.compile(r'^(?:W/)?"?([1-9][0-9]{0,18})"?$', re.ASCII)
+_VERSION = re.compile('"([1-9][0-9]{0,18})"', re.ASCII)
+_WITHOUT_QUOTES = re.compile("[1-9][0-9]{0,18}", re.ASCII)
 
 
 class ModelParams(QueryModel):
@@ -37,53 +40,80 @@ class ModelParams(QueryModel):
     id: Identifier = Field(description="The model's id; it may contain `/` and `:`.", examples=["sql-tuning"])
 
 
-async def expected_version(
+# A version without quotes is accepted too.
+_IF_MATCH = rf"^(\*|{TAG_PATTERN}([ \t]*,[ \t]*{TAG_PATTERN})*|[1-9][0-9]{{0,18}})$"
+
+
+async def expected_versions(
     if_match: Annotated[
-        str | None,
+        list[str] | None,
         Header(
             alias="If-Match",
-            description="The `ETag` that must be current: the version, in quotes. `*` matches any version.",
-            examples=['"3"'],
-            json_schema_extra={"pattern": r'^(\*|(W/)?"?[1-9][0-9]{0,18}"?)$'},
+            description="The `ETag`s of which one must be current: versions, in quotes. `*` matches any version.",
         ),
+        WithJsonSchema({"type": "string", "pattern": _IF_MATCH, "examples": ['"3"']}),
     ] = None,
-) -> int | None:
-    """Return the version that `If-Match` requires, or None for any."""
-    if if_match is None or if_match.strip() == "*":
+) -> Sequence[int] | None:
+    """Return the versions of which `If-Match` requires one, or None for any.
+
+    `W/"3"` is the version 3 too. The strong comparison that RFC 9110 prescribes would refuse it; but proxies weaken
+    tags, and so does this service when it compresses an answer, while the version says all about the model's state.
+    """
+    if if_match is None:
         return None
-    etag = _ETAG.match(if_match.strip())
-    if etag is None:
-        msg = "must be the ETag of the model, its version in quotes"
+    if len(if_match) == 1 and _WITHOUT_QUOTES.fullmatch(if_match[0]):
+        return [int(if_match[0])]
+    listed = listed_tags(if_match)
+    if listed is None:
+        msg = "must list ETags of the model, its version in quotes, or be *"
         raise InvalidInputError([{"loc": ["header", "If-Match"], "msg": msg}])
-    return int(etag[1])
+    if ANY in listed:
+        return None
+    # A tag of another form is not a version of anything, so it never matches.
+    return [int(version[1]) for tag in listed if (version := _VERSION.fullmatch(tag))]
 
 
-VersionDependency = Annotated[int | None, Depends(expected_version)]
+VersionDependency = Annotated[Sequence[int] | None, Depends(expected_versions)]
 
-_ANSWER: Responses = {200: {"model": Model, "headers": documented_header("ETag", "The version, in quotes.", '"3"')}}
+_ETAG = documented_header("ETag", "The version, in quotes; `W/` is before it when the answer is compressed.", '"3"')
+_ANSWER: Responses = {200: {"model": Model, "headers": _ETAG}}
 _READ = {**_ANSWER, **documented_problems(HTTPStatus.NOT_FOUND, *COMMON_FAILURES)}
 _CREATED = {**_ANSWER, **documented_problems(*BODY_FAILURES)}
 # The responses of a route that changes a model.
 CHANGED = {**_READ, **_CREATED, **documented_problems(HTTPStatus.PRECONDITION_FAILED)}
 
 
-async def answer_with_model(context: Context, caller: Caller, model_id: str) -> Response:
-    """Return a response with one model as `caller` sees it; raise NotFoundError when it is absent or hidden."""
+async def answer_with_model(
+    context: Context, caller: Caller, model_id: str, known: Sequence[str] | None = None
+) -> Response:
+    """Return a response with one model as `caller` sees it; raise NotFoundError when it is absent or hidden.
+
+    A client to which the current version is `known` gets 304.
+    """
     readers_see_params = context.settings.readers_see_params
     item = await operations.read(context.database, caller, model_id, readers_see_params=readers_see_params)
     # A record that was written past the service can have a version of any type.
-    return json_response(item, {"ETag": f'"{item["version"]}"'} if isinstance(item["version"], int) else None)
+    if not isinstance(item["version"], int):
+        return json_response(item)
+    return tagged_json_response(item, known, f'"{item["version"]}"')
 
 
 router = APIRouter(prefix="/models", tags=["models"])
 
 
-@router.get("/model", responses=_READ)
+@router.get("/model", responses={**_READ, 304: {"description": "The client has this version.", "headers": _ETAG}})
 async def get_model(
-    caller: CallerDependency, params: Annotated[ModelParams, Query()], context: ContextDependency
+    caller: CallerDependency,
+    params: Annotated[ModelParams, Query()],
+    context: ContextDependency,
+    known: KnownETags = None,
 ) -> Response:
-    """Return one model. 404 for a model that does not exist or is hidden from the caller."""
-    return await answer_with_model(context, caller, params.id)
+    """Return one model. 404 for a model that does not exist or is hidden from the caller.
+
+    The version counts changes of the model. It does not change when its owner is renamed, or when the caller gets other
+    rights by a group.
+    """
+    return await answer_with_model(context, caller, params.id, known)
 
 
 @router.post("/create", responses=_CREATED)
@@ -103,12 +133,12 @@ async def create_model(
 @router.post("/model/update", responses=CHANGED)
 async def update_model(
     caller: WriterDependency,
-    version: VersionDependency,
+    versions: VersionDependency,
     body: Annotated[UpdateModel, json_body(UpdateModel)],
     context: ContextDependency,
 ) -> Response:
     """Change the given fields of a model; the others stay. For the owner, write grantees and admins."""
-    request = operations.ChangeRequest(caller, body.id, ChangeKind.UPDATE, version)
+    request = operations.ChangeRequest(caller, body.id, ChangeKind.UPDATE, versions)
     await operations.change(context.database, request, lambda record: as_stored(body.content, record))
     return await answer_with_model(context, caller, body.id)
 
@@ -116,12 +146,12 @@ async def update_model(
 @router.post("/model/toggle", responses=CHANGED)
 async def toggle_model(
     caller: WriterDependency,
-    version: VersionDependency,
+    versions: VersionDependency,
     params: Annotated[ModelParams, Query()],
     context: ContextDependency,
 ) -> Response:
     """Make an active model inactive, and the other way round. For the owner, write grantees and admins."""
-    request = operations.ChangeRequest(caller, params.id, ChangeKind.TOGGLE, version)
+    request = operations.ChangeRequest(caller, params.id, ChangeKind.TOGGLE, versions)
     await operations.change(context.database, request, lambda record: {"is_active": not record["is_active"]})
     return await answer_with_model(context, caller, params.id)
 
@@ -129,13 +159,13 @@ async def toggle_model(
 @router.post("/model/access/update", responses=CHANGED)
 async def update_access(
     caller: WriterDependency,
-    version: VersionDependency,
+    versions: VersionDependency,
     body: Annotated[UpdateAccess, json_body(UpdateAccess)],
     context: ContextDependency,
 ) -> Response:
     """Replace all grants of a model. For the owner and admins."""
     grants = build_grants(body.id, body.access_grants)
-    request = operations.ChangeRequest(caller, body.id, ChangeKind.ACCESS, version, manages=True)
+    request = operations.ChangeRequest(caller, body.id, ChangeKind.ACCESS, versions, manages=True)
     await operations.change(context.database, request, lambda record: {"access_grants": replace_grants(grants, record)})
     return await answer_with_model(context, caller, body.id)
 
@@ -143,7 +173,7 @@ async def update_access(
 @router.post("/model/delete", responses={**CHANGED, **DONE})
 async def delete_model(
     caller: WriterDependency,
-    version: VersionDependency,
+    versions: VersionDependency,
     body: Annotated[ModelId, json_body(ModelId)],
     context: ContextDependency,
 ) -> Response:
@@ -151,5 +181,5 @@ async def delete_model(
 
     Only the owner and admins can use the id again.
     """
-    await operations.delete(context.database, operations.ChangeRequest(caller, body.id, ChangeKind.DELETE, version))
+    await operations.delete(context.database, operations.ChangeRequest(caller, body.id, ChangeKind.DELETE, versions))
     return json_response(content=True)

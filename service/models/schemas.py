@@ -11,7 +11,7 @@ from documents.model import BaseModelId, Meta, Name, no_base_of_itself
 from documents.text import STORABLE, Identifier
 from service.http.json_schema import NEVER_NULL, Schema, echoing, or_null
 from service.http.strict_model import StrictModel, list_of
-from service.models.item import META_DEFAULTS
+from service.models.item import META_DEFAULTS, with_own_image
 
 ECHOED_IN_GRANTS = ("id", "resource_type", "resource_id", "created_at")
 GRANT: dict[str, Any] = {"principal_type": "group", "principal_id": "g-platform", "permission": "read"}
@@ -52,7 +52,7 @@ def _with_safe_image(meta: dict[str, Any]) -> dict[str, Any]:
 
 
 # What clients may send. An import that finds a bad image leaves it out instead, and imports the rest of the model.
-ShownMeta = Annotated[Meta, AfterValidator(_with_safe_image)]
+ShownMeta = Annotated[Meta, AfterValidator(_with_safe_image), BeforeValidator(with_own_image)]
 
 
 def _empty_too(schema: Schema) -> None:

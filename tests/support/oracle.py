@@ -5,6 +5,7 @@ It shares no code with the service, so that both have the same error only if the
 
 import json
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
@@ -82,6 +83,13 @@ class Oracle:
         found = [model for model in self._models.values() if self._can(user_id, model, writing=False)]
         return sorted(found, key=lambda model: str(model["id"]))
 
+    def tags(self, user_id: str) -> list[str]:
+        """Return the tags of all models that a user may read, each in the spelling that most of these have."""
+        models = [{tag["name"].strip() for tag in model["meta"].get("tags", ())} for model in self.readable(user_id)]
+        counts = Counter(name for names in models for name in names)
+        ranked = sorted(counts, key=lambda name: (-counts[name], name))
+        return sorted({fold(name): name for name in reversed(ranked)}.values())
+
     def texts(self, model: Record) -> list[str]:
         """Return the searched texts; a search must find any part of each, but no match across two of them."""
         owner = self._users.get(model["user_id"], {})
@@ -153,7 +161,7 @@ class Oracle:
         )
 
     def _found_by(self, query: str, model: Record) -> bool:
-        return not query.strip() or any(fold(query) in fold(text) for text in self.texts(model))
+        return not query.strip() or any(fold(query.strip()) in fold(text) for text in self.texts(model))
 
 
 def _holds(parameters: Parameters, name: str, meanings: Mapping[str, bool]) -> bool:

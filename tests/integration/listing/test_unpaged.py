@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from documents.user import Role
+from tests.conftest import Raw
 from tests.support.directory import Directory, grant, model
 
 BASE, EXPORT, TAGS = "/api/models/base", "/api/models/export", "/api/models/tags"
@@ -70,8 +71,32 @@ async def test_an_export_of_hidden_models_is_one_of_absent_models(directory: Dir
 
 async def test_tags_are_those_of_readable_models(directory: Directory, tmp_path: Path) -> None:
     await _filled(directory, tmp_path)
-    assert (await directory.get(TAGS, "root")).json() == ["Chat", "chat", "secret", "vision"]
-    assert (await directory.get(TAGS, "bob")).json() == ["Chat", "chat", "vision"]
+    assert (await directory.get(TAGS, "root")).json() == ["Chat", "secret", "vision"]
+    assert (await directory.get(TAGS, "bob")).json() == ["Chat", "vision"]
+
+
+async def test_a_tag_is_named_as_most_of_the_readable_models_name_it(directory: Directory, tmp_path: Path) -> None:
+    for user in ("ann", "bob"):
+        await directory.user(user)
+    shared = {"access_grants": [grant("user:bob")]}
+    models = [
+        model("a", "ann", meta=_tagged("sql", "SQL", "SQL", "SQL"), **shared),
+        model("b", "ann", meta=_tagged("sql", "Größe"), **shared),
+        model("c", "ann", meta=_tagged("ＳＱＬ", "GRÖSSE"), **shared),
+        *(model(f"hidden{number}", "ann", meta=_tagged("Sql")) for number in range(3)),
+    ]
+    await directory.load({"models": models}, tmp_path)
+    assert (await directory.get(TAGS, "ann")).json() == ["GRÖSSE", "Sql"]
+    assert (await directory.get(TAGS, "bob")).json() == ["GRÖSSE", "sql"]
+
+
+@pytest.mark.parametrize("tags", [5, {"name": "x"}, [{"name": 5}, {"name": ["a"]}, "text", None, {"name": "good"}]])
+async def test_malformed_tags_do_no_harm(directory: Directory, tmp_path: Path, raw: Raw, tags: Any) -> None:
+    await directory.user("ann")
+    await directory.load({"models": [model("a", "ann", meta=_tagged("sql")), model("b", "ann")]}, tmp_path)
+    raw.models.update_one({"_id": "b"}, {"$set": {"meta.tags": tags, "keys.tags": ["x"]}})
+    answer = await directory.get(TAGS, "ann")
+    assert answer.json() == (["good", "sql"] if isinstance(tags, list) else ["sql"])
 
 
 @pytest.mark.parametrize("path", [BASE, EXPORT, TAGS])

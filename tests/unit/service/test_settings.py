@@ -21,6 +21,17 @@ def test_variables_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (settings.database, settings.readers_see_params) == ("other", True)
 
 
+def test_origins_and_a_path_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODELDECK_CORS_ORIGINS", "https://x.org, http://localhost:5173,http://[::1]:80,app://y")
+    monkeypatch.setenv("MODELDECK_ROOT_PATH", "/a.b/c_d")
+    with pytest.raises(ConfigurationError, match="default port"):
+        load_settings()
+    monkeypatch.setenv("MODELDECK_CORS_ORIGINS", "https://x.org, http://localhost:5173,http://[::1]:443,app://y")
+    settings = load_settings()
+    assert settings.cors_origins == ("https://x.org", "http://localhost:5173", "http://[::1]:443", "app://y")
+    assert settings.root_path == "/a.b/c_d"
+
+
 def test_a_dotenv_file_is_read(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("MODELDECK_DATABASE=from_file\nOTHER=1\n")
     assert load_settings().database == "from_file"
@@ -42,6 +53,23 @@ def test_a_secret_can_come_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path
         ("MODELDECK_REQUEST_TIMEOUT", "0"),
         ("MODELDECK_JWT_SECRET", "short"),
         ("MODELDECK_READERS_SEE_PARAMS", "perhaps"),
+        *(
+            ("MODELDECK_ROOT_PATH", path)
+            for path in ("", "/", "x", "/x/", "//x", "/x//y", "/x y", "/..", "/a/./b", "/é")
+        ),
+        *(
+            ("MODELDECK_CORS_ORIGINS", origins)
+            for origins in (
+                "",
+                "*",
+                "null",
+                "x.org",
+                "https://x.org/",
+                "https://X.org",
+                "https://x.org:443",
+                "http://a,",
+            )
+        ),
     ],
 )
 def test_a_bad_value_is_named_and_not_repeated(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:

@@ -1,0 +1,44 @@
+"""The web server's side of a connection, whose refusals are `application/problem+json` like all others."""
+
+import sys
+from http import HTTPStatus
+
+import orjson
+from httptools import HttpParserInvalidURLError
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from service.http.problems import ADDRESS_TOO_LONG, PROBLEM_JSON, problem_body
+from service.middleware.security_headers import ALWAYS, UNLESS_SET
+from service.observability.requests import HEADER, request_id
+
+# More than this, the parser of addresses does not take.
+MAX_ADDRESS_BYTES = 65_535
+NOT_ENCODED = "The address holds characters that must be percent-encoded, as UTF-8."
+
+
+class Protocol(HttpToolsProtocol):
+    """Explains why a request can't be parsed."""
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer a request that the parser refuses, and close the connection. The application never sees it."""
+        status, detail = self._refusal(msg)
+        body = orjson.dumps(problem_body(status, detail, None))
+        headers = {
+            **ALWAYS,
+            **UNLESS_SET,
+            "Content-Type": PROBLEM_JSON,
+            "Content-Length": str(len(body)),
+            "Connection": "close",
+            HEADER: request_id(None),
+        }
+        lines = "".join(f"{name.lower()}: {value}\r\n" for name, value in headers.items())
+        self.transport.write(STATUS_LINE[status] + lines.encode() + b"\r\n" + body)
+        self.transport.close()
+
+    def _refusal(self, msg: str) -> tuple[HTTPStatus, str]:
+        # The parser's error is being handled.
+        if isinstance(sys.exception(), HttpParserInvalidURLError):
+            return HTTPStatus.BAD_REQUEST, NOT_ENCODED
+        if len(getattr(self, "url", b"")) > MAX_ADDRESS_BYTES:
+            return HTTPStatus.REQUEST_URI_TOO_LONG, ADDRESS_TOO_LONG
+        return HTTPStatus.BAD_REQUEST, msg

@@ -1,0 +1,46 @@
+"""Decompressing the body of a request."""
+
+import gzip
+from io import BytesIO
+
+import pytest
+
+from service.errors import InvalidInputError, TooLargeError
+from service.http import content_coding
+from service.http.content_coding import decompress
+
+LIMIT = 200_000
+
+
+def decompressed(body: bytes) -> bytes:
+    file = BytesIO()
+    decompress(BytesIO(body), file, LIMIT)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("content", [b"", b"{}", b"x" * LIMIT, bytes(range(256)) * 700])
+def test_the_content_comes_out(content: bytes) -> None:
+    assert decompressed(gzip.compress(content)) == content
+    half = len(content) // 2
+    assert decompressed(gzip.compress(content[:half]) + gzip.compress(content[half:])) == content
+
+
+@pytest.mark.parametrize("bomb", [gzip.compress(b"x" * (LIMIT + 1)), 2 * gzip.compress(b"x" * (LIMIT // 2 + 1))])
+def test_too_much_is_refused(bomb: bytes) -> None:
+    with pytest.raises(TooLargeError, match="decompressed"):
+        decompressed(bomb)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{}", gzip.compress(b"{}")[:-1], gzip.compress(b"{}") + b"x", gzip.compress(b"{}")[:-5] + b"\0" * 5]
+)
+def test_what_is_not_gzip_is_refused(body: bytes) -> None:
+    with pytest.raises(InvalidInputError, match="gzip"):
+        decompressed(body)
+
+
+def test_members_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(content_coding, "MAX_MEMBERS", 3)
+    assert decompressed(4 * gzip.compress(b"x")) == b"xxxx"
+    with pytest.raises(InvalidInputError, match="3 members"):
+        decompressed(5 * gzip.compress(b"x"))
