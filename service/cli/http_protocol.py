@@ -1,6 +1,9 @@
 """The web server's side of a connection, whose refusals are `application/problem+json` like all others."""
 
+import asyncio
+import socket
 import sys
+from contextlib import suppress
 from http import HTTPStatus
 
 import orjson
@@ -16,8 +19,24 @@ MAX_ADDRESS_BYTES = 65_535
 NOT_ENCODED = "The address holds characters that must be percent-encoded, as UTF-8."
 
 
+# What a client leaves unread for longer takes memory that others need: the system closes such a connection, also when
+# the request has ended and only the rest of its answer waits to be sent.
+UNREAD_MILLISECONDS = 60_000
+# Linux only.
+_USER_TIMEOUT: int | None = getattr(socket, "TCP_USER_TIMEOUT", None)
+
+
 class Protocol(HttpToolsProtocol):
-    """Explains why a request can't be parsed."""
+    """Explains why a request can't be parsed, and does not wait for ever for a client that reads nothing."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin a connection."""
+        super().connection_made(transport)
+        connection = transport.get_extra_info("socket")
+        if connection is not None and _USER_TIMEOUT is not None:
+            # A Unix socket has no such option.
+            with suppress(OSError):
+                connection.setsockopt(socket.IPPROTO_TCP, _USER_TIMEOUT, UNREAD_MILLISECONDS)
 
     def send_400_response(self, msg: str) -> None:
         """Answer a request that the parser refuses, and close the connection. The application never sees it."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from starlette.responses import PlainTextResponse
 from uvicorn import Config
 from uvicorn.server import ServerState
 
+from service.cli import http_protocol
 from service.cli.http_protocol import MAX_ADDRESS_BYTES, Protocol
 
 
@@ -58,3 +60,27 @@ async def test_what_the_web_server_refuses_is_a_problem(request_: bytes, status:
 async def test_what_can_be_parsed_reaches_the_application() -> None:
     status, _, body = await exchanged(get(b"/caf%C3%A9?query=" + b"x" * (MAX_ADDRESS_BYTES - 17)))
     assert (status, body) == (200, b"reached")
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="only Linux has it")
+async def test_a_client_that_reads_nothing_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(http_protocol, "UNREAD_MILLISECONDS", 100)
+    ended = asyncio.Event()
+
+    class Noticed(Protocol):
+        def connection_lost(self, exc: Exception | None) -> None:
+            super().connection_lost(exc)
+            ended.set()
+
+    # More than the buffers of both ends hold, in one part: the application has nothing to do with it any more.
+    config = Config(PlainTextResponse(b"x" * 20_000_000), log_config=None, access_log=False, http=Noticed)
+    config.load()
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: Noticed(config, ServerState(), {}), "127.0.0.1", 0)
+    async with server:
+        with socket.socket() as client:
+            client.setblocking(False)
+            await loop.sock_connect(client, server.sockets[0].getsockname())
+            await loop.sock_sendall(client, get(b"/"))
+            async with asyncio.timeout(30):
+                await ended.wait()
