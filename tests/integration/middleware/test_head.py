@@ -7,6 +7,7 @@ import pytest
 from documents.user import Role
 from service.database.client import Database
 from service.exporting.content import BATCH
+from service.http.places import LongRequest
 from service.settings import Settings
 from tests.conftest import Commands
 from tests.support.directory import Directory, headers_to_compare, model
@@ -58,5 +59,5 @@ async def test_of_an_export_only_the_beginning_is_read(
     assert len(commands.on("models")) == 1
     got = await send_raw(directory.app, "GET", EXPORT + query, credential)
     assert got.body.count(b"m099") >= 1
-    # Its place among the long requests is free again.
-    assert directory.app.state.context.long_requests.total() == 0
+    # Its place among the exports is free again.
+    assert directory.app.state.context.places[LongRequest.STREAM].taken == 0
