@@ -97,6 +97,7 @@ class SyncModels(ImportModels):
         return deletions * 100 <= int(self.max_deletions.removesuffix("%")) * existing
 
 
+# Every format but the database, and `auto`.
 class SentFormat(StrEnum):
     """The format of a file that is sent."""
 

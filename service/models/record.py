@@ -12,7 +12,8 @@ from service.errors import TooLargeError
 
 Content = Mapping[str, Any]
 
-# The fields that clients can set, in the order in which they are stored.
+# The fields that clients can set, in the order in which they are stored. A change reads each from the record that it
+# finds, so a field that older records lack needs its default there; CONTRIBUTING.md lists the other places.
 CONTENT_FIELDS = ("user_id", "base_model_id", "name", "params", "meta", "access_grants", "is_active")
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from documents.grant import Permission, PrincipalType
 
 _TEXT, _TEXT_OR_NULL, _BOOL, _NUMBER = (str,), (str, type(None)), (bool,), (int,)
+# A record must have all of these. A field that older records lack is only named in _DECLARED.
 _SHAPE: Mapping[str, tuple[type, ...]] = {
     "user_id": _TEXT,
     "base_model_id": _TEXT_OR_NULL,
