@@ -29,7 +29,7 @@ def import_(
     ],
     format_: Annotated[
         str,
-        typer.Option("--format", help="auto, modeldeck, openwebui, openwebui-db, litellm or litellm-prices."),
+        typer.Option("--format", help=f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}."),
     ] = AUTO,
     owner: Annotated[str | None, typer.Option(help="Id or email of the owner of models that name none.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and write nothing.")] = False,

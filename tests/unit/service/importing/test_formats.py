@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from service.errors import ConfigurationError
 from service.importing.file_head import HEAD_BYTES
 from service.importing.formats import SourceFormat, reader_of, recognise
+from service.importing.schemas import SentFormat
 from tests.support.memory_sources import source_of
 
 MODEL = {"id": "m", "user_id": "ann", "base_model_id": "b", "name": "M", "params": {}, "meta": {}, "created_at": 1}
@@ -203,3 +204,7 @@ def test_each_format_has_its_reader(wanted: SourceFormat, content: Any, ids: lis
 def test_a_database_is_opened_by_its_path() -> None:
     with pytest.raises(ConfigurationError, match="opened by its path"):
         reader_of(SourceFormat.OPENWEBUI_DB)
+
+
+def test_every_format_but_a_database_can_be_sent() -> None:
+    assert set(SentFormat) == {"auto", *SourceFormat} - {SourceFormat.OPENWEBUI_DB}
