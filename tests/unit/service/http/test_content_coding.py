@@ -25,14 +25,20 @@ def test_the_content_comes_out(content: bytes) -> None:
     assert decompressed(gzip.compress(content[:half]) + gzip.compress(content[half:])) == content
 
 
-@pytest.mark.parametrize("bomb", [gzip.compress(b"x" * (LIMIT + 1)), 2 * gzip.compress(b"x" * (LIMIT // 2 + 1))])
+@pytest.mark.parametrize(
+    "bomb",
+    [gzip.compress(b"x" * (LIMIT + 1)), 2 * gzip.compress(b"x" * (LIMIT // 2 + 1))],
+    ids=["one member", "two members"],
+)
 def test_too_much_is_refused(bomb: bytes) -> None:
     with pytest.raises(TooLargeError, match="decompressed"):
         decompressed(bomb)
 
 
 @pytest.mark.parametrize(
-    "body", [b"", b"{}", gzip.compress(b"{}")[:-1], gzip.compress(b"{}") + b"x", gzip.compress(b"{}")[:-5] + b"\0" * 5]
+    "body",
+    [b"", b"{}", gzip.compress(b"{}")[:-1], gzip.compress(b"{}") + b"x", gzip.compress(b"{}")[:-5] + b"\0" * 5],
+    ids=["nothing", "plain", "cut off", "something behind it", "a wrong sum"],
 )
 def test_what_is_not_gzip_is_refused(body: bytes) -> None:
     with pytest.raises(InvalidInputError, match="gzip"):
