@@ -10,7 +10,8 @@ from service.database.client import Database
 from service.database.exact_bson import Record
 from service.database.writes import insert_one
 from service.doctor.diagnosis import Diagnosis, Kind
-from service.models.store import PlannedWrite, build_revision
+from service.models.history.contents import last_content
+from service.models.revision import build_revision
 
 BATCH = 1000
 # A deletion is the only change without content after it.
@@ -55,11 +56,10 @@ async def _last(database: Database, model_id: str) -> Record:
 
 
 async def _add_deletion(database: Database, model_id: str) -> int:
-    last = await _last(database, model_id)
-    content, version = last.get("after"), last.get("version")
+    version = (await _last(database, model_id)).get("version")
     if not isinstance(version, int):
         return 0
-    planned = PlannedWrite(model_id, ChangeKind.DELETE, content if isinstance(content, dict) else None, None)
-    deletion = build_revision(planned, version + 1, now(), None)
+    content = await last_content(database, model_id)
+    deletion = build_revision(model_id, ChangeKind.DELETE, content, None, version=version + 1, moment=now(), by=None)
     written, _ = await database.write_many(Revision, [insert_one(deletion)])
     return written

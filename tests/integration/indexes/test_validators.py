@@ -14,7 +14,7 @@ from pymongo.errors import WriteError
 from documents import DOCUMENTS
 from documents.user import Role
 from indexes.ensure import check, ensure
-from indexes.validators import VALIDATORS
+from indexes.validators import SHAPE, VALIDATORS
 from service.database.client import Database
 from tests.conftest import DATABASE
 from tests.support.commands import CommandLine
@@ -112,6 +112,7 @@ WRONG = [
     ("revisions", setting("change", "magic")),
     ("revisions", setting("version", 1)),
     ("revisions", without("after")),
+    ("revisions", setting("fields", "name")),
     ("guards", setting("changes", 1)),
     ("guards", setting("changes", Int64(-1))),
 ]
@@ -219,7 +220,9 @@ async def test_a_validator_is_set_where_records_violate_it_already(filled: Direc
 async def test_a_foreign_validator_stays_and_what_it_refuses_is_reported(filled: Directory, raw: Raw) -> None:
     raw.command("collMod", "models", validator={"name": {"$ne": "Forbidden"}})
     [drift] = await ensure(filled.database)
-    assert str(drift) == "different: models.$jsonSchema (declared shape 1, found one that modeldeck did not make)"
+    assert (
+        str(drift) == f"different: models.$jsonSchema (declared shape {SHAPE}, found one that modeldeck did not make)"
+    )
     assert (await filled.client.get(READY)).status_code == 503
     answer = await filled.post("/api/models/create", "ann", {"id": "new", "name": "Forbidden"})
     assert (answer.status_code, "modeldeck indexes check" in answer.json()["detail"]) == (409, True)
