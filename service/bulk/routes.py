@@ -26,7 +26,9 @@ async def change_states(
     statistics: SearchStatisticsDependency,
 ) -> Response:
     """Make many models active or inactive: each by itself, if the caller may write it."""
-    return json_response(await operations.change_states(context.database, statistics, caller, body))
+    results = await operations.change_states(context.database, statistics, caller, body)
+    context.write_quota.add(caller.user_id, results["counts"]["changed"])
+    return json_response(results)
 
 
 @router.post("/access", responses=_ANSWERS)
@@ -37,4 +39,6 @@ async def change_grants(
     statistics: SearchStatisticsDependency,
 ) -> Response:
     """Add, remove or replace grants of many models: each by itself, if the caller is its owner or an admin."""
-    return json_response(await operations.change_grants(context.database, statistics, caller, body))
+    results = await operations.change_grants(context.database, statistics, caller, body)
+    context.write_quota.add(caller.user_id, results["counts"]["changed"])
+    return json_response(results)

@@ -11,6 +11,7 @@ from fastapi.security import HTTPBearer
 from documents.api_key import Scope
 from service.auth.authentication import Authenticator, Caller
 from service.auth.login_throttle import LoginThrottle
+from service.auth.write_quota import WriteQuota
 from service.background import BackgroundTasks
 from service.database.client import Database
 from service.database.work_context import BULK_TIMEOUT_FACTOR
@@ -32,6 +33,7 @@ class Context:
     database: Database
     authenticator: Authenticator
     login_throttle: LoginThrottle
+    write_quota: WriteQuota
     background: BackgroundTasks = field(default_factory=BackgroundTasks)
     # The number of long requests in progress, by user.
     long_requests: Counter[str] = field(default_factory=Counter)
@@ -119,10 +121,14 @@ async def require_still_entitled(request: Request) -> None:
         raise ConflictError("Your rights have changed while the request was being sent; send it again.")
 
 
-async def get_writer(caller: CallerDependency) -> Caller:
-    """Return the caller of a request that changes something; raise ForbiddenError for a read-only API key."""
+async def get_writer(caller: CallerDependency, context: ContextDependency) -> Caller:
+    """Return the caller of a request that changes something, and count it.
+
+    Raises ForbiddenError for a read-only API key, TooManyWritesError when the caller's write quota is used up.
+    """
     if caller.scope is not Scope.WRITE:
         raise ForbiddenError("This key is for reading only.")
+    context.write_quota.begin(caller.user_id)
     return caller
 
 
@@ -139,9 +145,9 @@ async def get_admin(caller: CallerDependency) -> Caller:
 AdminDependency = Annotated[Caller, Depends(get_admin)]
 
 
-async def get_admin_writer(admin: AdminDependency) -> Caller:
-    """Return the caller, who is an admin and may write; raise ForbiddenError for others."""
-    return await get_writer(admin)
+async def get_admin_writer(admin: AdminDependency, context: ContextDependency) -> Caller:
+    """Return the caller, who is an admin and may write; raises ForbiddenError for others, and as `get_writer` does."""
+    return await get_writer(admin, context)
 
 
 AdminWriterDependency = Annotated[Caller, Depends(get_admin_writer)]

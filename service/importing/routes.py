@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from documents.revision import ChangeKind
 from service.errors import MAX_ERRORS, InvalidInputError
 from service.http.compatibility import CompatibleDependency
-from service.http.dependencies import MORE_TIME, AdminDependency, ContextDependency, WriterDependency
+from service.http.dependencies import MORE_TIME, AdminDependency, Context, ContextDependency, WriterDependency
 from service.http.json_body import BodyReader, documented_json, json_body, read_body
 from service.http.json_schema import REFERENCE_TEMPLATE, Schema, reference
 from service.http.problems import BODY_FAILURES, Responses, documented_problems
@@ -79,7 +79,7 @@ async def import_models(
     if isinstance(body, Request):
         return json_response(await import_sent(body, caller, context, params))
     wanted = SetRequest(caller, _sent_models(body.models), ChangeKind.IMPORT, body.dry_run)
-    plan = await import_set(context.database, wanted)
+    plan = await _import_set(context, wanted)
     # Clients of Open WebUI expect `true` and nothing else.
     if compatible and not body.dry_run:
         return json_response(content=True)
@@ -113,8 +113,16 @@ async def sync_models(
         # A dry run shows all deletions, however many.
         **({} if body.dry_run else {"accept": within_bounds}),
     )
-    plan = await import_set(context.database, wanted)
+    plan = await _import_set(context, wanted)
     return json_response(_rendered(plan, dry_run=body.dry_run))
+
+
+async def _import_set(context: Context, wanted: SetRequest) -> Plan:
+    plan = await import_set(context.database, wanted)
+    if not wanted.dry_run:
+        changed = sum(len(models) for action, models in plan.models.items() if action is not PlannedAction.UNCHANGED)
+        context.write_quota.add(wanted.caller.user_id, changed)
+    return plan
 
 
 def _with_hint(error: InvalidInputError) -> InvalidInputError:

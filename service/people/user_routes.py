@@ -141,6 +141,7 @@ async def transfer_models(
     """
     with schemas.body_named():
         transferred = await users.transfer_models(context.database, body, by=admin.user_id)
+    context.write_quota.add(admin.user_id, transferred["transferred"])
     return json_response(transferred)
 
 
