@@ -27,8 +27,8 @@ class ChangeKind(StrEnum):
 class Revision(Document):
     """What one change of a model changed. Its whole content at a version is found by undoing later changes.
 
-    A side is whole where the other one is null; both are whole in a revision without `fields`, as earlier versions of
-    the service wrote them. `user_id` is on each side, whether it differs or not.
+    A side is whole where the other one is null; both are whole where `fields` is absent, as earlier versions of the
+    service wrote them. `user_id` is on each side, whether it differs or not.
     """
 
     id: Identifier = Field(  # type: ignore[assignment]  # Beanie declares an ObjectId
@@ -45,7 +45,7 @@ class Revision(Document):
     change: ChangeKind = Field(description="Kind of change.", examples=["update"])
     fields: list[str] | None = Field(
         None,
-        description="The names of the fields that differ; absent where a model is created or deleted.",
+        description="The names of the fields that differ; null where a model is created or deleted.",
         examples=[["name"]],
     )
     image_kept: bool = Field(

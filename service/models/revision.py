@@ -39,14 +39,13 @@ def build_revision(
 
 def _sides(before: Content | None, after: Content | None) -> Record:
     if before is None or after is None:
-        return {"before": _whole(before), "after": _whole(after)}
+        return {"fields": None, "image_kept": False, "before": _whole(before), "after": _whole(after)}
     fields = changed_fields(before, after)
     sides = {"before": _part(before, fields), "after": _part(after, fields)}
-    if "meta" not in fields or not _keeps_image(before.get("meta"), after.get("meta")):
-        return {"fields": fields, **sides}
-    for side in sides.values():
+    image_kept = "meta" in fields and _keeps_image(before.get("meta"), after.get("meta"))
+    for side in sides.values() if image_kept else ():
         side["meta"] = with_image(side["meta"], None)
-    return {"fields": fields, "image_kept": True, **sides}
+    return {"fields": fields, "image_kept": image_kept, **sides}
 
 
 def _whole(content: Content | None) -> Record | None:

@@ -103,6 +103,7 @@ def _stored(revision: ImportedRevision, version: int, before: Mapping[str, Any] 
         "by": revision.by,
         "change": str(ChangeKind.IMPORT),
         "fields": changed_fields(before or {}, revision.content),
+        "image_kept": False,
         "before": None,
         "after": dict(revision.content),
     }
