@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bson import Int64
 from pymongo.database import Database as SyncDatabase
 
 from documents.user import Role
@@ -104,3 +105,33 @@ async def test_what_is_imported_of_a_model_is_small_too(large: Directory, raw: R
     stored = _newest(raw)
     assert (stored["change"], stored["fields"], stored["image_kept"]) == ("import", ["meta", "is_active"], True)
     assert stored["size"] < MOST_BYTES
+
+
+def _keys_examined(explained: Any) -> int:
+    """Return how many keys of indexes all parts of a plan examined together."""
+    if isinstance(explained, list):
+        return sum(map(_keys_examined, explained))
+    if not isinstance(explained, dict):
+        return 0
+    # A plan that was only considered says nothing.
+    own = explained.get("keysExamined", 0) if explained.get("stage") == "IXSCAN" else 0
+    return int(own) + _keys_examined(list(explained.values()))
+
+
+async def test_an_old_version_is_found_without_a_walk_of_all_later_ones(
+    large: Directory, raw: Raw, commands: Commands
+) -> None:
+    await large.post(f"{MODEL}/toggle", "root", id="m")
+    toggled, many = _newest(raw), 500
+    del toggled["size"]
+    raw.revisions.insert_many(
+        [{**toggled, "_id": f"{version:032x}", "version": Int64(version)} for version in range(3, many)]
+    )
+    raw.models.update_one({"_id": "m"}, {"$set": {"version": Int64(many - 1)}})
+    await large.post(f"{MODEL}/update", "root", {"id": "m", "name": "Last"})
+    commands.clear()
+    compared = await large.get(f"{HISTORY}/diff", "root", id="m", earlier=2, later=many)
+    assert [difference["path"] for difference in compared.json()] == ["/name", "/is_active"]
+    [search, _] = [body for name, body in commands.on("revisions") if "$unionWith" in str(body.get("pipeline"))]
+    command = {"aggregate": "revisions", "pipeline": search["pipeline"], "cursor": {}}
+    assert _keys_examined(raw.command("explain", command, verbosity="executionStats")["stages"]) < 100
