@@ -3,6 +3,7 @@
 A client that has the content of an entity tag already gets 304 instead (RFC 9110, section 13.1.2).
 """
 
+import asyncio
 import hashlib
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -16,6 +17,8 @@ from pydantic import WithJsonSchema
 from documents.freeform import json_bytes
 
 JSON = "application/json"
+# Rendering more than this at once would stop the event loop for milliseconds.
+MAX_RENDERED_BYTES = 256 * 1024
 # For the OpenAPI document.
 EXAMPLE_TAG = '"5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03"'
 _TAG = re.compile(r'"[^"]*"')
@@ -31,6 +34,20 @@ KnownETags = Annotated[
 def json_response(content: Any, headers: Mapping[str, str] | None = None) -> Response:
     """Return `content` as an application/json response."""
     return Response(json_bytes(content), headers=headers, media_type=JSON)
+
+
+async def json_page_response(page: Mapping[str, Any]) -> Response:
+    """Return a page, `{items, …}`, as JSON; between the items of a large one, other requests are served."""
+    items: list[bytes] = []
+    rendered = 0
+    for item in page["items"]:
+        items.append(json_bytes(item))
+        rendered += len(items[-1])
+        if rendered > MAX_RENDERED_BYTES:
+            rendered = 0
+            await asyncio.sleep(0)
+    others = json_bytes({name: value for name, value in page.items() if name != "items"})
+    return Response(b'{"items":[' + b",".join(items) + b"]," + others[1:], media_type=JSON)
 
 
 async def json_array_response(batches: AsyncIterator[Sequence[Any]]) -> Response:

@@ -10,7 +10,7 @@ from documents.folding import fold
 from service.auth.access_rule import Match
 from service.http.dependencies import LIST_TIME, CallerDependency, ContextDependency
 from service.http.problems import COMMON_FAILURES, Responses, documented_problems
-from service.http.responses import JSON, json_array_response, json_response
+from service.http.responses import JSON, json_array_response, json_page_response, json_response
 from service.http.strict_model import QueryModel
 from service.listing.page import items, render_page, tags
 from service.listing.params import ListParams, Tag, blank_is_absent
@@ -61,7 +61,9 @@ async def list_models(
         hint=list_hint(params, match),
         seconds=context.settings.list_timeout,
     )
-    return json_response(render_page(yielded, caller, readers_see_params=context.settings.readers_see_params))
+    return await json_page_response(
+        render_page(yielded, caller, readers_see_params=context.settings.readers_see_params)
+    )
 
 
 @router.get("/base", responses=MODELS)
