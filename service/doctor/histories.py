@@ -47,11 +47,12 @@ async def _orphaned(database: Database, model_ids: Sequence[str]) -> list[str]:
     existing = await database.find(ModelRecord, {"_id": {"$in": list(model_ids)}}, fields=["_id"])
     absent = set(model_ids) - {record["_id"] for record in existing}
     # Read again: a model that was deleted meanwhile has its last revision by now.
-    return [model_id for model_id in sorted(absent) if (await _last(database, model_id)).get("after") is not None]
+    return [model_id for model_id in sorted(absent) if not (await _last(database, model_id)).get("ended", True)]
 
 
 async def _last(database: Database, model_id: str) -> Record:
-    found = await database.find(Revision, {"model_id": model_id}, sort=[("version", -1)], limit=1)
+    newest: list[dict[str, Any]] = [{"$match": {"model_id": model_id}}, {"$sort": {"version": -1}}, {"$limit": 1}]
+    found = await database.aggregate(Revision, [*newest, {"$project": {"version": 1, **_ENDED}}])
     return found[0] if found else {}
 
 

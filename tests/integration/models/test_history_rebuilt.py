@@ -9,6 +9,7 @@ import pytest
 from pymongo.database import Database as SyncDatabase
 
 from documents.user import Role
+from service.doctor import examine
 from service.models.record import CONTENT_FIELDS
 from tests.support.directory import Directory, grant
 from tests.support.every_case import repetitions
@@ -158,3 +159,14 @@ async def test_a_version_before_a_gap_is_not_guessed(people: Directory, raw: Raw
     known = [version for version in range(1, 6) if await _shown(people, version) is not None]
     # The first is stored whole.
     assert known == [1, 4, 5]
+
+
+@pytest.mark.parametrize("seed", range(repetitions(1, 10)))
+async def test_the_last_content_of_a_lost_model_is_rebuilt(people: Directory, raw: Raw, seed: int) -> None:
+    replay = Replay(people, raw, seed)
+    await replay.run()
+    last = max(replay.copies)
+    raw.models.delete_one({"_id": "m"})
+    assert (await examine(people.database, repair=True)).repaired == 1
+    deletion = raw.revisions.find_one({"model_id": "m", "version": last + 1}) or {}
+    assert (deletion["after"], text(deletion["before"])) == (None, text(replay.copies[last]))
