@@ -11,7 +11,7 @@ from service.database.exact_bson import Record
 from service.database.writes import insert_one
 from service.doctor.diagnosis import Diagnosis, Kind
 from service.models.history.contents import last_content
-from service.models.revision import build_revision
+from service.models.revision import build_revision, stored_sides
 
 BATCH = 1000
 # A deletion is the only change without content after it.
@@ -60,7 +60,7 @@ async def _add_deletion(database: Database, model_id: str) -> int:
     version = (await _last(database, model_id)).get("version")
     if not isinstance(version, int):
         return 0
-    content = await last_content(database, model_id)
-    deletion = build_revision(model_id, ChangeKind.DELETE, content, None, version=version + 1, moment=now(), by=None)
+    sides = stored_sides(await last_content(database, model_id), None)
+    deletion = build_revision(model_id, ChangeKind.DELETE, sides, version=version + 1, moment=now(), by=None)
     written, _ = await database.write_many(Revision, [insert_one(deletion)])
     return written

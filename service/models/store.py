@@ -6,6 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from itertools import count
 from typing import Any
 
@@ -20,7 +21,7 @@ from service.database.writes import Write, delete_one, insert_one, update_one
 from service.errors import BusyError
 from service.models.derived_keys import existing_owners, refresh_derived_keys
 from service.models.record import CONTENT_FIELDS, Content, build_record, changed_fields
-from service.models.revision import build_revision
+from service.models.revision import build_revision, stored_sides
 
 ATTEMPTS = 50
 MAX_PAUSE_SECONDS = 0.25
@@ -36,7 +37,7 @@ class LostRaceError(Exception):
     """Someone else changed a record since it was read."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PlannedWrite:
     """The change of one record, decided on the state that was read.
 
@@ -54,12 +55,17 @@ class PlannedWrite:
     version: int = 1
     reuse_limited_to: str | None = None
 
-    @property
+    @cached_property
     def before(self) -> dict[str, Any] | None:
         """The content before the change."""
         if self.stored is None:
             return None
         return {field: self.stored[field] for field in CONTENT_FIELDS if field in self.stored}
+
+    @cached_property
+    def changed(self) -> list[str]:
+        """The names of the fields that differ; none where the model is created or deleted."""
+        return [] if self.before is None or self.content is None else changed_fields(self.before, self.content)
 
     @property
     def stored_version(self) -> int | None:
@@ -192,13 +198,13 @@ def _record_write(item: PlannedWrite, version: int, moment: datetime, owners: Ow
     if item.stored is None:
         return insert_one(record)
     # Everything else is as it is stored, since the version is.
-    changed = {*changed_fields(item.before or {}, item.content), *_COMPUTED}
+    changed = {*item.changed, *_COMPUTED}
     return update_one(match, {"$set": {name: value for name, value in record.items() if name in changed}})
 
 
 def _revision(item: PlannedWrite, version: int, moment: datetime, by: str | None) -> Record:
-    before, after = item.before, item.content
-    return build_revision(item.model_id, item.change, before, after, version=version, moment=moment, by=by)
+    sides = stored_sides(item.before, item.content, item.changed)
+    return build_revision(item.model_id, item.change, sides, version=version, moment=moment, by=by)
 
 
 def _date_or_none(value: Any) -> datetime | None:
