@@ -22,6 +22,8 @@ PAUSE_SECONDS = 0.05
 # A revision can have a megabyte, which the server reads even for a few of its fields.
 READ_BATCH, MODEL_BATCH, REMOVAL_BATCH = 200, 100, 100
 _BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
+# What was written past the service in another shape is left alone.
+_WELL_FORMED = {"model_id": {"$type": "string"}, "version": {"$type": "long"}}
 _SIZE: list[dict[str, Any]] = [
     {"$collStats": {"storageStats": {}}},
     {"$project": {"bytes": {"$add": ["$storageStats.storageSize", "$storageStats.totalIndexSize"]}}},
@@ -104,9 +106,8 @@ async def _newest_revisions(database: Database, since: datetime, before: datetim
     size = READ_BATCH
     fields = ["model_id", "version", "at"]
     while True:
-        found = await database.find(
-            Revision, {"at": {"$gte": since, "$lt": before}}, fields=fields, sort=[("at", 1)], limit=size
-        )
+        query = {"at": {"$gte": since, "$lt": before}, **_WELL_FORMED}
+        found = await database.find(Revision, query, fields=fields, sort=[("at", 1)], limit=size)
         yield _newest(found)
         if len(found) < size:
             return

@@ -56,6 +56,7 @@ async def test_the_newest_old_revision_and_all_later_ones_stay(changed: Director
     _age(raw, {("m", version): 40 for version in range(1, 6)})
     await changed.post(f"{MODELS}/create", "root", {"id": "once", "name": "Never changed"})
     _age(raw, {("once", 1): 400})
+    raw.revisions.insert_one({"_id": "foreign", "at": now() - timedelta(days=500), "version": "one"})
     old = (await changed.get(HISTORY, "root", id="m")).json()["items"]
 
     assert await count_removable(changed.database, CUTOFF) == 4
