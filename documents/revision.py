@@ -1,4 +1,4 @@
-"""One change of a model record, kept permanently."""
+"""One change of a model record: what differs, before and after it."""
 
 from enum import StrEnum
 from typing import Annotated, Any
@@ -25,7 +25,11 @@ class ChangeKind(StrEnum):
 
 
 class Revision(Document):
-    """The content of a model before and after one change; null before its creation and after its deletion."""
+    """What one change of a model changed. Its whole content at a version is found by undoing later changes.
+
+    A side is whole where the other one is null; both are whole where `fields` is absent, as earlier versions of the
+    service wrote them. `user_id` is on each side, whether it differs or not.
+    """
 
     id: Identifier = Field(  # type: ignore[assignment]  # Beanie declares an ObjectId
         description="Id of the revision.", examples=["3b1f0e7c9d2a4f5686e1c0d7b9a3f214"]
@@ -39,11 +43,24 @@ class Revision(Document):
         description="Id of the user who changed it; null for the command line.", examples=["u-anna"]
     )
     change: ChangeKind = Field(description="Kind of change.", examples=["update"])
+    fields: list[str] | None = Field(
+        None,
+        description="The names of the fields that differ; null where a model is created or deleted.",
+        examples=[["name"]],
+    )
+    image_kept: bool = Field(
+        False,
+        description="True where `meta` differs and its embedded image does not: `profile_image_url` is null on both "
+        "sides.",
+        examples=[False],
+    )
     before: dict[str, Any] | None = Field(
-        description="The content before, with prompts; null for a new model.", examples=[{"name": "SQL"}]
+        description="The fields that differ, and `user_id`, before the change, with prompts; null for a new model.",
+        examples=[{"user_id": "u-anna", "name": "SQL"}],
     )
     after: dict[str, Any] | None = Field(
-        description="The content after; null for a deletion.", examples=[{"name": "SQL Tuning"}]
+        description="The same fields after the change; null for a deletion.",
+        examples=[{"user_id": "u-anna", "name": "SQL Tuning"}],
     )
 
     class Settings:

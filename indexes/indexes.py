@@ -116,6 +116,8 @@ _REVISIONS = [
         unique=True,
         serves="The history of a model, newest first. Keeps each version of a model recorded only once.",
     ),
+    # Revisions without `fields` are found as null, in the order of their versions too.
+    Index("changed_field", "model_id", "fields", "version", serves="The next change of one field of a model."),
     # One field only: when the bounds come from another document, as those of a day do, MongoDB verifies them on the
     # record in any case.
     Index("when", "at", serves="The changes of a day."),

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp
 from service.auth.authentication import Authenticator
 from service.auth.jwt import JwtVerifier
 from service.auth.login_throttle import LoginThrottle
+from service.auth.write_quota import WriteQuota
 from service.background import SingleFlight
 from service.bulk import routes as bulk_routes
 from service.database.client import Database
@@ -39,6 +40,7 @@ from service.models import image_routes
 from service.models import routes as model_routes
 from service.models.access import routes as access_routes
 from service.models.history import routes as history_routes
+from service.models.history.retention import HistoryUpkeep
 from service.observability import routes as observability_routes
 from service.observability.metrics import Metrics
 from service.observability.probes import drain_on_sigterm, readiness_problem
@@ -92,9 +94,11 @@ def create_app(
             database = open_database(settings)
         await database.open()
         throttle = LoginThrottle(settings.auth_failures_per_minute, metrics)
-        context = Context(settings, database, Authenticator(database, tokens), throttle)
+        quota = WriteQuota(settings.writes_per_hour)
+        context = Context(settings, database, Authenticator(database, tokens), throttle, quota)
         search_statistics = SearchStatisticsMonitor(database)
         context.background.start(search_statistics.run())
+        context.background.start(HistoryUpkeep(database, settings.history_days, metrics).run())
         app.state.context = context
         app.state.search_statistics = search_statistics
         app.state.metrics = metrics

@@ -48,6 +48,17 @@ class TooManyLoginFailuresError(ModeldeckError):
         self.headers = {"Retry-After": str(max(1, ceil(seconds)))}
 
 
+class TooManyWritesError(ModeldeckError):
+    """The caller has made as many changes as one user may make in an hour."""
+
+    status = HTTPStatus.TOO_MANY_REQUESTS
+
+    def __init__(self, seconds: float) -> None:
+        """Ask the client to try again after so many seconds."""
+        super().__init__("You have made as many changes as one user may make in an hour; nothing was changed.")
+        self.headers = {"Retry-After": str(max(1, ceil(seconds)))}
+
+
 class ForbiddenError(ModeldeckError):
     """Refused to a caller who may know that the resource exists."""
 

@@ -84,6 +84,19 @@ class Settings(BaseSettings):
         description="Comma-separated origins, such as `https://app.example.com`, of the web pages whose scripts may "
         "call the API.",
     )
+    writes_per_hour: int | None = Field(
+        None,
+        ge=1,
+        description="Changes that one process allows one user in an hour: requests that change something, and each "
+        "model that a bulk change or an import changes; further ones get 429. By default any number.",
+    )
+    history_days: int | None = Field(
+        None,
+        ge=1,
+        le=36_500,
+        description="Days for which revisions are kept; of each model, the newest older one is kept too. By default "
+        "for ever.",
+    )
     log_format: Literal["json", "text"] | None = Field(
         None, description="`json` or `text`. By default `text` on a terminal, else `json`."
     )

@@ -37,6 +37,7 @@ COMMANDS = (
     ("group", "service.cli.people:groups", "Groups of people."),
     ("key", "service.cli.people:api_keys", "API keys."),
     ("indexes", "service.cli.database:indexes", "The indexes, validators and views of the database."),
+    ("history", "service.cli.database:histories", "The revisions of the models."),
     ("analyst", "service.cli.database:analysts", "Database users who may read the views, and nothing else."),
 )
 

@@ -1,6 +1,7 @@
-"""`modeldeck indexes`, `analyst`, `database-uri` and `doctor`: what an operator does to the database itself."""
+"""`modeldeck indexes`, `analyst`, `history`, `database-uri`, `doctor`: what an operator does to the database itself."""
 
 import sys
+from datetime import timedelta
 from typing import Annotated
 
 import typer
@@ -10,13 +11,16 @@ from indexes.ensure import check, ensure
 from service.cli.command_line import EXIT_PROBLEMS
 from service.cli.open_database import located_mongo, mongodb_uri, with_database
 from service.cli.progress import progress
+from service.clock import now
 from service.doctor import examine
 from service.embedded_mongo.server import EmbeddedMongo
 from service.errors import ConfigurationError
+from service.models.history.retention import count_removable, remove_revisions
 from service.people.analysts import OPEN_TO_ALL, grant, revoke
 from service.settings import Settings, load_settings
 
 indexes = typer.Typer(help="The indexes, validators and views of the database.", no_args_is_help=True)
+histories = typer.Typer(help="The revisions of the models.", no_args_is_help=True)
 analysts = typer.Typer(help="Database users who may read the views, and nothing else.", no_args_is_help=True)
 
 
@@ -36,6 +40,18 @@ def _print_drifts(drifts: list[Drift]) -> None:
     print("\n".join(map(str, drifts)) or "indexes are as declared")
     if drifts:
         sys.exit(EXIT_PROBLEMS)
+
+
+@histories.command("prune")
+def history_prune(
+    days: Annotated[int, typer.Option(min=1, max=36_500, help="Keep the revisions of so many days.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say how many would be removed.")] = False,
+) -> None:
+    """Remove old revisions, and print how many; of each model, the newest older one is kept too."""
+    before = now() - timedelta(days=days)
+    work = count_removable if dry_run else remove_revisions
+    removed = with_database(lambda database: work(database, before))
+    print(f"{removed} revisions {'would be' if dry_run else 'were'} removed")
 
 
 @analysts.command("grant")

@@ -1,10 +1,12 @@
 """Reading: aggregations, documents, and batches of them."""
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from beanie import Document
+from bson.raw_bson import RawBSONDocument
 from pymongo.errors import OperationFailure
 
 from indexes.validators import VALIDATORS
@@ -17,6 +19,8 @@ D = TypeVar("D", bound=Document)
 
 Pipeline = Sequence[Mapping[str, Any]]
 _BAD_VALUE = 2
+# Decoding more than this would stop the event loop for milliseconds.
+MAX_BYTES_ON_LOOP = 256 * 1024
 
 # A whole batch is in memory, several times over, and a document can have 500 KB.
 BATCH_BYTES = 1_000_000
@@ -65,7 +69,7 @@ class Reads:
         found = await self._calls.call(
             lambda session: collection.aggregate(pipeline, session=session, **options).to_list(None), seconds
         )
-        return [decode_exactly(document) for document in found]
+        return await _decoded(found)
 
     async def find(
         self,
@@ -84,7 +88,7 @@ class Reads:
             cursor = collection.find(query, fields, skip=skip, limit=limit, session=session)
             return (cursor.sort(list(sort)) if sort else cursor).to_list(None)
 
-        return [decode_exactly(document) for document in await self._calls.call(begin)]
+        return await _decoded(await self._calls.call(begin))
 
     async def count(self, kind: type[Document], query: Mapping[str, Any]) -> int:
         """Return how many documents match."""
@@ -128,3 +132,14 @@ class Reads:
         """Return the ids of the documents that match `query` and break the declared validator, or another `rule`."""
         malformed = {"$nor": [rule or VALIDATORS[self._collection(kind).name]]}
         return [found["_id"] for found in await self.find(kind, {"$and": [query, malformed]}, fields=["_id"])]
+
+
+async def _decoded(found: Sequence[RawBSONDocument | Record]) -> list[Record]:
+    size = sum(len(document.raw) for document in found if isinstance(document, RawBSONDocument))
+    if size > MAX_BYTES_ON_LOOP:
+        return await asyncio.to_thread(_decode_all, found)
+    return _decode_all(found)
+
+
+def _decode_all(found: Sequence[RawBSONDocument | Record]) -> list[Record]:
+    return [decode_exactly(document) for document in found]

@@ -10,7 +10,8 @@ from service.database.client import Database
 from service.database.exact_bson import Record
 from service.database.writes import insert_one
 from service.doctor.diagnosis import Diagnosis, Kind
-from service.models.store import PlannedWrite, build_revision
+from service.models.history.contents import last_content
+from service.models.revision import build_revision, stored_sides
 
 BATCH = 1000
 # A deletion is the only change without content after it.
@@ -46,20 +47,20 @@ async def _orphaned(database: Database, model_ids: Sequence[str]) -> list[str]:
     existing = await database.find(ModelRecord, {"_id": {"$in": list(model_ids)}}, fields=["_id"])
     absent = set(model_ids) - {record["_id"] for record in existing}
     # Read again: a model that was deleted meanwhile has its last revision by now.
-    return [model_id for model_id in sorted(absent) if (await _last(database, model_id)).get("after") is not None]
+    return [model_id for model_id in sorted(absent) if not (await _last(database, model_id)).get("ended", True)]
 
 
 async def _last(database: Database, model_id: str) -> Record:
-    found = await database.find(Revision, {"model_id": model_id}, sort=[("version", -1)], limit=1)
+    newest: list[dict[str, Any]] = [{"$match": {"model_id": model_id}}, {"$sort": {"version": -1}}, {"$limit": 1}]
+    found = await database.aggregate(Revision, [*newest, {"$project": {"version": 1, **_ENDED}}])
     return found[0] if found else {}
 
 
 async def _add_deletion(database: Database, model_id: str) -> int:
-    last = await _last(database, model_id)
-    content, version = last.get("after"), last.get("version")
+    version = (await _last(database, model_id)).get("version")
     if not isinstance(version, int):
         return 0
-    planned = PlannedWrite(model_id, ChangeKind.DELETE, content if isinstance(content, dict) else None, None)
-    deletion = build_revision(planned, version + 1, now(), None)
+    sides = stored_sides(await last_content(database, model_id), None)
+    deletion = build_revision(model_id, ChangeKind.DELETE, sides, version=version + 1, moment=now(), by=None)
     written, _ = await database.write_many(Revision, [insert_one(deletion)])
     return written

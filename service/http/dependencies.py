@@ -13,6 +13,7 @@ from fastapi.security import HTTPBearer
 from documents.api_key import Scope
 from service.auth.authentication import Authenticator, Caller, RightsCheck
 from service.auth.login_throttle import LoginThrottle
+from service.auth.write_quota import WriteQuota
 from service.background import BackgroundTasks
 from service.database.client import Database
 from service.database.errors import DatabaseError
@@ -35,6 +36,7 @@ class Context:
     database: Database
     authenticator: Authenticator
     login_throttle: LoginThrottle
+    write_quota: WriteQuota
     background: BackgroundTasks = field(default_factory=BackgroundTasks)
     places: Mapping[LongRequest, Places] = field(init=False)
 
@@ -186,10 +188,14 @@ async def get_bulk_work(context: ContextDependency, caller: CallerDependency, ch
 BulkWorkDependency = Annotated[BulkWork, Depends(get_bulk_work)]
 
 
-async def get_writer(caller: CallerDependency) -> Caller:
-    """Return the caller of a request that changes something; raise ForbiddenError for a read-only API key."""
+async def get_writer(caller: CallerDependency, context: ContextDependency) -> Caller:
+    """Return the caller of a request that changes something, and count it.
+
+    Raises ForbiddenError for a read-only API key, TooManyWritesError when the caller's write quota is used up.
+    """
     if caller.scope is not Scope.WRITE:
         raise ForbiddenError("This key is for reading only.")
+    context.write_quota.begin(caller.user_id)
     return caller
 
 
@@ -206,9 +212,9 @@ async def get_admin(caller: CallerDependency) -> Caller:
 AdminDependency = Annotated[Caller, Depends(get_admin)]
 
 
-async def get_admin_writer(admin: AdminDependency) -> Caller:
-    """Return the caller, who is an admin and may write; raise ForbiddenError for others."""
-    return await get_writer(admin)
+async def get_admin_writer(admin: AdminDependency, context: ContextDependency) -> Caller:
+    """Return the caller, who is an admin and may write; raises ForbiddenError for others, and as `get_writer` does."""
+    return await get_writer(admin, context)
 
 
 AdminWriterDependency = Annotated[Caller, Depends(get_admin_writer)]

@@ -88,7 +88,7 @@ _DOCUMENTED = {
     ),
     HTTPStatus.UNPROCESSABLE_ENTITY: ("A part of the request is invalid.", InvalidInputError([_FAULT]).detail),
     HTTPStatus.TOO_MANY_REQUESTS: (
-        "Too many invalid credentials came from this address.",
+        "Too many invalid credentials came from this address, or the caller has made too many changes.",
         TooManyLoginFailuresError(60).detail,
     ),
     HTTPStatus.SERVICE_UNAVAILABLE: (

@@ -3,6 +3,7 @@
 A client that has the content of an entity tag already gets 304 instead (RFC 9110, section 13.1.2).
 """
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from http import HTTPStatus
@@ -16,6 +17,8 @@ from documents.freeform import json_bytes
 from service.http.etags import WEAK, is_known
 
 JSON = "application/json"
+# Rendering more than this at once would stop the event loop for milliseconds.
+MAX_RENDERED_BYTES = 256 * 1024
 # For the OpenAPI document.
 EXAMPLE_TAG = '"5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03"'
 EXAMPLE_WEAK_TAG = 'W/"5891b5b522d5df086d0ff0b110fbd9d2"'
@@ -33,16 +36,29 @@ def json_response(content: Any, headers: Mapping[str, str] | None = None) -> Res
     return Response(json_bytes(content), headers=headers, media_type=JSON)
 
 
-def tagged_json_response(content: Any, known: Sequence[str] | None, tag: str | None = None) -> Response:
-    """Return `content` as JSON with an entity tag, or 304 when its tag is among the `known` ones.
+def tagged_json_response(body: bytes, known: Sequence[str] | None, tag: str | None = None) -> Response:
+    """Return a response with this JSON and an entity tag, or with 304 when its tag is among the `known` ones.
 
     By default the tag is a hash of the content. It is weak, since the same content can be sent compressed.
     """
-    body = json_bytes(content)
     tagged = {"ETag": tag or f'{WEAK}"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'}
     if is_known(tagged["ETag"], known):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={**tagged, "Vary": "Accept-Encoding"})
     return Response(body, headers=tagged, media_type=JSON)
+
+
+async def json_page(page: Mapping[str, Any]) -> bytes:
+    """Return a page, `{items, …}`, as JSON; between the items of a large one, other requests are served."""
+    items: list[bytes] = []
+    rendered = 0
+    for item in page["items"]:
+        items.append(json_bytes(item))
+        rendered += len(items[-1])
+        if rendered > MAX_RENDERED_BYTES:
+            rendered = 0
+            await asyncio.sleep(0)
+    others = json_bytes({name: value for name, value in page.items() if name != "items"})
+    return b'{"items":[' + b",".join(items) + b"]," + others[1:]
 
 
 async def json_array_response(batches: AsyncIterator[Sequence[Any]]) -> Response:

@@ -29,6 +29,7 @@ from service.importing.permission_check import problems
 from service.models.grant_revocation import revoke_absent_grants
 from service.models.principals import absent_principals, absent_problem
 from service.models.record import CONTENT_FIELDS, Content
+from service.models.record_sizes import split_by_size
 from service.models.store import (
     LostRaceError,
     PlannedWrite,
@@ -38,7 +39,7 @@ from service.models.store import (
     write_planned,
 )
 
-# Bounds the memory: a record can have 500 KB.
+# Records that are read at once; fewer where they are large.
 BATCH = 100
 _GRANTS = "access_grants"
 
@@ -156,11 +157,13 @@ class _Run:
             self._plan.add(PlannedAction.DELETE, model_id, [])
         self._request.accept(self._plan)
         for batch in batches(self._request.models, BATCH):
-            await self._import(batch)
+            for part in await split_by_size(self._database, batch, lambda model: model.model_id):
+                await self._import(part)
         if self._plan.errors:
             raise InvalidInputError(self._plan.errors)
         for ids in batches(deleted, BATCH):
-            await self._delete(ids)
+            for part_of_ids in await split_by_size(self._database, ids, str):
+                await self._delete(part_of_ids)
         # All of it takes effect now, so the rights count as they are now.
         await self._request.check()
         return self._plan

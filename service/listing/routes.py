@@ -15,6 +15,7 @@ from service.http.responses import (
     JSON,
     KnownETags,
     json_array_response,
+    json_page,
     json_response,
     tagged_json_response,
 )
@@ -74,7 +75,7 @@ async def list_models(
         seconds=context.settings.list_timeout,
     )
     page = render_page(yielded, caller, readers_see_params=context.settings.readers_see_params)
-    return tagged_json_response(page, known)
+    return tagged_json_response(await json_page(page), known)
 
 
 @router.get("/base", responses=MODELS)

@@ -13,10 +13,11 @@ from service.database.errors import MALFORMED_DETAIL, DatabaseError, refused_fie
 from service.database.exact_bson import Record, same_content
 from service.errors import BusyError, RightsChangedError, TooLargeError, UnauthorizedError
 from service.models.record import CONTENT_FIELDS, Content, require_storable
+from service.models.record_sizes import split_by_size
 from service.models.shape_check import malformed_fields
 from service.models.store import LostRaceError, PlannedWrite, retry_serialized, store_planned
 
-# Records in one transaction. A record and its two copies in the revision can have 500 KB each.
+# Records in one transaction; fewer where they are large.
 BATCH = 100
 RESULT_UNKNOWN = "The database did not answer in time; it is not known whether this model was changed."
 RIGHTS_LOST = "Your rights have changed since the request began; this model was not changed."
@@ -76,15 +77,16 @@ async def change_models(database: Database, model_ids: Sequence[str], bulk: Bulk
     results: list[RecordResult] = []
     for start in range(0, len(model_ids), BATCH):
         try:
-            await bulk.check()
-            results += await _change_batch(database, model_ids[start : start + BATCH], bulk)
+            for part in await split_by_size(database, model_ids[start : start + BATCH], str):
+                await bulk.check()
+                results += await _change_batch(database, part, bulk)
         except (DatabaseError, UnauthorizedError, RightsChangedError) as error:
             if not results:
                 raise
             # The caller must learn what was changed before the failure.
             detail = RESULT_UNKNOWN if isinstance(error, DatabaseError) else RIGHTS_LOST
             return results + [
-                RecordResult(model_id, RecordStatus.FAILED, detail=detail) for model_id in model_ids[start:]
+                RecordResult(model_id, RecordStatus.FAILED, detail=detail) for model_id in model_ids[len(results) :]
             ]
     return results
 

@@ -15,7 +15,8 @@ from service.database.writes import update_one
 from service.models.principals import EXISTING
 from service.models.shape_check import malformed_fields
 
-BATCH = 500
+# A record can have half a megabyte of grants, and as much of the keys that derive from them.
+BATCH = 100
 # Everything that the derived keys are computed from, the keys themselves, and what the shape check needs.
 _FIELDS = [
     *("user_id", "name", "base_model_id", "meta.tags", "access_grants", "version", "keys"),

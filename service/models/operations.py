@@ -31,6 +31,8 @@ TAKEN = "This model id is taken."
 READ_ONLY = "You may read this model, but not change it."
 NOT_MANAGED = "Only the owner of this model and admins may do this."
 _GRANTS = ("body", "access_grants")
+# The fields that can be large, and of which the shape check needs only the type.
+_LARGE = ("params", "meta")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +128,16 @@ async def ids_not_free(database: Database, model_ids: Sequence[str], caller: Cal
     return taken | {model_id for model_id, revision in last.items() if revision.forbids_reuse(limit)}
 
 
-async def require_changeable(database: Database, request: ChangeRequest, *, well_formed: bool = True) -> Record:
+async def require_changeable(
+    database: Database, request: ChangeRequest, *, well_formed: bool = True, emptied: bool = False
+) -> Record:
     """Return the current record if the caller may change it and, by default, it passes the shape check.
 
-    Raises as `change` does, and ConflictError for a malformed record.
+    With `emptied`, its `params` and `meta` are empty, for callers who only need to know that. Raises as `change` does,
+    and ConflictError for a malformed record.
     """
-    found = await database.find(ModelRecord, {"_id": request.model_id, **access_rule.readable(request.caller)})
+    stages = [{"$match": {"_id": request.model_id, **access_rule.readable(request.caller)}}]
+    found = await database.aggregate(ModelRecord, [*stages, _EMPTIED] if emptied else stages)
     if not found:
         raise NotFoundError(HIDDEN)
     record = found[0]
@@ -144,6 +150,14 @@ async def require_changeable(database: Database, request: ChangeRequest, *, well
     if request.expected_versions is not None and record.get("version") not in request.expected_versions:
         raise StaleVersionError(record.get("version", 0))
     return record
+
+
+def _emptied(field: str) -> dict[str, Any]:
+    is_object = {"$eq": [{"$type": f"${field}"}, "object"]}
+    return {"$cond": [is_object, {"$literal": {}}, f"${field}"]}
+
+
+_EMPTIED = {"$set": {field: _emptied(field) for field in _LARGE}}
 
 
 async def _try_to_store(database: Database, caller: Caller, planned: PlannedWrite) -> bool:

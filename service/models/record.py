@@ -47,15 +47,18 @@ def build_record(
 
 def changed_fields(before: Content, after: Content) -> list[str]:
     """Return the names of the fields that differ, or that only one side has."""
-    if before.keys() == after.keys() and same_content(dict(before), {name: after[name] for name in before}):
+    # What a change does not touch is the same object on both sides, which spares its encoding.
+    names = [
+        name for name in dict.fromkeys([*before, *after]) if before.get(name, before) is not after.get(name, after)
+    ]
+    if all(name in before and name in after for name in names) and _same(before, after, *names):
         # The usual case when an import is repeated.
         return []
-    names = dict.fromkeys([*before, *after])
-    return [name for name in names if not _same(before, after, name)]
+    return [name for name in names if name not in before or name not in after or not _same(before, after, name)]
 
 
-def _same(before: Content, after: Content, name: str) -> bool:
-    return name in before and name in after and same_content({name: before[name]}, {name: after[name]})
+def _same(before: Content, after: Content, *names: str) -> bool:
+    return same_content({name: before[name] for name in names}, {name: after[name] for name in names})
 
 
 def require_storable(content: Content) -> int:

@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, Query, Response
 from pydantic import Field, WithJsonSchema
 
+from documents.freeform import json_bytes
 from documents.revision import ChangeKind
 from documents.text import Identifier
 from service.auth.authentication import Caller
@@ -95,7 +96,7 @@ async def answer_with_model(
     # A record that was written past the service can have a version of any type.
     if not isinstance(item["version"], int):
         return json_response(item)
-    return tagged_json_response(item, known, f'"{item["version"]}"')
+    return tagged_json_response(json_bytes(item), known, f'"{item["version"]}"')
 
 
 router = APIRouter(prefix="/models", tags=["models"])

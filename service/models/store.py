@@ -2,11 +2,11 @@
 
 import asyncio
 import random
-import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from itertools import count
 from typing import Any
 
@@ -16,14 +16,18 @@ from documents.revision import ChangeKind
 from service.auth.authentication import Caller
 from service.clock import now
 from service.database.client import Database
-from service.database.exact_bson import Record, int64
+from service.database.exact_bson import Record
 from service.database.writes import Write, delete_one, insert_one, update_one
 from service.errors import BusyError
 from service.models.derived_keys import existing_owners, refresh_derived_keys
-from service.models.record import CONTENT_FIELDS, Content, build_record
+from service.models.record import CONTENT_FIELDS, Content, build_record, changed_fields
+from service.models.revision import build_revision, stored_sides
 
 ATTEMPTS = 50
 MAX_PAUSE_SECONDS = 0.25
+
+# The fields of a record that are not its content.
+_COMPUTED = ("version", "created_at", "updated_at", "keys")
 
 # By user id; None for an owner who does not exist.
 Owners = Mapping[str, OwnerFields | None]
@@ -33,7 +37,7 @@ class LostRaceError(Exception):
     """Someone else changed a record since it was read."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PlannedWrite:
     """The change of one record, decided on the state that was read.
 
@@ -51,12 +55,17 @@ class PlannedWrite:
     version: int = 1
     reuse_limited_to: str | None = None
 
-    @property
+    @cached_property
     def before(self) -> dict[str, Any] | None:
         """The content before the change."""
         if self.stored is None:
             return None
         return {field: self.stored[field] for field in CONTENT_FIELDS if field in self.stored}
+
+    @cached_property
+    def changed(self) -> list[str]:
+        """The names of the fields that differ; none where the model is created or deleted."""
+        return [] if self.before is None or self.content is None else changed_fields(self.before, self.content)
 
     @property
     def stored_version(self) -> int | None:
@@ -138,7 +147,7 @@ async def write_planned(
     moment = now()
     numbered = list(zip(planned, versions, strict=True))
     writes = [_record_write(item, version, moment, owners) for item, version in numbered]
-    revisions = [insert_one(build_revision(item, version, moment, by)) for item, version in numbered]
+    revisions = [insert_one(_revision(item, version, moment, by)) for item, version in numbered]
     # The driver sends adjacent writes of one kind together.
     writes.sort(key=lambda change: type(change).__name__)
     for kind, changes in ((ModelRecord, writes), (Revision, revisions)):
@@ -188,26 +197,18 @@ def _record_write(item: PlannedWrite, version: int, moment: datetime, owners: Ow
     )
     if item.stored is None:
         return insert_one(record)
-    return update_one(match, {"$set": {name: value for name, value in record.items() if name != "_id"}})
+    # Everything else is as it is stored, since the version is.
+    changed = {*item.changed, *_COMPUTED}
+    return update_one(match, {"$set": {name: value for name, value in record.items() if name in changed}})
+
+
+def _revision(item: PlannedWrite, version: int, moment: datetime, by: str | None) -> Record:
+    sides = stored_sides(item.before, item.content, item.changed)
+    return build_revision(item.model_id, item.change, sides, version=version, moment=moment, by=by)
 
 
 def _date_or_none(value: Any) -> datetime | None:
     return value if isinstance(value, datetime) else None
-
-
-def build_revision(item: PlannedWrite, version: int, moment: datetime, by: str | None) -> Record:
-    """Return the revision that records the change to this version."""
-    # Built without the document class, since imports create very many.
-    return {
-        "_id": secrets.token_hex(16),
-        "model_id": item.model_id,
-        "version": int64(version),
-        "at": moment,
-        "by": by,
-        "change": str(item.change),
-        "before": item.before,
-        "after": None if item.content is None else {field: item.content[field] for field in CONTENT_FIELDS},
-    }
 
 
 async def retry_serialized(database: Database, model_id: str, attempt: Callable[[], Awaitable[bool]]) -> None:

@@ -59,6 +59,12 @@ class Metrics:
         self._connections = gauge("modeldeck_database_connections", "Connections to the database.", ["state"])
         for state in ("open", "in_use"):
             self._connections.labels(state)
+        self._history = Gauge(
+            "modeldeck_history_bytes",
+            "Size of the history on disk with its indexes, measured every hour.",
+            registry=self._registry,
+            multiprocess_mode="livemax",
+        )
         self._rendering = SingleFlight(partial(asyncio.to_thread, self._rendered))
 
     def begin(self, *, probe: bool) -> None:
@@ -96,6 +102,10 @@ class Metrics:
     def connections(self, state: str, change: int) -> None:
         """Count connections to the database that are opened or closed, or taken from the pool or returned to it."""
         self._connections.labels(state).inc(change)
+
+    def history_size(self, size: int) -> None:
+        """Note the bytes that the history takes on disk, which every process measures alike."""
+        self._history.set(size)
 
     async def rendered(self) -> bytes:
         """Return all metrics in the format of Prometheus, summed over the processes that share a folder."""

@@ -12,6 +12,7 @@ from service.database.writes import insert_one
 from service.importing.plan import Decision, ImportOptions
 from service.importing.records import ImportedRevision
 from service.importing.report import ImportOutcome, Report
+from service.models.record import changed_fields
 
 LATER = "the model was here before its history, and has versions of its own"
 SINCE = "was made after the history of the model was imported"
@@ -93,6 +94,7 @@ class HistoryWriter:
 
 
 def _stored(revision: ImportedRevision, version: int, before: Mapping[str, Any] | None) -> Record:
+    # Whole after each change, since later changes can't be undone back to it: the model begins with a new record.
     return {
         "_id": revision.id,
         "model_id": revision.model_id,
@@ -100,6 +102,8 @@ def _stored(revision: ImportedRevision, version: int, before: Mapping[str, Any] 
         "at": revision.at,
         "by": revision.by,
         "change": str(ChangeKind.IMPORT),
-        "before": dict(before) if before is not None else None,
+        "fields": changed_fields(before or {}, revision.content),
+        "image_kept": False,
+        "before": None,
         "after": dict(revision.content),
     }

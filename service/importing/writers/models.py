@@ -26,6 +26,7 @@ from service.importing.records import ImportedModel
 from service.importing.report import ImportOutcome, Report
 from service.models.grant_revocation import revoke_absent_grants
 from service.models.record import Content, require_storable
+from service.models.record_sizes import split_by_size
 from service.models.shape_check import malformed_fields, unknown_fields
 from service.models.store import LostRaceError, PlannedWrite, back_off, reuse_limit, store_planned
 from service.people.groups import add_group
@@ -130,8 +131,10 @@ class ModelWriter:
 
     async def _begin_batch(self) -> None:
         batch, self._batch, self._batch_bytes = self._batch, [], 0
-        if not batch:
-            return
+        for part in await split_by_size(self._database, batch, lambda candidate: candidate.model.id) if batch else ():
+            await self._begin_part(part)
+
+    async def _begin_part(self, batch: list[_Candidate]) -> None:
         await self._reject_absent_principals(batch)
         planned = await self._decide(batch)
         await self.wait(self._concurrent - 1)

@@ -1,6 +1,6 @@
 """The history of a model record: a page of its revisions, one revision, and the differences between two versions."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from documents import Revision
@@ -10,9 +10,10 @@ from service.clock import epoch_seconds
 from service.database.client import Database
 from service.database.exact_bson import Record, same_content
 from service.errors import InvalidInputError, NotFoundError
+from service.models.history.contents import History, content_at, whole_sides
 from service.models.history.schemas import HistoryParams
 from service.models.operations import ChangeRequest, change, require_changeable
-from service.models.record import changed_fields
+from service.models.record import CONTENT_FIELDS, changed_fields
 
 NO_REVISION = "There is no such revision, or its model is not yours to change."
 # The fields that a restore brings back. Grants and owner stay, since restoring a text must not share a model again.
@@ -23,65 +24,101 @@ _ABSENT = object()
 _NO_MODEL = ""
 
 
-async def visible(database: Database, caller: Caller, model_id: str) -> dict[str, Any]:
-    """Return the query for the visible revisions of a model that the caller may change; raises as a change does.
+async def history_of(database: Database, caller: Caller, model_id: str, *, emptied: bool = False) -> History:
+    """Return the visible history of a model that the caller may change; raises as a change does.
 
     Only revisions after the last deletion are visible, because an earlier model of the same id may have belonged to
-    someone else.
+    someone else. With `emptied`, its record lacks what `require_changeable` then leaves out.
     """
-    await require_changeable(database, ChangeRequest(caller, model_id, ChangeKind.UPDATE))
-    deleted = {"model_id": model_id, "after": None}
+    request = ChangeRequest(caller, model_id, ChangeKind.UPDATE)
+    record = await require_changeable(database, request, emptied=emptied)
+    deleted = {"model_id": model_id, "fields": None, "after": None}
     last = await database.find(Revision, deleted, fields=["version"], sort=[("version", -1)], limit=1)
-    return {"model_id": model_id, "version": {"$gt": last[0]["version"] if last else 0}}
+    return History(model_id, last[0]["version"] if last else 0, record)
 
 
 async def page(database: Database, caller: Caller, params: HistoryParams) -> dict[str, Any]:
     """Return a page of the revisions of a model for the API, newest first and without their content."""
-    query = await visible(database, caller, params.id)
-    found = await database.find(Revision, query, sort=[("version", -1)], skip=params.skip, limit=params.page_size)
-    return {"items": [summary(revision) for revision in found], "total": await database.count(Revision, query)}
+    query = (await history_of(database, caller, params.id, emptied=True)).revisions()
+    found = await database.aggregate(Revision, page_pipeline(query, params))
+    counted = found.pop() if found and "total" in found[-1] else {"total": 0}
+    return {"items": [_summary(revision, revision["fields"]) for revision in found], **counted}
 
 
-async def revision(database: Database, caller: Caller, revision_id: str) -> Record:
-    """Return one revision; raise NotFoundError when it is absent or the caller may not change its model."""
+def page_pipeline(query: Mapping[str, Any], params: HistoryParams) -> list[dict[str, Any]]:
+    """Return the pipeline that yields the summaries of a page of revisions and then, if there are any, `{total}`."""
+    return [
+        {"$match": query},
+        {"$sort": {"version": -1}},
+        {"$skip": params.skip},
+        {"$limit": params.page_size},
+        {"$project": {**dict.fromkeys(_SUMMARY, 1), "fields": {"$ifNull": ["$fields", _DIFFERING]}}},
+        {"$unionWith": {"coll": Revision.Settings.name, "pipeline": [{"$match": query}, {"$count": "total"}]}},
+    ]
+
+
+def _name_if_differing(field: str) -> dict[str, Any]:
+    # Numbers of different types can be equal, so that types and sizes are compared too.
+    before, after = f"$before.{field}", f"$after.{field}"
+    sizes = [{"$bsonSize": {"value": before}}, {"$bsonSize": {"value": after}}]
+    differs = [{"$ne": [before, after]}, {"$ne": [{"$type": before}, {"$type": after}]}, {"$ne": sizes}]
+    return {"$cond": [{"$or": differs}, [field], []]}
+
+
+_SUMMARY = ("model_id", "version", "at", "by", "change")
+# The names of the fields that differ between two whole sides.
+_DIFFERING = {"$concatArrays": [_name_if_differing(field) for field in CONTENT_FIELDS]}
+
+
+async def whole_revision(database: Database, caller: Caller, revision_id: str) -> dict[str, Any]:
+    """Return one revision for the API, with the whole content before and after it; raises as `restore` does."""
+    history, stored = await _revision(database, caller, revision_id)
+    before, after = await whole_sides(database, history, stored)
+    fields = stored.get("fields")
+    if fields is None:
+        fields = changed_fields(before or {}, after or {})
+    return {**_summary(stored, fields), "before": before, "after": after}
+
+
+async def _revision(database: Database, caller: Caller, revision_id: str) -> tuple[History, Record]:
     # An absent revision must take as long as one of a hidden model, so that the time does not reveal which it is.
     found = await database.find(Revision, {"_id": revision_id}, fields=["model_id"])
     try:
-        query = await visible(database, caller, found[0]["model_id"] if found else _NO_MODEL)
+        history = await history_of(database, caller, found[0]["model_id"] if found else _NO_MODEL)
     except NotFoundError:
         raise NotFoundError(NO_REVISION) from None
-    shown = await database.find(Revision, {"_id": revision_id, **query})
+    shown = await database.find(Revision, {"_id": revision_id, **history.revisions()})
     if not shown:
         raise NotFoundError(NO_REVISION)
-    return shown[0]
+    return history, shown[0]
 
 
 async def restore(database: Database, request: ChangeRequest, revision_id: str) -> None:
     """Restore the content of a model after one of its revisions; raises as a change does.
 
-    Raises InvalidInputError for a revision of another model or of a deletion.
+    Raises NotFoundError for a revision that is absent, whose model the caller may not change, or whose content is no
+    longer recorded, and InvalidInputError for one of another model or of a deletion.
     """
-    found = await revision(database, request.caller, revision_id)
-    if found["model_id"] != request.model_id or found["after"] is None:
+    history, stored = await _revision(database, request.caller, revision_id)
+    if stored["model_id"] != request.model_id or stored["after"] is None:
         msg = "must be a revision of this model that it can go back to"
         raise InvalidInputError([{"loc": ["body", "revision"], "msg": msg}])
-    content = {field: found["after"][field] for field in RESTORED_FIELDS if field in found["after"]}
+    _, after = await whole_sides(database, history, stored)
+    content = {field: value for field, value in (after or {}).items() if field in RESTORED_FIELDS}
     await change(database, request, lambda _: content)
 
 
-async def content_at(database: Database, caller: Caller, model_id: str, version: int) -> Mapping[str, Any]:
-    """Return the content of a model at one of its versions; raise NotFoundError for a version that is not recorded."""
-    query = await visible(database, caller, model_id)
-    for field, recorded_at in (("after", version), ("before", version + 1)):
-        found = await database.find(Revision, {"$and": [query, {"version": recorded_at}]}, fields=[field])
-        if found and found[0][field] is not None:
-            content: Mapping[str, Any] = found[0][field]
-            return content
-    raise NotFoundError(f"Version {version} of this model is not recorded.")
+async def compare(database: Database, caller: Caller, model_id: str, earlier: int, later: int) -> list[dict[str, Any]]:
+    """Return the differences between two versions of a model for the API.
+
+    Raises as a change does, and NotFoundError for a version that is not recorded.
+    """
+    history = await history_of(database, caller, model_id)
+    before, after = [await content_at(database, history, version) for version in (earlier, later)]
+    return list(differences(before, after))
 
 
-def summary(stored: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a revision as a page of the history shows it: without its content."""
+def _summary(stored: Mapping[str, Any], fields: Sequence[str]) -> dict[str, Any]:
     return {
         "id": stored["_id"],
         "model_id": stored["model_id"],
@@ -89,13 +126,8 @@ def summary(stored: Mapping[str, Any]) -> dict[str, Any]:
         "at": epoch_seconds(stored["at"]),
         "by": stored["by"],
         "change": stored["change"],
-        "fields": changed_fields(stored["before"] or {}, stored["after"] or {}),
+        "fields": fields,
     }
-
-
-def whole(stored: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a revision as the API shows it on its own: with the content before and after."""
-    return {**summary(stored), "before": stored["before"], "after": stored["after"]}
 
 
 def differences(before: Any, after: Any, path: str = "") -> Iterator[dict[str, Any]]:

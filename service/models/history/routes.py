@@ -49,11 +49,7 @@ async def compare_versions(
     context: ContextDependency,
 ) -> Response:
     """Return what differs between two versions of a model."""
-    before, after = [
-        await revisions.content_at(context.database, caller, params.id, version)
-        for version in (params.earlier, params.later)
-    ]
-    return json_response(list(revisions.differences(before, after)))
+    return json_response(await revisions.compare(context.database, caller, params.id, params.earlier, params.later))
 
 
 @router.post("/restore", responses=CHANGED)
@@ -79,4 +75,4 @@ async def get_revision(
     context: ContextDependency,
 ) -> Response:
     """Return one revision of a model, with the content before and after it."""
-    return json_response(revisions.whole(await revisions.revision(context.database, caller, revision)))
+    return json_response(await revisions.whole_revision(context.database, caller, revision))

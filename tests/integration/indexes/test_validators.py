@@ -112,6 +112,7 @@ WRONG = [
     ("revisions", setting("change", "magic")),
     ("revisions", setting("version", 1)),
     ("revisions", without("after")),
+    ("revisions", setting("fields", "name")),
     ("guards", setting("changes", 1)),
     ("guards", setting("changes", Int64(-1))),
 ]

@@ -34,7 +34,8 @@ async def send(directory: Directory, way: Way) -> httpx.Response:
 def images(raw: Raw) -> set[str]:
     """Return all stored images, in models and in their revisions."""
     sides = [side for revision in raw.revisions.find() for side in (revision["before"], revision["after"]) if side]
-    return {repr(one["meta"].get("profile_image_url", "")) for one in (*raw.models.find(), *sides)}
+    metas = [one["meta"] for one in (*raw.models.find(), *sides) if "meta" in one]
+    return {repr(meta.get("profile_image_url", "")) for meta in metas}
 
 
 async def test_only_allowed_images_are_stored_whatever_the_way(directory_with_model: Directory, raw: Raw) -> None:

@@ -1,7 +1,6 @@
 """Creating, changing, sharing and deleting a model over REST."""
 
 import asyncio
-import itertools
 from typing import Any
 
 import pytest
@@ -242,8 +241,14 @@ async def test_every_change_is_remembered_with_what_was_before_and_after(
         ("access", "owner"),
         ("delete", "owner"),
     ]
-    assert revisions[0]["before"] is None
-    assert revisions[-1]["after"] is None
-    for earlier, later in itertools.pairwise(revisions):
-        assert earlier["after"] == later["before"]
-    assert (revisions[1]["before"]["name"], revisions[1]["after"]["name"]) == ("Model", "New")
+    assert (revisions[0]["before"], revisions[0]["after"]["name"]) == (None, "Model")
+    assert (revisions[-1]["before"]["name"], revisions[-1]["after"]) == ("New", None)
+    named = [(revision["fields"], revision["before"], revision["after"]) for revision in revisions[1:-1]]
+    # What differs, and always the owner.
+    owner = {"user_id": "owner"}
+    grants = revisions[0]["after"]["access_grants"]
+    assert named == [
+        (["name"], {**owner, "name": "Model"}, {**owner, "name": "New"}),
+        (["is_active"], {**owner, "is_active": True}, {**owner, "is_active": False}),
+        (["access_grants"], {**owner, "access_grants": grants}, {**owner, "access_grants": []}),
+    ]

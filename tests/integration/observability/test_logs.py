@@ -87,6 +87,7 @@ def test_nothing_secret_is_logged(served: Served, key: str) -> None:
 
 def test_every_line_but_the_announcement_is_an_object(served: Served) -> None:
     served.get("/health/live")
+    assert request_record(served.get(LIST), served.output)["status"] == 401
     written = served.output.read_text().splitlines()
     assert [line for line in written if not line.startswith("{")][1:] == []
     assert log_records(served.output)
