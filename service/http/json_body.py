@@ -26,9 +26,12 @@ from service.errors import (
 from service.http.compatibility import compatible_body, is_compatible
 from service.http.dependencies import CallerDependency, require_still_entitled
 from service.http.json_schema import REFERENCE_TEMPLATE, Schema
+from service.http.json_values import count_values
 from service.http.responses import JSON
 
 MAX_BODY_BYTES = 1_000_000
+# Of larger bodies. Decoded, each takes about 60 bytes, and in the text as few as two.
+MAX_VALUES = 5_000_000
 ARRIVAL_SECONDS = 60.0
 # A body that takes longer to arrive is read for a caller whose rights may have changed.
 FRESH_SECONDS = 1.0
@@ -181,7 +184,10 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _decode(body: bytes) -> dict[str, Any]:
     try:
-        value = json.loads(body.decode("utf-8"), object_pairs_hook=_object)
+        text = body.decode("utf-8")
+        if len(body) > MAX_BODY_BYTES and count_values(text, 0, len(text)) > MAX_VALUES:
+            raise InvalidInputError([{"loc": ["body"], "msg": f"has more than {MAX_VALUES:,} values"}])
+        value = json.loads(text, object_pairs_hook=_object)
     except UnicodeDecodeError:
         raise InvalidInputError([{"loc": ["body"], "msg": "must be UTF-8"}]) from None
     except RecursionError:

@@ -13,7 +13,15 @@ from service.database.client import Database
 from service.database.locks import create_lock
 from service.errors import invalid_input
 from service.importing.plan import ImportOptions
-from service.importing.records import ImportedApiKey, ImportedGroup, ImportedModel, ImportedRevision, ImportedUser
+from service.importing.records import (
+    MAX_RECORD_VALUES,
+    ImportedApiKey,
+    ImportedGroup,
+    ImportedModel,
+    ImportedRevision,
+    ImportedUser,
+    has_more_values,
+)
 from service.importing.report import ImportOutcome, Report, printable
 from service.importing.source import Item, SourceError
 from service.importing.writers.api_keys import ApiKeyWriter
@@ -80,6 +88,8 @@ def check(item: Item) -> BaseModel | str:
         return item.problem
     if not isinstance(item.value, dict):
         return "must be a JSON object"
+    if item.kind not in _PRINCIPALS and has_more_values(item.value, MAX_RECORD_VALUES):
+        return f"has more than {MAX_RECORD_VALUES:,} values, which can't be stored"
     try:
         return RECORD_TYPES[item.kind].model_validate(item.value)
     except ValidationError as error:
@@ -102,7 +112,7 @@ class _Run:
         self._items = items
         self._options = options
         self._progress = progress
-        self._report = Report(whole=options.whole_report or options.dry_run)
+        self._report = Report(whole=options.whole_report or options.dry_run, most=options.most_results)
         self._users = UserWriter(database, options, self._report)
         self._groups = GroupWriter(database, options, self._report)
         self._histories = HistoryWriter(database, options, self._report)

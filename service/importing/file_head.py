@@ -5,7 +5,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from service.importing.source import JsonScanner, Source, SourceError
+from service.importing.json_scanner import JsonScanner
+from service.importing.source import Source, SourceError
 
 HEAD_BYTES = 1 << 22
 MAX_MEMBERS, MAX_ELEMENTS = 100, 20

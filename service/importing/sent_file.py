@@ -24,11 +24,13 @@ from service.importing.open_source import OpenedSource, import_opened, open_sent
 from service.importing.plan import ImportOptions
 from service.importing.report import ImportOutcome, ImportResult, Report
 from service.importing.schemas import MAX_STEPS, ImportParams, SentFormat
-from service.importing.source import Source
+from service.importing.source import Bounds, Source
 
 MAX_SOURCE_BYTES = 64_000_000
 # Far more than a record can have, so that a large image can be left out and reported instead of failing the import.
 MAX_VALUE_CHARACTERS = 1 << 22
+# Each takes time, however small it is.
+MAX_RECORDS, MAX_VALUES, MAX_YAML_VALUES = 100_000, 5_000_000, 100_000
 
 
 async def import_sent(request: Request, caller: Caller, context: Context, params: ImportParams) -> dict[str, Any]:
@@ -42,7 +44,8 @@ async def import_sent(request: Request, caller: Caller, context: Context, params
         size = await copy_body(request, file, MAX_SOURCE_BYTES)
         if not size:
             raise InvalidInputError([{"loc": ["body"], "msg": "must not be empty"}])
-        source = Source(file, size, longest=MAX_SOURCE_BYTES, longest_value=MAX_VALUE_CHARACTERS)
+        bounds = Bounds(MAX_SOURCE_BYTES, MAX_VALUE_CHARACTERS, MAX_RECORDS, MAX_VALUES, MAX_YAML_VALUES)
+        source = Source(file, size, bounds)
         sent = await asyncio.to_thread(_opened, source, params)
         report = await _imported(context, sent, params, caller)
         try:
@@ -72,6 +75,7 @@ async def _imported(context: Context, sent: OpenedSource, params: ImportParams, 
         atomic=params.atomic,
         create_groups=params.create_groups,
         mine=params.mine,
+        most_results=MAX_STEPS,
         caller=caller,
     )
     seconds = within_deadline(context.database.timeout * BULK_TIMEOUT_FACTOR)

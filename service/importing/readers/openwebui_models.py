@@ -18,6 +18,9 @@ PRIVATE = "has no access settings, so only its owner can read it"
 
 MAX_DISTINCT_NOTES = 1000
 MAX_GRANT_NOTES = 10
+# More than a record can have.
+MAX_ENTRIES = 10_000
+TOO_MANY = f"has more than {MAX_ENTRIES:,} entries"
 MAX_QUOTED = 100
 
 _PRINCIPAL_ID = TypeAdapter[str](PrincipalId)
@@ -79,7 +82,9 @@ def _grants_or_problems(record: dict[str, Any]) -> Iterator[Grant | str]:
     """Yield each grant, or the problem that it has."""
     if "access_grants" in record:
         grants = record["access_grants"]
-        if isinstance(grants, list):
+        if isinstance(grants, list) and len(grants) > MAX_ENTRIES:
+            yield f"access_grants: {TOO_MANY}"
+        elif isinstance(grants, list):
             yield from (_checked(grant, f"access_grants.{at}", record.get("id")) for at, grant in enumerate(grants))
         elif grants is not None:
             yield "access_grants: must be a list"
@@ -126,6 +131,9 @@ def _named(ids: Any, kind: PrincipalType, permission: Permission) -> Iterator[Gr
     if not isinstance(ids, list):
         if ids is not None:
             yield f"{where}: must be a list"
+        return
+    if len(ids) > MAX_ENTRIES:
+        yield f"{where}: {TOO_MANY}"
         return
     for at, principal_id in enumerate(ids):
         try:
