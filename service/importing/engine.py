@@ -112,6 +112,7 @@ class _Run:
         self._items = items
         self._options = options
         self._progress = progress
+        self._bad = 0
         self._report = Report(whole=options.whole_report or options.dry_run, most=options.most_results)
         self._users = UserWriter(database, options, self._report)
         self._groups = GroupWriter(database, options, self._report)
@@ -180,7 +181,12 @@ class _Run:
     def _check(self, item: Item) -> BaseModel | str:
         caller = self._options.caller
         refused = caller is not None and not caller.is_admin and item.kind in RECORD_TYPES and item.kind != "model"
-        return ONLY_ADMINS if refused else check(item)
+        checked = ONLY_ADMINS if refused else check(item)
+        self._bad += isinstance(checked, str)
+        if self._options.most_results is not None and self._bad > self._options.most_results:
+            # To say what is wrong with a record takes longer than to read it.
+            raise SourceError(f"{item.position}: more than {self._options.most_results:,} records can't be imported")
+        return checked
 
     def _valid(self, item: Item, checked: BaseModel | str) -> Any:
         record_id = item.value.get("id") if isinstance(item.value, dict) else None

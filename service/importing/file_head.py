@@ -42,8 +42,9 @@ def _read_json(scanner: JsonScanner, head: FileHead) -> None:
     if scanner.peek() == "[":
         _read_elements(scanner, head, head.elements)
     elif scanner.peek() == "{":
-        for name in scanner.members():
-            if len(head.members) == MAX_MEMBERS:
+        # Counted, since a name can be given again and again.
+        for number, name in enumerate(scanner.members()):
+            if number == MAX_MEMBERS:
                 return
             head.members[name] = None
             if scanner.peek() == "[":

@@ -29,8 +29,10 @@ from service.importing.source import Bounds, Source
 MAX_SOURCE_BYTES = 64_000_000
 # Far more than a record can have, so that a large image can be left out and reported instead of failing the import.
 MAX_VALUE_CHARACTERS = 1 << 22
+# YAML takes long to parse, and in both of these formats all text is searched for secrets.
+_SMALLER = {SourceFormat.LITELLM: MAX_BODY_BYTES, SourceFormat.LITELLM_PRICES: 4_000_000}
 # Each takes time, however small it is.
-MAX_RECORDS, MAX_VALUES, MAX_YAML_VALUES = 100_000, 5_000_000, 100_000
+MAX_RECORDS, MAX_VALUES, MAX_YAML_VALUES = 100_000, 3_000_000, 100_000
 
 
 async def import_sent(request: Request, caller: Caller, context: Context, params: ImportParams) -> dict[str, Any]:
@@ -61,9 +63,9 @@ def _opened(source: Source, params: ImportParams) -> OpenedSource:
         sent = open_sent_source(source, wanted)
     except ConfigurationError as error:
         raise InvalidInputError([{"loc": ["body"], "msg": error.detail}]) from None
-    if sent.format is SourceFormat.LITELLM and len(source.head(MAX_BODY_BYTES + 1)) > MAX_BODY_BYTES:
-        # YAML is parsed as a whole, which would block other requests for too long.
-        raise TooLargeError(f"A configuration may have {MAX_BODY_BYTES:,} bytes.")
+    limit = _SMALLER.get(sent.format)
+    if limit is not None and len(source.head(limit + 1)) > limit:
+        raise TooLargeError(f"A file of the format {sent.format} may have {limit:,} bytes.")
     return sent
 
 

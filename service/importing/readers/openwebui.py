@@ -30,7 +30,7 @@ def read_openwebui(source: Source) -> Iterator[Item]:
 
     Raises SourceError when the rest of the file can't be read.
     """
-    notes = Notes()
+    notes = Notes(source.bounds.records)
     with source.text() as text:
         scanner = JsonScanner(text, source.bounds)
         if scanner.peek() == "[":

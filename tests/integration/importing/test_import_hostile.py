@@ -95,18 +95,18 @@ async def test_no_single_value_fills_the_memory(
 
 
 @pytest.mark.parametrize(
-    ("name", "bound", "content", "message"),
+    ("bound", "content", "message"),
     [
-        ("MAX_RECORDS", 10, b'{"models": [' + b"{}," * 10 + b"{}]}", "more than 10 records"),
-        ("MAX_VALUES", 10, b'{"models": [{"id": "m", "name": "M", "params": {"a": [1,1,1,1,1,1]}}]}', "10 values"),
-        ("MAX_YAML_VALUES", 10, b"model_list: [[],[],[],[],[],[],[],[],[]]", "at most 10 are allowed"),
+        ("MAX_RECORDS", b'{"models": [' + b"{}," * 10 + b"{}]}", "more than 10 records"),
+        ("MAX_VALUES", b'{"models": [{"id": "m", "name": "M", "params": {"a": [1,1,1,1,1,1]}}]}', "10 values"),
+        ("MAX_YAML_VALUES", b"model_list: [[],[],[],[],[],[],[],[],[]]", "at most 10 are allowed"),
     ],
 )
 async def test_a_file_has_bounds_in_number_too(
-    directory: Directory, monkeypatch: pytest.MonkeyPatch, name: str, bound: int, content: bytes, message: str
+    directory: Directory, monkeypatch: pytest.MonkeyPatch, bound: str, content: bytes, message: str
 ) -> None:
     await directory.user("ann")
-    monkeypatch.setattr(f"service.importing.sent_file.{name}", bound)
+    monkeypatch.setattr(f"service.importing.sent_file.{bound}", 10)
     answer = await send(directory, "ann", content)
     assert (answer.status_code, answer.json()["errors"][0]["loc"]) == (422, ["body"])
     assert message in answer.json()["detail"]
@@ -125,6 +125,17 @@ async def test_a_record_that_can_not_be_stored_is_refused_unread(
     await directory.user("ann")
     answer = await send(directory, "ann", {"models": [{"id": "m", "name": "M", **fields}]}, format="modeldeck")
     assert message in answer.json()["detail"]
+
+
+async def test_a_file_of_very_many_bad_records_is_not_read_on(
+    directory: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await directory.user("ann")
+    monkeypatch.setattr("service.importing.sent_file.MAX_STEPS", 2)
+    for atomic in (True, False):
+        answer = await send(directory, "ann", {"models": [{}] * 5}, format="modeldeck", atomic=atomic)
+        assert answer.status_code == 422
+        assert "models[2]: more than 2 records can't be imported" in answer.json()["detail"]
 
 
 async def test_of_very_many_results_the_first_are_kept_and_the_others_counted(
