@@ -98,7 +98,7 @@ async def test_no_single_value_fills_the_memory(
     ("bound", "content", "message"),
     [
         ("MAX_RECORDS", b'{"models": [' + b"{}," * 10 + b"{}]}", "more than 10 records"),
-        ("MAX_VALUES", b'{"models": [{"id": "m", "name": "M", "params": {"a": [1,1,1,1,1,1]}}]}', "10 values"),
+        ("MAX_VALUES", b'{"models": [{"id": "m", "name": "M", "params": {"a": [1,1,1,1,1,1,1]}}]}', "10 values"),
         ("MAX_YAML_VALUES", b"model_list: [[],[],[],[],[],[],[],[],[]]", "at most 10 are allowed"),
     ],
 )

@@ -197,11 +197,10 @@ ACCUMULATOR = {**dict.fromkeys(("init", "accumulate", "merge"), FUNCTION["body"]
 @pytest.mark.parametrize(
     "stage",
     [
-        {"$match": {"$where": FUNCTION["body"]}},
         {"$set": {"got": {"$function": FUNCTION}}},
         {"$group": {"_id": None, "got": {"$accumulator": ACCUMULATOR}}},
     ],
-    ids=["$where", "$function", "$accumulator"],
+    ids=["$function", "$accumulator"],
 )
 def test_an_analyst_runs_no_javascript_where_the_database_has_none(analyst: Raw, stage: dict[str, Any]) -> None:
     with pytest.raises(OperationFailure, match=r"(?i)javascript|server-side"):
