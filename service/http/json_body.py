@@ -185,7 +185,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _decode(body: bytes) -> dict[str, Any]:
     try:
         text = body.decode("utf-8")
-        if len(body) > MAX_BODY_BYTES and count_values(text, 0, len(text)) > MAX_VALUES:
+        if len(body) > MAX_BODY_BYTES and count_values(text, 0, len(text), MAX_VALUES) > MAX_VALUES:
             raise InvalidInputError([{"loc": ["body"], "msg": f"has more than {MAX_VALUES:,} values"}])
         value = json.loads(text, object_pairs_hook=_object)
     except UnicodeDecodeError:

@@ -32,7 +32,7 @@ MAX_VALUE_CHARACTERS = 1 << 22
 # YAML takes long to parse, and in both of these formats all text is searched for secrets.
 _SMALLER = {SourceFormat.LITELLM: MAX_BODY_BYTES, SourceFormat.LITELLM_PRICES: 4_000_000}
 # Each takes time, however small it is.
-MAX_RECORDS, MAX_VALUES, MAX_YAML_VALUES = 100_000, 3_000_000, 100_000
+MAX_RECORDS, MAX_VALUES, MAX_YAML_VALUES = 100_000, 5_000_000, 100_000
 
 
 async def import_sent(request: Request, caller: Caller, context: Context, params: ImportParams) -> dict[str, Any]:

@@ -4,13 +4,7 @@ import json
 
 import pytest
 
-from service.http import json_values
 from service.http.json_values import count_values
-
-
-@pytest.fixture(autouse=True)
-def _exactly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(json_values, "ROUGHLY_COUNTED", 0)
 
 
 @pytest.mark.parametrize(

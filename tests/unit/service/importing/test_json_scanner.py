@@ -5,7 +5,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from service.http import json_values
 from service.importing.json_scanner import JsonScanner
 from service.importing.readers.bundle import read_bundle
 from service.importing.source import Bounds, Item, Source, SourceError
@@ -37,8 +36,7 @@ def test_records_are_counted_however_small_they_are(content: str, message: str) 
     ['{"models": [{"a": [1, 2]}, {"b": ",,[["}]}', '{"kind": "model", "a": [1, 2]}\n{"b": ",,[["}'],
     ids=["elements", "lines"],
 )
-def test_values_are_counted_in_all_records_together(content: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(json_values, "ROUGHLY_COUNTED", 0)
+def test_values_are_counted_in_all_records_together(content: str) -> None:
     count = 4 if content.startswith('{"models') else 5
     assert len(list(items(content, Bounds(values=count)))) == 2
     with pytest.raises(SourceError, match=f"more than {count - 1} values in all"):
