@@ -3,7 +3,7 @@
 import asyncio
 import os
 import socket
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
@@ -17,6 +17,7 @@ from service.app import create_app
 from service.cli.http_protocol import Protocol
 from service.cli.open_database import located_mongo, mongodb_uri, open_database
 from service.demo.catalogue import demo_key, load_demo, require_room
+from service.embedded_mongo.restarts import restarted
 from service.embedded_mongo.server import EmbeddedMongo
 from service.errors import ConfigurationError
 from service.observability.logs import configuration, configure, log_uncaught
@@ -83,7 +84,7 @@ def serve(
         try:
             announcement = asyncio.run(_prepare(whole, options, embedded=embedded))
             # The web server stops in order and then raises the signal that stopped it again.
-            with suppress(KeyboardInterrupt):
+            with restarted(settings.data_dir) if embedded else nullcontext(), suppress(KeyboardInterrupt):
                 _run(whole, options, announcement, logged)
         finally:
             if embedded:

@@ -13,31 +13,23 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 from urllib.parse import quote
 
+from service.embedded_mongo.launch import REPLICA_SET, START_SECONDS, arguments, launched
 from service.embedded_mongo.mongod import find_mongod
 from service.embedded_mongo.replica_set import ReplicaSetMember
 from service.errors import ConfigurationError
 
-REPLICA_SET = "modeldeck"
 SOCKET_NAME = "mongodb-27017.sock"
 # sun_path of a Unix socket, unix(7), less the final NUL.
 MAX_SOCKET_PATH = 103 if sys.platform == "darwin" else 107
 # Not $TMPDIR: commands started in different environments must use the same folder.
 SHORT_DIR = Path("/tmp")  # noqa: S108  # the folder inside it is private
-START_SECONDS = 60.0
 STOP_SECONDS = 60.0
 POLL_SECONDS = 0.02
-MAX_CACHE_GB = 2.0
-# By default the server starts to write changed pages out when they fill 5 % of the cache. A large import changes the
-# same index pages again and again; writing and reading them each time takes 2.5 times the processor time.
-CACHE_POLICY = (
-    "eviction_dirty_target=40,eviction_dirty_trigger=70,eviction_updates_target=30,eviction_updates_trigger=60"
-)
 LOG_BYTES = 20_000_000
 
 
@@ -73,17 +65,28 @@ class EmbeddedMongo:
 
     def acquire(self) -> None:
         """Take a lease on the running mongod, or start one. Raises ConfigurationError when it can't run."""
-        self._make_private(self._dir)
-        self._lease = self._open_lock("lease.lock")
-        fcntl.flock(self._lease, fcntl.LOCK_SH)
+        self.join()
         try:
-            with self._open_lock("start.lock") as starting:
-                fcntl.flock(starting, fcntl.LOCK_EX)
-                self._bring_up()
-                self._make_primary()
+            self.bring_up()
         except BaseException:
             self.release()
             raise
+
+    def join(self) -> None:
+        """Take a lease, and nothing more: for who knows that the mongod runs."""
+        self._make_private(self._dir)
+        self._lease = self._open_lock("lease.lock")
+        fcntl.flock(self._lease, fcntl.LOCK_SH)
+
+    def bring_up(self) -> None:
+        """Start the mongod unless it runs, and wait until it accepts writes; the caller holds a lease.
+
+        Raises ConfigurationError when it can't run.
+        """
+        with self._open_lock("start.lock") as starting:
+            fcntl.flock(starting, fcntl.LOCK_EX)
+            self._bring_up()
+            self._make_primary()
 
     def release(self) -> None:
         """Give the lease back, and stop the mongod when there is no other lease."""
@@ -158,29 +161,10 @@ class EmbeddedMongo:
         with self._open_lock(self._launch_lock.name) as lock:
             # Commands that look whether a mongod runs hold it for a moment. The mongod inherits it, and keeps it.
             fcntl.flock(lock, fcntl.LOCK_EX)
-            status = _launched([str(mongod.path), *self._arguments()], mongod.environment, lock.fileno())
+            command = [str(mongod.path), *arguments(self._dir / "db", self._log, self.socket_path)]
+            status = launched(command, mongod.environment, lock.fileno())
         if status != 0 and not self.runs():
             raise ConfigurationError(f"mongod did not start; see the end of {self._log}.")
-
-    def _arguments(self) -> list[str]:
-        memory_gb = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-        values = {
-            "--dbpath": self._dir / "db",
-            "--logpath": self._log,
-            "--replSet": REPLICA_SET,
-            "--bind_ip": self.socket_path,
-            "--unixSocketPrefix": self.socket_path.parent,
-            "--port": 27017,  # only names the socket: nothing listens on TCP
-            "--filePermissions": "0600",
-            "--oplogSize": 990,
-            "--networkMessageCompressors": "disabled",
-            "--wiredTigerCacheSizeGB": round(max(0.25, min(MAX_CACHE_GB, (memory_gb - 1) / 2)), 2),
-            "--wiredTigerEngineConfigString": CACHE_POLICY,
-            "--setParameter": "diagnosticDataCollectionEnabled=false",
-        }
-        # With --fork it is no child of ours, and Ctrl-C in the terminal does not reach it. The command returns when
-        # the server listens.
-        return ["--fork", "--logappend", *(str(part) for pair in values.items() for part in pair)]
 
     def _make_primary(self) -> None:
         # The member is named by its socket, so its name is changed here after the data directory was moved.
@@ -263,30 +247,6 @@ def _is_locked(file: Path) -> bool:
     except BlockingIOError:
         return True
     return False
-
-
-def _launched(command: list[str], environment: dict[str, str], inherited: int) -> int:
-    # In a thread, since only the main thread is interrupted by signals, and it waits for the thread to end: a mongod
-    # whose start was interrupted could be neither found nor stopped.
-    with ThreadPoolExecutor(1, thread_name_prefix="modeldeck-launch") as executor:
-        return executor.submit(_launch, command, environment, inherited).result()
-
-
-def _launch(command: list[str], environment: dict[str, str], inherited: int) -> int:
-    launcher = subprocess.Popen(
-        command,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-        pass_fds=(inherited,),
-    )
-    try:
-        return launcher.wait(START_SECONDS)
-    except subprocess.TimeoutExpired:
-        launcher.kill()
-        return launcher.wait()
 
 
 def _can_be_socket(path: Path) -> bool:

@@ -5,13 +5,11 @@ from collections.abc import Sequence
 from typing import IO
 
 from service.errors import InvalidInputError, TooLargeError, UnsupportedCodingError
+from service.http.gzip_file import GzipBoundError, GzipFile
 
 GZIP, IDENTITY = "gzip", "identity"
 _CODINGS = {GZIP: GZIP, "x-gzip": GZIP}
-_FORMAT = 16 + zlib.MAX_WBITS
 _CHUNK_BYTES = 1 << 16
-# Enough for tools that make a member of every block of 64 KB. Each costs time, however little it holds.
-MAX_MEMBERS = 10_000
 
 
 def is_gzip(lines: Sequence[str], *, accepted: bool) -> bool:
@@ -31,24 +29,21 @@ def decompress(compressed: IO[bytes], file: IO[bytes], limit: int) -> None:
 
     Raises TooLargeError as soon as it exceeds `limit` bytes, and InvalidInputError for what is not gzip.
     """
-    members = 0
-    decoder, rest = zlib.decompressobj(_FORMAT), compressed.read(_CHUNK_BYTES)
+    content, size = GzipFile(compressed), 0
     try:
-        while rest:
-            content = decoder.decompress(rest, _CHUNK_BYTES)
-            if file.tell() + len(content) > limit:
+        while part := content.read(_CHUNK_BYTES):
+            size += len(part)
+            if size > limit:
                 raise TooLargeError(f"The body exceeds {limit:,} bytes when it is decompressed.")
-            file.write(content)
-            rest = decoder.unconsumed_tail or decoder.unused_data or compressed.read(_CHUNK_BYTES)
-            if decoder.eof and rest:
-                members += 1
-                if members > MAX_MEMBERS:
-                    raise _invalid(f"has more than {MAX_MEMBERS:,} members")
-                decoder = zlib.decompressobj(_FORMAT)
+            file.write(part)
     except zlib.error:
         raise _invalid("is not gzip, which its Content-Encoding says") from None
-    if not decoder.eof:
-        raise _invalid("ends too early for gzip, which its Content-Encoding says")
+    except EOFError:
+        raise _invalid("ends too early for gzip, which its Content-Encoding says") from None
+    except GzipBoundError as error:
+        raise _invalid(f"can't be decompressed: {error}") from None
+    if not size and not compressed.tell():
+        raise _invalid("is empty, and not gzip, which its Content-Encoding says")
 
 
 def _invalid(msg: str) -> InvalidInputError:

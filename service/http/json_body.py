@@ -27,10 +27,13 @@ from service.http.compatibility import compatible_body, is_compatible
 from service.http.content_coding import decompress, is_gzip
 from service.http.dependencies import CallerDependency, get_context, require_still_entitled
 from service.http.json_schema import REFERENCE_TEMPLATE, Schema
+from service.http.json_values import count_values
 from service.http.places import LongRequest
 from service.http.responses import JSON
 
 MAX_BODY_BYTES = 1_000_000
+# Of larger bodies. Decoded, each takes about 60 bytes, and in the text as few as two.
+MAX_VALUES = 5_000_000
 ARRIVAL_SECONDS = 60.0
 # A body that takes longer to arrive does not count among the requests in flight until it is there.
 PROMPT_SECONDS = 0.05
@@ -214,7 +217,10 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _decode(body: bytes) -> dict[str, Any]:
     try:
         # Some tools write a byte order mark first, which is no part of the JSON.
-        value = json.loads(body.decode("utf-8-sig"), object_pairs_hook=_object)
+        text = body.decode("utf-8-sig")
+        if len(body) > MAX_BODY_BYTES and count_values(text, 0, len(text), MAX_VALUES) > MAX_VALUES:
+            raise InvalidInputError([{"loc": ["body"], "msg": f"has more than {MAX_VALUES:,} values"}])
+        value = json.loads(text, object_pairs_hook=_object)
     except UnicodeDecodeError:
         raise InvalidInputError([{"loc": ["body"], "msg": "must be UTF-8"}]) from None
     except RecursionError:

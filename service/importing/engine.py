@@ -13,7 +13,15 @@ from service.database.client import Database
 from service.database.locks import create_lock
 from service.errors import RightsChangedError, UnauthorizedError, invalid_input
 from service.importing.plan import ImportOptions
-from service.importing.records import ImportedApiKey, ImportedGroup, ImportedModel, ImportedRevision, ImportedUser
+from service.importing.records import (
+    MAX_RECORD_VALUES,
+    ImportedApiKey,
+    ImportedGroup,
+    ImportedModel,
+    ImportedRevision,
+    ImportedUser,
+    has_more_values,
+)
 from service.importing.report import ImportOutcome, Report, printable
 from service.importing.source import Item, SourceError
 from service.importing.writers.api_keys import ApiKeyWriter
@@ -81,6 +89,8 @@ def check(item: Item) -> BaseModel | str:
         return item.problem
     if not isinstance(item.value, dict):
         return "must be a JSON object"
+    if item.kind not in _PRINCIPALS and has_more_values(item.value, MAX_RECORD_VALUES):
+        return f"has more than {MAX_RECORD_VALUES:,} values, which can't be stored"
     try:
         return RECORD_TYPES[item.kind].model_validate(item.value)
     except ValidationError as error:
@@ -103,7 +113,8 @@ class _Run:
         self._items = items
         self._options = options
         self._progress = progress
-        self._report = Report(whole=options.whole_report or options.dry_run)
+        self._bad = 0
+        self._report = Report(whole=options.whole_report or options.dry_run, most=options.most_results)
         self._users = UserWriter(database, options, self._report)
         self._groups = GroupWriter(database, options, self._report)
         self._histories = HistoryWriter(database, options, self._report)
@@ -178,7 +189,12 @@ class _Run:
     def _check(self, item: Item) -> BaseModel | str:
         caller = self._options.caller
         refused = caller is not None and not caller.is_admin and item.kind in RECORD_TYPES and item.kind != "model"
-        return ONLY_ADMINS if refused else check(item)
+        checked = ONLY_ADMINS if refused else check(item)
+        self._bad += isinstance(checked, str)
+        if self._options.most_results is not None and self._bad > self._options.most_results:
+            # To say what is wrong with a record takes longer than to read it.
+            raise SourceError(f"{item.position}: more than {self._options.most_results:,} records can't be imported")
+        return checked
 
     def _valid(self, item: Item, checked: BaseModel | str) -> Any:
         record_id = item.value.get("id") if isinstance(item.value, dict) else None

@@ -5,7 +5,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from service.importing.source import JsonScanner, Source, SourceError
+from service.importing.json_scanner import JsonScanner
+from service.importing.source import Source, SourceError
 
 HEAD_BYTES = 1 << 22
 MAX_MEMBERS, MAX_ELEMENTS = 100, 20
@@ -41,8 +42,9 @@ def _read_json(scanner: JsonScanner, head: FileHead) -> None:
     if scanner.peek() == "[":
         _read_elements(scanner, head, head.elements)
     elif scanner.peek() == "{":
-        for name in scanner.members():
-            if len(head.members) == MAX_MEMBERS:
+        # Counted, since a name can be given again and again.
+        for number, name in enumerate(scanner.members()):
+            if number == MAX_MEMBERS:
                 return
             head.members[name] = None
             if scanner.peek() == "[":

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache, partial
 
 from service.database.client import Database
 from service.errors import ConfigurationError
@@ -11,7 +12,7 @@ from service.importing.formats import Recognised, SourceFormat, reader_of, recog
 from service.importing.plan import ImportOptions
 from service.importing.readers.openwebui_db import read_openwebui_db
 from service.importing.report import Report
-from service.importing.source import Source, open_source
+from service.importing.source import Item, Source, open_source
 from service.importing.user_map import with_users_mapped
 
 STANDARD_INPUT = "-"
@@ -42,7 +43,8 @@ def open_named_source(where: str, wanted: SourceFormat | None) -> Iterator[Opene
     with open_source(where) as source:
         found = _recognised(source, wanted)
         if found.format is not SourceFormat.OPENWEBUI_DB:
-            yield _opened(source, found)
+            # YAML is in memory as a whole in any case.
+            yield _opened(source, found, once=found.format is SourceFormat.LITELLM)
             return
     if where == STANDARD_INPUT:
         raise ConfigurationError("A database can't be read from standard input; name its file.")
@@ -60,7 +62,7 @@ def open_sent_source(source: Source, wanted: SourceFormat | None) -> OpenedSourc
         raise ConfigurationError(
             f"{found.reason}; a database can't be sent, only imported by the command modeldeck import"
         )
-    return _opened(source, found)
+    return _opened(source, found, once=found.format in (SourceFormat.LITELLM, SourceFormat.LITELLM_PRICES))
 
 
 def _recognised(source: Source, wanted: SourceFormat | None) -> Recognised:
@@ -70,9 +72,23 @@ def _recognised(source: Source, wanted: SourceFormat | None) -> Recognised:
     return recognise(source) or Recognised(SourceFormat.MODELDECK, _UNRECOGNISED)
 
 
-def _opened(source: Source, found: Recognised) -> OpenedSource:
+def _opened(source: Source, found: Recognised, *, once: bool) -> OpenedSource:
+    """Return a source that is read for each pass; `once`, where its records take long to read and fit into memory."""
     reader, size = reader_of(found.format), max(source.size, 1)
-    return OpenedSource(lambda: reader(source), found.format, found.reason, lambda: min(source.tell() / size, 1.0))
+
+    def items() -> Iterator[Item]:
+        return reader(source)
+
+    @cache
+    def kept_items() -> list[Item]:
+        return list(reader(source))
+
+    share = partial(_share, source, size)
+    return OpenedSource((lambda: iter(kept_items())) if once else items, found.format, found.reason, share)
+
+
+def _share(source: Source, size: int) -> float:
+    return min(source.tell() / size, 1.0)
 
 
 async def import_opened(

@@ -26,16 +26,19 @@ class ImportOptions:
     """How to import a source.
 
     `owner_id` owns the models that name no owner. `dry_run` writes nothing. `whole_report` keeps the results of
-    unchanged records too, as a dry run always does. `atomic` writes all or nothing. `create_groups` creates the groups
-    that grants name and that do not exist. With `mine`, all new models belong to `owner_id`, whatever the source says,
-    and existing ones keep their owners. `caller` is the user whose rights limit the import; without one, as on the
-    command line, there is no limit. `check` is called before each batch, and ends the import when it raises.
+    unchanged records too, as a dry run always does. With `most_results`, no more are kept, besides the first faults,
+    and a source with more records of a wrong shape is not read to its end. `atomic` writes all or nothing.
+    `create_groups` creates the groups that grants name and that do not exist. With `mine`, all new models belong to
+    `owner_id`, whatever the source says, and existing ones keep their owners. `caller` is the user whose rights limit
+    the import; without one, as on the command line, there is no limit. `check` is called before each batch, and ends
+    the import when it raises.
     """
 
     on_conflict: OnConflict = OnConflict.UPDATE
     owner_id: str | None = None
     dry_run: bool = False
     whole_report: bool = False
+    most_results: int | None = None
     atomic: bool = False
     create_groups: bool = False
     mine: bool = False

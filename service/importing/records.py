@@ -15,6 +15,8 @@ from documents.user import Email, Role, Username
 from service.clock import MAX_SECONDS, MIN_SECONDS
 from service.http.strict_model import StrictModel, list_of, require_few_fields
 
+# More than fit into a record of the largest size.
+MAX_RECORD_VALUES, MAX_GRANTS = 200_000, 6_000
 # It grows with each change, and must still fit into 64 bits then.
 MAX_VERSION = 2**62
 
@@ -39,6 +41,19 @@ def _whole_number(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, int):
         raise ValueError("must be a whole number")
     return value
+
+
+def has_more_values(value: Any, most: int) -> bool:
+    """Return whether a decoded JSON value consists of more than `most` values."""
+    count, pending = 0, [value]
+    while pending:
+        current = pending.pop()
+        count += len(current)
+        if count > most:
+            return True
+        inner = current.values() if isinstance(current, dict) else current
+        pending.extend(part for part in inner if isinstance(part, dict | list))
+    return False
 
 
 EpochSeconds = Annotated[datetime, BeforeValidator(_moment)]
@@ -73,8 +88,8 @@ class ImportedModel(StrictModel):
     name: Name
     params: FreeForm = Field(default_factory=dict)
     meta: Meta = Field(default_factory=dict)
-    access_grants: Annotated[list[AccessGrant], list_of(AccessGrant), AfterValidator(unique_grants)] = Field(
-        default_factory=list
+    access_grants: Annotated[list[AccessGrant], list_of(AccessGrant, MAX_GRANTS), AfterValidator(unique_grants)] = (
+        Field(default_factory=list)
     )
     is_active: StrictBool = True
     version: Annotated[int, Field(ge=1, lt=MAX_VERSION), BeforeValidator(_whole_number)] = 1
@@ -89,7 +104,7 @@ class ImportedModel(StrictModel):
         if not isinstance(values, dict):
             return values
         grants = values.get("access_grants")
-        if isinstance(grants, list):
+        if isinstance(grants, list) and len(grants) <= MAX_GRANTS:
             values = {**values, "access_grants": [_with_id(values.get("id"), grant) for grant in grants]}
         return no_base_of_itself(values)
 

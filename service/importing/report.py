@@ -10,7 +10,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from service.errors import ConfigurationError
+from service.errors import MAX_ERRORS, ConfigurationError
 
 SHOWN_ID_LENGTH = 300
 SPOOL_BYTES = 1_000_000
@@ -86,17 +86,19 @@ def _raising_for_unwritable() -> Iterator[None]:
 class Report:
     """Counts in memory, and results in a temporary file when there are many, so that memory stays bounded.
 
-    With `whole`, every result is kept; otherwise only faults and notes.
+    With `whole`, every result is kept; otherwise only faults and notes. Where there is a `most`, so many are kept, and
+    besides the first faults; the others are only counted.
     """
 
-    def __init__(self, *, whole: bool = False) -> None:
+    def __init__(self, *, whole: bool = False, most: int | None = None) -> None:
         self.counts: Counter[tuple[str, ImportOutcome]] = Counter()
         self.seen = 0
         self.fatal: str | None = None
         # Why all of it was rolled back.
         self.undone: str | None = None
         self._whole = whole
-        # How many results are kept.
+        self._most = most
+        # How many results there are, also of those beyond `most`.
         self.result_count = 0
         self._results = tempfile.SpooledTemporaryFile(SPOOL_BYTES, "w+", encoding="utf-8")  # noqa: SIM115
 
@@ -112,12 +114,18 @@ class Report:
     ) -> None:
         """Add the result of one record, or of a part of one."""
         self.counts[kind, outcome] += 1
-        if self._whole or outcome in _REPORTED:
+        if not self._whole and outcome not in _REPORTED:
+            return
+        self.result_count += 1
+        if self._is_kept(outcome):
             result = ImportResult(
                 outcome, printable(position), kind, _printable_id(record_id), tuple(fields), printable(reason)
             )
             self._results.write(json.dumps(asdict(result)) + "\n")
-            self.result_count += 1
+
+    def _is_kept(self, outcome: ImportOutcome) -> bool:
+        first_faults = outcome in _FAULTS and self.fault_count <= MAX_ERRORS
+        return self._most is None or self.result_count <= self._most or first_faults
 
     def reject(self, position: str, kind: str, record_id: Any, reason: str) -> None:
         """Add that a record was not imported."""

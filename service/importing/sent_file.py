@@ -24,11 +24,15 @@ from service.importing.open_source import OpenedSource, import_opened, open_sent
 from service.importing.plan import ImportOptions
 from service.importing.report import ImportOutcome, ImportResult, Report
 from service.importing.schemas import MAX_STEPS, ImportParams, SentFormat
-from service.importing.source import Source
+from service.importing.source import Bounds, Source
 
 MAX_SOURCE_BYTES = 64_000_000
 # Far more than a record can have, so that a large image can be left out and reported instead of failing the import.
 MAX_VALUE_CHARACTERS = 1 << 22
+# YAML takes long to parse, and in both of these formats all text is searched for secrets.
+_SMALLER = {SourceFormat.LITELLM: MAX_BODY_BYTES, SourceFormat.LITELLM_PRICES: 4_000_000}
+# Each takes time, however small it is.
+MAX_RECORDS, MAX_VALUES, MAX_YAML_VALUES = 100_000, 5_000_000, 100_000
 
 
 async def import_sent(
@@ -47,8 +51,8 @@ async def import_sent(
         if not size:
             raise InvalidInputError([{"loc": ["body"], "msg": "must not be empty"}])
         with work.place():
-            source = Source(file, size, longest=MAX_SOURCE_BYTES, longest_value=MAX_VALUE_CHARACTERS)
-            sent = await asyncio.to_thread(_opened, source, params)
+            bounds = Bounds(MAX_SOURCE_BYTES, MAX_VALUE_CHARACTERS, MAX_RECORDS, MAX_VALUES, MAX_YAML_VALUES)
+            sent = await asyncio.to_thread(_opened, Source(file, size, bounds), params)
             report = await _imported(context, sent, _options(params, caller, work.check))
         try:
             if not params.dry_run and (report.clean or not params.atomic):
@@ -65,9 +69,9 @@ def _opened(source: Source, params: ImportParams) -> OpenedSource:
         sent = open_sent_source(source, wanted)
     except ConfigurationError as error:
         raise InvalidInputError([{"loc": ["body"], "msg": error.detail}]) from None
-    if sent.format is SourceFormat.LITELLM and len(source.head(MAX_BODY_BYTES + 1)) > MAX_BODY_BYTES:
-        # YAML is parsed as a whole, which would block other requests for too long.
-        raise TooLargeError(f"A configuration may have {MAX_BODY_BYTES:,} bytes.")
+    limit = _SMALLER.get(sent.format)
+    if limit is not None and len(source.head(limit + 1)) > limit:
+        raise TooLargeError(f"A file of the format {sent.format} may have {limit:,} bytes.")
     return sent
 
 
@@ -79,6 +83,7 @@ def _options(params: ImportParams, caller: Caller, check: RightsCheck) -> Import
         atomic=params.atomic,
         create_groups=params.create_groups,
         mine=params.mine,
+        most_results=MAX_STEPS,
         caller=caller,
         check=check,
     )

@@ -12,6 +12,8 @@ from service.importing.source import Item
 from service.people.users import find_user
 
 HEADER = ["from", "to"]
+# For each line, a user is looked up.
+MAX_LINES = 100_000
 
 
 async def read_user_map(database: Database, path: Path) -> dict[str, str]:
@@ -21,7 +23,7 @@ async def read_user_map(database: Database, path: Path) -> dict[str, str]:
     """
     mapped: dict[str, str] = {}
     errors = []
-    for number, row in _rows(path):
+    for number, row in list(_rows(path)):
         if len(row) != len(HEADER) or not all(row):
             errors.append(_error(number, "must have two columns: an id in the source, and an id or email here"))
         elif row[0] in mapped:
@@ -40,6 +42,8 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             for number, row in enumerate(csv.reader(file), start=1):
+                if number > MAX_LINES:
+                    raise InvalidInputError([_error(number, f"a map may have at most {MAX_LINES:,} lines")])
                 cells = [cell.strip() for cell in row]
                 if cells and not (number == 1 and [cell.lower() for cell in cells] == HEADER):
                     yield number, cells

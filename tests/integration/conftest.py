@@ -10,7 +10,7 @@ from pymongo import MongoClient
 from tests.support.commands import CommandLine
 from tests.support.import_samples import NAME, Raw
 from tests.support.raw_database import collection_names
-from tests.support.watched_server import EVERY_COMMAND, USUAL, Server
+from tests.support.watched_server import Server
 
 
 @pytest.fixture(scope="module")
@@ -43,8 +43,5 @@ def server(mongo_uri: str, shell: CommandLine) -> Iterator[Server]:
     shell.environment["TMPDIR"] = str(shell.folder)
     with MongoClient[Any](mongo_uri) as client:
         server = Server(client, NAME)
-        server.log_commands(EVERY_COMMAND)
-        try:
+        with server.every_command_logged():
             yield server
-        finally:
-            server.log_commands(USUAL)

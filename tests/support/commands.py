@@ -192,3 +192,8 @@ def mongods(data_dir: Path) -> list[int]:
         if b"--dbpath" in arguments and wanted in arguments and (process / "cwd").exists():
             found.append(int(process.name))
     return found
+
+
+def starts(data_dir: Path) -> int:
+    """Return how often a mongod of a data directory was started."""
+    return (data_dir / "mongod.log").read_text().count('"MongoDB starting"')

@@ -20,14 +20,25 @@ Client = MongoClient[dict[str, Any]]
 
 @contextmanager
 def mongod_with_auth(folder: Path) -> Iterator[str]:
-    """Run a single-member replica set with authorization; yield the URI of its administrator, without a database."""
+    """Run a single-member replica set with authorization, and without JavaScript, as docs/operations.md recommends.
+
+    Yields the URI of its administrator, without a database.
+    """
     mongod = find_mongod(folder / "lib")
     keyfile, data, port = folder / "keyfile", folder / "db", free_port()
     data.mkdir()
     keyfile.write_text(secrets.token_hex(32))
     keyfile.chmod(0o600)
     command = [mongod.path, "--dbpath", data, "--port", str(port), "--bind_ip", "127.0.0.1", "--replSet", "with_auth"]
-    command += ["--keyFile", keyfile, "--wiredTigerCacheSizeGB", "0.25", "--logpath", folder / "mongod.log"]
+    command += [
+        "--noscripting",
+        "--keyFile",
+        keyfile,
+        "--wiredTigerCacheSizeGB",
+        "0.25",
+        "--logpath",
+        folder / "mongod.log",
+    ]
     command += ["--unixSocketPrefix", folder, "--setParameter", "diagnosticDataCollectionEnabled=false"]
     process: subprocess.Popen[Any] = subprocess.Popen(
         [str(part) for part in command], env=mongod.environment, stdout=subprocess.DEVNULL

@@ -1,13 +1,14 @@
 """Everything that a MongoDB stores, and the log of every command that it received."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from bson.raw_bson import RawBSONDocument
 from pymongo import MongoClient
 
-EVERY_COMMAND, USUAL = -1, 100
+EVERY_COMMAND = -1
 
 
 class Server:
@@ -18,11 +19,17 @@ class Server:
         self._database = database
         self._log = Path(client.admin.command("getCmdLineOpts")["parsed"]["systemLog"]["path"])
         self._log_before = self._log.stat().st_size
+        self._usual = int(client.admin.command("profile", -1)["slowms"])
         self._began = client.admin.command("hello")["lastWrite"]["opTime"]["ts"]
 
-    def log_commands(self, slower_than_ms: int) -> None:
-        """Log the commands that take longer than this."""
-        self._client.admin.command("profile", 0, slowms=slower_than_ms)
+    @contextmanager
+    def every_command_logged(self) -> Iterator[None]:
+        """Log every command for the duration of a block, not only those that count as slow."""
+        self._client.admin.command("profile", 0, slowms=EVERY_COMMAND)
+        try:
+            yield
+        finally:
+            self._client.admin.command("profile", 0, slowms=self._usual)
 
     def log(self) -> bytes:
         """Return the log since this object was created."""

@@ -1,14 +1,17 @@
 """Reader of the format `modeldeck`: a bundle as one JSON object, or as JSON lines with `"kind"`."""
 
+import re
 from collections.abc import Iterator
 from typing import IO
 
-from service.importing.source import DECODER, UNREADABLE, Item, JsonScanner, Source, SourceError
+from service.importing.json_scanner import CHUNK_CHARACTERS, DECODER, JsonScanner, Tally
+from service.importing.source import UNREADABLE, Bounds, Item, Source, SourceError
 
 PARTS = {"users": "user", "groups": "group", "models": "model"}
 UNKNOWN = "unknown"
 # A first line that is longer than any record is a whole bundle, too large to be decoded at once.
 MAX_LINE_OF_RECORD = 1 << 22
+_LINE_END = re.compile(r"[\r\n]")
 
 
 def read_bundle(source: Source) -> Iterator[Item]:
@@ -21,20 +24,23 @@ def read_bundle(source: Source) -> Iterator[Item]:
         first = _first_line(text)
     if first is None or _is_record(first):
         with source.text() as text:
-            yield from _lines(text, source.longest_value)
+            yield from _lines(text, source.bounds)
     else:
         with source.text() as text:
-            yield from _parts(JsonScanner(text, source.longest_value))
+            yield from _parts(JsonScanner(text, source.bounds))
 
 
 def _first_line(text: IO[str]) -> str | None:
+    """Return the first line that is not blank, or the beginning of it; None when there is none."""
+    begun = ""
     try:
-        while line := text.readline(MAX_LINE_OF_RECORD):
-            if line.strip():
-                return line
+        # Not line by line: a file can have very many blank ones.
+        while not begun and (read := text.read(CHUNK_CHARACTERS)):
+            begun = read.lstrip()
+        rest = "" if _LINE_END.search(begun) else text.readline(MAX_LINE_OF_RECORD)
     except UNREADABLE as error:
         raise SourceError(f"can't be read: {error}") from None
-    return None
+    return _LINE_END.split(begun + rest, maxsplit=1)[0] or None
 
 
 def _is_record(line: str) -> bool:
@@ -45,8 +51,8 @@ def _is_record(line: str) -> bool:
     return isinstance(value, dict) and "kind" in value
 
 
-def _lines(text: IO[str], longest: int) -> Iterator[Item]:
-    number = 0
+def _lines(text: IO[str], bounds: Bounds) -> Iterator[Item]:
+    number, longest, tally = 0, bounds.value_characters, Tally(bounds)
     while True:
         number += 1
         try:
@@ -57,6 +63,8 @@ def _lines(text: IO[str], longest: int) -> Iterator[Item]:
             return
         if len(line) == longest:
             raise SourceError(f"line {number}: longer than {longest:,} characters")
+        if problem := tally.one_more("lines") or tally.decoded(line, 0, len(line)):
+            raise SourceError(f"line {number}: {problem}")
         if line.strip():
             yield _line_item(line, f"line {number}")
 

@@ -4,9 +4,11 @@ from collections.abc import Iterator
 from hashlib import blake2b
 from typing import Any
 
+from service.importing.json_scanner import JsonScanner
 from service.importing.readers.litellm import meta_of
 from service.importing.readers.redact import without_secrets
-from service.importing.source import Item, JsonScanner, Source
+from service.importing.records import MAX_RECORD_VALUES, has_more_values
+from service.importing.source import Item, Source
 
 # It explains the fields and is no model.
 SAMPLE = "sample_spec"
@@ -20,7 +22,7 @@ def read_litellm_prices(source: Source) -> Iterator[Item]:
     """
     first_at: dict[bytes, str] = {}
     with source.text() as text:
-        scanner = JsonScanner(text, source.longest_value)
+        scanner = JsonScanner(text, source.bounds)
         if scanner.peek() != "{":
             raise scanner.error("a price map is a JSON object")
         for number, name in enumerate(scanner.members(), start=1):
@@ -37,8 +39,13 @@ def _item(position: str, name: str, spec: Any, first_at: dict[bytes, str]) -> It
         return Item("model", position, {"id": name}, f"the name is given twice; only {first} is imported")
     if not isinstance(spec, dict):
         return Item("model", position, {"id": name}, "must be a JSON object")
-    # The map that LiteLLM publishes has no secrets, but somebody may have added one to a copy.
-    kept, notes = without_secrets(spec)
+    if has_more_values(spec, MAX_RECORD_VALUES):
+        return Item("model", position, {"id": name}, f"has more than {MAX_RECORD_VALUES:,} values")
+    try:
+        # The map that LiteLLM publishes has no secrets, but somebody may have added one to a copy.
+        kept, notes = without_secrets(spec)
+    except RecursionError:
+        return Item("model", position, {"id": name}, "nested too deeply")
     return Item("model", position, {"id": name, "base_model_id": None, "name": name, "meta": _meta(kept)}, notes=notes)
 
 

@@ -4,10 +4,11 @@ from collections.abc import Generator, Iterator
 from dataclasses import replace
 from typing import Any
 
+from service.importing.json_scanner import JsonScanner
 from service.importing.readers.bundle import UNKNOWN
 from service.importing.readers.modelfile import parse_modelfile
 from service.importing.readers.openwebui_models import SHARED, Notes, left_out, model_item
-from service.importing.source import Item, JsonScanner, Source
+from service.importing.source import Item, Source
 
 MODELS = "models"
 ALONE = "the only model"
@@ -29,9 +30,9 @@ def read_openwebui(source: Source) -> Iterator[Item]:
 
     Raises SourceError when the rest of the file can't be read.
     """
-    notes = Notes()
+    notes = Notes(source.bounds.records)
     with source.text() as text:
-        scanner = JsonScanner(text, source.longest_value)
+        scanner = JsonScanner(text, source.bounds)
         if scanner.peek() == "[":
             listed = True
             yield from _elements(scanner, "", notes)
@@ -42,7 +43,7 @@ def read_openwebui(source: Source) -> Iterator[Item]:
         scanner.end("the models")
     if not listed:
         with source.text() as text:
-            yield _item(JsonScanner(text, source.longest_value).value(), ALONE, notes)
+            yield _item(JsonScanner(text, source.bounds).value(), ALONE, notes)
 
 
 def _elements(scanner: JsonScanner, where: str, notes: Notes) -> Iterator[Item]:

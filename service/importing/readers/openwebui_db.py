@@ -11,11 +11,12 @@ from pydantic import SecretStr
 
 from documents.user import Role
 from service.errors import ConfigurationError
+from service.importing.json_scanner import DECODER
 from service.importing.readers.openwebui_models import RESOURCE, SHARED, Notes, excerpt, left_out, model_item
 from service.importing.readers.postgres_tables import PostgresTables
 from service.importing.readers.sqlite_tables import SqliteTables
 from service.importing.readers.tables import Row, Table, Tables, batches, look_up, read
-from service.importing.source import DECODER, MAX_VALUE_CHARACTERS, Item, SourceError
+from service.importing.source import MAX_VALUE_CHARACTERS, Item, SourceError
 
 PENDING = "pending"
 API_KEY_NAME = "Open WebUI"

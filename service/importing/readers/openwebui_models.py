@@ -1,6 +1,7 @@
 """Converting a model of any version of Open WebUI to a model of a bundle."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -8,7 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from documents.grant import EVERYONE, AccessGrant, Permission, PrincipalType
 from documents.text import PrincipalId
 from service.errors import invalid_input
-from service.importing.source import Item
+from service.importing.source import Item, SourceError
 
 # Fields that have the same name in both systems.
 SHARED = ("id", "user_id", "base_model_id", "name", "params", "meta", "is_active", "created_at", "updated_at")
@@ -18,6 +19,9 @@ PRIVATE = "has no access settings, so only its owner can read it"
 
 MAX_DISTINCT_NOTES = 1000
 MAX_GRANT_NOTES = 10
+# More than a record can have.
+MAX_ENTRIES = 10_000
+TOO_MANY = f"has more than {MAX_ENTRIES:,} entries"
 MAX_QUOTED = 100
 
 _PRINCIPAL_ID = TypeAdapter[str](PrincipalId)
@@ -28,8 +32,18 @@ Grant = dict[str, Any]
 class Notes:
     """Remembers, within bounds, the notes of a source, so that the same note is not repeated for each record."""
 
-    def __init__(self) -> None:
+    def __init__(self, most_invalid: int | None = None) -> None:
+        """Allow so many grants that are not valid."""
         self._notes: set[str] = set()
+        self._invalid = 0
+        self._most_invalid = most_invalid
+
+    def may_explain(self) -> bool:
+        """Count a grant that is not valid, and say whether it shall be explained; raise SourceError for too many."""
+        self._invalid += 1
+        if self._most_invalid is not None and self._invalid > self._most_invalid:
+            raise SourceError(f"more than {self._most_invalid:,} grants are not valid")
+        return self._invalid <= MAX_DISTINCT_NOTES
 
     def new(self, notes: Iterable[str]) -> tuple[str, ...]:
         """Return those of the notes that have not been given before."""
@@ -61,25 +75,50 @@ def model_item(record: dict[str, Any], position: str, notes: Notes) -> Item:
     left = [left_out(name) for name, held in record.items() if name not in SHARED + ACCESS and held is not None]
     if not any(name in record for name in ACCESS):
         left.append(PRIVATE)
-    value["access_grants"], problems = grants_of(record)
+    value["access_grants"], problems = grants_of(record, notes.may_explain)
     return Item("model", position, value, notes=(*notes.new(left), *_bounded(problems)))
 
 
-def grants_of(record: dict[str, Any]) -> tuple[list[Grant], list[str]]:
+def grants_of(record: dict[str, Any], may_explain: Callable[[], bool] = lambda: True) -> tuple[list[Grant], list[str]]:
     """Return the grants of a record of any version, and notes on those that are left out.
 
+    Why a grant is not valid is noted where `may_explain` says so.
     What is not understood gives no access: `access_control` means public when it is null, but not when it is absent.
     """
-    found = list(_grants_or_problems(record))
-    grants = [grant for grant in found if not isinstance(grant, str)]
-    return grants, [f"{problem}; left out" for problem in found if isinstance(problem, str)]
+    grants: list[Grant] = []
+    problems: list[str] = []
+    for found in _grants_or_problems(record):
+        if isinstance(found, _InvalidGrant):
+            explained = may_explain() and len(problems) < MAX_GRANT_NOTES
+            problems.append(f"{found.explained() if explained else f'{found.where}: is not valid'}; left out")
+        elif isinstance(found, str):
+            problems.append(f"{found}; left out")
+        else:
+            grants.append(found)
+    return grants, problems
 
 
-def _grants_or_problems(record: dict[str, Any]) -> Iterator[Grant | str]:
+@dataclass(frozen=True, slots=True)
+class _InvalidGrant:
+    """A grant that is not valid, and where it is; to explain it takes ten times as long as to find it."""
+
+    where: str
+    error: ValidationError
+
+    def explained(self) -> str:
+        return invalid_input(self.error, self.where).detail
+
+
+_Found = Grant | _InvalidGrant | str
+
+
+def _grants_or_problems(record: dict[str, Any]) -> Iterator[_Found]:
     """Yield each grant, or the problem that it has."""
     if "access_grants" in record:
         grants = record["access_grants"]
-        if isinstance(grants, list):
+        if isinstance(grants, list) and len(grants) > MAX_ENTRIES:
+            yield f"access_grants: {TOO_MANY}"
+        elif isinstance(grants, list):
             yield from (_checked(grant, f"access_grants.{at}", record.get("id")) for at, grant in enumerate(grants))
         elif grants is not None:
             yield "access_grants: must be a list"
@@ -91,7 +130,7 @@ def _grants_or_problems(record: dict[str, Any]) -> Iterator[Grant | str]:
             yield from _controlled(control)
 
 
-def _checked(grant: Any, where: str, model_id: Any) -> Grant | str:
+def _checked(grant: Any, where: str, model_id: Any) -> _Found:
     if not isinstance(grant, dict):
         return f"{where}: must be an object"
     if grant.get("resource_type", RESOURCE) != RESOURCE:
@@ -104,11 +143,11 @@ def _checked(grant: Any, where: str, model_id: Any) -> Grant | str:
     try:
         AccessGrant.model_validate({"id": "none", **named, **own_id})
     except ValidationError as error:
-        return invalid_input(error, where).detail
+        return _InvalidGrant(where, error)
     return {**own_id, **named}
 
 
-def _controlled(control: Any) -> Iterator[Grant | str]:
+def _controlled(control: Any) -> Iterator[_Found]:
     if not isinstance(control, dict):
         yield "access_control: must be null or an object"
         return
@@ -121,18 +160,21 @@ def _controlled(control: Any) -> Iterator[Grant | str]:
             yield f"access_control.{permission}: must be an object"
 
 
-def _named(ids: Any, kind: PrincipalType, permission: Permission) -> Iterator[Grant | str]:
+def _named(ids: Any, kind: PrincipalType, permission: Permission) -> Iterator[_Found]:
     where = f"access_control.{permission}.{kind}_ids"
     if not isinstance(ids, list):
         if ids is not None:
             yield f"{where}: must be a list"
+        return
+    if len(ids) > MAX_ENTRIES:
+        yield f"{where}: {TOO_MANY}"
         return
     for at, principal_id in enumerate(ids):
         try:
             # An id of "*" meant no user there, and would mean everyone here.
             yield _grant(kind, _PRINCIPAL_ID.validate_python(principal_id), permission)
         except ValidationError as error:
-            yield invalid_input(error, where, str(at)).detail
+            yield _InvalidGrant(f"{where}.{at}", error)
 
 
 def _grant(kind: PrincipalType, principal_id: str, permission: Permission) -> Grant:

@@ -6,7 +6,7 @@ from typing import Any
 
 REFERENCE = re.compile(r"(?:Bearer )?os\.environ/[A-Za-z_][A-Za-z0-9_]*")
 HIDDEN = "…"
-MAX_NAME_LENGTH = 100
+MAX_NAME_LENGTH, MAX_PATH_LENGTH, MAX_NOTES = 100, 1000, 100
 # Longer texts could not be stored either.
 MAX_SEARCHED = 500_000
 # A larger number can't be a count of tokens, and a smaller one can't be a token.
@@ -18,12 +18,12 @@ _SECRET_NAME = re.compile(
     r"|(?:^|_)(?:auth|authorization|bearer|jwt|pass|passcode|pwd|credentials?|dsn|connection_string|cookies?)$"
     r"|apikeys?$|_keys?$|(?:^|_)token$|(?:^|_)(?:access|api|auth|bearer|refresh|session)_?tokens$"
 )
-# A number, if there are several of the kind, or the encoding.
-_NAME_ENDING = re.compile(r"(?:_?[0-9]+|_json|_base64)+$")
-_HARMLESS_NAME = re.compile(
-    r"(?:^|_)(?:cache|sort|primary|partition|public)_keys?$"
-    r"|(?:^|_)(?:per|bos|eos|pad|unk|sep|cls|mask|stop)_(?:\w+_)?token$"
-)
+# A number, if there are several of the kind, or the encoding. Looked for from the end, in reverse: a search from the
+# beginning would try each digit of a long number as the first one.
+_REVERSED_ENDING = re.compile(r"(?:46esab_|nosj_|[0-9]_?)+")
+_HARMLESS_KEY = re.compile(r"(?:^|_)(?:cache|sort|primary|partition|public)_keys?$")
+_TOKEN_NAME = "_token"  # noqa: S105  # a name
+_HARMLESS_TOKEN = re.compile(r"(?:^|_)(?:per|bos|eos|pad|unk|sep|cls|mask|stop)_")
 _SECRET_HEADER = re.compile(r"auth|key|token|secret|cookie|pass|credential|session|signature")
 _NAMING, _NAMED = ("name", "key", "header"), ("value", "values")
 # Identifiers look random too, but are no secrets.
@@ -38,7 +38,7 @@ _SECRET_TEXT = re.compile(
     r"|glpat-[\w-]{10}|xox[a-z]-[\w-]{6}|hf_\w{16}|gsk_\w{16}|mdk_\w{8}|nvapi-[\w-]{16}|dapi[0-9a-f]{16}|ya29\.[\w-]{10}"
     r"|SG\.[\w-]{10}|npm_\w{16}|(?:pplx|xai)-\w{24}|eyJ[\w-]{16})"
     r"|\b(?i:bearer)\s+[\w.~+/=-]{8}|\b(?i:basic)\s+(?=\S{0,200}(?:[0-9=]|[a-z][A-Z]))[\w+/=-]{8}"
-    r"|://[^\s/?#]{0,200}@|://[^\s/?#:@]{0,200}:(?!\d{1,5}[/?#])\S{0,200}@"
+    r"|://[^\s/?#]{0,200}@|://[^\s/?#:@]{0,200}:(?!\d{1,5}[/?#])[^\s@]{0,200}@"
     r"|(?i:[?&](?:[\w-]{0,40}(?:key|token|secret|password|credential)|sig|signature|code)=[^\s&]{4})"
     r"|(?i:(?:authorization|api[-_ ]?key|account_?key|password|pwd|client_?secret|secret_?key|access_?(?:key|token)"
     r"|access_?signature)[\"']?\s{0,9}[:=]\s{0,9}[\"']?[^\s\"']{4})"
@@ -63,8 +63,11 @@ def without_secrets(value: Any) -> tuple[Any, tuple[str, ...]]:
     References to environment variables (`os.environ/NAME`) are kept, also where a secret is expected.
     """
     redaction = _Redaction()
-    kept = redaction.kept(value, "", "", headers=False)
-    return kept, tuple(f"{path}: left out, since it is or may be a secret" for path in redaction.left_out)
+    kept = redaction.kept(value, None, "", headers=False)
+    notes = [f"{path}: left out, since it is or may be a secret" for path in redaction.left_out]
+    if redaction.more:
+        notes.append(f"{redaction.more:,} more parts: left out, since they are or may be secrets")
+    return kept, tuple(notes)
 
 
 def safe_name(name: Any) -> str:
@@ -86,11 +89,35 @@ def looks_secret(text: str, *, identifies: bool = False) -> bool:
     return _ACCOUNT.search(text) is not None or any(_random(token) for token in _TOKEN.findall(text))
 
 
+# A name or a number in a list, below the path of what it is part of. Written only where it is needed: a path can be
+# much longer than the value to which it leads.
+_Path = tuple["_Path | None", str | int]
+
+
+def _written(path: _Path) -> str:
+    parts: list[str | int] = []
+    rest: _Path | None = path
+    while rest is not None:
+        rest, part = rest
+        parts.append(part)
+    written = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in reversed(parts))
+    return written.removeprefix(".")[:MAX_PATH_LENGTH]
+
+
 class _Redaction:
+    """Removes secrets; `left_out` are the paths of the first, and `more` is the number of the others."""
+
     def __init__(self) -> None:
         self.left_out: list[str] = []
+        self.more = 0
 
-    def kept(self, value: Any, path: str, name: str, *, headers: bool) -> Any:
+    def _leave_out(self, path: _Path) -> None:
+        if len(self.left_out) < MAX_NOTES:
+            self.left_out.append(_written(path))
+        else:
+            self.more += 1
+
+    def kept(self, value: Any, path: _Path | None, name: str, *, headers: bool) -> Any:
         """Return a value, which is no secret as a whole, without the secrets in it."""
         if isinstance(value, dict):
             return self._members(value, path, headers=headers)
@@ -98,7 +125,7 @@ class _Redaction:
             return self._elements(value, path, name, headers=headers)
         return value
 
-    def _members(self, members: dict[Any, Any], path: str, *, headers: bool) -> dict[Any, Any]:
+    def _members(self, members: dict[Any, Any], path: _Path | None, *, headers: bool) -> dict[Any, Any]:
         named = [members.get(naming) for naming in _NAMING]
         names_secret = any(isinstance(name, str) and _is_secret_name(_words(name), headers=True) for name in named)
         kept = {}
@@ -108,21 +135,21 @@ class _Redaction:
             if secret and (value is None or value == ""):
                 continue
             named_safely = safe_name(key)
-            below = f"{path}.{named_safely}" if path else named_safely
+            below = (path, named_safely)
             if named_safely == HIDDEN or self._is_secret(value, name, secret=secret):
-                self.left_out.append(below)
+                self._leave_out(below)
             else:
                 kept[key] = self.kept(value, below, name, headers=headers or name.endswith("headers"))
         return kept
 
-    def _elements(self, elements: list[Any], path: str, name: str, *, headers: bool) -> list[Any]:
+    def _elements(self, elements: list[Any], path: _Path | None, name: str, *, headers: bool) -> list[Any]:
         first = elements[0] if len(elements) == 2 and headers else None
         pair = isinstance(first, str) and _is_secret_name(_words(first), headers=True)
         kept = []
         for at, element in enumerate(elements):
-            below = f"{path}[{at}]"
+            below = (path, at)
             if self._is_secret(element, name, secret=pair and at == 1):
-                self.left_out.append(below)
+                self._leave_out(below)
             else:
                 kept.append(self.kept(element, below, name, headers=headers))
         return kept
@@ -151,8 +178,9 @@ def _words(name: str) -> str:
 
 
 def _is_secret_name(name: str, *, headers: bool) -> bool:
-    name = _NAME_ENDING.sub("", name)
-    if _HARMLESS_NAME.search(name):
+    ending = _REVERSED_ENDING.match(name[::-1])
+    name = name[: len(name) - ending.end()] if ending else name
+    if _HARMLESS_KEY.search(name) or (name.endswith(_TOKEN_NAME) and _HARMLESS_TOKEN.search(name[: -len("token")])):
         return False
     return (_SECRET_HEADER if headers else _SECRET_NAME).search(name) is not None
 

@@ -19,8 +19,6 @@ except ImportError:
     from yaml import SafeLoader  # type: ignore[assignment]
 
 MAX_CHARACTERS = 1 << 24
-# An alias counts as much as the nodes that it repeats. A node takes about 400 bytes.
-MAX_NODES = 500_000
 MAX_DEPTH = 100
 # Parsing a number takes quadratic time.
 MAX_NUMBER_LENGTH = 100
@@ -68,7 +66,7 @@ class YamlFile:
     def __init__(self, source: Source) -> None:
         text = _text(source)
         try:
-            _require_bounds(text)
+            _require_bounds(text, source.bounds.yaml_values)
             self._loader = _Loader(text)
             root = self._loader.get_single_node()
         except YAMLError as error:
@@ -115,7 +113,7 @@ def _text(source: Source) -> str:
     return text
 
 
-def _require_bounds(text: str) -> None:
+def _require_bounds(text: str, most: int) -> None:
     nodes, documents = 0, 0
     sizes: dict[str, int] = {}
     parents: list[tuple[str | None, int]] = []
@@ -135,13 +133,13 @@ def _require_bounds(text: str) -> None:
         elif isinstance(event, yaml.ScalarEvent):
             nodes += 1
             sizes |= {event.anchor: 1} if event.anchor else {}
-        if problem := _excess(nodes, len(parents), documents):
+        if problem := _excess(nodes, most, len(parents), documents):
             raise SourceError(f"{_place(event.start_mark)}: {problem}")
 
 
-def _excess(nodes: int, depth: int, documents: int) -> str | None:
-    if nodes > MAX_NODES:
-        return "too many values, including those that aliases repeat"
+def _excess(nodes: int, most: int, depth: int, documents: int) -> str | None:
+    if nodes > most:
+        return f"too many values, including those that aliases repeat; at most {most:,} are allowed"
     if depth > MAX_DEPTH:
         return "nested too deeply"
     return "a second document in one file" if documents > 1 else None

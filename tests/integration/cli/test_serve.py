@@ -1,16 +1,19 @@
 """`modeldeck serve`: from the first start to a response, and back to no running process."""
 
+import fcntl
+import os
 import re
 import signal
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from tests.support.commands import CommandLine, Served, free_port, mongods, until
+from tests.support.commands import CommandLine, Served, free_port, mongods, starts, until
 
-LIST = "/api/models/list"
+LIST, READY = "/api/models/list", "/health/ready"
 
 
 @pytest.fixture(scope="module")
@@ -32,12 +35,33 @@ def stopped(served: Served, how: signal.Signals, data_dir: Path) -> None:
     until(lambda: not mongods(data_dir), "its mongod has ended")
 
 
+@contextmanager
+def nothing_starts(data_dir: Path) -> Iterator[None]:
+    """Have whoever wants to start a mongod wait, as for a command that is starting one."""
+    with (data_dir / "start.lock").open() as starting:
+        fcntl.flock(starting, fcntl.LOCK_EX)
+        yield
+
+
+def loses_its_mongod(served: Served, data_dir: Path) -> None:
+    """Kill the mongod of a server, which must start it again, and meanwhile not be ready."""
+    [pid], before = mongods(data_dir), starts(data_dir)
+    with nothing_starts(data_dir):
+        os.kill(pid, signal.SIGKILL)
+        until(lambda: served.get(READY).status_code == 503, "it is not ready")
+        assert served.get(READY).json()["detail"] == "The database does not answer."
+        assert mongods(data_dir) == []
+    until(lambda: served.get(READY).status_code == 200, "it is ready again")
+    [other] = mongods(data_dir)
+    assert (other != pid, starts(data_dir)) == (True, before + 1)
+
+
 def test_the_demo_answers_with_the_printed_key_and_the_second_time_nothing_is_added(tmp_path: Path) -> None:
     data = tmp_path / "data"
     shell = CommandLine(tmp_path, data_dir=str(data))
     with shell.serving("--demo") as served:
         assert served.get("/health/live").json() == {"status": "up"}
-        assert served.get("/health/ready").json() == {"status": "ready"}
+        assert served.get(READY).json() == {"status": "ready"}
         assert served.get(LIST).status_code == 401
         first = served.get(LIST, served.key).json()
         assert first["total"] >= 300
@@ -51,6 +75,11 @@ def test_the_demo_answers_with_the_printed_key_and_the_second_time_nothing_is_ad
         assert "(0 records added)" in served.output.read_text()
         assert served.key == key
         assert served.get(LIST, key).json() == first
+        loses_its_mongod(served, data)
+        assert served.get(LIST, key).json() == first
+        log = served.output.read_text()
+        assert "the embedded MongoDB has ended" in log
+        assert "the embedded MongoDB runs again" in log
         stopped(served, signal.SIGTERM, data)
     assert (data / "demo-key").stat().st_mode & 0o777 == 0o600
 
@@ -59,7 +88,8 @@ def test_the_demo_answers_with_the_printed_key_and_the_second_time_nothing_is_ad
 def test_several_workers_stop_with_their_server(shell: CommandLine, data_dir: Path) -> None:
     with shell.serving("--workers", "2") as served:
         until(served.answers, "a worker answers")
-        assert served.get("/health/ready").status_code == 200
+        assert served.get(READY).status_code == 200
+        loses_its_mongod(served, data_dir)
         stopped(served, signal.SIGINT, data_dir)
     until(lambda: not served.answers(), "the workers have ended")
 

@@ -12,9 +12,10 @@ from typing import Any
 
 import pytest
 from pymongo import MongoClient
+from pymongo.errors import OperationFailure
 
 from service.embedded_mongo.server import EmbeddedMongo
-from tests.support.commands import COMMAND_SECONDS, CommandLine, end, finish, mongods, until
+from tests.support.commands import COMMAND_SECONDS, CommandLine, end, finish, mongods, starts, until
 
 USER = ("user", "add", "--name", "N", "--email")
 IDLE_SECONDS = 0.6
@@ -90,10 +91,6 @@ def require_stopped(data_dir: Path) -> None:
     until(lambda: not mongods(data_dir), "its mongod has ended")
 
 
-def starts(data_dir: Path) -> int:
-    return (data_dir / "mongod.log").read_text().count('"MongoDB starting"')
-
-
 def emails(data_dir: Path, database: str = "modeldeck") -> set[str]:
     with MongoClient[dict[str, Any]](EmbeddedMongo(data_dir).uri(database)) as client:
         return {user["email"] for user in client[database]["users"].find()}
@@ -115,6 +112,17 @@ def test_commands_that_start_at_once_share_one_mongod_and_the_last_one_stops_it(
         shell.ok(*USER, "c@example.com")
         assert mongods(data_dir) == before
     require_stopped(data_dir)
+
+
+def test_neither_slow_operations_are_logged_nor_does_anybody_run_javascript(mongo_uri: str) -> None:
+    with MongoClient[dict[str, Any]](mongo_uri) as client:
+        profile = client.admin.command("profile", -1)
+        # Slow operations would be logged with the prompts that they write; none takes 20 days.
+        assert (profile["was"], profile["slowms"] > 20 * 86_400_000) == (0, True)
+        one: list[dict[str, Any]] = [{"$documents": [{}]}]
+        function = {"$function": {"body": "function() { return 1 }", "args": [], "lang": "js"}}
+        with pytest.raises(OperationFailure):
+            client.admin.aggregate([*one, {"$set": {"got": function}}])
 
 
 def test_a_killed_mongod_is_restarted_with_its_data(shell: CommandLine, data_dir: Path) -> None:

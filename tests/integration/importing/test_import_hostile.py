@@ -15,6 +15,7 @@ from service.database.client import Database
 from service.http.json_body import MAX_BODY_BYTES
 from service.importing import ImportOptions
 from service.importing.engine import run_import
+from service.importing.records import MAX_GRANTS, MAX_RECORD_VALUES
 from service.importing.sent_file import MAX_VALUE_CHARACTERS
 from service.importing.source import Item
 from service.importing.writers import users
@@ -91,6 +92,63 @@ async def test_no_single_value_fills_the_memory(
     monkeypatch.setattr("service.importing.sent_file.MAX_VALUE_CHARACTERS", FEWER_CHARACTERS)
     await is_refused(model_with(f"[{'[],' * (FEWER_CHARACTERS // 2)}1]"), FEWER_CHARACTERS)
     await is_refused(b'{"unknown": [' + b"{}," * (FEWER_CHARACTERS // 2) + b"1]}", FEWER_CHARACTERS)
+
+
+@pytest.mark.parametrize(
+    ("bound", "content", "message"),
+    [
+        ("MAX_RECORDS", b'{"models": [' + b"{}," * 10 + b"{}]}", "more than 10 records"),
+        ("MAX_VALUES", b'{"models": [{"id": "m", "name": "M", "params": {"a": [1,1,1,1,1,1,1]}}]}', "10 values"),
+        ("MAX_YAML_VALUES", b"model_list: [[],[],[],[],[],[],[],[],[]]", "at most 10 are allowed"),
+    ],
+)
+async def test_a_file_has_bounds_in_number_too(
+    directory: Directory, monkeypatch: pytest.MonkeyPatch, bound: str, content: bytes, message: str
+) -> None:
+    await directory.user("ann")
+    monkeypatch.setattr(f"service.importing.sent_file.{bound}", 10)
+    answer = await send(directory, "ann", content)
+    assert (answer.status_code, answer.json()["errors"][0]["loc"]) == (422, ["body"])
+    assert message in answer.json()["detail"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"access_grants": [{}] * (MAX_GRANTS + 1)}, "access_grants: List should have at most 6000 items"),
+        ({"params": {"a": [1] * MAX_RECORD_VALUES}}, "has more than 200,000 values"),
+    ],
+)
+async def test_a_record_that_can_not_be_stored_is_refused_unread(
+    directory: Directory, fields: dict[str, Any], message: str
+) -> None:
+    await directory.user("ann")
+    answer = await send(directory, "ann", {"models": [{"id": "m", "name": "M", **fields}]}, format="modeldeck")
+    assert message in answer.json()["detail"]
+
+
+async def test_a_file_of_very_many_bad_records_is_not_read_on(
+    directory: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await directory.user("ann")
+    monkeypatch.setattr("service.importing.sent_file.MAX_STEPS", 2)
+    for atomic in (True, False):
+        answer = await send(directory, "ann", {"models": [{}] * 5}, format="modeldeck", atomic=atomic)
+        assert answer.status_code == 422
+        assert "models[2]: more than 2 records can't be imported" in answer.json()["detail"]
+
+
+async def test_of_very_many_results_the_first_are_kept_and_the_others_counted(
+    directory: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await directory.user("ann")
+    monkeypatch.setattr("service.importing.sent_file.MAX_STEPS", 2)
+    prices = {f"m{at}": {"api_key": "x", "mode": "chat", "max_tokens": 1} for at in range(5)}
+    answer = (await send(directory, "ann", prices, mine=True)).json()
+    assert ([step["outcome"] for step in answer["steps"]], answer["left_out"]) == (["note", "note"], 3)
+    # The faults behind the notes are found all the same.
+    refused = await send(directory, "ann", {**prices, "bad id": {"mode": "chat"}}, format="litellm-prices", mine=True)
+    assert [error["loc"] for error in refused.json()["errors"]] == [["body", "entry 6"]]
 
 
 async def test_only_an_image_that_is_too_large_is_left_out(directory: Directory) -> None:

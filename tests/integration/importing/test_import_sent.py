@@ -261,7 +261,10 @@ async def test_sources_have_bounds(directory: Directory) -> None:
     await directory.user("ann")
     assert (await send(directory, "ann", b" " * 64_000_001)).status_code == 413
     configuration = CONFIGURATION.encode() + b"# " + b"x" * 1_000_000
-    assert (await send(directory, "ann", configuration)).status_code == 413
+    prices = json.dumps({**PRICES, "sample_spec": "x" * 4_000_000}).encode()
+    for content, kind, limit in ((configuration, "litellm", "1,000,000"), (prices, "litellm-prices", "4,000,000")):
+        answer = await send(directory, "ann", content, format=kind)
+        assert (answer.status_code, f"{kind} may have {limit} bytes" in answer.json()["detail"]) == (413, True)
     reader = await directory.key("ann", scope="read")
     answer = await directory.client.post(
         IMPORT, content=b"{}", params={"format": "auto"}, headers={"Authorization": f"Bearer {reader}"}

@@ -208,6 +208,20 @@ async def test_an_empty_set_and_bad_bodies_are_refused(
     assert len(await _state(directory)) == 5
 
 
+async def test_a_large_body_of_very_many_values_is_refused_before_they_are_decoded(
+    directory: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await directory.user("ann")
+    monkeypatch.setattr("service.http.json_body.MAX_VALUES", 20_000)
+    body: dict[str, Any] = {
+        "models": [{"id": "m", "name": "M", "params": {"a": [[]] * 1_000, "system": ",[{" * 400_000}}],
+        "dry_run": True,
+    }
+    assert "at most 500,000 are allowed" in (await directory.post(IMPORT, "ann", body)).json()["detail"]
+    body["models"][0]["params"]["a"] = [[]] * 20_000
+    assert (await directory.post(IMPORT, "ann", body)).json()["errors"][0]["msg"] == "has more than 20,000 values"
+
+
 async def test_a_sync_is_for_admins(directory: Directory, tmp_path: Path) -> None:
     await _filled(directory, tmp_path)
     answer = await directory.post(SYNC, "ann", {"models": []})

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from documents.user import Role
+from service.importing import user_map
 from tests.support.commands import CommandLine
 from tests.support.directory import Directory, grant, model
 from tests.support.import_samples import IMPORTABLE, NAMED, OLD_KEY, Raw, ask, dump, imported, write_source
@@ -52,7 +53,7 @@ async def test_two_users_of_elsewhere_can_be_one_here(directory: Directory, raw:
 
 
 def test_the_command_reads_who_is_who_and_names_the_lines_that_are_wrong(
-    shell: CommandLine, store: Raw, tmp_path: Path
+    shell: CommandLine, store: Raw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     shell.ok("user", "add", "--id", "ben-here", "--email", "ben@here.org", "--name", "Ben")
     make_database(tmp_path / "webui.db", *IMPORTABLE)
@@ -61,6 +62,10 @@ def test_the_command_reads_who_is_who_and_names_the_lines_that_are_wrong(
     done = shell.run("import", "webui.db", "--map-users", "bad.csv")
     assert (done.status, done.stdout) == (2, "")
     assert [f"line {number}: " in done.stderr for number in range(1, 6)] == [False, False, True, True, True]
+    with monkeypatch.context() as few:
+        few.setattr(user_map, "MAX_LINES", 4)
+        done = shell.run("import", "webui.db", "--map-users", "bad.csv")
+        assert (done.status, done.stderr) == (2, "modeldeck: line 5: a map may have at most 4 lines\n")
     assert dump(store) == before
 
     (tmp_path / "good.csv").write_text("\ufefffrom,to\r\nben,BEN@here.org\r\n\r\n", encoding="utf-8")

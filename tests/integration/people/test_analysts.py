@@ -190,6 +190,23 @@ def test_a_view_shows_no_more_than_it_projects(analyst: Raw) -> None:
     assert analyst[VIEW].count_documents({"params.system": {"$exists": True}}) == 0
 
 
+FUNCTION = {"body": "function() { while (true) {} }", "args": [], "lang": "js"}
+ACCUMULATOR = {**dict.fromkeys(("init", "accumulate", "merge"), FUNCTION["body"]), "accumulateArgs": [], "lang": "js"}
+
+
+@pytest.mark.parametrize(
+    "stage",
+    [
+        {"$set": {"got": {"$function": FUNCTION}}},
+        {"$group": {"_id": None, "got": {"$accumulator": ACCUMULATOR}}},
+    ],
+    ids=["$function", "$accumulator"],
+)
+def test_an_analyst_runs_no_javascript_where_the_database_has_none(analyst: Raw, stage: dict[str, Any]) -> None:
+    with pytest.raises(OperationFailure, match=r"(?i)javascript|server-side"):
+        list(analyst[VIEW].aggregate([stage]))
+
+
 def test_a_password_is_printed_alone_and_once(shell: CommandLine, stored: Raw, admin_uri: str) -> None:
     done = shell.run("analyst", "grant", "once")
     assert (done.status, done.stderr, len(done.stdout.split())) == (0, "", 1)

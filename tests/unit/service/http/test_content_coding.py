@@ -6,7 +6,7 @@ from io import BytesIO
 import pytest
 
 from service.errors import InvalidInputError, TooLargeError
-from service.http import content_coding
+from service.http import gzip_file
 from service.http.content_coding import decompress
 
 LIMIT = 200_000
@@ -46,7 +46,7 @@ def test_what_is_not_gzip_is_refused(body: bytes) -> None:
 
 
 def test_members_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(content_coding, "MAX_MEMBERS", 3)
+    monkeypatch.setattr(gzip_file, "MAX_SMALL_MEMBERS", 4)
     assert decompressed(4 * gzip.compress(b"x")) == b"xxxx"
-    with pytest.raises(InvalidInputError, match="3 members"):
+    with pytest.raises(InvalidInputError, match="4 compressed parts"):
         decompressed(5 * gzip.compress(b"x"))

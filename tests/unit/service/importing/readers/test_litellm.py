@@ -213,7 +213,7 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
         (f"{BOMB}model_list: []", "too many values, including those that aliases repeat"),
         (f"model_list: {'[' * 200}", "line 1, column 112: nested too deeply"),
         (f"model_list: {'{a: ' * 200}", "nested too deeply"),
-        (f"model_list: [{'1,' * 500_001}]", "too many values"),
+        (f"model_list: [{'1,' * 500_001}]", "too many values, including those that aliases repeat; at most 500,000"),
         (" " * (MAX_CHARACTERS + 1), "has more than 16,777,216 characters"),
         ("model_list: []".encode("utf-16"), "can't be read: it is not UTF-8"),
         (gzip.compress(CONFIGURATION.encode())[:-20], "can't be read"),

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from service.importing.readers.redact import without_secrets
 from service.importing.source import SourceError
 from tests.support.litellm_configurations import A_MODEL, only, read, with_info, with_params
 
@@ -111,6 +112,21 @@ def test_no_error_quotes_the_file(content: str | bytes) -> None:
     assert "1234" not in raised.value.detail
     assert raised.value.__cause__ is None
     assert raised.value.__suppress_context__ or raised.value.__context__ is None
+
+
+def test_a_long_name_is_searched_in_one_go() -> None:
+    # A search that begins again at each digit would take years.
+    kept = {f"z{'1' * 100_000}z": 1, f"{'per_' * 50_000}tokens": 2, f"{'pad_' * 50_000}token": 3}
+    assert without_secrets({**kept, f"api_key_{'1' * 80}": 4}) == (
+        kept,
+        (f"api_key_{'1' * 80}: left out, since it is or may be a secret",),
+    )
+
+
+def test_of_very_many_secrets_the_first_are_named() -> None:
+    notes = only([with_params(**{f"api_key_{at}": "x" for at in range(105)})]).notes
+    assert len(notes) == 101
+    assert notes[-1] == "5 more parts: left out, since they are or may be secrets"
 
 
 def test_references_are_kept_also_under_the_names_of_secrets() -> None:

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from service.importing.readers.openwebui import read_openwebui
-from service.importing.readers.openwebui_models import PRIVATE
+from service.importing.readers.openwebui_models import PRIVATE, Notes, model_item
 from service.importing.records import ImportedModel
-from service.importing.source import Item
+from service.importing.source import Item, SourceError
 from tests.support.directory import grant
 from tests.support.memory_sources import source_of
 
@@ -196,6 +196,13 @@ def test_the_good_grants_next_to_bad_ones_count() -> None:
     item = one({**EARLY, "access_control": control})
     assert item.value["access_grants"] == [grant("user:ben"), grant("group:g1", "write")]
     assert len(item.notes) == 2
+
+
+def test_a_source_has_a_bound_on_grants_that_are_not_valid() -> None:
+    notes = Notes(2)
+    model_item({**EARLY, "access_grants": [{}, {}, 5]}, "[0]", notes)
+    with pytest.raises(SourceError, match="more than 2 grants are not valid"):
+        model_item({**EARLY, "access_grants": [{}]}, "[1]", notes)
 
 
 def test_only_some_of_very_many_bad_grants_are_noted() -> None:
