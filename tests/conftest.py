@@ -22,6 +22,7 @@ from documents import DOCUMENTS
 from indexes.ensure import ensure
 from service.database.client import Database
 from service.embedded_mongo.server import EmbeddedMongo
+from service.importing.source import GZIP_MAGIC
 from service.settings import Settings
 from tests.support.backends import MockedDatabase, teach_union_with
 from tests.support.directory import Directory
@@ -47,6 +48,11 @@ hypothesis.settings.load_profile("modeldeck")
 
 
 @pytest.hookimpl(trylast=True)
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Name compressed content alike in all processes that run tests: it holds the time at which it was made."""
+    return "gzip" if isinstance(val, bytes) and GZIP_MAGIC in val else None
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Give every test an id of its own, because pytest-xdist runs only one of several tests with the same id."""
     for item in items:
