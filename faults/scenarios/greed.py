@@ -237,9 +237,10 @@ def _slow_bodies(greed: _Greed) -> Row:
 
 async def _send_slow_bodies(greed: _Greed) -> tuple[Bystanders, list[Answer]]:
     requests = [RawRequest(greed.service, "POST /api/models/create", greed.keys["ann"]) for _ in range(SLOW_BODIES)]
+    # All of them first, so that no request of others is in flight whose place would be free again soon.
+    for request in requests:
+        await request.send("Content-Length: 100\r\n\r\n{")
     async with bystanders(greed.service, greed.keys["cat"], "eve") as found:
-        for request in requests:
-            await request.send("Content-Length: 100\r\n\r\n{")
         answers = await asyncio.gather(*(request.answered() for request in requests))
     return found, list(answers)
 
