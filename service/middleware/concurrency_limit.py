@@ -1,5 +1,6 @@
 """Limits the requests in flight: further ones are refused at once, before any work is done for them."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
@@ -17,8 +18,9 @@ FULL = "Too many requests are being answered at the moment; try again."
 class Slot:
     """The place of one request among those in flight, which it can give up while it only waits for its client."""
 
-    def __init__(self, limit: "ConcurrencyLimit") -> None:
+    def __init__(self, limit: "ConcurrencyLimit", credential: bytes) -> None:
         self._limit = limit
+        self._credential = credential
         self._held = True
 
     @contextmanager
@@ -26,7 +28,7 @@ class Slot:
         """Give the place up during a block; raise UnavailableError when none is left afterwards."""
         self.release()
         yield
-        if not self._limit.enter():
+        if not self._limit.enter(self._credential):
             raise UnavailableError(FULL)
         self._held = True
 
@@ -34,16 +36,20 @@ class Slot:
         """Give the place up for good."""
         if self._held:
             self._held = False
-            self._limit.leave()
+            self._limit.leave(self._credential)
 
 
 class ConcurrencyLimit:
-    """Passes `limit` requests on at a time, and probes always."""
+    """Passes `limit` requests on at a time, and probes always.
+
+    An eighth of the places is never taken by requests with the same credential, or by those without any.
+    """
 
     def __init__(self, app: ASGIApp, limit: int, on_refusal: Callable[[], None] | None = None) -> None:
         self._app = app
         self._limit = limit
-        self._in_flight = 0
+        self._limit_for_one = limit - limit // 8
+        self._in_flight: Counter[bytes] = Counter()
         self._on_refusal = on_refusal
         # Made once, so that refusing many requests costs little.
         self._refusal = problem(HTTPStatus.SERVICE_UNAVAILABLE, FULL, {"Retry-After": RETRY_AFTER_SECONDS})
@@ -53,25 +59,28 @@ class ConcurrencyLimit:
         if scope["type"] != "http" or scope["path"] in PROBES:
             await self._app(scope, receive, send)
             return
-        if not self.enter():
+        credential = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
+        if not self.enter(credential):
             await self._refusal(scope, receive, send)
             return
-        slot = Slot(self)
+        slot = Slot(self, credential)
         scope.setdefault("state", {})["slot"] = slot
         try:
             await self._app(scope, receive, send)
         finally:
             slot.release()
 
-    def enter(self) -> bool:
+    def enter(self, credential: bytes) -> bool:
         """Count one more request in flight; return False when there are as many as allowed."""
-        if self._in_flight >= self._limit:
+        if self._in_flight.total() >= self._limit or self._in_flight[credential] >= self._limit_for_one:
             if self._on_refusal is not None:
                 self._on_refusal()
             return False
-        self._in_flight += 1
+        self._in_flight[credential] += 1
         return True
 
-    def leave(self) -> None:
+    def leave(self, credential: bytes) -> None:
         """Count one request less."""
-        self._in_flight -= 1
+        self._in_flight[credential] -= 1
+        if not self._in_flight[credential]:
+            del self._in_flight[credential]

@@ -42,6 +42,22 @@ async def test_a_request_above_the_limit_is_refused_before_any_work() -> None:
     assert (await Exchange().with_app(limited)).status == 200
 
 
+async def test_an_eighth_is_left_to_others() -> None:
+    app = Slow()
+    limited = ConcurrencyLimit(app, 16)
+    greedy, other = {"Authorization": "Bearer greedy"}, {"Authorization": "Bearer other"}
+    waiting = [asyncio.create_task(Exchange(headers=greedy).with_app(limited)) for _ in range(14)]
+    await asyncio.sleep(0)
+    assert (await Exchange(headers=greedy).with_app(limited)).status == 503
+    waiting += [asyncio.create_task(Exchange(headers=headers).with_app(limited)) for headers in (other, {})]
+    await asyncio.sleep(0)
+    assert app.asked == 16
+    assert (await Exchange(headers=other).with_app(limited)).status == 503
+    app.go_on.set()
+    assert {(await one).status for one in waiting} == {200}
+    assert (await Exchange(headers=greedy).with_app(limited)).status == 200
+
+
 @pytest.mark.parametrize("path", sorted(PROBES))
 async def test_probes_are_answered_always(path: str) -> None:
     app = Slow()
