@@ -37,6 +37,7 @@ class Database:
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
         self.snapshot, self.in_transaction = transactions.snapshot, transactions.in_transaction
+        self.after_commit = transactions.after_commit
         self.find, self.get, self.count, self.malformed = reads.find, reads.get, reads.count, reads.malformed
         self.aggregate, self.aggregate_batches, self.batches = reads.aggregate, reads.aggregate_batches, reads.batches
         self.insert, self.insert_record, self.write_many = writes.insert, writes.insert_record, writes.write_many

@@ -15,6 +15,7 @@ from service.database.calls import Calls
 from service.database.work_context import (
     BULK_TIMEOUT_FACTOR,
     current_deadline,
+    current_follow_ups,
     current_session,
     within_deadline,
     write_tracker,
@@ -63,7 +64,8 @@ class Transactions:
 
         session = self._calls.new_session()
         assert session is not None  # noqa: S101  # transactions need a server with sessions
-        token = current_session.set(session)
+        follow_ups: list[Callable[[], Awaitable[object]]] = []
+        token, follow_ups_token = current_session.set(session), current_follow_ups.set(follow_ups)
         try:
             result = await self._attempts(session, work, self._timeout * (BULK_TIMEOUT_FACTOR if bulk else 1))
         except BaseException as error:
@@ -72,9 +74,23 @@ class Transactions:
             raise
         finally:
             current_session.reset(token)
+            current_follow_ups.reset(follow_ups_token)
         # The driver's own end_session would use a thread for what happens in memory: the session is kept for reuse.
         session.delegate.end_session()
+        for follow_up in follow_ups:
+            await follow_up()
         return result
+
+    async def after_commit(self, work: Callable[[], Awaitable[object]]) -> None:
+        """Run `work` after the commit of the current transaction, which can't see what others change meanwhile.
+
+        Outside of a transaction, it is run at once.
+        """
+        follow_ups = current_follow_ups.get()
+        if follow_ups is None:
+            await work()
+        else:
+            follow_ups.append(work)
 
     async def _attempts(
         self, session: AsyncIOMotorClientSession, work: Callable[[], Awaitable[T]], seconds: float
@@ -101,6 +117,9 @@ class Transactions:
 
     async def _committed(self, session: AsyncIOMotorClientSession, work: Callable[[], Awaitable[T]]) -> T:
         session.start_transaction()
+        if (follow_ups := current_follow_ups.get()) is not None:
+            # Those of an earlier attempt.
+            follow_ups.clear()
         result = await work()
         write_tracker().commit()
         while True:

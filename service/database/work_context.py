@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING
@@ -56,6 +56,8 @@ class WriteTracker:
 current_deadline: ContextVar[Deadline | None] = ContextVar("deadline", default=None)
 current_session: ContextVar[AsyncIOMotorClientSession | None] = ContextVar("session", default=None)
 current_write_tracker: ContextVar[WriteTracker | None] = ContextVar("write_tracker", default=None)
+# What the current transaction leaves to be done after its commit; None outside of transactions.
+current_follow_ups: ContextVar[list[Callable[[], Awaitable[object]]] | None] = ContextVar("follow_ups", default=None)
 
 
 def within_deadline(seconds: float) -> float:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import count
 from typing import Any
 
@@ -110,7 +110,7 @@ async def store_planned(
     """
     owners = await look_up_owners(database, planned, owners)
     versions = await database.in_transaction(lambda: write_planned(database, planned, by, owners), bulk=bulk)
-    await refresh_after_renames(database, owners)
+    await database.after_commit(partial(refresh_after_renames, database, owners))
     return versions
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from hashlib import blake2b
 from typing import Any
 
@@ -248,7 +249,7 @@ class ModelWriter:
             caller = self._options.caller
             await store_planned(self._database, planned, None if caller is None else caller.user_id, bulk=True)
             grants = [grant for item in planned if item.content for grant in item.content["access_grants"]]
-            await revoke_absent_grants(self._database, grants)
+            await self._database.after_commit(partial(revoke_absent_grants, self._database, grants))
 
 
 def _digest(model_id: str) -> bytes:

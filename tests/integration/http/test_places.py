@@ -1,8 +1,7 @@
 """Requests that take long: each kind has places of its own, nobody has all of them, and revocation ends them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextvars import Context
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from service.models import bulk_change, store
 from tests.conftest import settings_in
 from tests.support.asgi_exchange import Exchange
 from tests.support.directory import Directory, grant, model
+from tests.support.meanwhile import after
 
 CREATE, EXPORT, IMPORT, SYNC = (f"/api/models/{route}" for route in ("create", "export", "import", "sync"))
 STATE = "/api/models/bulk/state"
@@ -216,22 +216,6 @@ async def test_a_client_that_reads_nothing_any_more_loses_its_place_with_its_key
     async with asyncio.timeout(MANY_SECONDS):
         assert (await reading).sent[-1].get("more_body") is True
     assert taken(busy) == {}
-
-
-def after(number: int, work: Any, event: Callable[[], Coroutine[Any, Any, None]]) -> Any:
-    """Return `work`, which lets something happen after so many calls."""
-    calls = 0
-
-    async def counted(*arguments: Any, **options: Any) -> Any:
-        nonlocal calls
-        result = await work(*arguments, **options)
-        calls += 1
-        if calls == number:
-            # Not as a part of the request, whose transaction it would join.
-            await asyncio.create_task(event(), context=Context())
-        return result
-
-    return counted
 
 
 @pytest.mark.parametrize("selection", [{"filter": {}}, {"ids": [f"m{n}" for n in range(6)]}])

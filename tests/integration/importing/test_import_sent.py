@@ -10,9 +10,13 @@ import pytest
 from pymongo.database import Database as SyncDatabase
 
 from documents.user import Role
+from service.doctor import examine
+from service.importing.writers import models as model_writer
+from service.models import store
 from tests.conftest import Commands
 from tests.support.directory import Directory, grant, model
 from tests.support.import_samples import CONFIGURATION, PRICES, SECRETS, WRITES, dump
+from tests.support.meanwhile import after
 
 IMPORT = "/api/models/import"
 OLD = {
@@ -286,3 +290,26 @@ async def test_an_export_without_its_format_is_refused_with_a_hint(directory: Di
     assert [error["loc"][-1] for error in answer.json()["errors"]] == ["nmae"]
     answer = await directory.post(IMPORT, "ann", {"models": []}, dry_run=True)
     assert answer.json()["errors"][0]["msg"].endswith("dry_run: counts only together with a format")
+
+
+async def test_what_others_change_during_an_import_as_a_whole_counts_after_its_commit(
+    directory: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await directory.group("team")
+    await directory.user("root", role=Role.ADMIN)
+    await directory.user("ann", name="Before")
+
+    async def change() -> None:
+        renamed = await directory.post("/api/users/update", "root", {"id": "ann", "name": "Afterwards"})
+        assert renamed.status_code == 200
+        assert (await directory.post("/api/groups/delete", "root", {"id": "team"})).status_code == 200
+
+    monkeypatch.setattr(model_writer, "store_planned", after(1, store.store_planned, change))
+    line = json.dumps({"kind": "model", "id": "m", "name": "M", "access_grants": [grant("group:team")]}).encode()
+    headers = {"Authorization": f"Bearer {await directory.key('ann')}"}
+    path = "/api/models/import?format=modeldeck&atomic=true"
+    answer = await directory.client.post(path, content=line, headers=headers)
+    assert answer.status_code == 200
+    assert await directory.ids("ann", query="afterwards") == ["m"]
+    assert (await directory.page("ann"))["items"][0]["access_grants"] == []
+    assert (await examine(directory.database, repair=False)).problems == 0
