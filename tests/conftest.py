@@ -47,12 +47,12 @@ hypothesis.settings.register_profile("modeldeck", deadline=None)
 hypothesis.settings.load_profile("modeldeck")
 
 
-@pytest.hookimpl(trylast=True)
 def pytest_make_parametrize_id(val: object) -> str | None:
     """Name compressed content alike in all processes that run tests: it holds the time at which it was made."""
     return "gzip" if isinstance(val, bytes) and GZIP_MAGIC in val else None
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Give every test an id of its own, because pytest-xdist runs only one of several tests with the same id."""
     for item in items:
