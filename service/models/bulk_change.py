@@ -48,7 +48,7 @@ class BulkChange:
     """A change of many records, requested by the user `by`.
 
     `condition` is the match fragment that must hold of a record at the moment when it is changed; `new_content`
-    returns the fields to change in a record, with their new values. `check` is called before each batch.
+    returns the fields to change in a record, with their new values. `check` is called before each part of a batch.
     """
 
     change: ChangeKind
@@ -59,14 +59,15 @@ class BulkChange:
 
 
 async def change_matching(database: Database, query: Match, bulk: BulkChange) -> AsyncIterator[list[RecordResult]]:
-    """Change all records that match, in order of id, and yield the results batch by batch."""
+    """Change all records that match, in order of id, and yield the results part by part.
+
+    Raises DatabaseError, UnauthorizedError or RightsChangedError when the other records are not reached.
+    """
     # Ids that are not text can't be addressed by any route.
     addressable = {"$and": [query, {"_id": {"$type": "string"}}]}
     async for batch in database.batches(ModelRecord, addressable, fields=["_id"], size=BATCH):
-        results = await change_models(database, [record["_id"] for record in batch], bulk)
-        yield results
-        if results[-1].detail in (RESULT_UNKNOWN, RIGHTS_LOST):
-            return
+        async for results in _change_in_parts(database, [record["_id"] for record in batch], bulk):
+            yield results
 
 
 async def change_models(database: Database, model_ids: Sequence[str], bulk: BulkChange) -> list[RecordResult]:
@@ -75,20 +76,27 @@ async def change_models(database: Database, model_ids: Sequence[str], bulk: Bulk
     Raises UnauthorizedError or RightsChangedError, like a DatabaseError, only when nothing was changed before.
     """
     results: list[RecordResult] = []
-    for start in range(0, len(model_ids), BATCH):
-        try:
-            for part in await split_by_size(database, model_ids[start : start + BATCH], str):
-                await bulk.check()
-                results += await _change_batch(database, part, bulk)
-        except (DatabaseError, UnauthorizedError, RightsChangedError) as error:
-            if not results:
-                raise
-            # The caller must learn what was changed before the failure.
-            detail = RESULT_UNKNOWN if isinstance(error, DatabaseError) else RIGHTS_LOST
-            return results + [
-                RecordResult(model_id, RecordStatus.FAILED, detail=detail) for model_id in model_ids[len(results) :]
-            ]
+    try:
+        for start in range(0, len(model_ids), BATCH):
+            async for part in _change_in_parts(database, model_ids[start : start + BATCH], bulk):
+                results += part
+    except (DatabaseError, UnauthorizedError, RightsChangedError) as error:
+        if not results:
+            raise
+        # The caller must learn what was changed before the failure.
+        detail = RESULT_UNKNOWN if isinstance(error, DatabaseError) else RIGHTS_LOST
+        results += [
+            RecordResult(model_id, RecordStatus.FAILED, detail=detail) for model_id in model_ids[len(results) :]
+        ]
     return results
+
+
+async def _change_in_parts(
+    database: Database, model_ids: Sequence[str], bulk: BulkChange
+) -> AsyncIterator[list[RecordResult]]:
+    for part in await split_by_size(database, model_ids, str):
+        await bulk.check()
+        yield await _change_batch(database, part, bulk)
 
 
 async def _change_batch(database: Database, model_ids: Sequence[str], bulk: BulkChange) -> list[RecordResult]:
