@@ -48,13 +48,15 @@ async def content_at(database: Database, history: History, version: int) -> Cont
     """
     whole = {"after": {"$ne": None}, "$or": [{"fields": None}, {"before": None}]}
     if found := await database.find(Revision, {**history.revisions(version, version), **whole}, fields=["after"]):
-        content: Content = found[0]["after"]
-        return content
+        recorded: Content = found[0]["after"]
+        return recorded
     later = history.revisions(version + 1)
-    if await _can_be_undone(database, history, version):
-        values = await _nearest_values(database, later, side="before", direction=1)
-        if not any(found["absent"] for found in values.values()):
-            return await _undone(database, history, later, values)
+    values = await _nearest_values(database, later, side="before", direction=1)
+    if not any(found["absent"] for found in values.values()):
+        content = await _undone(database, history, later, values)
+        # Only now, since old revisions can be removed while they are read.
+        if await _can_be_undone(database, history, version):
+            return content
     raise NotFoundError(f"Version {version} of this model is not recorded, or no longer.")
 
 
