@@ -114,12 +114,15 @@ class Reads:
         A batch has at most some `BATCH_BYTES`, or one document. `stages` must keep every document and its `_id`.
         """
         after: Mapping[str, Any] = {}
+        limit = size
         while found := await self.aggregate(
             kind,
-            [{"$match": {"$and": [query, after]}}, {"$sort": {"_id": 1}}, {"$limit": size}, *_WITHIN_BYTES, *stages],
+            [{"$match": {"$and": [query, after]}}, {"$sort": {"_id": 1}}, {"$limit": limit}, *_WITHIN_BYTES, *stages],
         ):
             yield found
             after = {"_id": {"$gt": found[-1]["_id"]}}
+            # The server reads those that do not fit too, and again for the next batch.
+            limit = min(size, 2 * len(found))
 
     async def get(self, kind: type[D], query: Mapping[str, Any]) -> D | None:
         """Return the one document that matches, validated, or None."""
