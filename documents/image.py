@@ -10,7 +10,10 @@ MAX_IMAGE_BYTES = 256 * 1024
 MAX_ADDRESS_LENGTH = 4096
 ALLOWED_IMAGES = ["/static/…", "https://…", "data:image/png;base64,… (or jpeg, gif, webp), at most 256 KB"]
 
-LOCAL, REMOTE = "/static/", "https://"
+# The field of `meta` that holds it.
+IMAGE = "profile_image_url"
+# How it begins: it is embedded in the record, served by the service, or elsewhere.
+EMBEDDED, LOCAL, REMOTE = "data:", "/static/", "https://"
 _SEPARATORS = "%:/?#[]@!$&'()*+,;="
 _HIDING = re.compile(r"[\s\\]")
 # For a decoded path: no empty segment, no dot segment, and nothing that could be decoded a second time.

@@ -9,6 +9,7 @@ from typing import Any
 
 from documents.derived_keys import tag_names
 from documents.freeform import json_bytes
+from documents.image import EMBEDDED
 from service.clock import MAX_SECONDS, MIN_SECONDS
 from service.exporting.content import ExportedContent, ExportedModel
 
@@ -19,12 +20,11 @@ COLUMNS = (
 # A spreadsheet evaluates a cell that begins with one of these as a formula, and users choose the names of models.
 _SIGNS = "=+\\-@＝＋－＠"
 _FORMULA = re.compile(rf"[{_SIGNS}\t\r\n]")
-# One that splits rows at another separator than a comma, or at line breaks in cells, begins a cell after each of these.
+# A spreadsheet that splits at another separator than a comma, or at line breaks in cells, begins a cell after these.
 # It may ignore spaces and quotes there.
 _INNER_FORMULA = re.compile(rf"([;\t\r\n][ \"]*)(?=[{_SIGNS}])")
 BYTE_ORDER_MARK = "\ufeff".encode()
 _IN_COLUMNS = ("description", "tags", "capabilities")
-_DATA_URI = "data:"
 
 
 async def write_table(content: ExportedContent) -> AsyncIterator[bytes]:
@@ -81,7 +81,7 @@ def without_images(meta: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _is_image(value: Any) -> bool:
-    return isinstance(value, str) and value.lower().startswith(_DATA_URI)
+    return isinstance(value, str) and value.lower().startswith(EMBEDDED)
 
 
 def _written(seconds: int) -> str | int:

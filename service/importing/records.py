@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, SecretS
 from documents.api_key import ApiKeyName
 from documents.freeform import FreeForm
 from documents.grant import AccessGrant, grant_id
-from documents.image import image_problem
+from documents.image import IMAGE, image_problem
 from documents.model import BaseModelId, Meta, Name, no_base_of_itself, unique_grants
 from documents.text import Identifier, PrincipalId
 from documents.user import Email, Role, Username
@@ -32,9 +32,9 @@ def _moment(value: Any) -> Any:
 def _without_unsafe_image(content: dict[str, Any]) -> dict[str, Any]:
     # Restoring the revision would make it the image of the model.
     meta = content.get("meta")
-    if not isinstance(meta, dict) or not image_problem(meta.get("profile_image_url")):
+    if not isinstance(meta, dict) or not image_problem(meta.get(IMAGE)):
         return content
-    return {**content, "meta": {name: value for name, value in meta.items() if name != "profile_image_url"}}
+    return {**content, "meta": {name: value for name, value in meta.items() if name != IMAGE}}
 
 
 def _whole_number(value: Any) -> Any:

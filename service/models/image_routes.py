@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 
 from documents import ModelRecord
-from documents.image import INLINE_KINDS, LOCAL, REMOTE, image_problem, in_ascii, inline_image
+from documents.image import IMAGE, INLINE_KINDS, LOCAL, REMOTE, image_problem, in_ascii, inline_image
 from service.auth import access_rule
 from service.errors import NotFoundError
 from service.http.dependencies import CallerDependency, ContextDependency
@@ -16,7 +16,7 @@ from service.http.problems import COMMON_FAILURES, Responses, documented_header,
 from service.http.responses import EXAMPLE_TAG, KnownETags, tagged_response
 from service.http.root_path import public_path
 from service.models import operations
-from service.models.item import IMAGE, META_DEFAULTS
+from service.models.item import META_DEFAULTS
 from service.models.routes import ModelParams
 
 ELSEWHERE = "The image of this model is at an https:// address, and this service is not set to redirect to those."

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from documents import User
-from documents.image import LOCAL
+from documents.image import IMAGE, LOCAL
 from service.auth import access_rule
 from service.auth.authentication import Caller
 from service.clock import epoch_seconds
@@ -14,8 +14,7 @@ from service.models.record import CONTENT_FIELDS, Content, changed_fields
 from service.models.shape_check import well_formed_grants
 
 # Fields of `meta` that every response has, with their values for records that lack them.
-META_DEFAULTS: dict[str, Any] = {"profile_image_url": "/static/favicon.png", "description": "", "capabilities": {}}
-IMAGE = "profile_image_url"
+META_DEFAULTS: dict[str, Any] = {IMAGE: "/static/favicon.png", "description": "", "capabilities": {}}
 
 
 # What a response needs. `keys.writers` decides `write_access`; the other derived keys only serve search.

@@ -5,12 +5,11 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from documents.image import EMBEDDED, IMAGE
 from documents.revision import ChangeKind
 from service.database.exact_bson import Record, int64
 from service.models.record import CONTENT_FIELDS, Content
 
-IMAGE = "profile_image_url"
-_EMBEDDED = "data:"
 # What analysts and the rule about ids that are used again need of each revision, and small.
 _OWNER = "user_id"
 
@@ -57,7 +56,7 @@ def _keeps_image(before: Any, after: Any) -> bool:
     if not isinstance(before, dict) or not isinstance(after, dict):
         return False
     image = before.get(IMAGE)
-    return isinstance(image, str) and image.startswith(_EMBEDDED) and after.get(IMAGE) == image
+    return isinstance(image, str) and image.startswith(EMBEDDED) and after.get(IMAGE) == image
 
 
 def with_image(meta: Record, image: Any) -> Record:

@@ -6,7 +6,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from documents.freeform import FreeForm
 from documents.grant import Permission, PrincipalType
-from documents.image import image_problem
+from documents.image import IMAGE, image_problem
 from documents.model import BaseModelId, Meta, Name, no_base_of_itself
 from documents.text import STORABLE, Identifier
 from service.http.json_schema import NEVER_NULL, Schema, echoing, or_null
@@ -46,7 +46,7 @@ class GrantInput(StrictModel):
 
 
 def _with_safe_image(meta: dict[str, Any]) -> dict[str, Any]:
-    if problem := image_problem(meta.get("profile_image_url")):
+    if problem := image_problem(meta.get(IMAGE)):
         raise ValueError(f"profile_image_url: {problem}")
     return meta
 
@@ -167,7 +167,7 @@ class Model(BaseModel):
         description="Always has `profile_image_url`, `description` and `capabilities`.",
         examples=[
             {
-                "profile_image_url": META_DEFAULTS["profile_image_url"],
+                IMAGE: META_DEFAULTS[IMAGE],
                 "description": "Reads query plans and proposes indexes.",
                 "capabilities": {"function_calling": True},
                 "tags": [{"name": "sql"}],

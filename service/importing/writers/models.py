@@ -8,7 +8,7 @@ from hashlib import blake2b
 from typing import Any
 
 from documents.grant import EVERYONE, AccessGrant, PrincipalType
-from documents.image import image_problem
+from documents.image import IMAGE, image_problem
 from documents.revision import ChangeKind
 from service.database.client import Database
 from service.database.exact_bson import Record
@@ -102,10 +102,10 @@ class ModelWriter:
 
     def _reject_unsafe_image(self, candidate: _Candidate) -> None:
         meta = candidate.model.meta
-        if problem := image_problem(meta.get("profile_image_url")):
+        if problem := image_problem(meta.get(IMAGE)):
             reason = f"meta.profile_image_url: {problem}"
             self._report.reject_part(candidate.position, "model", candidate.model.id, reason)
-            candidate.content["meta"] = {name: value for name, value in meta.items() if name != "profile_image_url"}
+            candidate.content["meta"] = {name: value for name, value in meta.items() if name != IMAGE}
 
     def would_create(self, model_id: str) -> bool:
         """Return whether this is a dry run that would have created the model."""

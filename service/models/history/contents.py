@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from documents import Revision
+from documents.image import IMAGE
 from service.database.client import Database
 from service.database.exact_bson import Record
 from service.errors import NotFoundError
 from service.models.record import CONTENT_FIELDS, Content
-from service.models.revision import IMAGE, with_image
+from service.models.revision import with_image
 
 _REVISIONS = Revision.Settings.name
 
