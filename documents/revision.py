@@ -55,7 +55,8 @@ class Revision(Document):
         examples=[False],
     )
     before: dict[str, Any] | None = Field(
-        description="The fields that differ, and `user_id`, before the change, with prompts; null for a new model.",
+        description="The fields that differ, and `user_id`, before the change, with prompts; null for a new model "
+        "and for an imported revision.",
         examples=[{"user_id": "u-anna", "name": "SQL"}],
     )
     after: dict[str, Any] | None = Field(
