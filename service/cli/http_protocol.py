@@ -10,15 +10,11 @@ import orjson
 from httptools import HttpParserInvalidURLError
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
-from service.http.problems import ADDRESS_TOO_LONG, PROBLEM_JSON, problem_body
+from service.http.problems import ADDRESS_TOO_LONG, MAX_ADDRESS_BYTES, PROBLEM_JSON, problem_body
 from service.middleware.security_headers import ALWAYS, UNLESS_SET
 from service.observability.requests import HEADER, request_id
 
-# More than this, the parser of addresses does not take.
-MAX_ADDRESS_BYTES = 65_535
 NOT_ENCODED = "The address holds characters that must be percent-encoded, as UTF-8."
-
-
 # What a client leaves unread for longer takes memory that others need: the system closes such a connection, also when
 # the request has ended and only the rest of its answer waits to be sent.
 UNREAD_MILLISECONDS = 60_000

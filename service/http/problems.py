@@ -40,7 +40,9 @@ Responses = dict[int | str, dict[str, Any]]
 DONE: Responses = {200: {"description": "`true`", "model": bool}}
 PROBLEM_JSON = "application/problem+json"
 RETRY_AFTER_SECONDS = "2"
-ADDRESS_TOO_LONG = "The address has more than 65,535 characters."
+# The parser of the web server takes no longer ones.
+MAX_ADDRESS_BYTES = 65_535
+ADDRESS_TOO_LONG = f"The address has more than {MAX_ADDRESS_BYTES:,} bytes."
 
 
 class Fault(BaseModel):

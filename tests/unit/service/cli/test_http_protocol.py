@@ -11,7 +11,8 @@ from uvicorn import Config
 from uvicorn.server import ServerState
 
 from service.cli import http_protocol
-from service.cli.http_protocol import MAX_ADDRESS_BYTES, Protocol
+from service.cli.http_protocol import Protocol
+from service.http.problems import MAX_ADDRESS_BYTES
 
 
 async def exchanged(request: bytes) -> tuple[int, dict[str, str], bytes]:
