@@ -57,9 +57,8 @@ class Settings(BaseSettings):
         ge=1,
         le=1000,
         description="Requests that one process answers at a time; further ones get 503 at once. With one credential, "
-        "at most seven in eight of them. At most one in eight "
-        "of them may be exports, as many changes of many models, and as many changes of users and groups; one user "
-        "has at most half of these.",
+        "at most seven in eight of them. At most one in eight of them may be exports, as many changes of many models, "
+        "and as many changes of users and groups; one user has at most half of these.",
     )
     drain_seconds: float = Field(
         2.0,

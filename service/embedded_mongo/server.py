@@ -73,7 +73,7 @@ class EmbeddedMongo:
             raise
 
     def join(self) -> None:
-        """Take a lease, and nothing more: for who knows that the mongod runs."""
+        """Take a lease, and start nothing: for a caller who holds one already."""
         self._make_private(self._dir)
         self._lease = self._open_lock("lease.lock")
         fcntl.flock(self._lease, fcntl.LOCK_SH)

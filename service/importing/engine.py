@@ -113,7 +113,7 @@ class _Run:
         self._items = items
         self._options = options
         self._progress = progress
-        self._bad = 0
+        self._refused = 0
         self._report = Report(whole=options.whole_report or options.dry_run, most=options.most_results)
         self._users = UserWriter(database, options, self._report)
         self._groups = GroupWriter(database, options, self._report)
@@ -190,8 +190,8 @@ class _Run:
         caller = self._options.caller
         refused = caller is not None and not caller.is_admin and item.kind in RECORD_TYPES and item.kind != "model"
         checked = ONLY_ADMINS if refused else check(item)
-        self._bad += isinstance(checked, str)
-        if self._options.most_results is not None and self._bad > self._options.most_results:
+        self._refused += isinstance(checked, str)
+        if self._options.most_results is not None and self._refused > self._options.most_results:
             # To say what is wrong with a record takes longer than to read it.
             raise SourceError(f"{item.position}: more than {self._options.most_results:,} records can't be imported")
         return checked

@@ -73,7 +73,7 @@ def _recognised(source: Source, wanted: SourceFormat | None) -> Recognised:
 
 
 def _opened(source: Source, found: Recognised, *, once: bool) -> OpenedSource:
-    """Return a source that is read for each pass; `once`, where its records take long to read and fit into memory."""
+    """Return a source that is read again for each pass, or only `once`: then its records are kept in memory."""
     reader, size = reader_of(found.format), max(source.size, 1)
 
     def items() -> Iterator[Item]:

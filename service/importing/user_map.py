@@ -12,7 +12,7 @@ from service.importing.source import Item
 from service.people.users import find_user
 
 HEADER = ["from", "to"]
-# For each line, a user is looked up.
+# For each line, the database is asked for a user.
 MAX_LINES = 100_000
 
 
@@ -23,6 +23,7 @@ async def read_user_map(database: Database, path: Path) -> dict[str, str]:
     """
     mapped: dict[str, str] = {}
     errors = []
+    # All lines first, so that a file with too many is refused before anybody is looked up.
     for number, row in list(_rows(path)):
         if len(row) != len(HEADER) or not all(row):
             errors.append(_error(number, "must have two columns: an id in the source, and an id or email here"))

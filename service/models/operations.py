@@ -133,8 +133,8 @@ async def require_changeable(
 ) -> Record:
     """Return the current record if the caller may change it and, by default, it passes the shape check.
 
-    With `emptied`, its `params` and `meta` are empty, for callers who only need to know that. Raises as `change` does,
-    and ConflictError for a malformed record.
+    With `emptied`, its `params` and `meta` are empty, for callers who need no more of it than rights and version.
+    Raises as `change` does, and ConflictError for a malformed record.
     """
     stages = [{"$match": {"_id": request.model_id, **access_rule.readable(request.caller)}}]
     found = await database.aggregate(ModelRecord, [*stages, _EMPTIED] if emptied else stages)

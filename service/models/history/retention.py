@@ -79,8 +79,8 @@ async def remove_revisions(database: Database, before: datetime, *, since: datet
     """Remove the revisions that were out of date at `before`; return how many.
 
     Of each model, the newest revision from before that moment stays, and all later ones: each version that the model
-    had from then on can be shown. So do the last revision of a deleted model, which says whose its id is, and each
-    deletion that a remaining revision follows. Only models that were changed from `since` on are looked at.
+    had from then on can be shown. So the last revision of a deleted model stays, which says whose its id is, and a
+    deletion stays as long as anything that it hides. Only models that were changed from `since` on are looked at.
     """
     removed = 0
     async for newest in _newest_revisions(database, since, before):

@@ -28,7 +28,7 @@ async def history_of(database: Database, caller: Caller, model_id: str, *, empti
     """Return the visible history of a model that the caller may change; raises as a change does.
 
     Only revisions after the last deletion are visible, because an earlier model of the same id may have belonged to
-    someone else. With `emptied`, its record lacks what `require_changeable` then leaves out.
+    someone else. With `emptied`, `params` and `meta` of its record are empty.
     """
     request = ChangeRequest(caller, model_id, ChangeKind.UPDATE)
     record = await require_changeable(database, request, emptied=emptied)
