@@ -70,7 +70,7 @@ _EXPORTED: Responses = {
             "text/csv": {"schema": {"type": "string"}, "example": "id,name\r\nsql-tuning,SQL Tuning\r\n"},
         },
     },
-    **documented_problems(HTTPStatus.NOT_FOUND, HTTPStatus.REQUEST_URI_TOO_LONG),
+    **documented_problems(HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT, HTTPStatus.REQUEST_URI_TOO_LONG),
 }
 
 
