@@ -77,12 +77,15 @@ class ConflictError(ModeldeckError):
     status = HTTPStatus.CONFLICT
 
 
+RIGHTS_CHANGED = "Your rights have changed since the request began"
+
+
 class RightsChangedError(ConflictError):
     """The caller has lost rights since the request began."""
 
     def __init__(self, done: str = "") -> None:
         """`done` is a sentence on what had been done before."""
-        super().__init__(f"Your rights have changed since the request began; send it again. {done}".rstrip())
+        super().__init__(f"{RIGHTS_CHANGED}; send it again. {done}".rstrip())
 
 
 class StaleVersionError(ModeldeckError):

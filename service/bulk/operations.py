@@ -12,7 +12,7 @@ from service.bulk.schemas import BulkAccessChange, BulkStateChange, ModelSelecti
 from service.database.client import Database
 from service.database.errors import DatabaseError
 from service.database.exact_bson import Record
-from service.errors import RightsChangedError, UnauthorizedError
+from service.errors import RIGHTS_CHANGED, RightsChangedError, UnauthorizedError
 from service.listing.pipeline import list_match
 from service.listing.search_statistics import SearchStatistics
 from service.models.bulk_change import BulkChange, RecordResult, RecordStatus, change_matching, change_models
@@ -22,7 +22,6 @@ from service.models.principals import require_principals
 from service.models.record import Content
 
 DATABASE_FAILED = "The database did not answer in time; send the request again."
-RIGHTS_CHANGED = "Your rights have changed since the request began."
 
 
 async def change_states(
@@ -81,7 +80,7 @@ async def _change_selected(
         if not results:
             raise
         # The caller must learn what was changed before the failure; the other models were not reached.
-        reason = DATABASE_FAILED if isinstance(error, DatabaseError) else RIGHTS_CHANGED
+        reason = DATABASE_FAILED if isinstance(error, DatabaseError) else f"{RIGHTS_CHANGED}."
     return _rendered(results, reason)
 
 

@@ -11,7 +11,7 @@ from service.auth.authentication import RightsCheck, without_check
 from service.database.client import Database
 from service.database.errors import MALFORMED_DETAIL, DatabaseError, refused_fields
 from service.database.exact_bson import Record, same_content
-from service.errors import BusyError, RightsChangedError, TooLargeError, UnauthorizedError
+from service.errors import RIGHTS_CHANGED, BusyError, RightsChangedError, TooLargeError, UnauthorizedError
 from service.models.record import CONTENT_FIELDS, Content, require_storable
 from service.models.record_sizes import split_by_size
 from service.models.shape_check import malformed_fields
@@ -20,7 +20,7 @@ from service.models.store import LostRaceError, PlannedWrite, retry_serialized, 
 # Records in one transaction; fewer where they are large.
 BATCH = 100
 RESULT_UNKNOWN = "The database did not answer in time; it is not known whether this model was changed."
-RIGHTS_LOST = "Your rights have changed since the request began; this model was not changed."
+RIGHTS_LOST = f"{RIGHTS_CHANGED}; this model was not changed."
 CONTENDED = "Others keep changing this model; try again later."
 
 

@@ -11,7 +11,7 @@ from service.bulk import operations
 from service.bulk.schemas import BulkStateChange
 from service.database.client import Database
 from service.database.errors import DatabaseError
-from service.errors import RightsChangedError
+from service.errors import RIGHTS_CHANGED, RightsChangedError
 from service.listing.search_statistics import SearchStatistics
 from service.models import bulk_change
 from service.models.bulk_change import (
@@ -60,7 +60,7 @@ async def test_those_that_were_found_by_a_filter_are_not_all_reached(error: Exce
     answer = await operations.change_states(DATABASE, SearchStatistics(), ANN, body, without_check)
     assert [result["id"] for result in answer["results"]] == IDS[:2]
     database_failed = isinstance(error, DatabaseError)
-    reason = operations.DATABASE_FAILED if database_failed else operations.RIGHTS_CHANGED
+    reason = operations.DATABASE_FAILED if database_failed else f"{RIGHTS_CHANGED}."
     assert (answer["complete"], answer["reason"]) == (False, reason)
 
 
