@@ -43,7 +43,7 @@ def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 async def changed(directory: Directory) -> Directory:
-    """A directory with a model of six versions, the first five of them older than thirty days, all in one second."""
+    """A directory with a model of six versions."""
     await directory.user("root", role=Role.ADMIN)
     await directory.user("ann")
     await directory.post(f"{MODELS}/create", "root", {"id": "m", "name": "1"})
