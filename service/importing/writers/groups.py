@@ -58,6 +58,7 @@ class GroupWriter:
         if self._options.dry_run or not writes:
             return decisions
         for attempt in range(ATTEMPTS):
+            await self._options.check()
             try:
                 return await serialized(self._database, self._attempt, bulk=True)
             except LostRaceError:
@@ -143,6 +144,7 @@ class GroupWriter:
     async def _change_members(self, group_id: str, user_ids: list[str], operator: str) -> None:
         change = {operator: {"group_ids": group_id}, "$set": {"updated_at": now()}}
         for batch in batches(user_ids, BATCH):
+            await self._options.check()
             members = {"_id": {"$in": list(batch)}, **EXISTING}
 
             async def work(query: dict[str, Any] = members) -> None:
