@@ -30,15 +30,14 @@ class WriteQuota:
         self._clock = clock
         self._hours: TTLCache[str, _Hour] = TTLCache(MAX_USERS, WINDOW_SECONDS, clock)
 
-    def begin(self, user_id: str) -> None:
-        """Count a request that changes something; raise TooManyWritesError when its user has no change left."""
+    def require(self, user_id: str) -> None:
+        """Raise TooManyWritesError when a user has no change left."""
         hour = self._hours.get(user_id)
         if self._limit is not None and hour is not None and hour.changes >= self._limit:
             raise TooManyWritesError(hour.began + WINDOW_SECONDS - self._clock())
-        self.add(user_id, 1)
 
     def add(self, user_id: str, changes: int) -> None:
-        """Count what a request has changed besides; that may be more than was left."""
+        """Count what a request has changed; that may be more than was left."""
         if self._limit is None:
             return
         hour = self._hours.get(user_id)

@@ -28,9 +28,7 @@ async def change_states(
 ) -> Response:
     """Make many models active or inactive: each by itself, if the caller may write it."""
     with work.place():
-        results = await operations.change_states(context.database, statistics, caller, body, work.check)
-    context.write_quota.add(caller.user_id, results["counts"]["changed"])
-    return json_response(results)
+        return json_response(await operations.change_states(context.database, statistics, caller, body, work.check))
 
 
 @router.post("/access", responses=_ANSWERS)
@@ -43,6 +41,4 @@ async def change_grants(
 ) -> Response:
     """Add, remove or replace grants of many models: each by itself, if the caller is its owner or an admin."""
     with work.place():
-        results = await operations.change_grants(context.database, statistics, caller, body, work.check)
-    context.write_quota.add(caller.user_id, results["counts"]["changed"])
-    return json_response(results)
+        return json_response(await operations.change_grants(context.database, statistics, caller, body, work.check))

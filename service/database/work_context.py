@@ -33,11 +33,12 @@ class Deadline:
 
 
 class WriteTracker:
-    """Records whether a piece of work may have changed stored data, which its failure alone does not show."""
+    """Records what a piece of work has changed: its failure alone does not show whether there was anything."""
 
     def __init__(self) -> None:
         """Start with nothing changed."""
         self.may_have_changed = False
+        self.changed_models = 0
         self._uncommitted = False
 
     def changing(self, *, at_commit: bool) -> None:

@@ -17,7 +17,7 @@ from service.auth.write_quota import WriteQuota
 from service.background import BackgroundTasks
 from service.database.client import Database
 from service.database.errors import DatabaseError
-from service.database.work_context import BULK_TIMEOUT_FACTOR
+from service.database.work_context import BULK_TIMEOUT_FACTOR, write_tracker
 from service.errors import ForbiddenError, InvalidInputError, ModeldeckError, RightsChangedError, UnauthorizedError
 from service.http.places import LongRequest, Places, places
 from service.settings import Settings
@@ -188,15 +188,20 @@ async def get_bulk_work(context: ContextDependency, caller: CallerDependency, ch
 BulkWorkDependency = Annotated[BulkWork, Depends(get_bulk_work)]
 
 
-async def get_writer(caller: CallerDependency, context: ContextDependency) -> Caller:
-    """Return the caller of a request that changes something, and count it.
+async def get_writer(caller: CallerDependency, context: ContextDependency) -> AsyncIterator[Caller]:
+    """Yield the caller of a request that changes something, and count afterwards what it changed, however it ended.
 
     Raises ForbiddenError for a read-only API key, TooManyWritesError when the caller's write quota is used up.
     """
     if caller.scope is not Scope.WRITE:
         raise ForbiddenError("This key is for reading only.")
-    context.write_quota.begin(caller.user_id)
-    return caller
+    context.write_quota.require(caller.user_id)
+    tracker, least = write_tracker(), 0
+    try:
+        yield caller
+        least = 1
+    finally:
+        context.write_quota.add(caller.user_id, max(least, tracker.changed_models))
 
 
 WriterDependency = Annotated[Caller, Depends(get_writer)]
@@ -212,9 +217,9 @@ async def get_admin(caller: CallerDependency) -> Caller:
 AdminDependency = Annotated[Caller, Depends(get_admin)]
 
 
-async def get_admin_writer(admin: AdminDependency, context: ContextDependency) -> Caller:
+async def get_admin_writer(admin: AdminDependency, _: WriterDependency) -> Caller:
     """Return the caller, who is an admin and may write; raises ForbiddenError for others, and as `get_writer` does."""
-    return await get_writer(admin, context)
+    return admin
 
 
 AdminWriterDependency = Annotated[Caller, Depends(get_admin_writer)]

@@ -12,7 +12,6 @@ from service.http.dependencies import (
     MORE_TIME,
     AdminDependency,
     BulkWorkDependency,
-    Context,
     ContextDependency,
     WriterDependency,
 )
@@ -90,7 +89,7 @@ async def import_models(
         return json_response(await import_sent(body, caller, context, params, work))
     wanted = SetRequest(caller, _sent_models(body.models), ChangeKind.IMPORT, body.dry_run, check=work.check)
     with work.place():
-        plan = await _import_set(context, wanted)
+        plan = await import_set(context.database, wanted)
     # Clients of Open WebUI expect `true` and nothing else.
     if compatible and not body.dry_run:
         return json_response(content=True)
@@ -127,16 +126,8 @@ async def sync_models(
         **({} if body.dry_run else {"accept": within_bounds}),
     )
     with work.place():
-        plan = await _import_set(context, wanted)
+        plan = await import_set(context.database, wanted)
     return json_response(_rendered(plan, dry_run=body.dry_run))
-
-
-async def _import_set(context: Context, wanted: SetRequest) -> Plan:
-    plan = await import_set(context.database, wanted)
-    if not wanted.dry_run:
-        changed = sum(len(models) for action, models in plan.models.items() if action is not PlannedAction.UNCHANGED)
-        context.write_quota.add(wanted.caller.user_id, changed)
-    return plan
 
 
 def _with_hint(error: InvalidInputError) -> InvalidInputError:

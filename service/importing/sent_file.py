@@ -55,8 +55,6 @@ async def import_sent(
             sent = await asyncio.to_thread(_opened, Source(file, size, bounds), params)
             report = await _imported(context, sent, _options(params, caller, work.check))
         try:
-            if not params.dry_run and (report.clean or not params.atomic):
-                context.write_quota.add(caller.user_id, report.changes)
             _require_imported(report, params)
             return _rendered(report, sent, params)
         finally:

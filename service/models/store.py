@@ -17,6 +17,7 @@ from service.auth.authentication import Caller
 from service.clock import now
 from service.database.client import Database
 from service.database.exact_bson import Record
+from service.database.work_context import write_tracker
 from service.database.writes import Write, delete_one, insert_one, update_one
 from service.errors import BusyError
 from service.models.derived_keys import existing_owners, refresh_derived_keys
@@ -154,7 +155,12 @@ async def write_planned(
         written, _ = await database.write_many(kind, changes)
         if written != len(planned):
             raise LostRaceError
+    await database.after_commit(partial(_count_changes, len(planned)))
     return versions
+
+
+async def _count_changes(count: int) -> None:
+    write_tracker().changed_models += count
 
 
 async def last_revisions(database: Database, model_ids: Sequence[str]) -> dict[str, LastRevision]:

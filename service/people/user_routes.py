@@ -153,7 +153,6 @@ async def transfer_models(
     """
     with work.place(), schemas.body_named():
         transferred = await users.transfer_models(context.database, body, admin.user_id, work.check)
-    context.write_quota.add(admin.user_id, transferred["transferred"])
     return json_response(transferred)
 
 

@@ -1,5 +1,7 @@
 """The write quota over HTTP: whoever has used it up can read, and changes nothing."""
 
+import asyncio
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -7,8 +9,11 @@ import pytest
 
 from documents.user import Role
 from service.database.client import Database
+from service.models import bulk_change
 from tests.conftest import settings_in
+from tests.support.asgi_exchange import Exchange
 from tests.support.directory import LIST, Directory, model
+from tests.support.meanwhile import after
 
 LIMIT = 5
 CREATE, TOGGLE = "/api/models/create", "/api/models/model/toggle"
@@ -51,4 +56,31 @@ async def test_each_model_of_many_counts(limited: Directory, tmp_path: Path, way
     await limited.load({"models": [model(f"m{number}", "ann") for number in range(LIMIT)]}, tmp_path)
     path, body, parameters = BULK[way]
     assert (await limited.post(path, "ann", body, **parameters)).status_code == 200
+    assert (await limited.post(TOGGLE, "ann", id="m0")).status_code == 429
+
+
+async def test_refused_requests_and_dry_runs_count_for_little(limited: Directory) -> None:
+    for _ in range(2 * LIMIT):
+        assert (await limited.post(CREATE, "ann", {"id": ""})).status_code == 422
+    models = [{"id": f"m{number}", "name": "N"} for number in range(LIMIT)]
+    assert (await limited.post("/api/models/import", "ann", {"models": models, "dry_run": True})).status_code == 200
+    assert (await limited.post(CREATE, "ann", {"id": "m", "name": "M"})).status_code == 200
+
+
+async def test_what_was_changed_for_a_client_that_left_counts(
+    limited: Directory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk_change, "BATCH", LIMIT)
+    await limited.load({"models": [model(f"m{number}", "ann") for number in range(2 * LIMIT)]}, tmp_path)
+    body = json.dumps({"filter": {}, "is_active": False}).encode()
+    headers = {"Authorization": f"Bearer {await limited.key('ann')}"}
+    exchange = Exchange("/api/models/bulk/state", "POST", headers, parts=[body])
+
+    async def leave() -> None:
+        exchange.disconnect()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(bulk_change, "_change_batch", after(1, bulk_change._change_batch, leave))
+    await exchange.with_app(limited.app)
+    assert exchange.sent == []
     assert (await limited.post(TOGGLE, "ann", id="m0")).status_code == 429
