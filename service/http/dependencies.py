@@ -132,8 +132,10 @@ async def _end_without_rights(request: Request) -> None:
         try:
             await require_still_entitled(request)
         except (UnauthorizedError, RightsChangedError):
-            request.state.deadline.end()
-            return
+            # Before the first part, the check of that part gives the answer.
+            if request.state.deadline.answering:
+                request.state.deadline.end()
+                return
         except (ModeldeckError, DatabaseError):
             # It is not known now; each part is checked before it is sent anyway.
             continue

@@ -34,6 +34,7 @@ class RequestDeadline(Deadline):
         super().__init__(_for_calls(seconds))
         self._timeout = timeout
         self._last = asyncio.get_running_loop().time() + answer_seconds
+        self.answering = False
         self.allow(seconds)
 
     def allow(self, seconds: float, *, part_seconds: float | None = None) -> None:
@@ -56,6 +57,7 @@ class RequestDeadline(Deadline):
 
     def part_sent(self) -> None:
         """Restart the time after a part of the answer was sent, unless the whole answer takes too long."""
+        self.answering = True
         left = self._last - asyncio.get_running_loop().time()
         if left > 0:
             self._move(min(self._part_seconds, left))
