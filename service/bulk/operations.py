@@ -15,7 +15,15 @@ from service.database.exact_bson import Record
 from service.errors import RightsChangedError, UnauthorizedError
 from service.listing.pipeline import list_match
 from service.listing.search_statistics import SearchStatistics
-from service.models.bulk_change import BulkChange, RecordResult, RecordStatus, change_matching, change_models
+from service.models.bulk_change import (
+    RESULT_UNKNOWN,
+    RIGHTS_LOST,
+    BulkChange,
+    RecordResult,
+    RecordStatus,
+    change_matching,
+    change_models,
+)
 from service.models.grant_revocation import revoke_absent_grants
 from service.models.grants import GrantChanges, build_grants, replace_grants
 from service.models.principals import require_principals
@@ -23,6 +31,7 @@ from service.models.record import Content
 
 DATABASE_FAILED = "The database did not answer in time; send the request again."
 RIGHTS_CHANGED = "Your rights have changed since the request began."
+_ENDED = {RESULT_UNKNOWN: DATABASE_FAILED, RIGHTS_LOST: RIGHTS_CHANGED}
 
 
 async def change_states(
@@ -82,6 +91,9 @@ async def _change_selected(
             raise
         # The caller must learn what was changed before the failure; the other models were not reached.
         reason = DATABASE_FAILED if isinstance(error, DatabaseError) else RIGHTS_CHANGED
+    else:
+        # Then no further batch was begun.
+        reason = _ENDED.get(results[-1].detail or "") if results else None
     return _rendered(results, reason)
 
 

@@ -60,10 +60,14 @@ _bearer = HTTPBearer(auto_error=False, description="An API key, or a JWT where t
 
 async def resolved(request: Request, context: Context, resolve: Callable[[str | None], Awaitable[T]]) -> T:
     """Return what `resolve` returns for the credential of `request`, unless its address has too many login failures."""
+    address = request.client.host if request.client else None
+    return await context.login_throttle.resolve(_credential(request), address, resolve)
+
+
+def _credential(request: Request) -> str | None:
     # Several headers are refused: a proxy might have checked another one than the service would.
     sent = request.headers.getlist("Authorization")
-    address = request.client.host if request.client else None
-    return await context.login_throttle.resolve(sent[0] if len(sent) == 1 else None, address, resolve)
+    return sent[0] if len(sent) == 1 else None
 
 
 async def get_caller(request: Request, context: ContextDependency, _: Annotated[Any, Depends(_bearer)]) -> Caller:
@@ -155,7 +159,8 @@ async def require_still_entitled(request: Request) -> None:
     """
     known: Caller = request.state.caller
     context = await get_context(request)
-    caller = await resolved(request, context, context.authenticator.resolve)
+    # Not throttled: the credential was valid when the request began, so that nobody guesses here.
+    caller = await context.authenticator.resolve(_credential(request))
     if not caller.has_rights_of(known):
         raise RightsChangedError
 

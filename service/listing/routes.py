@@ -8,7 +8,14 @@ from pydantic import Field
 from documents import ModelRecord
 from documents.folding import fold
 from service.auth.access_rule import Match
-from service.http.dependencies import LIST_TIME, CallerDependency, ContextDependency
+from service.auth.authentication import while_entitled
+from service.http.dependencies import (
+    LIST_TIME,
+    STREAM_PLACE,
+    CallerDependency,
+    ContextDependency,
+    RightsCheckDependency,
+)
 from service.http.problems import COMMON_FAILURES, Responses, documented_header, documented_problems
 from service.http.responses import (
     EXAMPLE_WEAK_TAG,
@@ -78,16 +85,20 @@ async def list_models(
     return tagged_json_response(await json_page(page), known)
 
 
-@router.get("/base", responses=MODELS)
+@router.get("/base", dependencies=[STREAM_PLACE], responses=MODELS)
 async def list_base_models(
-    caller: CallerDependency, params: Annotated[BaseParams, Query()], context: ContextDependency
+    caller: CallerDependency,
+    params: Annotated[BaseParams, Query()],
+    context: ContextDependency,
+    check: RightsCheckDependency,
 ) -> Response:
     """Return all base models that the caller may read; `GET /models/list?kind=base` pages through them."""
     match: Match = {"base_model_id": None}
     if params.tag is not None:
         match["keys.tags"] = fold(params.tag)
     readers_see_params = context.settings.readers_see_params
-    return await json_array_response(items(context.database, caller, match, readers_see_params=readers_see_params))
+    models = items(context.database, caller, match, readers_see_params=readers_see_params)
+    return await json_array_response(while_entitled(models, check))
 
 
 @router.get("/tags", responses=_TAGS)

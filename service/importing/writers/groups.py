@@ -10,7 +10,7 @@ from service.database.client import Database
 from service.database.exact_bson import Record
 from service.database.locks import serialized
 from service.database.writes import Write, insert_one, stored, update_one
-from service.errors import ConflictError
+from service.errors import ConflictError, RightsChangedError, UnauthorizedError
 from service.importing.operations import ExistingPrincipals, batches
 from service.importing.plan import ATTEMPTS, BEING_DELETED, CONTENDED, Decision, ImportOptions, decide_update
 from service.importing.records import ImportedGroup
@@ -47,11 +47,19 @@ class GroupWriter:
         if not self._groups:
             return
         decisions = await self._write()
-        for position, group in self._groups.values():
-            decision = decisions[group.id]
-            if group.member_ids is not None and decision.outcome in _IMPORTED:
-                decision = await self._set_members(position, group, group.member_ids, users, decision)
-            decision.add_to(self._report, position, "group", group.id)
+        unreported = dict(self._groups)
+        try:
+            for position, group in self._groups.values():
+                decision = decisions[group.id]
+                if group.member_ids is not None and decision.outcome in _IMPORTED:
+                    decision = await self._set_members(position, group, group.member_ids, users, decision)
+                decision.add_to(self._report, position, "group", group.id)
+                del unreported[group.id]
+        except (UnauthorizedError, RightsChangedError):
+            # The groups themselves were written, which the answer must count.
+            for position, group in unreported.values():
+                decisions[group.id].add_to(self._report, position, "group", group.id)
+            raise
 
     async def _write(self) -> dict[str, Decision]:
         decisions, writes = await self._decide()
@@ -67,6 +75,7 @@ class GroupWriter:
     async def _attempt(self) -> dict[str, Decision]:
         """Write all groups in the caller's transaction; raise LostRaceError when somebody else took an id."""
         decisions, writes = await self._decide()
+        await self._options.check()
         new = [group_id for group_id, decision in decisions.items() if decision.outcome is ImportOutcome.CREATED]
         await clear_leftovers(self._database, PrincipalType.GROUP, new)
         _, refused = await self._database.write_many(Group, writes, any_shape=list(decisions))
@@ -143,6 +152,7 @@ class GroupWriter:
     async def _change_members(self, group_id: str, user_ids: list[str], operator: str) -> None:
         change = {operator: {"group_ids": group_id}, "$set": {"updated_at": now()}}
         for batch in batches(user_ids, BATCH):
+            await self._options.check()
             members = {"_id": {"$in": list(batch)}, **EXISTING}
 
             async def work(query: dict[str, Any] = members) -> None:

@@ -75,6 +75,7 @@ class UserWriter:
         planned = await self._plan(batch, existing)
         refused: list[int] = []
         if not self._options.dry_run:
+            await self._options.check()
             new = [user.id for _, user, decision in planned.users if decision.outcome is ImportOutcome.CREATED]
             await clear_leftovers(self._database, PrincipalType.USER, new)
             existed = [user_id for user_id in ids if user_id in existing]
