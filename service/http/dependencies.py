@@ -39,6 +39,7 @@ class Context:
     write_quota: WriteQuota
     background: BackgroundTasks = field(default_factory=BackgroundTasks)
     places: Mapping[LongRequest, Places] = field(init=False)
+    large_bodies: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def __post_init__(self) -> None:
         """Make the places for requests that take long."""
