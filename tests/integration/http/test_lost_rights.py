@@ -63,9 +63,7 @@ async def test_an_import_of_groups_ends_when_its_admin_is_demoted(
     busy: Directory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     happens(monkeypatch, group_writer.GroupWriter, "_write", demotion(busy))
-    lines = "".join(
-        f'{{"kind": "group", "id": "g{n}", "name": "G", "member_ids": ["ben", "cat"]}}\n' for n in range(3)
-    )
+    lines = "".join(f'{{"kind": "group", "id": "g{n}", "name": "G", "member_ids": ["ben", "cat"]}}\n' for n in range(3))
     answer = await sent(busy, lines, "&atomic=false")
     assert answer.status_code == 409
     assert "3 records had been written" in answer.text

@@ -62,9 +62,7 @@ async def test_a_credential_is_the_same_however_it_is_written() -> None:
     app = Slow()
     limited = ConcurrencyLimit(app, 8)
     written = ["Bearer greedy", "bearer greedy", "BEARER greedy", "Bearer  greedy"] * 2
-    waiting = [
-        asyncio.create_task(Exchange(headers={"Authorization": one}).with_app(limited)) for one in written[:7]
-    ]
+    waiting = [asyncio.create_task(Exchange(headers={"Authorization": one}).with_app(limited)) for one in written[:7]]
     await asyncio.sleep(0)
     assert (await Exchange(headers={"Authorization": written[7]}).with_app(limited)).status == 503
     app.go_on.set()
