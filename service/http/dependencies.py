@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Annotated, Any, TypeVar
@@ -39,6 +39,7 @@ class Context:
     write_quota: WriteQuota
     background: BackgroundTasks = field(default_factory=BackgroundTasks)
     places: Mapping[LongRequest, Places] = field(init=False)
+    large_bodies: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def __post_init__(self) -> None:
         """Make the places for requests that take long."""
@@ -60,10 +61,14 @@ _bearer = HTTPBearer(auto_error=False, description="An API key, or a JWT where t
 
 async def resolved(request: Request, context: Context, resolve: Callable[[str | None], Awaitable[T]]) -> T:
     """Return what `resolve` returns for the credential of `request`, unless its address has too many login failures."""
+    address = request.client.host if request.client else None
+    return await context.login_throttle.resolve(_credential(request), address, resolve)
+
+
+def _credential(request: Request) -> str | None:
     # Several headers are refused: a proxy might have checked another one than the service would.
     sent = request.headers.getlist("Authorization")
-    address = request.client.host if request.client else None
-    return await context.login_throttle.resolve(sent[0] if len(sent) == 1 else None, address, resolve)
+    return sent[0] if len(sent) == 1 else None
 
 
 async def get_caller(request: Request, context: ContextDependency, _: Annotated[Any, Depends(_bearer)]) -> Caller:
@@ -105,17 +110,13 @@ async def get_people_place(context: ContextDependency, caller: CallerDependency)
 PeoplePlaceDependency = Annotated[None, Depends(get_people_place)]
 
 
-async def get_stream_place(
-    request: Request, context: ContextDependency, caller: CallerDependency
-) -> AsyncIterator[None]:
+@asynccontextmanager
+async def _stream(request: Request, context: Context, caller: Caller, kind: LongRequest) -> AsyncIterator[None]:
     """Take a place for an answer that is sent in parts; raise UnavailableError when there is none.
 
-    The first part has as much time as a change of many models, each later one the time of a request. The answer is
-    broken off when its caller loses rights, even while their client reads nothing.
+    The answer is broken off when its caller loses rights, even while their client reads nothing.
     """
-    seconds = context.settings.request_timeout
-    with context.places[LongRequest.STREAM].taken_by(caller.user_id):
-        request.state.deadline.allow(seconds * BULK_TIMEOUT_FACTOR, part_seconds=seconds)
+    with context.places[kind].taken_by(caller.user_id):
         watching = asyncio.create_task(_end_without_rights(request))
         try:
             yield
@@ -123,7 +124,43 @@ async def get_stream_place(
             watching.cancel()
 
 
+async def get_stream_place(
+    request: Request, context: ContextDependency, caller: CallerDependency
+) -> AsyncIterator[None]:
+    """Take a place for an export. Its first part has as much time as a change of many models, others less."""
+    seconds = context.settings.request_timeout
+    async with _stream(request, context, caller, LongRequest.STREAM):
+        request.state.deadline.allow(seconds * BULK_TIMEOUT_FACTOR, part_seconds=seconds)
+        yield
+
+
 STREAM_PLACE = Depends(get_stream_place)
+
+
+async def get_page_place(request: Request, context: ContextDependency, caller: CallerDependency) -> AsyncIterator[None]:
+    """Take a place for a list that is sent in parts."""
+    async with _stream(request, context, caller, LongRequest.PAGE):
+        yield
+
+
+PAGE_PLACE = Depends(get_page_place)
+
+TakePlace = Callable[[], Awaitable[None]]
+
+
+async def get_place_when_large(
+    request: Request, context: ContextDependency, caller: CallerDependency
+) -> AsyncIterator[TakePlace]:
+    """Yield a function that takes the place of `get_page_place`, for a page that turns out to be large."""
+    async with AsyncExitStack() as stack:
+
+        async def take() -> None:
+            await stack.enter_async_context(_stream(request, context, caller, LongRequest.PAGE))
+
+        yield take
+
+
+PlaceWhenLargeDependency = Annotated[TakePlace, Depends(get_place_when_large)]
 
 
 async def _end_without_rights(request: Request) -> None:
@@ -157,7 +194,8 @@ async def require_still_entitled(request: Request) -> None:
     """
     known: Caller = request.state.caller
     context = await get_context(request)
-    caller = await resolved(request, context, context.authenticator.resolve)
+    # Not throttled: the credential was valid when the request began, so that nobody guesses here.
+    caller = await context.authenticator.resolve(_credential(request))
     if not caller.has_rights_of(known):
         raise RightsChangedError
 

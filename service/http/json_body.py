@@ -33,7 +33,7 @@ from service.http.responses import JSON
 
 MAX_BODY_BYTES = 1_000_000
 # Of larger bodies. Decoded, each takes about 60 bytes, and in the text as few as two.
-MAX_VALUES = 5_000_000
+MAX_VALUES = 1_000_000
 ARRIVAL_SECONDS = 60.0
 # A body that takes longer to arrive does not count among the requests in flight until it is there.
 PROMPT_SECONDS = 0.05
@@ -95,12 +95,13 @@ async def read_body(request: Request, model: type[M], limit: int, *, takes_gzip:
     """
     compatible = await is_compatible(request)
     with spool() as file:
-        await copy_body(request, file, limit, takes_gzip=takes_gzip)
-        body = file.read()
-    if len(body) <= MAX_BODY_BYTES:
-        return _parsed(body, model, compatible=compatible)
-    # In a thread, because parsing a large body would block other requests.
-    return await asyncio.to_thread(_parsed, body, model, compatible=compatible)
+        size = await copy_body(request, file, limit, takes_gzip=takes_gzip)
+        if size <= MAX_BODY_BYTES:
+            return _parsed(file.read(), model, compatible=compatible)
+        # One at a time, because a large body takes many times its size until it is checked. In a thread, because
+        # parsing it would block other requests.
+        async with (await get_context(request)).large_bodies:
+            return await asyncio.to_thread(_parsed, file.read(), model, compatible=compatible)
 
 
 @contextmanager

@@ -15,6 +15,7 @@ class LongRequest(StrEnum):
     """The kinds of requests that take long, as an error names them."""
 
     STREAM = "exports"
+    PAGE = "pages of large models and lists of base models"
     BULK_CHANGE = "changes of many models"
     PEOPLE_CHANGE = "changes of users and groups"
     SLOW_BODY = "bodies that arrive slowly"
@@ -54,6 +55,8 @@ def places(max_in_flight: int) -> Mapping[LongRequest, Places]:
     share = max(2, max_in_flight // SHARE)
     kinds = (LongRequest.STREAM, LongRequest.BULK_CHANGE, LongRequest.PEOPLE_CHANGE)
     return {
+        # More than of the others: these are asked for often, and mostly soon over.
+        LongRequest.PAGE: Places(LongRequest.PAGE, 2 * share, share),
         **{kind: Places(kind, share, share // 2) for kind in kinds},
         # These take no place from other requests, so there can be more.
         LongRequest.SLOW_BODY: Places(LongRequest.SLOW_BODY, 2 * max_in_flight, max(1, max_in_flight // 2)),

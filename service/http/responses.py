@@ -47,18 +47,28 @@ def tagged_json_response(body: bytes, known: Sequence[str] | None, tag: str | No
     return Response(body, headers=tagged, media_type=JSON)
 
 
-async def json_page(page: Mapping[str, Any]) -> bytes:
-    """Return a page, `{items, …}`, as JSON; between the items of a large one, other requests are served."""
-    items: list[bytes] = []
-    rendered = 0
-    for item in page["items"]:
-        items.append(json_bytes(item))
-        rendered += len(items[-1])
-        if rendered > MAX_RENDERED_BYTES:
-            rendered = 0
-            await asyncio.sleep(0)
-    others = json_bytes({name: value for name, value in page.items() if name != "items"})
-    return b'{"items":[' + b",".join(items) + b"]," + others[1:]
+async def json_page(items: AsyncIterator[Sequence[Any]], others: Mapping[str, Any]) -> bytes:
+    """Return a page, `{items, …}`, as JSON; between the items of a long one, other requests are served."""
+    return b"".join([part async for part in _page_parts(items, others)])
+
+
+async def json_page_response(items: AsyncIterator[Sequence[Any]], others: Mapping[str, Any]) -> Response:
+    """Return a page as JSON, which is sent while its later items are still being read."""
+    return await streamed_response(_page_parts(items, others), JSON)
+
+
+async def _page_parts(items: AsyncIterator[Sequence[Any]], others: Mapping[str, Any]) -> AsyncIterator[bytes]:
+    before, rendered = b'{"items":[', 0
+    async for part in items:
+        for item in part:
+            content = before + json_bytes(item)
+            yield content
+            before = b","
+            rendered += len(content)
+            if rendered > MAX_RENDERED_BYTES:
+                rendered = 0
+                await asyncio.sleep(0)
+    yield (b"" if before == b"," else before) + b"]," + json_bytes(others)[1:]
 
 
 async def json_array_response(batches: AsyncIterator[Sequence[Any]]) -> Response:

@@ -72,7 +72,11 @@ async def run_import(
         report = await _Run(database, items, options, progress).run()
         if not report.clean:
             raise _NotCleanError(report)
-        await options.check()
+        try:
+            await options.check()
+        except BaseException:
+            report.close()
+            raise
         return report
 
     await create_lock(database)

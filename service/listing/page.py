@@ -1,7 +1,8 @@
 """What the list routes return: a page of records, or all models and tags that a caller may read."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
 
 from documents import ModelRecord
 from documents.folding import fold
@@ -9,19 +10,60 @@ from service.auth import access_rule
 from service.auth.access_rule import Match
 from service.auth.authentication import Caller
 from service.database.client import Database
-from service.models.item import ITEM_STAGES, render_item
+from service.models.item import ITEM_STAGES, LARGE, render_item
 
 BATCH = 100
+# Large records that are in memory at once, unless one alone is larger.
+PART_BYTES = 1_000_000
 
 
-def render_page(yielded: Sequence[Mapping[str, Any]], caller: Caller, *, readers_see_params: bool) -> dict[str, Any]:
-    """Return `{items, total}` from the records and the total that the list pipeline yields."""
-    records = [document for document in yielded if "_id" in document]
-    total = next((document["total"] for document in yielded if "_id" not in document), 0)
-    return {
-        "items": [render_item(record, caller, readers_see_params=readers_see_params) for record in records],
-        "total": total,
-    }
+@dataclass(frozen=True, slots=True)
+class Page:
+    """The records of a page, in order, and how many match; of large records only the id and the size."""
+
+    records: Sequence[Mapping[str, Any]]
+    total: int
+
+    @classmethod
+    def of(cls, yielded: Sequence[Mapping[str, Any]]) -> Self:
+        """Return the page from what the list pipeline yields."""
+        records = [document for document in yielded if "_id" in document]
+        return cls(records, next((document["total"] for document in yielded if "_id" not in document), 0))
+
+    @property
+    def is_large(self) -> bool:
+        """Whether the large records together are too many to be in memory at once."""
+        size: int = sum(record.get(LARGE, 0) for record in self.records)
+        return size > PART_BYTES
+
+
+async def page_items(
+    database: Database, caller: Caller, page: Page, *, readers_see_params: bool
+) -> AsyncIterator[Sequence[Mapping[str, Any]]]:
+    """Yield the items of a page as the API shows them to the caller, in parts; the large ones are read part by part."""
+    part: list[Mapping[str, Any]] = []
+    size = 0
+    for record in page.records:
+        part.append(record)
+        size += record.get(LARGE, 0)
+        if size > PART_BYTES:
+            yield await _rendered(database, caller, part, readers_see_params=readers_see_params)
+            part, size = [], 0
+    yield await _rendered(database, caller, part, readers_see_params=readers_see_params)
+
+
+async def _rendered(
+    database: Database, caller: Caller, part: Sequence[Mapping[str, Any]], *, readers_see_params: bool
+) -> Sequence[Mapping[str, Any]]:
+    found: dict[str, Mapping[str, Any]] = {}
+    if ids := [record["_id"] for record in part if LARGE in record]:
+        match = {**access_rule.readable(caller), "_id": {"$in": ids}}
+        # An id that was written past the service can be of any type.
+        read = await database.aggregate(ModelRecord, [{"$match": match}, *ITEM_STAGES])
+        found = {repr(record["_id"]): record for record in read}
+    whole = [found.get(repr(record["_id"])) if LARGE in record else record for record in part]
+    # What was deleted or hidden meanwhile is left out.
+    return [render_item(one, caller, readers_see_params=readers_see_params) for one in whole if one is not None]
 
 
 async def items(

@@ -13,7 +13,7 @@ from service.auth import access_rule
 from service.auth.access_rule import Match
 from service.auth.authentication import Caller
 from service.listing.params import ListFilter, ListParams
-from service.models.item import ITEM_STAGES
+from service.models.item import ITEM_STAGES, WITHOUT_LARGE
 
 _SORT_FIELDS = {"name": "keys.name", "created_at": "created_at", "updated_at": "updated_at"}
 
@@ -62,7 +62,7 @@ def list_pipeline(params: ListParams, match: Match) -> list[dict[str, Any]]:
 
     `match` selects the records, see `list_match`. The total is computed by `$unionWith`: unlike with `$facet`, the
     page may be larger than one document, and an empty page still has a total. When nothing matches, no total is
-    yielded.
+    yielded. Large records are left out, see `WITHOUT_LARGE`: a page of them would take 50 MB.
     """
     field = _SORT_FIELDS[params.order_by]
     direction = 1 if params.direction == "asc" else -1
@@ -75,5 +75,6 @@ def list_pipeline(params: ListParams, match: Match) -> list[dict[str, Any]]:
         {"$skip": params.skip},
         {"$limit": params.page_size},
         *ITEM_STAGES,
+        WITHOUT_LARGE,
         {"$unionWith": {"coll": ModelRecord.Settings.name, "pipeline": [{"$match": match}, {"$count": "total"}]}},
     ]

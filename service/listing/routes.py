@@ -8,7 +8,15 @@ from pydantic import Field
 from documents import ModelRecord
 from documents.folding import fold
 from service.auth.access_rule import Match
-from service.http.dependencies import LIST_TIME, CallerDependency, ContextDependency
+from service.auth.authentication import while_entitled
+from service.http.dependencies import (
+    LIST_TIME,
+    PAGE_PLACE,
+    CallerDependency,
+    ContextDependency,
+    PlaceWhenLargeDependency,
+    RightsCheckDependency,
+)
 from service.http.problems import COMMON_FAILURES, Responses, documented_header, documented_problems
 from service.http.responses import (
     EXAMPLE_WEAK_TAG,
@@ -16,11 +24,12 @@ from service.http.responses import (
     KnownETags,
     json_array_response,
     json_page,
+    json_page_response,
     json_response,
     tagged_json_response,
 )
 from service.http.strict_model import QueryModel
-from service.listing.page import items, render_page, tags
+from service.listing.page import Page, items, page_items, tags
 from service.listing.params import ListParams, Tag
 from service.listing.pipeline import list_hint, list_match, list_pipeline
 from service.listing.search_statistics import SearchStatisticsDependency
@@ -64,8 +73,14 @@ async def list_models(
     context: ContextDependency,
     statistics: SearchStatisticsDependency,
     known: KnownETags = None,
+    *,
+    check: RightsCheckDependency,
+    take_place: PlaceWhenLargeDependency,
 ) -> Response:
-    """Search, filter, sort and page through the models that the caller may see."""
+    """Search, filter, sort and page through the models that the caller may see.
+
+    A page of more than a megabyte of large models is sent in parts and has no entity tag.
+    """
     narrowing = statistics.narrowing(fold(params.query)) if params.query else ()
     match = list_match(params, caller, narrowing)
     yielded = await context.database.aggregate(
@@ -74,20 +89,29 @@ async def list_models(
         hint=list_hint(params, match),
         seconds=context.settings.list_timeout,
     )
-    page = render_page(yielded, caller, readers_see_params=context.settings.readers_see_params)
-    return tagged_json_response(await json_page(page), known)
+    page = Page.of(yielded)
+    shown = page_items(context.database, caller, page, readers_see_params=context.settings.readers_see_params)
+    others = {"total": page.total}
+    if page.is_large:
+        await take_place()
+        return await json_page_response(while_entitled(shown, check), others)
+    return tagged_json_response(await json_page(shown, others), known)
 
 
-@router.get("/base", responses=MODELS)
+@router.get("/base", dependencies=[PAGE_PLACE], responses=MODELS)
 async def list_base_models(
-    caller: CallerDependency, params: Annotated[BaseParams, Query()], context: ContextDependency
+    caller: CallerDependency,
+    params: Annotated[BaseParams, Query()],
+    context: ContextDependency,
+    check: RightsCheckDependency,
 ) -> Response:
     """Return all base models that the caller may read; `GET /models/list?kind=base` pages through them."""
     match: Match = {"base_model_id": None}
     if params.tag is not None:
         match["keys.tags"] = fold(params.tag)
     readers_see_params = context.settings.readers_see_params
-    return await json_array_response(items(context.database, caller, match, readers_see_params=readers_see_params))
+    models = items(context.database, caller, match, readers_see_params=readers_see_params)
+    return await json_array_response(while_entitled(models, check))
 
 
 @router.get("/tags", responses=_TAGS)

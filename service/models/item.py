@@ -27,6 +27,18 @@ ITEM_STAGES: list[dict[str, Any]] = [
     {"$project": dict.fromkeys(_NEEDED, 1)},
 ]
 
+# Of a larger record, a page holds only the id and this field, its size in bytes; it is read when it is sent.
+LARGE, LARGE_BYTES = "large", 65_536
+WITHOUT_LARGE: dict[str, Any] = {
+    "$replaceWith": {
+        "$cond": [
+            {"$gt": [{"$bsonSize": "$$ROOT"}, LARGE_BYTES]},
+            {"_id": "$_id", LARGE: {"$bsonSize": "$$ROOT"}},
+            "$$ROOT",
+        ]
+    }
+}
+
 
 def render_item(record: Mapping[str, Any], caller: Caller, *, readers_see_params: bool) -> dict[str, Any]:
     """Return one record, with its `owner` looked up, as the API shows it to `caller`.

@@ -77,7 +77,7 @@ class PlannedWrite:
 
 @dataclass(frozen=True, slots=True)
 class LastRevision:
-    """The last recorded revision of a model id: its version, and the owner of the record before it."""
+    """The last recorded revision of a model id: its version, and the owner after it or, of a deletion, before it."""
 
     version: int
     owner: Any
@@ -171,7 +171,9 @@ async def last_revisions(database: Database, model_ids: Sequence[str]) -> dict[s
     """
     if not model_ids:
         return {}
-    group = {"_id": "$model_id", "version": {"$first": "$version"}, "owner": {"$first": "$before.user_id"}}
+    # A record that was removed past the service has no deletion.
+    owner = {"$first": {"$ifNull": ["$after.user_id", "$before.user_id"]}}
+    group = {"_id": "$model_id", "version": {"$first": "$version"}, "owner": owner}
     pipeline: list[dict[str, Any]] = [
         {"$match": {"model_id": {"$in": list(model_ids)}}},
         {"$sort": {"model_id": 1, "version": -1}},

@@ -19,7 +19,14 @@ from service.clock import epoch_seconds, now
 from service.database.client import Database
 from service.database.locks import serialized
 from service.database.writes import update_one
-from service.errors import ConflictError, InvalidInputError, NotFoundError, invalid_input
+from service.errors import (
+    ConflictError,
+    InvalidInputError,
+    NotFoundError,
+    RightsChangedError,
+    UnauthorizedError,
+    invalid_input,
+)
 from service.http.pagination import PageParams
 from service.models.bulk_change import BulkChange, RecordResult, RecordStatus, change_matching, change_models
 from service.models.derived_keys import existing_owners, refresh_derived_keys
@@ -235,10 +242,16 @@ async def _transfer(database: Database, body: TransferModels, by: str, check: Ri
     if body.ids is not None:
         return await change_models(database, list(dict.fromkeys(body.ids)), bulk)
     results: list[RecordResult] = []
-    async for batch in change_matching(database, bulk.condition, bulk):
-        await _require_active(database, to_id)
-        # Models that changed their owner meanwhile were not asked for by id, so they need no result.
-        results += [result for result in batch if result.status is not RecordStatus.NOT_FOUND]
+    try:
+        async for batch in change_matching(database, bulk.condition, bulk):
+            await _require_active(database, to_id)
+            # Models that changed their owner meanwhile were not asked for by id, so they need no result.
+            results += [result for result in batch if result.status is not RecordStatus.NOT_FOUND]
+    except (UnauthorizedError, RightsChangedError) as error:
+        transferred = sum(result.status is RecordStatus.CHANGED for result in results)
+        if not transferred:
+            raise
+        raise RightsChangedError(f"{transferred:,} models had been transferred before.") from error
     return results
 
 

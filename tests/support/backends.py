@@ -19,6 +19,7 @@ from service.database.exact_bson import Record
 from service.database.reads import Pipeline, Reads
 from service.database.transactions import Transactions
 from service.database.writes import Write, Writes
+from service.models.item import WITHOUT_LARGE
 
 T = TypeVar("T")
 
@@ -56,7 +57,7 @@ class _MockedReads(Reads):
     ) -> list[Record]:
         # It refuses a hint for an index that it does not have, can't compare with MinKey, and modifies the
         # pipeline that it runs.
-        pipeline = deepcopy(pipeline)
+        pipeline = [stage for stage in deepcopy(pipeline) if stage != WITHOUT_LARGE]
         if "$bsonSize" in str(pipeline):
             # It does not support $bsonSize.
             return []

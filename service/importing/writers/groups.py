@@ -10,7 +10,7 @@ from service.database.client import Database
 from service.database.exact_bson import Record
 from service.database.locks import serialized
 from service.database.writes import Write, insert_one, stored, update_one
-from service.errors import ConflictError
+from service.errors import ConflictError, RightsChangedError, UnauthorizedError
 from service.importing.operations import ExistingPrincipals, batches
 from service.importing.plan import ATTEMPTS, BEING_DELETED, CONTENDED, Decision, ImportOptions, decide_update
 from service.importing.records import ImportedGroup
@@ -47,11 +47,19 @@ class GroupWriter:
         if not self._groups:
             return
         decisions = await self._write()
-        for position, group in self._groups.values():
-            decision = decisions[group.id]
-            if group.member_ids is not None and decision.outcome in _IMPORTED:
-                decision = await self._set_members(position, group, group.member_ids, users, decision)
-            decision.add_to(self._report, position, "group", group.id)
+        unreported = dict(self._groups)
+        try:
+            for position, group in self._groups.values():
+                decision = decisions[group.id]
+                if group.member_ids is not None and decision.outcome in _IMPORTED:
+                    decision = await self._set_members(position, group, group.member_ids, users, decision)
+                decision.add_to(self._report, position, "group", group.id)
+                del unreported[group.id]
+        except (UnauthorizedError, RightsChangedError):
+            # The groups themselves were written, which the answer must count.
+            for position, group in unreported.values():
+                decisions[group.id].add_to(self._report, position, "group", group.id)
+            raise
 
     async def _write(self) -> dict[str, Decision]:
         decisions, writes = await self._decide()

@@ -169,6 +169,8 @@ class ModelWriter:
     async def _create_groups(self, named: Collection[str], position: str) -> None:
         groups = self._principals[PrincipalType.GROUP]
         for group_id in sorted(set(named) - await groups.filter(named)):
+            if not self._options.dry_run:
+                await self._options.check()
             try:
                 if not self._options.dry_run:
                     await add_group(self._database, name=group_id, group_id=group_id)

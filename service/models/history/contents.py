@@ -81,7 +81,7 @@ async def whole_sides(database: Database, history: History, stored: Record) -> t
     if before is None:
         return await _content_before_imported(database, history, stored), after
     if stored.get("image_kept"):
-        before = {**before, "meta": with_image(before["meta"], after["meta"][IMAGE])}
+        before = {**before, "meta": with_image(before["meta"], after["meta"].get(IMAGE))}
     kept = {name: value for name, value in after.items() if name not in stored["fields"]}
     return _in_order(kept | before), after
 

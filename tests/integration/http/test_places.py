@@ -1,96 +1,34 @@
 """Requests that take long: each kind has places of its own, nobody has all of them, and revocation ends them."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+import json
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
-from starlette.types import Message
 
-from documents.user import Role
-from service.database.client import Database
 from service.http import dependencies
-from service.http.places import LongRequest
 from service.importing.writers import models as model_writer
 from service.models import bulk_change, store
-from tests.conftest import settings_in
 from tests.support.asgi_exchange import Exchange
-from tests.support.directory import Directory, grant, model
+from tests.support.directory import LIST, Directory, grant, model
 from tests.support.meanwhile import after
+from tests.support.slow_clients import (
+    EXPORT,
+    MANY_SECONDS,
+    SlowReader,
+    deactivate,
+    halves,
+    leave,
+    read_slowly,
+    send_slowly,
+    taken,
+    until,
+)
 
-CREATE, EXPORT, IMPORT, SYNC = (f"/api/models/{route}" for route in ("create", "export", "import", "sync"))
+CREATE, IMPORT, SYNC = (f"/api/models/{route}" for route in ("create", "import", "sync"))
 STATE = "/api/models/bulk/state"
-# Places for two requests of each kind, one for each user; eight requests in flight.
-FEW = {"max_in_flight": 8}
-MANY_SECONDS = 30.0
-
-
-@pytest.fixture
-async def busy(mongod: Database, tmp_path: Path) -> AsyncIterator[Directory]:
-    """A directory with few places: the admins root and other, and the users ann, ben and cat, with models of ann."""
-    async with Directory.on(mongod, settings_in(tmp_path).model_copy(update=FEW)) as directory:
-        await directory.group("team")
-        for admin in ("root", "other"):
-            await directory.user(admin, role=Role.ADMIN)
-        for user in ("ann", "ben", "cat"):
-            await directory.user(user, groups=["team"])
-        shared = [model(f"m{n}", "ann", access_grants=[grant("group:team")]) for n in range(6)]
-        await directory.load({"models": shared}, tmp_path)
-        yield directory
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait until something is so."""
-    for _ in range(int(MANY_SECONDS * 1000)):
-        if condition():
-            return
-        await asyncio.sleep(0.001)
-    raise AssertionError
-
-
-def taken(directory: Directory) -> dict[str, int]:
-    """Return how many places of each kind are taken, without those of which none is."""
-    places: dict[LongRequest, Any] = directory.app.state.context.places
-    return {kind.name: place.taken for kind, place in places.items() if place.taken}
-
-
-@dataclass
-class SlowReader(Exchange):
-    """A client that reads the beginning of an answer, and nothing more until it is told to."""
-
-    go_on: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def send(self, message: Message) -> None:
-        await super().send(message)
-        if message["type"] == "http.response.body":
-            await self.go_on.wait()
-
-
-async def read_slowly(directory: Directory, user: str, path: str = EXPORT) -> tuple[SlowReader, asyncio.Task[Exchange]]:
-    """Begin to read an answer, and return once its first part has arrived."""
-    reader = SlowReader(path, headers={"Authorization": f"Bearer {await directory.key(user)}"})
-    reading = asyncio.create_task(reader.with_app(directory.app))
-    await until(lambda: len(reader.sent) > 1)
-    return reader, reading
-
-
-async def halves(go_on: asyncio.Event, body: bytes) -> AsyncIterator[bytes]:
-    """Yield a body, the second half of it when it is time."""
-    yield body[:5]
-    await go_on.wait()
-    yield body[5:]
-
-
-async def send_slowly(directory: Directory, user: str, path: str, go_on: asyncio.Event) -> asyncio.Task[httpx.Response]:
-    """Begin to send an empty set of models."""
-    headers = {"Authorization": f"Bearer {await directory.key(user)}"}
-    sending = directory.client.post(path, content=halves(go_on, b'{"models": []}'), headers=headers)
-    return asyncio.create_task(sending)
-
-
 # --- Places
 
 
@@ -150,17 +88,6 @@ async def test_a_slow_body_of_a_caller_without_a_credential_is_not_waited_for(bu
 
 
 # --- Revocation
-
-
-async def leave(directory: Directory, user: str) -> None:
-    """Have a user leave the group through which they read what ann shares."""
-    left = await directory.post("/api/groups/members/remove", "root", {"id": "team", "user_ids": [user]})
-    assert left.json() == {"changed": 1}
-
-
-async def deactivate(directory: Directory, user: str) -> None:
-    """Deactivate a user."""
-    assert (await directory.post("/api/users/update", "root", {"id": user, "is_active": False})).status_code == 200
 
 
 LOSSES = pytest.mark.parametrize("lose", [leave, deactivate])
@@ -289,3 +216,41 @@ async def test_an_export_of_large_models_is_sent_in_small_parts(busy: Directory,
         assert sum(sizes) > 7 * 400_000
         assert max(sizes) < 2_000_000
         assert all(f"large{n}".encode() in whole.body for n in range(7))
+
+
+async def test_a_page_of_large_models_is_sent_in_small_parts(busy: Directory, tmp_path: Path) -> None:
+    large = [model(f"large{n}", "ben", params={"system": "x" * 400_000}) for n in range(7)]
+    small = [model(f"small{n}", "ben", params={"system": f"{n}"}) for n in range(7)]
+    await busy.load({"models": [one for both in zip(large, small, strict=True) for one in both]}, tmp_path)
+    headers = {"Authorization": f"Bearer {await busy.key('ben')}"}
+    query = "order_by=name&direction=desc&page_size=100"
+    whole = await Exchange(LIST, headers=headers, query=query).with_app(busy.app)
+    assert max(len(message.get("body", b"")) for message in whole.sent[1:]) < 1_000_000
+    assert "etag" not in whole.response_headers
+    page = json.loads(whole.body)
+    assert page["total"] == len(page["items"]) == 20
+    assert [item["name"] for item in page["items"]] == sorted((item["name"] for item in page["items"]), reverse=True)
+    assert {item["id"]: item["params"] for item in page["items"] if item["user_id"] == "ben"} == {
+        one["id"]: one["params"] for one in [*large, *small]
+    }
+    # Of two large ones, which fit, the page is as any other.
+    few = await busy.get(LIST, "ben", query="large", page_size=2)
+    assert few.headers["etag"]
+    assert [len(item["params"]["system"]) for item in few.json()["items"]] == [400_000] * 2
+
+
+async def test_slow_readers_of_large_pages_hold_no_place_of_others(busy: Directory, tmp_path: Path) -> None:
+    large = [model(f"l{n}", "ann", params={"system": "x" * 400_000}) for n in range(5)]
+    await busy.load({"models": large}, tmp_path)
+    readers = [await read_slowly(busy, "ann", LIST) for _ in range(2)]
+    assert taken(busy) == {"PAGE": 2}
+    assert (await busy.get(LIST, "ann")).status_code == 503
+    assert (await busy.page("ann", query="m0"))["total"] == 1
+    assert (await busy.get("/api/models/base", "ann")).status_code == 503
+    assert (await busy.get("/api/models/base", "ben")).status_code == 200
+    assert (await busy.get(EXPORT, "ann", id="m0")).status_code == 200
+    for reader, reading in readers:
+        await deactivate(busy, "ann")
+        reader.go_on.set()
+        assert (await reading).sent[-1].get("more_body") is True
+    assert taken(busy) == {}

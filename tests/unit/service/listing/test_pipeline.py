@@ -8,6 +8,7 @@ from bson.min_key import MinKey
 from service.auth.authentication import Caller
 from service.listing.params import ListParams
 from service.listing.pipeline import list_hint, list_match, list_pipeline
+from service.models.item import WITHOUT_LARGE
 
 ANN = Caller(user_id="ann", is_admin=False, principals=frozenset({"user:ann"}))
 ROOT = Caller(user_id="root", is_admin=True, principals=frozenset({"user:root", "user:*"}))
@@ -35,6 +36,7 @@ def test_the_whole_pipeline() -> None:
         {"$skip": 20},
         {"$limit": 10},
         {"$lookup": {"from": "users", "localField": "user_id", "foreignField": "_id", "as": "owner"}},
+        WITHOUT_LARGE,
         {"$unionWith": {"coll": "models", "pipeline": [{"$match": READABLE}, {"$count": "total"}]}},
     ]
     assert set(project.values()) == {1}

@@ -58,6 +58,17 @@ async def test_an_eighth_is_left_to_others() -> None:
     assert (await Exchange(headers=greedy).with_app(limited)).status == 200
 
 
+async def test_a_credential_is_the_same_however_it_is_written() -> None:
+    app = Slow()
+    limited = ConcurrencyLimit(app, 8)
+    written = ["Bearer greedy", "bearer greedy", "BEARER greedy", "Bearer  greedy"] * 2
+    waiting = [asyncio.create_task(Exchange(headers={"Authorization": one}).with_app(limited)) for one in written[:7]]
+    await asyncio.sleep(0)
+    assert (await Exchange(headers={"Authorization": written[7]}).with_app(limited)).status == 503
+    app.go_on.set()
+    assert {(await one).status for one in waiting} == {200}
+
+
 @pytest.mark.parametrize("path", sorted(PROBES))
 async def test_probes_are_answered_always(path: str) -> None:
     app = Slow()
