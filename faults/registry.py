@@ -50,7 +50,7 @@ GROUPS: tuple[tuple[Section, ...], ...] = (
     (Section(("D2",), "control: writes without a majority", weak_write_concern.run),),
     (Section(("F6",), "all mongods killed", mongod_outages.run_all_killed),),
     (Section(("O1", "O2"), "overload, and a database that hangs", overload.run),),
-    (Section(("G1", "G2", "G3", "G4", "G5"), "greedy callers", greed.run),),
+    (Section(("G1", "G2", "G3", "G4", "G5", "G6"), "greedy callers", greed.run),),
     (Section(("O3", "S9"), "a large directory", large_directory.run),),
     (
         Section(

@@ -1,4 +1,4 @@
-"""G1 to G5: callers with ordinary keys who take more than they need, and what others notice."""
+"""G1 to G6: callers with ordinary keys who take more than they need, and what others notice."""
 
 import asyncio
 import time
@@ -20,10 +20,11 @@ from faults.workload.greed_directory import LARGE_MODELS, MODELS, RECORD_BYTES, 
 from faults.workload.greedy_clients import Bystanders, RawRequest, bystanders, poll, read_slowly, running
 from faults.workload.http_load import Answer, percentile
 
-STREAMS, HISTORIES, SLOW_BODIES, TOGGLES = 12, 20, 72, 40
+STREAMS, PAGES, HISTORIES, SLOW_BODIES, TOGGLES = 12, 24, 20, 72, 40
 GREEDY_SECONDS, CONTROL_SECONDS, ROUNDS = 20.0, 8.0, 2
 DEADLINE_SECONDS, BATCH, MAX_TOGGLE_BYTES = 10.5, 100, 5_000
 HISTORY, EXPORT, STATE = "/api/models/model/history", "/api/models/export", "/api/models/bulk/state"
+LARGE_PAGE = "/api/models/list?query=large&page_size=100"
 OTHERS = "lists of others 200 within 2 s, an admin's deactivations 200 within 5 s, memory + < 150 MB"
 HARM = "others are refused or wait; otherwise the test of the bound proves nothing"
 
@@ -69,9 +70,8 @@ def _serving(
 
 
 def _slow_readers(greed: _Greed) -> Row:
-    found, statuses, seconds = asyncio.run(_read_slowly(greed, GREEDY_SECONDS, then_revoke=True))
-    problems = found.problems
-    problems += [] if statuses[200] and statuses[503] else [f"the exports were answered {dict(statuses)}"]
+    found, statuses, seconds = asyncio.run(_read_slowly(greed, EXPORT, GREEDY_SECONDS, then_revoke=True))
+    problems = _slow_reading_problems(found, statuses)
     problems += [f"places were free only {seconds:.1f} s after revocation"] if seconds > 5 else []
     measured = (
         f"{statuses[200]} exports begun, {statuses[503]} refused; {found}; "
@@ -81,10 +81,25 @@ def _slow_readers(greed: _Greed) -> Row:
     return checked_row("G1", test, measured, f"{OTHERS}; a place within 5 s after the revocation", problems)
 
 
-async def _read_slowly(greed: _Greed, seconds: float, *, then_revoke: bool) -> tuple[Bystanders, Counter[int], float]:
+def _slow_reading_problems(found: Bystanders, statuses: Counter[int]) -> list[str]:
+    both = statuses[200] and statuses[503] and len(statuses) == 2
+    return found.problems + ([] if both else [f"the slow readers were answered {dict(statuses)}"])
+
+
+def _large_pages(greed: _Greed) -> Row:
+    found, statuses, _ = asyncio.run(_read_slowly(greed, LARGE_PAGE, GREEDY_SECONDS, then_revoke=False))
+    measured = f"{statuses[200]} pages begun, {statuses[503]} refused; {found}"
+    test = f"{PAGES} slow readers of a page of {LARGE_MODELS} models of {RECORD_BYTES:,} bytes, by two users"
+    return checked_row("G6", test, measured, OTHERS, _slow_reading_problems(found, statuses))
+
+
+async def _read_slowly(
+    greed: _Greed, path: str, seconds: float, *, then_revoke: bool
+) -> tuple[Bystanders, Counter[int], float]:
     statuses: list[int] = []
     keys = [greed.keys["ann"], greed.keys["ben"]]
-    works = [read_slowly(greed.service, EXPORT, keys[number % 2], statuses) for number in range(STREAMS)]
+    count = STREAMS if path == EXPORT else PAGES
+    works = [read_slowly(greed.service, path, keys[number % 2], statuses) for number in range(count)]
     async with bystanders(greed.service, greed.keys["cat"], "eve") as found, running(works):
         await asyncio.sleep(seconds)
         freed = await _seconds_until_free(greed, ["ann", "ben"]) if then_revoke else 0.0
@@ -115,7 +130,7 @@ async def _seconds_until_free(greed: _Greed, users: Sequence[str]) -> float:
 
 
 def _slow_readers_control(greed: _Greed) -> Row:
-    found, statuses, _ = asyncio.run(_read_slowly(greed, CONTROL_SECONDS, then_revoke=False))
+    found, statuses, _ = asyncio.run(_read_slowly(greed, EXPORT, CONTROL_SECONDS, then_revoke=False))
     problems = [] if found.problems else ["nobody noticed anything"]
     measured = f"{statuses[200]} exports begun; {found}"
     return checked_row("G1", "control: one kind of places, of which two users can take all", measured, HARM, problems)
@@ -280,6 +295,7 @@ ROWS: tuple[tuple[str, Callable[[_Greed], Row]], ...] = (
     ("G3", _revocation),
     ("G4", _slow_bodies),
     ("G5", _toggles),
+    ("G6", _large_pages),
 )
 CONTROLS: tuple[tuple[str, Callable[[_Greed], Row]], ...] = (
     ("G1", _slow_readers_control),

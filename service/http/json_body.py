@@ -32,8 +32,9 @@ from service.http.places import LongRequest
 from service.http.responses import JSON
 
 MAX_BODY_BYTES = 1_000_000
-# Of larger bodies. Decoded, each takes about 60 bytes, and in the text as few as two.
-MAX_VALUES = 1_000_000
+# A large body may have one value for so many bytes of its limit. Decoded, a value takes about 60 bytes, in the text as
+# few as two.
+MIN_BYTES_PER_VALUE = 16
 ARRIVAL_SECONDS = 60.0
 # A body that takes longer to arrive does not count among the requests in flight until it is there.
 PROMPT_SECONDS = 0.05
@@ -97,11 +98,12 @@ async def read_body(request: Request, model: type[M], limit: int, *, takes_gzip:
     with spool() as file:
         size = await copy_body(request, file, limit, takes_gzip=takes_gzip)
         if size <= MAX_BODY_BYTES:
-            return _parsed(file.read(), model, compatible=compatible)
+            return _parsed(file.read(), model, most_values=size, compatible=compatible)
         # One at a time, because a large body takes many times its size until it is checked. In a thread, because
         # parsing it would block other requests.
         async with (await get_context(request)).large_bodies:
-            return await asyncio.to_thread(_parsed, file.read(), model, compatible=compatible)
+            most_values = limit // MIN_BYTES_PER_VALUE
+            return await asyncio.to_thread(_parsed, file.read(), model, most_values=most_values, compatible=compatible)
 
 
 @contextmanager
@@ -146,8 +148,8 @@ def _room() -> Iterator[None]:
         raise UnavailableError(NO_ROOM) from None
 
 
-def _parsed(body: bytes, model: type[M], *, compatible: bool) -> M:
-    value = _decode(body)
+def _parsed(body: bytes, model: type[M], *, most_values: int, compatible: bool) -> M:
+    value = _decode(body, most_values)
     try:
         return model.model_validate(compatible_body(model, value) if compatible else value)
     except ValidationError as error:
@@ -215,12 +217,12 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return value
 
 
-def _decode(body: bytes) -> dict[str, Any]:
+def _decode(body: bytes, most_values: int) -> dict[str, Any]:
     try:
         # Some tools write a byte order mark first, which is no part of the JSON.
         text = body.decode("utf-8-sig")
-        if len(body) > MAX_BODY_BYTES and count_values(text, 0, len(text), MAX_VALUES) > MAX_VALUES:
-            raise InvalidInputError([{"loc": ["body"], "msg": f"has more than {MAX_VALUES:,} values"}])
+        if most_values < len(body) and count_values(text, 0, len(text), most_values) > most_values:
+            raise InvalidInputError([{"loc": ["body"], "msg": f"has more than {most_values:,} values"}])
         value = json.loads(text, object_pairs_hook=_object)
     except UnicodeDecodeError:
         raise InvalidInputError([{"loc": ["body"], "msg": "must be UTF-8"}]) from None

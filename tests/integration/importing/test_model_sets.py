@@ -212,7 +212,7 @@ async def test_a_large_body_of_very_many_values_is_refused_before_they_are_decod
     directory: Directory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await directory.user("ann")
-    monkeypatch.setattr("service.http.json_body.MAX_VALUES", 20_000)
+    monkeypatch.setattr("service.http.json_body.MIN_BYTES_PER_VALUE", 800)
     body: dict[str, Any] = {
         "models": [{"id": "m", "name": "M", "params": {"a": [[]] * 1_000, "system": ",[{" * 400_000}}],
         "dry_run": True,
