@@ -17,6 +17,7 @@ from documents import User
 from documents.folding import fold
 from service.listing.pipeline import list_hint, list_match, list_pipeline
 from service.listing.search_statistics import SAMPLE_PIPELINE, SearchStatistics
+from service.models.item import WITHOUT_LARGE
 
 Stages = list[dict[str, Any]]
 Step = Callable[[], Any]
@@ -100,7 +101,7 @@ class ListBenchmark:
         pipeline = list_pipeline(params, match)
         hint = list_hint(params, match)
         options: dict[str, Any] = {"hint": hint} if hint else {}
-        page = pipeline[: next(at for at, stage in enumerate(pipeline) if "$lookup" in stage)]
+        page = pipeline[: pipeline.index(WITHOUT_LARGE)]
         literal = _literal(match, page)
         floor = self._floor(match, page)
         total = self._require_same(api.get(request.path), floor(), request)

@@ -24,6 +24,7 @@ from faults.scenarios import (
     concurrent_changes,
     failover,
     greed,
+    greed_controls,
     interrupted_changes,
     large_directory,
     mongod_outages,
@@ -51,6 +52,7 @@ GROUPS: tuple[tuple[Section, ...], ...] = (
     (Section(("F6",), "all mongods killed", mongod_outages.run_all_killed),),
     (Section(("O1", "O2"), "overload, and a database that hangs", overload.run),),
     (Section(("G1", "G2", "G3", "G4", "G5", "G6"), "greedy callers", greed.run),),
+    (Section(("G1", "G2", "G3", "G4", "G5", "G6"), "controls: greedy callers without bounds", greed_controls.run),),
     (Section(("O3", "S9"), "a large directory", large_directory.run),),
     (
         Section(

@@ -4,7 +4,7 @@ A control must be seen to do the harm that the bound prevents; otherwise the tes
 """
 
 import sys
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,11 @@ from faults.environment.service import ROOT
 from service.cli import main
 from service.http import dependencies, json_body
 from service.http.places import SHARE, LongRequest, Places
+from service.listing import pipeline
+from service.models import store
+from service.models.history import revisions
+from service.models.history.schemas import HistoryParams
+from service.models.record import Content
 from tests.support.commands import Processes
 
 
@@ -55,7 +60,38 @@ def count_slow_bodies() -> None:
     vars(json_body).update(_arrived=arrived)
 
 
-BOUNDS: dict[str, Callable[[], None]] = {"G1": share_places, "G3": keep_rights, "G4": count_slow_bodies}
+def read_whole_revisions() -> None:
+    """Read all of each revision for a page of the history."""
+    bounded = revisions.page_pipeline
+
+    def whole(query: Mapping[str, Any], params: HistoryParams) -> list[dict[str, Any]]:
+        return [{"$set": {"fields": []}} if "$project" in stage else stage for stage in bounded(query, params)]
+
+    vars(revisions).update(page_pipeline=whole)
+
+
+def store_whole_revisions() -> None:
+    """Store the whole content before and after each change."""
+
+    def whole(before: Content | None, after: Content | None, _: Sequence[str]) -> dict[str, Any]:
+        return {"fields": None, "image_kept": False, "before": before, "after": dict(after) if after else None}
+
+    vars(store).update(stored_sides=whole)
+
+
+def read_large_records() -> None:
+    """Read large records together with the others of their page."""
+    vars(pipeline).update(WITHOUT_LARGE={"$match": {}})
+
+
+BOUNDS: dict[str, Callable[[], None]] = {
+    "G1": share_places,
+    "G2": read_whole_revisions,
+    "G3": keep_rights,
+    "G4": count_slow_bodies,
+    "G5": store_whole_revisions,
+    "G6": read_large_records,
+}
 
 
 if __name__ == "__main__":

@@ -117,6 +117,7 @@ async def _stream(request: Request, context: Context, caller: Caller, kind: Long
     The answer is broken off when its caller loses rights, even while their client reads nothing.
     """
     with context.places[kind].taken_by(caller.user_id):
+        request.state.deadline.allow(context.settings.request_timeout)
         watching = asyncio.create_task(_end_without_rights(request))
         try:
             yield

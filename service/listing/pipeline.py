@@ -74,7 +74,7 @@ def list_pipeline(params: ListParams, match: Match) -> list[dict[str, Any]]:
         {"$sort": {field: direction, "_id": direction}},
         {"$skip": params.skip},
         {"$limit": params.page_size},
-        *ITEM_STAGES,
         WITHOUT_LARGE,
+        *ITEM_STAGES,
         {"$unionWith": {"coll": ModelRecord.Settings.name, "pipeline": [{"$match": match}, {"$count": "total"}]}},
     ]

@@ -17,18 +17,9 @@ from service.models.shape_check import well_formed_grants
 META_DEFAULTS: dict[str, Any] = {IMAGE: "/static/favicon.png", "description": "", "capabilities": {}}
 
 
-# What a response needs. `keys.writers` decides `write_access`; the other derived keys only serve search.
-_NEEDED = (
-    *(*CONTENT_FIELDS, "version", "created_at", "updated_at", "keys.writers"),
-    *("owner._id", "owner.name", "owner.email", "owner.leaving"),
-)
-ITEM_STAGES: list[dict[str, Any]] = [
-    {"$lookup": {"from": User.Settings.name, "localField": "user_id", "foreignField": "_id", "as": "owner"}},
-    {"$project": dict.fromkeys(_NEEDED, 1)},
-]
-
-# Of a larger record, a page holds only the id and this field, its size in bytes; it is read when it is sent.
-LARGE, LARGE_BYTES = "large", 65_536
+# Of a larger record, a page holds only the id and this field, its size in bytes; it is read when it is sent. The size
+# is that of the stored record: to measure anything made of it, the server would have to build that first.
+LARGE, LARGE_BYTES = "__large_bytes", 100_000
 WITHOUT_LARGE: dict[str, Any] = {
     "$replaceWith": {
         "$cond": [
@@ -38,6 +29,18 @@ WITHOUT_LARGE: dict[str, Any] = {
         ]
     }
 }
+
+# What a response needs. `keys.writers` decides `write_access`; the other derived keys only serve search.
+_NEEDED = (
+    *(*CONTENT_FIELDS, "version", "created_at", "updated_at", "keys.writers"),
+    *("owner._id", "owner.name", "owner.email", "owner.leaving"),
+    # Only in the place of a large record, see `WITHOUT_LARGE`.
+    LARGE,
+)
+ITEM_STAGES: list[dict[str, Any]] = [
+    {"$lookup": {"from": User.Settings.name, "localField": "user_id", "foreignField": "_id", "as": "owner"}},
+    {"$project": dict.fromkeys(_NEEDED, 1)},
+]
 
 
 def render_item(record: Mapping[str, Any], caller: Caller, *, readers_see_params: bool) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from service.auth.authentication import Authenticator
 from service.errors import ConflictError
 from service.listing.params import ListParams
 from service.listing.pipeline import list_hint, list_match, list_pipeline
+from service.models.item import WITHOUT_LARGE
 from tests.conftest import Commands
 from tests.support.directory import LIST, Directory, grant, model
 
@@ -107,7 +108,7 @@ async def _explain(
     caller = await Authenticator(directory.database).resolve(f"Bearer {await directory.key(user)}")
     match = list_match(params, caller)
     pipeline = list_pipeline(params, match)
-    page = pipeline[: next(at for at, stage in enumerate(pipeline) if "$lookup" in stage)]
+    page = pipeline[: pipeline.index(WITHOUT_LARGE)]
     command: dict[str, Any] = {"aggregate": "models", "pipeline": page, "hint": list_hint(params, match), "cursor": {}}
     explained = raw.command("explain", command, verbosity="executionStats")
     plan = explained["queryPlanner"]["winningPlan"]

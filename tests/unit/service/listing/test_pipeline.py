@@ -29,14 +29,14 @@ def _hint(params: ListParams, caller: Caller) -> str | None:
 
 def test_the_whole_pipeline() -> None:
     pipeline = _pipeline(_params(page="3", page_size="10", order_by="name", direction="asc"), ANN)
-    project = pipeline.pop(5)["$project"]
+    project = pipeline.pop(6)["$project"]
     assert pipeline == [
         {"$match": READABLE},
         {"$sort": {"keys.name": 1, "_id": 1}},
         {"$skip": 20},
         {"$limit": 10},
-        {"$lookup": {"from": "users", "localField": "user_id", "foreignField": "_id", "as": "owner"}},
         WITHOUT_LARGE,
+        {"$lookup": {"from": "users", "localField": "user_id", "foreignField": "_id", "as": "owner"}},
         {"$unionWith": {"coll": "models", "pipeline": [{"$match": READABLE}, {"$count": "total"}]}},
     ]
     assert set(project.values()) == {1}
