@@ -1,7 +1,10 @@
 """`modeldeck import`: a source, the engine, a progress bar and a report."""
 
 import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +15,7 @@ from service.cli.open_database import with_database
 from service.cli.progress import progress
 from service.database.client import Database
 from service.errors import InvalidInputError
-from service.importing.formats import SourceFormat
+from service.importing.formats import SourceFormat, UnrecognisedError
 from service.importing.open_source import OpenedSource, import_opened, open_named_source
 from service.importing.plan import ImportOptions, OnConflict
 from service.importing.report import ImportOutcome, Report, require_writable
@@ -44,6 +47,9 @@ def import_(
     create_groups: Annotated[
         bool, typer.Option("--create-groups", help="Make the groups that are only named.")
     ] = False,
+    follow_includes: Annotated[
+        bool, typer.Option("--follow-includes", help="Read included files too, from the same folder only.")
+    ] = False,
 ) -> None:
     """Import users, groups and models; run again, it changes nothing."""
     options = ImportOptions(
@@ -53,29 +59,35 @@ def import_(
         atomic=atomic,
         create_groups=create_groups,
     )
-    if not with_database(lambda database: _import(database, source, format_, options, owner, report, map_users)):
+    if format_ not in FORMATS:
+        raise InvalidInputError([{"loc": ["--format"], "msg": f"must be one of {', '.join(FORMATS)}"}])
+    opened = partial(
+        open_named_source, source, None if format_ == AUTO else SourceFormat(format_), follow_includes=follow_includes
+    )
+    try:
+        clean = with_database(lambda database: _import(database, opened, options, owner, report, map_users))
+    except UnrecognisedError as error:
+        print(f"modeldeck: {source}: {error.detail}", file=sys.stderr)
+        clean = False
+    if not clean:
         sys.exit(EXIT_PROBLEMS)
 
 
 async def _import(
     database: Database,
-    where: str,
-    format_: str,
+    opened: Callable[[], AbstractContextManager[OpenedSource]],
     options: ImportOptions,
     owner: str | None,
     report_file: Path | None,
     map_users: Path | None,
 ) -> bool:
     """Import, print the report, and return whether everything was imported."""
-    if format_ not in FORMATS:
-        raise InvalidInputError([{"loc": ["--format"], "msg": f"must be one of {', '.join(FORMATS)}"}])
     if report_file is not None:
         require_writable(report_file)
-    wanted = None if format_ == AUTO else SourceFormat(format_)
     if owner is not None:
         options = replace(options, owner_id=(await find_user(database, owner)).id)
     user_map = await read_user_map(database, map_users) if map_users is not None else None
-    with open_named_source(where, wanted) as source:
+    with opened() as source:
         with progress("imported", source.share) as advance:
             report = await import_opened(database, source, options, user_map, advance)
         try:

@@ -8,7 +8,7 @@ from functools import cache, partial
 from service.database.client import Database
 from service.errors import ConfigurationError
 from service.importing.engine import Items, Progress, run_import
-from service.importing.formats import Recognised, SourceFormat, reader_of, recognise
+from service.importing.formats import FORMATS, Recognised, SourceFormat, reader_of, recognise
 from service.importing.plan import ImportOptions
 from service.importing.readers.openwebui_db import read_openwebui_db
 from service.importing.report import Report
@@ -17,7 +17,6 @@ from service.importing.user_map import with_users_mapped
 
 STANDARD_INPUT = "-"
 _NAMED = "the format was named"
-_UNRECOGNISED = "it looks like none of the other formats"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,20 +30,23 @@ class OpenedSource:
 
 
 @contextmanager
-def open_named_source(where: str, wanted: SourceFormat | None) -> Iterator[OpenedSource]:
+def open_named_source(
+    where: str, wanted: SourceFormat | None, *, follow_includes: bool = False
+) -> Iterator[OpenedSource]:
     """Open a file, `-` for standard input, or the URL of a database; without `wanted`, the format is recognised.
 
-    Raises SourceError when it can't be opened, and ConfigurationError for a database on standard input.
+    With `follow_includes`, the files of its folder that a file includes are read too. Raises SourceError when it can't
+    be opened or recognised, and ConfigurationError for a database on standard input.
     """
     if "://" in where:
         with read_openwebui_db(where) as instance:
             yield OpenedSource(instance, SourceFormat.OPENWEBUI_DB, "it is the URL of a database", lambda: 0.0)
         return
-    with open_source(where) as source:
+    with open_source(where, follow_includes=follow_includes) as source:
         found = _recognised(source, wanted)
         if found.format is not SourceFormat.OPENWEBUI_DB:
             # YAML is in memory as a whole in any case.
-            yield _opened(source, found, once=found.format is SourceFormat.LITELLM)
+            yield _opened(source, found, once=FORMATS[found.format].whole)
             return
     if where == STANDARD_INPUT:
         raise ConfigurationError("A database can't be read from standard input; name its file.")
@@ -55,21 +57,20 @@ def open_named_source(where: str, wanted: SourceFormat | None) -> Iterator[Opene
 def open_sent_source(source: Source, wanted: SourceFormat | None) -> OpenedSource:
     """Return a source that was sent over HTTP, ready to be read; without `wanted`, the format is recognised.
 
-    Raises ConfigurationError for a database.
+    Raises ConfigurationError for a database, and UnrecognisedError.
     """
     found = _recognised(source, wanted)
     if found.format is SourceFormat.OPENWEBUI_DB:
         raise ConfigurationError(
             f"{found.reason}; a database can't be sent, only imported by the command modeldeck import"
         )
-    return _opened(source, found, once=found.format in (SourceFormat.LITELLM, SourceFormat.LITELLM_PRICES))
+    return _opened(source, found, once=FORMATS[found.format].whole or found.format is SourceFormat.LITELLM_PRICES)
 
 
 def _recognised(source: Source, wanted: SourceFormat | None) -> Recognised:
     if wanted is not None:
         return Recognised(wanted, _NAMED)
-    # The reader of bundles is the strictest, and its errors are the most precise.
-    return recognise(source) or Recognised(SourceFormat.MODELDECK, _UNRECOGNISED)
+    return recognise(source)
 
 
 def _opened(source: Source, found: Recognised, *, once: bool) -> OpenedSource:

@@ -19,8 +19,8 @@ from service.http.json_body import BodyReader, documented_json, json_body, read_
 from service.http.json_schema import REFERENCE_TEMPLATE, Schema, reference
 from service.http.problems import BODY_FAILURES, Responses, documented_problems
 from service.http.responses import json_response
-from service.importing.formats import EXPORT_FIELDS
 from service.importing.model_set import Plan, PlannedAction, SentModel, SetRequest, import_set
+from service.importing.readers.openwebui_kinds import EXPORT_FIELDS
 from service.importing.schemas import (
     MAX_IMPORT_BYTES,
     MAX_SYNC_BYTES,
@@ -31,6 +31,7 @@ from service.importing.schemas import (
     ModelInput,
     SentFormat,
     SyncModels,
+    SyncParams,
 )
 from service.importing.sent_file import import_sent
 
@@ -87,19 +88,21 @@ async def import_models(
     """
     if isinstance(body, Request):
         return json_response(await import_sent(body, caller, context, params, work))
-    wanted = SetRequest(caller, _sent_models(body.models), ChangeKind.IMPORT, body.dry_run, check=work.check)
+    dry_run = body.dry_run or params.dry_run
+    wanted = SetRequest(caller, _sent_models(body.models), ChangeKind.IMPORT, dry_run, check=work.check)
     with work.place():
         plan = await import_set(context.database, wanted)
     # Clients of Open WebUI expect `true` and nothing else.
-    if compatible and not body.dry_run:
+    if compatible and not dry_run:
         return json_response(content=True)
-    return json_response(_rendered(plan, dry_run=body.dry_run))
+    return json_response(_rendered(plan, dry_run=dry_run))
 
 
 @router.post("/sync", responses=_ANSWERS)
 async def sync_models(
     caller: WriterDependency,
     _: AdminDependency,
+    params: Annotated[SyncParams, Query()],
     body: Annotated[SyncModels, json_body(SyncModels, MAX_SYNC_BYTES)],
     context: ContextDependency,
     work: BulkWorkDependency,
@@ -115,19 +118,20 @@ async def sync_models(
             msg = f"{deletions} of {plan.existing} models would be deleted; at most {body.max_deletions} may be"
             raise InvalidInputError([{"loc": ["body", "max_deletions"], "msg": msg}])
 
+    dry_run = body.dry_run or params.dry_run
     wanted = SetRequest(
         caller,
         _sent_models(body.models),
         ChangeKind.SYNC,
-        body.dry_run,
+        dry_run,
         deletes=True,
         check=work.check,
         # A dry run shows all deletions, however many.
-        **({} if body.dry_run else {"accept": within_bounds}),
+        **({} if dry_run else {"accept": within_bounds}),
     )
     with work.place():
         plan = await import_set(context.database, wanted)
-    return json_response(_rendered(plan, dry_run=body.dry_run))
+    return json_response(_rendered(plan, dry_run=dry_run))
 
 
 def _with_hint(error: InvalidInputError) -> InvalidInputError:

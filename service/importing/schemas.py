@@ -108,6 +108,12 @@ class SentFormat(StrEnum):
     LITELLM_PRICES = SourceFormat.LITELLM_PRICES.value
 
 
+class SyncParams(QueryModel):
+    """The parameters of `POST /api/models/sync`."""
+
+    dry_run: bool = Field(False, description="Only return the plan, and write nothing, as `dry_run` in the body does.")
+
+
 class ImportParams(QueryModel):
     """The parameters of `POST /api/models/import`: how a file is imported."""
 
@@ -116,7 +122,7 @@ class ImportParams(QueryModel):
         description="The body is a file of this format, plain or gzip; `auto` detects it from the content.",
         examples=["openwebui"],
     )
-    dry_run: bool = Field(False, description="With a format: only return the plan.")
+    dry_run: bool = Field(False, description="Only return the plan, and write nothing.")
     atomic: bool = Field(
         True, description="With a format: all records or none. Otherwise, those that can't be imported are reported."
     )
@@ -130,8 +136,8 @@ class ImportParams(QueryModel):
 
     @model_validator(mode="after")
     def _only_with_a_format(self) -> Self:
-        if self.format is None and self.model_fields_set:
-            raise ValueError(f"{', '.join(sorted(self.model_fields_set))}: counts only together with a format")
+        if self.format is None and (alone := self.model_fields_set - {"dry_run"}):
+            raise ValueError(f"{', '.join(sorted(alone))}: counts only together with a format")
         return self
 
 

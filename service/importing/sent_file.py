@@ -19,7 +19,7 @@ from service.errors import (
 )
 from service.http.dependencies import BulkWork, Context
 from service.http.json_body import MAX_BODY_BYTES, copy_body, spool
-from service.importing.formats import SourceFormat
+from service.importing.formats import SourceFormat, UnrecognisedError
 from service.importing.open_source import OpenedSource, import_opened, open_sent_source
 from service.importing.plan import ImportOptions
 from service.importing.report import ImportOutcome, ImportResult, Report
@@ -65,7 +65,7 @@ def _opened(source: Source, params: ImportParams) -> OpenedSource:
     wanted = None if params.format in (None, SentFormat.AUTO) else SourceFormat(params.format)
     try:
         sent = open_sent_source(source, wanted)
-    except ConfigurationError as error:
+    except (ConfigurationError, UnrecognisedError) as error:
         raise InvalidInputError([{"loc": ["body"], "msg": error.detail}]) from None
     limit = _SMALLER.get(sent.format)
     if limit is not None and len(source.head(limit + 1)) > limit:

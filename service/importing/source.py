@@ -21,6 +21,7 @@ CHUNK_BYTES = 1 << 16
 MAX_VALUE_CHARACTERS = 1 << 25
 # An alias counts as much as the values that it repeats. A value takes about 400 bytes.
 MAX_YAML_VALUES = 500_000
+MAX_INCLUDED_BYTES = 1 << 24
 
 UNREADABLE = (UnicodeDecodeError, EOFError, OSError, zlib.error)
 
@@ -45,23 +46,61 @@ class SourceError(ModeldeckError):
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One record of a source: its kind, its position, and its decoded JSON or the problem that prevents it."""
+    """One record of a source: its kind, its position, and its decoded JSON or the problem that prevents it.
+
+    `notes` are remarks, and `kept_out` says which parts of it are not imported and why. The kind `note` stands for no
+    record and has only notes. `group_names` has the names of groups whose ids were made from them. `former_id` matches
+    the ids that an earlier version made of such a record.
+    """
 
     kind: str
     position: str
     value: Any = None
     problem: str | None = None
     notes: tuple[str, ...] = ()
+    kept_out: tuple[str, ...] = ()
+    group_names: tuple[tuple[str, str], ...] = ()
+    former_id: str | None = None
 
 
 class Source:
     """A file that can be read more than once."""
 
-    def __init__(self, file: IO[bytes], size: int, bounds: Bounds = Bounds()) -> None:  # frozen
-        """Read from `file`, which has `size` bytes."""
+    def __init__(
+        self,
+        file: IO[bytes],
+        size: int,
+        bounds: Bounds = Bounds(),  # frozen
+        path: Path | None = None,
+        *,
+        follow_includes: bool = False,
+    ) -> None:
+        """Read from `file`, which has `size` bytes; `path` is where it is, if it has a name.
+
+        With `follow_includes`, files that it includes are read too, from its folder only.
+        """
         self._file = file
         self.size = size
         self.bounds = bounds
+        self.path = path
+        self._follow_includes = follow_includes
+
+    def included(self, name: str) -> "Source | str":
+        """Return another file of its folder that it includes, or the reason why that is not read."""
+        if self.path is None or not self._follow_includes:
+            return "was not read; modeldeck import --follow-includes reads it"
+        folder = self.path.resolve().parent
+        try:
+            path = (folder / name).resolve()
+            if path.parent != folder:
+                return "is not in the same folder, so it was not read"
+            with path.open("rb") as file:
+                content = file.read(MAX_INCLUDED_BYTES + 1)
+        except (OSError, ValueError) as error:
+            return f"can't be read: {error.strerror if isinstance(error, OSError) else 'not a name of a file'}"
+        if len(content) > MAX_INCLUDED_BYTES:
+            return f"has more than {MAX_INCLUDED_BYTES:,} bytes, so it was not read"
+        return Source(io.BytesIO(content), len(content), self.bounds, path)
 
     def tell(self) -> int:
         """Return how many of its `size` bytes have been read."""
@@ -103,8 +142,11 @@ class _Unclosed(io.BufferedReader):
 
 
 @contextmanager
-def open_source(path: str) -> Iterator[Source]:
-    """Open a file by path, or standard input as `-`; a stream is copied to a temporary file first."""
+def open_source(path: str, *, follow_includes: bool = False) -> Iterator[Source]:
+    """Open a file by path, or standard input as `-`; a stream is copied to a temporary file first.
+
+    With `follow_includes`, the files of its folder that a file includes are read too.
+    """
     if path == "-":
         with _copied(sys.stdin.buffer) as source:
             yield source
@@ -115,7 +157,8 @@ def open_source(path: str) -> Iterator[Source]:
         raise SourceError(f"{path}: {error.strerror}") from None
     with file:
         if file.seekable():
-            yield Source(file, os.fstat(file.fileno()).st_size)
+            size = os.fstat(file.fileno()).st_size
+            yield Source(file, size, path=Path(path), follow_includes=follow_includes)
             return
         with _copied(file) as source:
             yield source

@@ -247,7 +247,6 @@ MALFORMED_YAML: dict[str, str | bytes] = {
     "reserved": f"{_ENTRY}@{MARK}\n",
     "flow": f"{_ENTRY}[{WORD}\n      x: {{\n",
     "tab": f"{_ENTRY}\n\t{WORD}\n",
-    "second document": f"{_ENTRY}{WORD}\n---\n{WORD}: 1\n",
     "section twice": f"{_ENTRY}{WORD}\n{KEY}: 1\n{KEY}: 2\n",
     "not UTF-8": f"{_ENTRY}{WORD}".encode() + BROKEN_OFF,
     "no list": f"model_list: {WORD}\n",

@@ -2,9 +2,11 @@
 
 import re
 from collections.abc import Iterator
-from typing import IO
+from typing import IO, Any
 
+from service.importing.file_head import NO_FIT, FileHead, Fit, share_of
 from service.importing.json_scanner import CHUNK_CHARACTERS, DECODER, JsonScanner, Tally
+from service.importing.readers.openwebui_kinds import export_evidence, kind_of
 from service.importing.source import UNREADABLE, Bounds, Item, Source, SourceError
 
 PARTS = {"users": "user", "groups": "group", "models": "model"}
@@ -12,6 +14,33 @@ UNKNOWN = "unknown"
 # A first line that is longer than any record is a whole bundle, too large to be decoded at once.
 MAX_LINE_OF_RECORD = 1 << 22
 _LINE_END = re.compile(r"[\r\n]")
+
+
+def fits_bundle(head: FileHead) -> Fit:
+    """Return how well a file fits: lines of a known kind, or an object with nothing but lists of such records."""
+    kind = head.members.get("kind")
+    if kind in PARTS.values():
+        return Fit(1.0, f"JSON whose first line is of the kind {kind}: a bundle")
+    parts = [name for name in PARTS if isinstance(head.members.get(name), list)]
+    if not parts:
+        return NO_FIT
+    found = f"a JSON object of {', '.join(parts)}: a bundle"
+    others = len(head.members) - len(parts)
+    if others >= len(parts):
+        return Fit(0.4, f"{found}, had it no other parts")
+    records = [record for part in parts for record in head.listed(part)]
+    if any(part != "models" for part in parts) or not records:
+        return Fit(1.0, found)
+    if any(map(export_evidence, records)):
+        return NO_FIT
+    share = share_of(records, _may_be_model)
+    return Fit(share, found if share == 1 else f"{share:.0%} of the first models are such: a bundle")
+
+
+def _may_be_model(record: Any) -> bool:
+    # What has a name and no id is a model of another system.
+    named = isinstance(record, dict) and ("id" in record or "name" not in record)
+    return named and kind_of(record) in ("model", None)
 
 
 def read_bundle(source: Source) -> Iterator[Item]:

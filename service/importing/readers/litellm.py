@@ -1,143 +1,120 @@
-"""Reader of the format `litellm`: the `model_list` of a proxy configuration, without its secrets."""
+"""Reader of the format `litellm`: the models of a LiteLLM proxy, by its configuration or answers, without secrets."""
 
 import json
-import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from hashlib import blake2b
 from typing import Any
 
 from documents.freeform import free_form_problem
+from service.importing.file_head import MAX_YAML_VALUES, FileHead, Fit
+from service.importing.parts import Entry
+from service.importing.readers.bundle import UNKNOWN
+from service.importing.readers.litellm_entry import Model, model_of
+from service.importing.readers.litellm_lists import MODELS, NAME, ModelList, find_lists, fits_lists
 from service.importing.readers.redact import safe_name, without_secrets
-from service.importing.readers.yaml_file import Entry, YamlFile
 from service.importing.source import Item, Source, SourceError
+from service.importing.whole_file import read_parts
 
-MODELS = "model_list"
-NAME, PARAMS, INFO = "model_name", "litellm_params", "model_info"
-ACCESS_GROUPS = "access_groups"
-ANY = "*"
-MAX_SLUG_LENGTH = 200
-_EXPONENT = re.compile(r"[0-9]{1,30}(?:\.[0-9]{0,30})?[eE][+-]?[0-9]{1,3}")
-_NOT_IN_SLUG = re.compile(r"[^\w.]+")
-_CAPABILITY = "supports_"
-_LIMIT = "max_"
-_PRICE = re.compile(r"(?:^|_)(?:cost|pricing|multiplier)(?:_|$)")
-_META_NAMES = {"litellm_provider": "provider"}
+MAX_INCLUDED = 100
+
+
+def fits_litellm(head: FileHead) -> Fit:
+    """Return how well a file fits: a configuration of a proxy, alone or inside another file, or one of its answers."""
+    return fits_lists(head, MAX_YAML_VALUES)
 
 
 def read_litellm(source: Source) -> Iterator[Item]:
-    """Yield the models of a proxy configuration, each with its position (`model_list[3] (line 40)`).
+    """Yield the models of a proxy, each with its position (`model_list[3] (line 40)`).
 
-    An entry that is no model becomes an Item with a problem. Raises SourceError when the file can't be read. No
-    message, problem or note contains a secret of the file.
+    An entry that is no model becomes an Item with a problem, and so does a file that is included and was not read.
+    Raises SourceError when the file can't be read. No message, problem or note contains a secret of the file.
     """
-    file = YamlFile(source)
-    if MODELS not in file.sections:
-        raise SourceError(f"there is no {MODELS} at the top of the file")
-    # There is no record of the file as a whole, so the first model gets the notes on it.
-    notes = tuple(f"{safe_name(name)}: left out; only {MODELS} is read" for name in file.sections if name != MODELS)
-    first_at: dict[bytes, str] = {}
-    for number, entry in enumerate(file.entries(MODELS)):
-        position = f"{MODELS}[{number}] (line {entry.line})"
-        item = _item(position, entry, first_at)
-        yield replace(item, notes=notes + item.notes)
-        notes = ()
+    lists = find_lists(read_parts(source), source.bounds.yaml_values)
+    if not lists:
+        raise SourceError(f"there is no {MODELS} in the file")
+    entries = _Entries()
+    for found in lists:
+        # There is no record of the file as a whole, so the first model gets the notes on it.
+        notes = tuple(f"{safe_name(name)}: left out; only {found.path} is read" for name in found.beside)
+        for item in (*entries.items(found), *_included(source, found, entries)):
+            yield replace(item, notes=notes + item.notes)
+            notes = ()
 
 
-def _item(position: str, entry: Entry, first_at: dict[bytes, str]) -> Item:
-    if entry.problem is not None:
-        return Item("model", position, problem=entry.problem)
-    if not isinstance(entry.value, dict):
-        return Item("model", position, problem="must be a mapping")
-    kept, notes = without_secrets(entry.value)
-    if problem := free_form_problem(kept) or _problem(kept):
-        return Item("model", position, {"id": kept.get(NAME)}, problem, notes)
-    canonical = json.dumps(kept, sort_keys=True).encode()
-    model = _model(kept, canonical)
-    first = first_at.setdefault(blake2b(canonical, digest_size=16).digest(), position)
-    if first != position:
-        problem = f"equals {first} apart from secrets; only that one is imported"
-        return Item("model", position, {"id": model["id"]}, problem, notes)
-    unknown = [f"{safe_name(name)}: left out; unknown" for name in kept if name not in (NAME, PARAMS, INFO)]
-    return Item("model", position, model, notes=(*notes, *unknown))
+class _Entries:
+    """Turns the entries of all lists of a source into items: equal ones become one, and similar ones are numbered."""
+
+    def __init__(self) -> None:
+        self._first_at: dict[bytes, Item] = {}
+        self._similar: Counter[tuple[str, ...]] = Counter()
+
+    def items(self, found: ModelList) -> Iterator[Item]:
+        """Yield an item for each entry of a list."""
+        for number, part in enumerate(found.entries):
+            entry = part.entry()
+            position = f"{found.path}[{number}]" + (f" (line {entry.line})" if entry.line is not None else "")
+            yield self._item(position, entry)
+
+    def _item(self, position: str, entry: Entry) -> Item:
+        if entry.problem is not None:
+            return Item("model", position, problem=entry.problem)
+        if not isinstance(entry.value, dict):
+            return Item("model", position, problem="must be a mapping")
+        kept, notes = without_secrets(entry.value)
+        model = free_form_problem(kept) or model_of(kept, entry.value)
+        if isinstance(model, str):
+            return Item("model", position, {"id": kept.get(NAME)}, model, notes)
+        digest = _digest(kept)
+        if first := self._first_at.get(digest):
+            note = f"equals {first.position} apart from secrets; both are one model"
+            return Item("note", position, {"id": first.value["id"]}, notes=(*notes, note))
+        self._first_at[digest] = item = _identified(position, model, self._number(model), notes)
+        return item
+
+    def _number(self, model: Model) -> int:
+        if model.given_id is not None:
+            return 0
+        self._similar[model.identity] += 1
+        return self._similar[model.identity] - 1
 
 
-def _problem(entry: dict[str, Any]) -> str | None:
-    params, info = entry.get(PARAMS), _info(entry)
-    if not isinstance(entry.get(NAME), str):
-        return f"{NAME}: must be text"
-    if not isinstance(params, dict) or not isinstance(params.get("model"), str):
-        return f"{PARAMS}: must be a mapping with a model"
-    if ANY in entry[NAME] or ANY in params["model"]:
-        return "is a route to any number of models, not one model"
-    return _info_problem(info) if isinstance(info, dict) else f"{INFO}: must be a mapping"
+def _digest(kept: dict[str, Any]) -> bytes:
+    return blake2b(json.dumps(kept, sort_keys=True).encode(), digest_size=16).digest()
 
 
-def _info_problem(info: dict[str, Any]) -> str | None:
-    if isinstance(info.get("id"), bool) or not isinstance(info.get("id"), str | int | None):
-        return f"{INFO}.id: must be text"
-    groups = _access_groups(info)
-    if not isinstance(groups, list) or not all(isinstance(group, str) and group for group in groups):
-        return f"{INFO}.{ACCESS_GROUPS}: must be a list of text"
-    return None
+def _identified(position: str, model: Model, number: int, notes: tuple[str, ...]) -> Item:
+    return Item(
+        "model",
+        position,
+        {"id": model.id(number), **model.value},
+        notes=(*notes, *model.notes),
+        kept_out=model.kept_out,
+        group_names=model.group_names,
+        former_id=model.former_id,
+    )
 
 
-def _info(entry: dict[str, Any]) -> Any:
-    info = entry.get(INFO)
-    return {} if info is None else info
+def _included(source: Source, found: ModelList, entries: _Entries) -> Iterator[Item]:
+    """Yield the items of the files that a list includes, or a problem for each that is not read.
 
-
-def _access_groups(info: dict[str, Any]) -> Any:
-    groups = info.get(ACCESS_GROUPS)
-    return [] if groups is None else groups
-
-
-def _model(entry: dict[str, Any], canonical: bytes) -> dict[str, Any]:
-    params, info = entry[PARAMS], _info(entry)
-    given = info.get("id")
-    return {
-        "id": _derived_id(entry[NAME], canonical) if given in (None, "") else str(given),
-        "base_model_id": params["model"],
-        "name": entry[NAME],
-        "params": {name: value for name, value in params.items() if name != "model"},
-        "meta": meta_of(
-            {name: _priced(name, value) for name, value in info.items() if name not in ("id", ACCESS_GROUPS)}
-        ),
-        "access_grants": [
-            {"principal_type": "group", "principal_id": group, "permission": "read"}
-            for group in dict.fromkeys(_access_groups(info))
-        ],
-    }
-
-
-def _priced(name: str, value: Any) -> Any:
-    # YAML reads 3e-06, which has no point, as text.
-    return float(value) if _PRICE.search(name) and isinstance(value, str) and _EXPONENT.fullmatch(value) else value
-
-
-def _derived_id(name: str, canonical: bytes) -> str:
-    slug = _NOT_IN_SLUG.sub("-", name.casefold()).strip("-.")[:MAX_SLUG_LENGTH]
-    return f"{slug or 'model'}-{blake2b(canonical, digest_size=6).hexdigest()}"
-
-
-def meta_of(fields: dict[str, Any]) -> dict[str, Any]:
-    """Return LiteLLM's fields about a model as `meta`, with capabilities, limits and prices each in a group."""
-    meta: dict[str, Any] = {}
-    for name, value in fields.items():
-        group, inner = _meta_place(name, value)
-        if group is None or group in fields:
-            # A field that has the name of a group keeps its place, so that nothing is lost.
-            meta[inner if group is None and inner not in fields else name] = value
-        else:
-            meta.setdefault(group, {})[inner] = value
-    return meta
-
-
-def _meta_place(name: str, value: Any) -> tuple[str | None, str]:
-    if name.startswith(_CAPABILITY) and isinstance(value, bool):
-        return "capabilities", name.removeprefix(_CAPABILITY)
-    if _PRICE.search(name):
-        return "prices", name
-    if name.startswith(_LIMIT):
-        return "limits", name
-    return None, _META_NAMES.get(name, name)
+    As in the proxy, an included file includes no others.
+    """
+    for name in found.includes[:MAX_INCLUDED]:
+        where = f"include {safe_name(name)}"
+        included = source.included(name) if isinstance(name, str) else "must be the name of a file"
+        if isinstance(included, str):
+            yield Item(UNKNOWN, where, problem=included)
+            continue
+        try:
+            lists = find_lists(read_parts(included), included.bounds.yaml_values)
+        except SourceError as error:
+            yield Item(UNKNOWN, where, problem=error.detail)
+            continue
+        for one in lists:
+            yield from entries.items(replace(one, path=f"{safe_name(name)}: {one.path}"))
+            if one.includes:
+                yield Item(UNKNOWN, where, problem="includes files itself, which the proxy does not read either")
+    if len(found.includes) > MAX_INCLUDED:
+        yield Item(UNKNOWN, "include", problem=f"names more than {MAX_INCLUDED} files; the others were not read")

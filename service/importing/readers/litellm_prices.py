@@ -4,14 +4,26 @@ from collections.abc import Iterator
 from hashlib import blake2b
 from typing import Any
 
+from service.importing.file_head import NO_FIT, FileHead, Fit, share_of
 from service.importing.json_scanner import JsonScanner
-from service.importing.readers.litellm import meta_of
+from service.importing.readers.litellm_meta import meta_of
 from service.importing.readers.redact import without_secrets
 from service.importing.records import MAX_RECORD_VALUES, has_more_values
 from service.importing.source import Item, Source
 
 # It explains the fields and is no model.
 SAMPLE = "sample_spec"
+_PRICE_FIELDS = ("litellm_provider", "mode", "max_tokens", "input_cost_per_token", "output_cost_per_token")
+
+
+def fits_litellm_prices(head: FileHead) -> Fit:
+    """Return how well a file fits: an object most of whose values have two fields of a price map, or more."""
+    specs = [spec for name, spec in head.members.items() if name != SAMPLE and isinstance(spec, dict)]
+    share = share_of(specs, lambda spec: len(set(_PRICE_FIELDS) & set(spec)) > 1)
+    if not share:
+        return NO_FIT
+    names = [name for name in _PRICE_FIELDS if any(name in spec for spec in specs)]
+    return Fit(share, f"a JSON object whose values have {', '.join(names)}: LiteLLM's price map")
 
 
 def read_litellm_prices(source: Source) -> Iterator[Item]:

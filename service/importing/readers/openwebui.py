@@ -1,28 +1,63 @@
-"""Reader of the model exports of all versions of Open WebUI: a list, `{"models": […]}`, or one model."""
+"""Reader of the model exports of all versions of Open WebUI: a list, an object that has a list, or one model."""
 
 from collections.abc import Generator, Iterator
 from dataclasses import replace
 from typing import Any
 
+from service.importing.file_head import NO_FIT, FileHead, Fit
 from service.importing.json_scanner import JsonScanner
 from service.importing.readers.bundle import UNKNOWN
 from service.importing.readers.modelfile import parse_modelfile
+from service.importing.readers.openwebui_kinds import RUNTIME, export_evidence, is_settings, kind_of, plural
 from service.importing.readers.openwebui_models import SHARED, Notes, left_out, model_item
 from service.importing.source import Item, Source
 
 MODELS = "models"
+# An export has its models in a list of this name, and an answer of `GET /api/models` in this one.
+_LISTS = (MODELS, "data")
 ALONE = "the only model"
-# Fields of models as the API lists them, running ones included; `info` is the stored record.
-_RUNTIME = ("object", "owned_by")
 _TAGS = ("tag_name", "tagName")
 # When a bundle is imported with the format of an export by mistake, its users and groups must not be lost unnoticed.
 _BUNDLE_PARTS = ("users", "groups")
+_MODEL_FIELDS = ("name", "meta", "params", "base_model_id")
 _IN_META = {
     "profile_image_url": "imageUrl",
     "description": "desc",
     "suggestion_prompts": "suggestionPrompts",
     "tags": "categories",
 }
+
+
+def fits_openwebui(head: FileHead) -> Fit:
+    """Return how well a file fits: a list, or an object, of models that have what only Open WebUI's exports have."""
+    if head.text.split() in (["[]"], ["[", "]"]):
+        return Fit(1.0, "an empty JSON list: an Open WebUI export of no models")
+    if any(name in head.members for name in (*_BUNDLE_PARTS, "kind")):
+        return NO_FIT
+    listed = next((name for name in _LISTS if head.listed(name)), None)
+    records = head.listed(listed) if listed else head.elements or [head.members]
+    models = [record for record in records if kind_of(record) == "model"]
+    evidence = {field for model in models for field in export_evidence(model)}
+    if not evidence and listed != "data" and (head.is_list or set(head.members) != {MODELS}):
+        evidence = {name for model in models if _is_stored(model) for name in model if name in _MODEL_FIELDS}
+    if not evidence:
+        return NO_FIT
+    # Many of the models that run there have no stored record.
+    running = [record for record in records if "info" in evidence and kind_of(record) is None]
+    share = (len(models) + len(running)) / len(records)
+    reason = f"JSON models with {', '.join(sorted(evidence))}: an Open WebUI export"
+    return Fit(share, reason if share == 1 else f"{share:.0%} of the first records are {reason}")
+
+
+def other_export(head: FileHead) -> str | None:
+    """Return what a file is, in words for a message, if it is another export of Open WebUI than that of models."""
+    if is_settings(head.members):
+        return "this is an export of the configuration of Open WebUI"
+    records = head.elements or next((head.listed(name) for name in ("items", *_LISTS) if head.listed(name)), [])
+    kinds = {kind_of(record) for record in records or [head.members]}
+    if len(kinds) != 1 or not isinstance(kind := kinds.pop(), str) or kind == "model":
+        return None
+    return f"this is an export of {plural(kind)}"
 
 
 def read_openwebui(source: Source) -> Iterator[Item]:
@@ -55,11 +90,11 @@ def _members(scanner: JsonScanner, notes: Notes) -> Generator[Item, None, bool]:
     """Yield the models of an object that has a list of them; return whether it has one."""
     listed = False
     for name in scanner.members():
-        if name == MODELS:
+        if name in _LISTS:
             if listed:
-                raise scanner.error(f"{MODELS} is given twice")
+                raise scanner.error(f"{name} is given twice")
             listed = True
-            yield from _listed(scanner, notes)
+            yield from _listed(scanner, name, notes)
             continue
         scanner.value()
         if name in _BUNDLE_PARTS:
@@ -68,22 +103,29 @@ def _members(scanner: JsonScanner, notes: Notes) -> Generator[Item, None, bool]:
     return listed
 
 
-def _listed(scanner: JsonScanner, notes: Notes) -> Iterator[Item]:
+def _listed(scanner: JsonScanner, name: str, notes: Notes) -> Iterator[Item]:
     if scanner.peek() == "[":
-        yield from _elements(scanner, MODELS, notes)
+        yield from _elements(scanner, name, notes)
     else:
         scanner.value()
-        yield Item(UNKNOWN, MODELS, problem="must be a list")
+        yield Item(UNKNOWN, name, problem="must be a list")
+
+
+def _is_stored(model: dict[str, Any]) -> bool:
+    return "id" in model and "name" in model and ("meta" in model or "params" in model)
 
 
 def _item(value: Any, position: str, notes: Notes) -> Item:
     if not isinstance(value, dict):
         return Item("model", position, value)
+    kind = kind_of(value)
+    if kind not in ("model", None):
+        return Item("model", position, {"id": value.get("id")}, f"is a {kind}, not a model")
     if "modelfile" in value or ("tagName" in value and "content" in value):
         return _from_modelfile(value, position, notes)
     if value.get("info") is not None:
         return _from_info(value, position, notes)
-    if value.get("name") is None and any(name in value for name in _RUNTIME):
+    if value.get("name") is None and any(name in value for name in RUNTIME):
         value = {**value, "name": value.get("id")}
     return model_item(value, position, notes)
 

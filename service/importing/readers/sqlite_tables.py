@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from service.importing.file_head import NO_FIT, FileHead, Fit
 from service.importing.readers.tables import Row, Table, quoted
 from service.importing.source import SourceError
 
@@ -15,7 +16,13 @@ WAIT_SECONDS = 30
 # https://www.sqlite.org/fileformat.html: these bytes of a file tell whether it has a write-ahead log.
 _HEADER_LENGTH, _VERSIONS = 100, slice(18, 20)
 _WITH_LOG = b"\x02\x02"
+_MAGIC = b"SQLite format 3\0"
 _COMPANIONS = ("-wal", "-shm", "-journal")
+
+
+def fits_sqlite(head: FileHead) -> Fit:
+    """Return whether a file is a SQLite database."""
+    return Fit(1.0, "an SQLite database, as Open WebUI has it") if head.content.startswith(_MAGIC) else NO_FIT
 
 
 class SqliteTables:

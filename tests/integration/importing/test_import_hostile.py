@@ -91,7 +91,9 @@ async def test_no_single_value_fills_the_memory(
     # A smaller limit, since decoding so many parts takes seconds.
     monkeypatch.setattr("service.importing.sent_file.MAX_VALUE_CHARACTERS", FEWER_CHARACTERS)
     await is_refused(model_with(f"[{'[],' * (FEWER_CHARACTERS // 2)}1]"), FEWER_CHARACTERS)
-    await is_refused(b'{"unknown": [' + b"{}," * (FEWER_CHARACTERS // 2) + b"1]}", FEWER_CHARACTERS)
+    await is_refused(
+        b'{"users": [], "groups": [], "unknown": [' + b"{}," * (FEWER_CHARACTERS // 2) + b"1]}", FEWER_CHARACTERS
+    )
 
 
 @pytest.mark.parametrize(
@@ -202,7 +204,7 @@ async def test_other_requests_are_answered_meanwhile(
 
 async def test_a_response_lists_some_of_many_faults(directory: Directory) -> None:
     await directory.user("ann")
-    answer = (await send(directory, "ann", {"models": [1] * 5000})).json()
+    answer = (await send(directory, "ann", {"models": [{"id": 1}] * 5000})).json()
     assert (len(answer["errors"]), answer["detail"].endswith("; and more")) == (100, True)
 
 

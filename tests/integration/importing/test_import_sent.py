@@ -233,13 +233,17 @@ async def test_a_rehearsal_sends_no_write(directory: Directory, tmp_path: Path, 
 @pytest.mark.parametrize(
     ("content", "parameters", "loc", "message"),
     [
-        (b"\xff\xfe{}", {}, ["body"], "can't be read"),
+        (b"\xff\xfe{}", {}, ["body"], "It is not UTF-8 text"),
+        (b"\xff\xfe{}", {"format": "modeldeck"}, ["body"], "can't be read"),
         (b'{"models": [{"id": "m", "name": "M"}', {}, ["body"], "can't be read to its end"),
-        (b"nonsense", {}, ["body"], "a bundle is a JSON object"),
+        (b"nonsense", {}, ["body"], "not recognised"),
+        (b'[{"id": "t", "content": "", "specs": []}]', {}, ["body"], "this is an export of tools"),
+        (gzip.compress(b"", mtime=0), {}, ["body"], "the file is empty"),
+        (b"nonsense", {"format": "modeldeck"}, ["body"], "a bundle is a JSON object"),
         (b"SQLite format 3\0" + b"\0" * 100, {}, ["body"], "only imported by the command"),
         (
             gzip.compress(b" " * 70_000_000, 1, mtime=0),
-            {},
+            {"format": "modeldeck"},
             ["body"],
             "more than 64,000,000 bytes when it is decompressed",
         ),
@@ -248,7 +252,6 @@ async def test_a_rehearsal_sends_no_write(directory: Directory, tmp_path: Path, 
         (b"{}", {"dry_run": "maybe"}, ["query", "dry_run"], "boolean"),
         (b"{}", {"formatted": "x"}, ["query", "formatted"], "unknown query parameter"),
     ],
-    ids=["UTF-16", "cut off", "nonsense", "a database", "a gzip bomb", "xml", "database", "maybe", "unknown"],
 )
 async def test_what_cant_be_imported(
     directory: Directory, content: bytes, parameters: dict[str, str], loc: list[str], message: str
@@ -288,8 +291,8 @@ async def test_an_export_without_its_format_is_refused_with_a_hint(directory: Di
     assert answer.json()["errors"][-1]["loc"] == ["query", "format"]
     answer = await directory.post(IMPORT, "ann", {"models": [{"id": "m", "nmae": "M"}]})
     assert [error["loc"][-1] for error in answer.json()["errors"]] == ["nmae"]
-    answer = await directory.post(IMPORT, "ann", {"models": []}, dry_run=True)
-    assert answer.json()["errors"][0]["msg"].endswith("dry_run: counts only together with a format")
+    answer = await directory.post(IMPORT, "ann", {"models": []}, dry_run=True, mine=True)
+    assert answer.json()["errors"][0]["msg"].endswith("mine: counts only together with a format")
 
 
 async def test_what_others_change_during_an_import_as_a_whole_counts_after_its_commit(

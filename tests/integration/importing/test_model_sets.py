@@ -40,9 +40,11 @@ async def _state(directory: Directory) -> list[dict[str, Any]]:
 async def test_an_import_creates_and_updates(directory: Directory, tmp_path: Path) -> None:
     await _filled(directory, tmp_path)
     models = [{"id": "new", "name": "New", "meta": {"tags": ["t "]}}, {"id": "b1", "name": "Wasp"}, {"id": "shared"}]
+    asked = (await directory.post(IMPORT, "bob", {"models": models}, dry_run=True)).json()
     answer = await directory.post(IMPORT, "bob", {"models": models})
     assert answer.status_code == 200, answer.text
     plan = answer.json()
+    assert asked == {**plan, "dry_run": True}
     assert (_ids(plan, "create"), plan["update"]) == (["new"], [{"id": "b1", "fields": ["name"]}])
     assert (_ids(plan, "unchanged"), plan["delete"], plan["dry_run"]) == (["shared"], [], False)
     assert plan["counts"] == {"create": 1, "update": 1, "unchanged": 1, "delete": 0}
@@ -140,9 +142,11 @@ async def test_a_sync_makes_the_directory_match(directory: Directory, tmp_path: 
     ]
     body = {"models": models, "max_deletions": 2}
     planned = (await directory.post(SYNC, "root", {**body, "dry_run": True})).json()
+    asked = (await directory.post(SYNC, "root", body, dry_run=True)).json()
     assert len(await _state(directory)) == 5
     done = (await directory.post(SYNC, "root", body)).json()
     assert {**planned, "dry_run": False} == done
+    assert planned == asked
     assert done["update"] == [
         {"id": "a1", "fields": ["user_id", "params"]},
         {"id": "shared", "fields": ["access_grants"]},

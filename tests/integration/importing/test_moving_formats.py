@@ -82,9 +82,8 @@ async def test_what_an_old_export_says_of_access_is_kept(directory: Directory, t
         (CONFIGURATION, "litellm, since YAML with a model_list"),
         (PRICES, "litellm-prices, since a JSON object whose values have litellm_provider"),
         (NAMED, "modeldeck, since a JSON object of models: a bundle"),
-        ({"nothing": "known"}, "modeldeck, since it looks like none of the other formats"),
     ],
-    ids=["openwebui-db", "openwebui", "litellm", "litellm-prices", "modeldeck", "none"],
+    ids=["openwebui-db", "openwebui", "litellm", "litellm-prices", "modeldeck"],
 )
 def test_the_format_is_recognised_by_the_content(
     shell: CommandLine, tmp_path: Path, content: Any, expected: str
@@ -97,6 +96,31 @@ def test_the_format_is_recognised_by_the_content(
     assert done.stdout.startswith(f"read as {expected}")
     report = json.loads((tmp_path / "report.json").read_text())
     assert f"{report['format']}, since {report['reason']}".startswith(expected)
+
+
+TOOL: dict[str, Any] = {"id": "t", "name": "T", "content": "class Tools:", "specs": [], "access_control": None}
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("", "the file is empty"),
+        ([TOOL], "not recognised: this is an export of tools, which holds no models"),
+        ({"nothing": "known"}, f"not recognised. The formats are {', '.join(SourceFormat)}."),
+        ({"users": [], "orders": []}, "nearest to modeldeck: a JSON object of users: a bundle, had it no other parts"),
+    ],
+    ids=["empty", "tools", "unknown", "near"],
+)
+def test_what_is_not_recognised_is_refused_and_nothing_is_stored(
+    shell: CommandLine, store: Raw, tmp_path: Path, content: Any, expected: str
+) -> None:
+    write_source(tmp_path, content)
+    shell.ok("user", "add", "--id", "ann", "--email", "ann@x.org", "--name", "Ann")
+    for options in ("--dry-run",), ():
+        done = shell.run("import", "source.json", "--owner", "ann", "--create-groups", *options)
+        assert (done.status, done.stdout) == (1, "")
+        assert expected in done.stderr
+    assert store["models"].count_documents({}) == 0
 
 
 @pytest.mark.parametrize(

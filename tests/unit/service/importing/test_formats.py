@@ -3,6 +3,7 @@
 import gzip
 import json
 import time
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from service.errors import ConfigurationError
 from service.importing.file_head import HEAD_BYTES
 from service.importing.formats import SourceFormat, reader_of, recognise
 from service.importing.schemas import SentFormat
+from service.importing.source import Source, SourceError
 from tests.support.memory_sources import source_of
 
 MODEL = {"id": "m", "user_id": "ann", "base_model_id": "b", "name": "M", "params": {}, "meta": {}, "created_at": 1}
@@ -116,6 +118,12 @@ def written(content: Any) -> bytes:
     return (content if isinstance(content, str) else json.dumps(content)).encode()
 
 
+def refused(source: Source) -> str:
+    with pytest.raises(SourceError) as refusal:
+        recognise(source)
+    return refusal.value.detail
+
+
 @pytest.mark.parametrize("shape", SHAPES)
 def test_every_shape_is_recognised_with_a_reason(shape: str) -> None:
     expected, content = SHAPES[shape]
@@ -123,7 +131,6 @@ def test_every_shape_is_recognised_with_a_reason(shape: str) -> None:
     indented = json.dumps(content, indent=2).encode() if isinstance(content, dict | list) else plain
     for file in (plain, indented, gzip.compress(plain, 1), b"\xef\xbb\xbf" * (expected != "openwebui-db") + plain):
         found = recognise(source_of(file))
-        assert found is not None
         assert found.format is expected
         assert found.reason.isprintable()
         assert len(found.reason) < 200
@@ -131,7 +138,7 @@ def test_every_shape_is_recognised_with_a_reason(shape: str) -> None:
 
 def test_the_reason_names_what_was_seen() -> None:
     recognised = {shape: recognise(source_of(written(SHAPES[shape][1]))) for shape in ("bundle", "export", "price map")}
-    assert {shape: found and found.reason for shape, found in recognised.items()} == {
+    assert {shape: found.reason for shape, found in recognised.items()} == {
         "bundle": "a JSON object of users, groups, models: a bundle",
         "export": "JSON models with access_grants of resources, version_id: an Open WebUI export",
         "price map": "a JSON object whose values have litellm_provider, mode, input_cost_per_token: "
@@ -141,30 +148,81 @@ def test_the_reason_names_what_was_seen() -> None:
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_anything_else_is_not_recognised(name: str) -> None:
-    assert recognise(source_of(written(OTHERS[name]))) is None
+    refusal = refused(source_of(written(OTHERS[name])))
+    assert refusal.startswith(("not recognised", "the file is empty"))
+    assert refusal.isprintable()
+    assert len(refusal) < 400
+
+
+def test_a_refusal_names_the_formats_and_what_comes_nearest() -> None:
+    mixed = [MODEL, *({"id": str(number), "rows": []} for number in range(9))]
+    assert refused(source_of(written(mixed))) == (
+        f"not recognised. The formats are {', '.join(SourceFormat)}. It comes nearest to openwebui: "
+        "10% of the first records are JSON models with base_model_id, meta, name, params: an Open WebUI export."
+    )
+    assert "nearest to modeldeck" in refused(source_of(written({"users": [USER], "orders": []})))
+
+
+def test_an_empty_file_is_refused_as_such() -> None:
+    assert [refused(source_of(content)) for content in ("", " \n", b"\xef\xbb\xbf")] == ["the file is empty"] * 3
+
+
+META = {"description": "Query", "manifest": {"title": "x"}}
+OWNED = {"id": "x", "user_id": "u", "name": "X", "access_control": None, "created_at": 1, "updated_at": 1}
+OTHER_EXPORTS: dict[str, tuple[str, Any]] = {
+    "tools": ("tools", [{**OWNED, "content": "class Tools:", "specs": [{"name": "q"}], "meta": META}]),
+    "tools of 0.12": ("tools", [{**OWNED, "content": "class Tools:", "meta": META, "access_grants": [OF_RESOURCE]}]),
+    "tools in models": ("tools", {"models": [{**OWNED, "content": "", "specs": []}]}),
+    "functions": ("functions", [{**OWNED, "type": "filter", "content": "class Filter:", "meta": META, "valves": {}}]),
+    "pipes": ("functions", [{**OWNED, "type": "pipe", "content": "class Pipe:", "is_global": True}]),
+    "knowledge": ("knowledge bases", [{**OWNED, "description": "d", "data": {"file_ids": ["f"]}, "meta": None}]),
+    "knowledge with files": ("knowledge bases", [{**OWNED, "description": "d", "files": []}]),
+    "a page of knowledge": ("knowledge bases", {"items": [{**OWNED, "description": "d", "files": []}], "total": 1}),
+    "prompts": ("prompts", [{"command": "/x", "user_id": "u", "title": "X", "content": "c", "timestamp": 1}]),
+    "prompts of 0.12": ("prompts", [{**OWNED, "command": "x", "content": "c", "version_id": "v", "tags": []}]),
+    "one prompt": ("prompts", {"command": "/x", "title": "X", "content": "c"}),
+    "chats": ("chats", [{"id": "c", "user_id": "u", "title": "Hi", "chat": {"models": ["m"]}, "meta": {}}]),
+    "skills": ("skills", [{**OWNED, "description": "d", "content": "# Skill", "meta": {}, "is_active": True}]),
+    "configuration": ("the configuration", {"version": 0, "ui": {"banners": []}, "openai": {"api_keys": ["sk-x"]}}),
+}
+
+
+@pytest.mark.parametrize("name", OTHER_EXPORTS)
+def test_what_else_open_webui_exports_is_refused_by_its_name(name: str) -> None:
+    kind, content = OTHER_EXPORTS[name]
+    refusal = refused(source_of(written(content)))
+    assert f"this is an export of {kind}" in refusal
+    assert "sk-x" not in refusal
+
+
+def test_what_is_no_model_in_an_export_of_models_is_rejected_by_its_name() -> None:
+    tool = OTHER_EXPORTS["tools"][1][0]
+    first, second = reader_of(SourceFormat.OPENWEBUI)(source_of(written([MODEL, tool])))
+    assert (first.problem, second.problem) == (None, "is a tool, not a model")
+    first, second = reader_of(SourceFormat.OPENWEBUI)(source_of(written([RUNTIME, {"id": "a", "info": tool}])))
+    assert second.problem == "is a tool, not a model"
 
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_no_file_takes_long(name: str) -> None:
     source = source_of(HOSTILE[name])
     began = time.thread_time()
-    assert recognise(source) is None
+    assert refused(source)
     assert time.thread_time() - began < 5
 
 
 def test_a_packed_file_that_breaks_off_is_recognised_by_what_is_there() -> None:
     packed = gzip.compress(written({"users": [{**USER, "name": str(number)} for number in range(1000)]}))
-    found = recognise(source_of(packed[: len(packed) // 2]))
-    assert found is None
+    assert refused(source_of(packed[: len(packed) // 2]))
     lines = gzip.compress(b"".join(b'{"kind": "user", "id": "%d"}\n' % number for number in range(10_000)))
     found = recognise(source_of(lines[: len(lines) // 2]))
-    assert found is not None
     assert found.format is SourceFormat.MODELDECK
 
 
 @given(st.binary(max_size=300), st.sampled_from([b"", b"\x1f\x8b", b"{", b"[", b'{"models": [', b'{"kind": ', b"\xff"]))
-def test_no_garbage_raises(noise: bytes, start: bytes) -> None:
-    recognise(source_of(start + noise))
+def test_garbage_is_recognised_or_refused(noise: bytes, start: bytes) -> None:
+    with suppress(SourceError):
+        recognise(source_of(start + noise))
 
 
 JSON = st.recursive(
@@ -179,8 +237,9 @@ JSON = st.recursive(
 
 
 @given(JSON)
-def test_no_json_raises(value: Any) -> None:
-    recognise(source_of(json.dumps(value)))
+def test_any_json_is_recognised_or_refused(value: Any) -> None:
+    with suppress(SourceError):
+        recognise(source_of(json.dumps(value)))
 
 
 @pytest.mark.parametrize(
@@ -192,7 +251,7 @@ def test_no_json_raises(value: Any) -> None:
         (
             SourceFormat.LITELLM,
             {"model_list": [{"model_name": "m", "litellm_params": {"model": "b"}}]},
-            ["m-ec53da24f2d1"],
+            ["m-2233240063"],
         ),
     ],
 )

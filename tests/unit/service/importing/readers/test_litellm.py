@@ -2,15 +2,16 @@
 
 import gzip
 import json
+import re
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.importing.readers.yaml_file import MAX_CHARACTERS
 from service.importing.records import ImportedModel
 from service.importing.source import Item, SourceError
+from service.importing.whole_file import MAX_CHARACTERS
 from tests.support.litellm_configurations import A_MODEL, CONFIGURATION, derived_id, only, read, with_info, with_params
 
 
@@ -86,7 +87,7 @@ def test_a_packed_file_is_read() -> None:
 
 
 def test_a_derived_id_holds_the_name_and_stays_the_same_from_release_to_release() -> None:
-    assert derived_id(A_MODEL) == "chat-6a53e200a33b"
+    assert derived_id(A_MODEL) == "chat-8df60660ce"
     assert derived_id({**A_MODEL, "model_name": " GPT 4.1 / Übersetzer! "}).startswith("gpt-4.1-übersetzer-")
     assert derived_id({**A_MODEL, "model_name": "…"}).startswith("model-")
     assert ImportedModel.model_validate(only([{**A_MODEL, "model_name": "é" * 500}]).value)
@@ -99,32 +100,74 @@ def test_a_new_secret_or_another_order_does_not_change_the_id() -> None:
     assert derived_id(entry) == derived_id(dict(reversed(again.items()))) == derived_id(keyless)
 
 
-def test_the_order_of_the_entries_does_not_change_the_ids() -> None:
-    entries = [with_params(rpm=number) for number in range(5)]
-    ids = [item.value["id"] for item in read(entries)]
-    assert len(set(ids)) == 5
-    assert [item.value["id"] for item in read(entries[::-1])] == ids[::-1]
+def test_an_entry_that_is_edited_stays_the_same_model() -> None:
+    entry = {**with_params(api_base="https://a.example/v1", temperature=0.2), "model_info": {"access_groups": ["beta"]}}
+    params = entry["litellm_params"]
+    edited = [
+        {**entry, "litellm_params": {**params, "temperature": 0.7, "rpm": 9}},
+        {**entry, "litellm_params": {**params, "api_key": "os.environ/B", "organization": "other"}},
+        {**entry, "litellm_params": {**params, "api_base": "https://bob:pw@a.example/v1/?code=planted"}},
+        {**entry, "litellm_params": {"model": params["model"], "base_url": "https://a.example/v1"}},
+        {**entry, "model_info": {"mode": "chat", "supports_vision": True}},
+        {**entry, "model_info": None},
+        {**entry, "rpm": 5, "unknown": [1]},
+    ]
+    assert {derived_id(one) for one in edited} == {derived_id(entry)}
 
 
-def test_another_setting_or_reference_makes_another_id() -> None:
-    entries = [
+def test_another_name_model_or_endpoint_makes_another_model() -> None:
+    entry = with_params(api_base="https://a.example/v1")
+    others = [
+        {**entry, "model_name": "chat 2"},
         with_params(),
-        with_params(rpm=5),
-        with_params(api_key="os.environ/A"),
-        with_params(api_key="os.environ/B"),
+        with_params(api_base="https://b.example/v1"),
+        with_params(api_base="https://a.example/v2"),
+        with_params(api_base="https://a.example:8000/v1"),
+        with_params(api_base="http://a.example/v1"),
+        with_params(api_base="os.environ/BASE"),
+        {**entry, "litellm_params": {**entry["litellm_params"], "model": "azure/gpt-4o"}},
     ]
-    assert len({derived_id(entry) for entry in entries}) == 4
+    assert len({derived_id(one) for one in [entry, *others]}) == len(others) + 1
 
 
-def test_an_entry_that_is_given_twice_is_imported_once() -> None:
-    entries = [A_MODEL, with_params(rpm=5, api_key="a-secret"), with_info(id="x"), with_info(id="y")]
+def test_similar_entries_are_numbered() -> None:
+    entries = [with_params(vertex_location=region) for region in ("europe-west1", "us-east1", "us-west2")]
     items = read(entries)
-    assert [item.problem for item in items] == [
-        None,
-        "equals model_list[0] (line 1) apart from secrets; only that one is imported",
-        None,
-        None,
+    ids = [item.value["id"] for item in items]
+    assert ids[0] == derived_id(entries[1])
+    assert len(set(ids)) == 3
+    assert [item.value["id"] for item in read([*entries, {**A_MODEL, "model_name": "other"}])][:3] == ids
+
+
+def test_entries_that_differ_only_in_secrets_are_one_model_with_a_note() -> None:
+    entries = [
+        A_MODEL,
+        with_params(rpm=5, api_key="a-secret"),
+        with_params(rpm=6),
+        with_info(id="x"),
+        with_info(id="y"),
     ]
+    first, second, *others = read(entries)
+    assert first.problem is None
+    assert second == Item(
+        "note",
+        "model_list[1]",
+        {"id": first.value["id"]},
+        notes=(
+            "litellm_params.api_key: left out, since it is or may be a secret",
+            "equals model_list[0] apart from secrets; both are one model",
+        ),
+    )
+    assert len({first.value["id"], *(item.value["id"] for item in others)}) == 4
+
+
+def test_the_id_that_an_earlier_version_made_is_recognised() -> None:
+    [item] = read([{**A_MODEL, "model_name": "GPT 4.1 (x)"}])
+    assert item.former_id is not None
+    assert re.fullmatch(item.former_id, "gpt-4.1-x-6a53e200a33b")
+    assert not re.fullmatch(item.former_id, item.value["id"])
+    assert not re.fullmatch(item.former_id, "gpt-401-x-6a53e200a33b")
+    assert only([with_info(id="given")]).former_id is None
 
 
 @pytest.mark.parametrize(("given_id", "expected"), [("a/b:c", "a/b:c"), (17, "17"), ("0" * 64, "0" * 64)])
@@ -148,18 +191,78 @@ def test_a_given_id_is_kept(given_id: Any, expected: str) -> None:
         ({**A_MODEL, "model_name": "openai/*"}, "is a route to any number of models, not one model"),
         ({**A_MODEL, "model_name": "*"}, "is a route to any number of models, not one model"),
         ({**A_MODEL, "litellm_params": {"model": "groq/*"}}, "is a route to any number of models, not one model"),
-        ({**A_MODEL, "model_info": []}, "model_info: must be a mapping"),
         (with_info(id=True), "model_info.id: must be text"),
         (with_info(id=["x"]), "model_info.id: must be text"),
-        (with_info(access_groups="legal"), "model_info.access_groups: must be a list of text"),
-        (with_info(access_groups=["legal", 5]), "model_info.access_groups: must be a list of text"),
         (with_params(n=2**64), "litellm_params.n: is an integer beyond 64 bits"),
     ],
 )
 def test_what_is_no_model_is_reported_and_the_rest_is_read(entry: Any, problem: str) -> None:
     bad, good = read([entry, with_info(id="good")])
-    assert (bad.position, bad.problem) == ("model_list[0] (line 1)", problem)
+    assert (bad.position, bad.problem) == ("model_list[0]", problem)
     assert good.problem is None
+
+
+@pytest.mark.parametrize(
+    ("info", "kept_out", "meta", "groups"),
+    [
+        ([], ["model_info: must be a mapping"], {}, []),
+        ("x", ["model_info: must be a mapping"], {}, []),
+        (
+            {"access_groups": "legal"},
+            ["model_info.access_groups: must be a list of text, so nobody gets access"],
+            {},
+            [],
+        ),
+        (
+            {"access_groups": ["legal", 5, None, " ", "*"], "mode": "chat"},
+            [
+                "model_info.access_groups.1: must be text, so nobody gets access",
+                "model_info.access_groups.2: must be text, so nobody gets access",
+                "model_info.access_groups.3: must be text, so nobody gets access",
+                "model_info.access_groups.4: * names no group, so nobody gets access",
+            ],
+            {"mode": "chat"},
+            ["legal"],
+        ),
+        ({"tags": "a"}, ["model_info.tags: tags must be a list of text or of {name: text}"], {}, []),
+        ({"tags": ["a", 5], "x": 1}, ["model_info.tags: tags must be a list of text or of {name: text}"], {"x": 1}, []),
+        ({"tags": ["a"], "description": 7, "capabilities": ["vision"]}, [], None, []),
+        ({"capabilities": {"vision": True}, "supports_vision": True, "limits": 5, "max_tokens": 7}, [], None, []),
+    ],
+)
+def test_odd_shapes_of_the_info_are_kept_where_valid_and_named_where_not(
+    info: Any, kept_out: list[str], meta: Any, groups: list[str]
+) -> None:
+    item = only([{**A_MODEL, "model_info": info}])
+    assert item.problem is None
+    assert list(item.kept_out) == kept_out
+    assert item.value["meta"] == (info if meta is None else meta)
+    assert [grant["principal_id"] for grant in item.value["access_grants"]] == groups
+    assert ImportedModel.model_validate(item.value)
+
+
+def test_a_group_whose_name_is_no_id_gets_one_made_from_it_and_keeps_its_name() -> None:
+    names = ["Beta Models", "beta-models", "beta models", "Größe 2", "a\nb", "n" * 300, "beta-models"]
+    item = only([with_info(access_groups=names)])
+    ids = [grant["principal_id"] for grant in item.value["access_grants"]]
+    assert len(ids) == len(set(ids)) == 6
+    assert ids[1] == "beta-models"
+    assert ids[0].startswith("beta-models-")
+    assert dict(item.group_names) == {
+        group_id: name.strip() for group_id, name in zip(ids, names, strict=False) if group_id not in names
+    }
+    assert ImportedModel.model_validate(item.value)
+
+
+def test_what_early_versions_had_beside_the_name_goes_to_the_params() -> None:
+    item = only([{**A_MODEL, "tpm": 1440, "rpm": 7, "health_check": True}])
+    assert item.value["params"] == {"tpm": 1440, "rpm": 5}
+    assert item.notes == ("health_check: left out; unknown",)
+
+
+def test_a_model_of_a_team_has_its_public_name() -> None:
+    item = only([{**with_info(team_id="t", team_public_model_name="gpt-4o"), "model_name": "model_name_t_1"}])
+    assert item.value["name"] == "gpt-4o"
 
 
 def test_a_route_is_reported_by_its_name() -> None:
@@ -200,13 +303,13 @@ BOMB = "a: &a [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("", "expected a YAML mapping"),
-        ("- a", "expected a YAML mapping"),
-        ("models: []", "there is no model_list at the top of the file"),
-        ("model_list: {a: b}", "line 1, column 13: model_list must be a list"),
+        ("", "there is no model_list in the file"),
+        ("- a", "there is no model_list in the file"),
+        ("models: []", "there is no model_list in the file"),
+        ("model_list: {a: b}", "line 1: model_list must be a list"),
+        ("model_list: text", "line 1: model_list must be a list"),
         ("model_list: []\nmodel_list: []", "line 2, column 1: the section is given twice"),
         ("? [a]\n: 1", "line 1, column 3: the name of a section must be text"),
-        ("model_list: []\n---\nmodel_list: []", "line 2, column 1: a second document in one file"),
         ("model_list:\n  - a: b: c", "line 2, column 9: mapping values are not allowed"),
         ("model_list: *later", "line 1, column 13: an alias of nothing before it"),
         ("model_list: &a [*a]", "line 1, column 17: an alias of nothing before it"),
@@ -232,7 +335,7 @@ def test_nothing_else_is_ever_raised(noise: str, at: int, cut: int) -> None:
             items = read(content)
         except SourceError:
             continue
-        assert all(item.kind == "model" for item in items)
+        assert all(item.kind in ("model", "note", "unknown") for item in items)
 
 
 @given(st.binary(max_size=200))

@@ -1,0 +1,169 @@
+"""Where the models of a LiteLLM proxy are found: Helm values, ConfigMaps, answers, router lists, included files."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service.importing.formats import SourceFormat, recognise
+from service.importing.readers.litellm import read_litellm
+from service.importing.source import Item, Source, SourceError, open_source
+from tests.support.memory_sources import source_of
+
+ENTRY = "- model_name: gpt-4o\n  litellm_params: {model: azure/gpt-4o}\n"
+AS_JSON = {"model_name": "gpt-4o", "litellm_params": {"model": "azure/gpt-4o"}}
+CONFIGURATION = f"model_list:\n{ENTRY}general_settings: {{master_key: os.environ/KEY}}\n"
+
+
+def indented(text: str, by: int) -> str:
+    return "".join(f"{' ' * by}{line}" for line in text.splitlines(keepends=True))
+
+
+PLACES: dict[str, tuple[Any, str]] = {
+    "a configuration": (CONFIGURATION, "model_list[0] (line 2)"),
+    "Helm values": (
+        f"replicaCount: 1\nimage: {{tag: main}}\nproxy_config:\n{indented(CONFIGURATION, 2)}",
+        "proxy_config.model_list[0] (line 5)",
+    ),
+    "values of a chart that contains the chart": (
+        f"global: {{}}\nlitellm-helm:\n  proxy_config:\n{indented(CONFIGURATION, 4)}",
+        "litellm-helm.proxy_config.model_list[0] (line 5)",
+    ),
+    "a ConfigMap": (
+        f"apiVersion: v1\nkind: ConfigMap\ndata:\n  config.yaml: |\n{indented(CONFIGURATION, 4)}",
+        "data.config.yaml: model_list[0] (line 6)",
+    ),
+    "a ConfigMap among other documents": (
+        f"kind: Namespace\n---\nkind: ConfigMap\ndata:\n  c.yml: |-\n{indented(CONFIGURATION, 4)}---\nkind: Service\n",
+        "data.c.yml: model_list[0] (line 7)",
+    ),
+    "a list of manifests": (
+        "kind: List\nitems:\n- kind: Service\n- kind: ConfigMap\n  data:\n    config.yaml: |\n"
+        + indented(CONFIGURATION, 6),
+        "items[1].data.config.yaml: model_list[0] (line 8)",
+    ),
+    "a config of Docker Compose": (
+        f"services: {{}}\nconfigs:\n  litellm:\n    content: |\n{indented(CONFIGURATION, 6)}",
+        "configs.litellm.content: model_list[0] (line 6)",
+    ),
+    "Helm values as JSON": ({"proxy_config": {"model_list": [AS_JSON]}}, "proxy_config.model_list[0]"),
+    "the answer of model/info": ({"data": [{**AS_JSON, "model_info": {"db_model": True}}]}, "data[0]"),
+    "a page of v2/model/info": ({"data": [AS_JSON], "total_count": 1, "current_page": 1}, "data[0]"),
+    "a router's list": ([AS_JSON], "[0]"),
+    "a router's list as YAML": (ENTRY, "[0] (line 1)"),
+}
+
+
+def written(content: Any) -> str:
+    return content if isinstance(content, str) else json.dumps(content)
+
+
+def read(content: Any) -> list[Item]:
+    return list(read_litellm(source_of(written(content))))
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_a_list_is_found_wherever_people_have_it(place: str) -> None:
+    content, position = PLACES[place]
+    assert recognise(source_of(written(content))).format is SourceFormat.LITELLM
+    [item] = read(content)
+    assert item.problem is None
+    assert item.position == position
+    assert item.value["base_model_id"] == "azure/gpt-4o"
+
+
+def test_the_same_entry_is_the_same_model_wherever_it_is() -> None:
+    assert len({read(content)[0].value["id"] for content, _ in PLACES.values()}) == 1
+
+
+def test_equal_and_similar_entries_are_counted_over_all_lists_of_a_file() -> None:
+    other = CONFIGURATION.replace("gpt-4o}", "gpt-4o, rpm: 5}")
+    first, second, third = read(f"{CONFIGURATION}---\n{CONFIGURATION}---\n{other}")
+    assert (first.kind, second.kind, third.kind) == ("model", "note", "model")
+    assert first.value["id"] != third.value["id"]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"proxy_config": {"general_settings": {}}},
+        "kind: ConfigMap\ndata:\n  config.yaml: |\n    general_settings: {}\n",
+        "include: [{local: ci.yml}]\nstages: [test]\n",
+        "include: [ci.yml]\nstages: [test]\n",
+        {"data": [{"id": "gpt-4o"}]},
+        {"data": []},
+        [{"name": "gpt-4o"}],
+        "services:\n  litellm:\n    command: --config config.yaml\n",
+    ],
+)
+def test_what_has_no_list_is_not_taken_for_one(content: Any) -> None:
+    with pytest.raises(SourceError, match="not recognised"):
+        recognise(source_of(written(content)))
+
+
+def test_the_same_anchor_repeated_in_many_documents_is_bounded() -> None:
+    with pytest.raises(SourceError, match="more than 1,000 lists"):
+        read("---\n".join(["model_list: []\n"] * 1001))
+
+
+# --- Included files
+
+
+def test_included_files_that_are_not_read_are_named() -> None:
+    items = read("include: [a.yaml, b.yaml, 5]\nmodel_list: []\n")
+    assert [(item.position, item.problem) for item in items] == [
+        ("include a.yaml", "was not read; modeldeck import --follow-includes reads it"),
+        ("include b.yaml", "was not read; modeldeck import --follow-includes reads it"),
+        ("include 5", "must be the name of a file"),
+    ]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "secret.yaml").write_text(CONFIGURATION)
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    (inner / "a.yaml").write_text("model_list:\n- {model_name: a, litellm_params: {model: openai/a}}\n")
+    (inner / "nested.yaml").write_text("include: [a.yaml]\nmodel_list: []\n")
+    (inner / "broken.yaml").write_text("model_list: [")
+    (inner / "link.yaml").symlink_to(tmp_path / "secret.yaml")
+    (inner / "sub").mkdir()
+    return inner
+
+
+def follow(folder: Path, *names: str) -> list[Item]:
+    main = folder / "config.yaml"
+    main.write_text(f"include: {json.dumps(names)}\n{CONFIGURATION}")
+    with open_source(str(main), follow_includes=True) as source:
+        return list(read_litellm(source))
+
+
+def test_included_files_are_read_on_request(folder: Path) -> None:
+    own, included = follow(folder, "a.yaml")
+    assert own.value["base_model_id"] == "azure/gpt-4o"
+    assert (included.position, included.value["base_model_id"]) == ("a.yaml: model_list[0] (line 2)", "openai/a")
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("../secret.yaml", "is not in the same folder, so it was not read"),
+        ("link.yaml", "is not in the same folder, so it was not read"),
+        ("sub/../a.yaml", None),
+        ("/etc/hostname", "is not in the same folder, so it was not read"),
+        ("absent.yaml", "can't be read: No such file or directory"),
+        ("sub", "can't be read: Is a directory"),
+        ("a\0.yaml", "can't be read: not a name of a file"),
+        ("broken.yaml", "line 2, column 1: did not find expected node content"),
+        ("nested.yaml", "includes files itself, which the proxy does not read either"),
+    ],
+)
+def test_only_files_of_the_same_folder_are_included(folder: Path, name: str, problem: str | None) -> None:
+    _, item = follow(folder, name)
+    assert item.problem == problem
+
+
+def test_a_source_without_a_folder_follows_nothing() -> None:
+    source = Source(source_of("")._file, 0, follow_includes=True)
+    assert source.included("a.yaml") == "was not read; modeldeck import --follow-includes reads it"
