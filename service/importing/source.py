@@ -45,13 +45,17 @@ class SourceError(ModeldeckError):
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One record of a source: its kind, its position, and its decoded JSON or the problem that prevents it."""
+    """One record of a source: its kind, its position, and its decoded JSON or the problem that prevents it.
+
+    `former_id` is a regular expression for the whole ids that an earlier version gave this model, if those were others.
+    """
 
     kind: str
     position: str
     value: Any = None
     problem: str | None = None
     notes: tuple[str, ...] = ()
+    former_id: str | None = None
 
 
 class Source:

@@ -2,6 +2,7 @@
 
 import csv
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,7 @@ def with_users_mapped(items: Iterator[Item], mapped: Mapping[str, str]) -> Itera
             notes += item.notes
             continue
         value = _replaced(item.kind, item.value, mapped) if isinstance(item.value, dict) else item.value
-        yield Item(item.kind, item.position, value, item.problem, (*notes, *item.notes))
+        yield replace(item, value=value, notes=(*notes, *item.notes))
         notes = ()
 
 
