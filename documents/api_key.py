@@ -6,7 +6,8 @@ from typing import Annotated
 from beanie import Document
 from pydantic import Field
 
-from documents.model import CreatedAt, Moment
+from documents.model import CreatedAt
+from documents.moment import Moment
 from documents.text import STORABLE, Identifier
 
 

@@ -1,6 +1,5 @@
 """The model record: one document with meta, params and access grants embedded."""
 
-from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from beanie import Document
@@ -9,6 +8,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 from documents.derived_keys import RecordDerivedKeys
 from documents.freeform import FreeForm
 from documents.grant import AccessGrant
+from documents.moment import Moment
+from documents.origin import Origin
 from documents.text import MAX_ID_LENGTH, STORABLE, Identifier, PrincipalId
 
 MAX_NAME_LENGTH = 512
@@ -20,11 +21,6 @@ def _not_blank(text: str) -> str:
     if not text.strip():
         raise ValueError("must not be blank")
     return text
-
-
-def _whole_seconds(moment: datetime) -> datetime:
-    aware = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-    return aware.replace(microsecond=0)
 
 
 def _tidy_tag(tag: Any) -> dict[str, Any]:
@@ -48,8 +44,6 @@ def tidy_meta(meta: Any) -> Any:
 Name = Annotated[str, Field(min_length=1, max_length=MAX_NAME_LENGTH), STORABLE, AfterValidator(_not_blank)]
 BaseModelId = Annotated[str, Field(min_length=1, max_length=MAX_ID_LENGTH), STORABLE]
 Meta = Annotated[FreeForm, BeforeValidator(tidy_meta)]
-# The API shows whole seconds; storing fractions would sort records by something invisible.
-Moment = Annotated[datetime, AfterValidator(_whole_seconds)]
 CreatedAt = Annotated[Moment, Field(description="When it was created.", examples=["2026-03-21T16:10:55Z"])]
 UpdatedAt = Annotated[Moment, Field(description="When it was last changed.", examples=["2026-05-15T11:39:00Z"])]
 
@@ -97,6 +91,9 @@ class ModelRecord(Document):
     keys: RecordDerivedKeys = Field(
         description="Derived keys: computed from the other fields and the owner, for search and access. Only the "
         "service writes them."
+    )
+    origin: Origin | None = Field(
+        None, description="The source from which an import keeps it in step; absent where there is none."
     )
 
     class Settings:

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from beanie import Document
 from pydantic import Field
 
-from documents.model import Moment
+from documents.moment import Moment
 from documents.text import Identifier
 
 

@@ -94,6 +94,14 @@ _MODELS = [
         partialFilterExpression={"is_active": False},
         serves="Count of inactive models: all of them, or those that a caller may read.",
     ),
+    Index(
+        "origin",
+        "origin.source",
+        "origin.key",
+        unique=True,
+        partialFilterExpression={"origin.source": {"$exists": True}},
+        serves="The models that came from a source, by their keys there. Keeps each key of a source to one model.",
+    ),
 ]
 
 _USERS = [

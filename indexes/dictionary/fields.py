@@ -59,8 +59,9 @@ def _is(annotation: Any, kind: type) -> bool:
 
 
 def _element(annotation: Any) -> type[BaseModel] | None:
-    inner = get_args(annotation)[0] if get_origin(annotation) is list else annotation
-    return inner if _is(inner, BaseModel) else None
+    # A list has one argument; of an alternative, the others are null.
+    parts = get_args(annotation) or (annotation,)
+    return next((part for part in parts if _is(part, BaseModel)), None)
 
 
 def _meaning(name: str, field: FieldInfo) -> str:

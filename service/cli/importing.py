@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from service.cli.command_line import EXIT_PROBLEMS
+from service.cli.keeping_in_step import conflict_policy, prune_options, source_name
 from service.cli.open_database import with_database
 from service.cli.progress import progress
 from service.database.client import Database
@@ -37,8 +38,12 @@ def import_(
     owner: Annotated[str | None, typer.Option(help="Id or email of the owner of models that name none.")] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and write nothing.")] = False,
     on_conflict: Annotated[
-        OnConflict, typer.Option(help="What to do with a record that exists and differs.")
-    ] = OnConflict.UPDATE,
+        OnConflict | None,
+        typer.Option(
+            help="What to do with a record that exists and differs; merge, the default with --source, needs it.",
+            show_default=f"{OnConflict.UPDATE}",
+        ),
+    ] = None,
     report: Annotated[Path | None, typer.Option(metavar="FILE.json", help="Write a report as JSON.")] = None,
     map_users: Annotated[
         Path | None, typer.Option(metavar="FILE.csv", help="Who is who: ids there, and ids or emails here.")
@@ -50,14 +55,32 @@ def import_(
     follow_includes: Annotated[
         bool, typer.Option("--follow-includes", help="Read included files too, from the same folder only.")
     ] = False,
+    named: Annotated[
+        str | None,
+        typer.Option("--source", metavar="NAME", help="Keep the models in step with this source of them."),
+    ] = None,
+    adopt: Annotated[
+        bool, typer.Option("--adopt", help="Take over models that are here and did not come from the source.")
+    ] = False,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="With --source: make models inactive that have gone from it.")
+    ] = False,
+    delete: Annotated[bool, typer.Option("--delete", help="With --prune: delete them instead.")] = False,
+    max_deletions: Annotated[
+        str | None,
+        typer.Option(help="With --delete: a number, or a share of the models of the source.", show_default="10%"),
+    ] = None,
 ) -> None:
     """Import users, groups and models; run again, it changes nothing."""
     options = ImportOptions(
-        on_conflict=on_conflict,
+        on_conflict=conflict_policy(on_conflict, named),
         dry_run=dry_run,
         whole_report=report is not None,
         atomic=atomic,
         create_groups=create_groups,
+        source=source_name(named),
+        adopt=adopt,
+        prune=prune_options(named, prune=prune, delete=delete, max_deletions=max_deletions),
     )
     if format_ not in FORMATS:
         raise InvalidInputError([{"loc": ["--format"], "msg": f"must be one of {', '.join(FORMATS)}"}])
@@ -114,3 +137,5 @@ def _print(report: Report, source: OpenedSource, *, dry_run: bool) -> None:
         print(f"modeldeck: {report.undone}", file=sys.stderr)
     if report.fatal is not None:
         print(f"modeldeck: the source can't be read to its end: {report.fatal}", file=sys.stderr)
+    if report.not_pruned is not None:
+        print(f"modeldeck: {report.not_pruned}", file=sys.stderr)

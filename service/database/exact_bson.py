@@ -56,3 +56,8 @@ def document_size(document: Record) -> int:
 def same_content(one: Record, other: Record) -> bool:
     """Return whether two documents have the same BSON; unlike `==`, this compares types and the order of names."""
     return bson.encode(one) == bson.encode(other)
+
+
+def value_bytes(value: Any) -> bytes:
+    """Return a value as BSON: equal for two values only if they have the same types and the same order of names."""
+    return bson.encode({"": value})

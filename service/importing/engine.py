@@ -28,6 +28,7 @@ from service.importing.writers.api_keys import ApiKeyWriter
 from service.importing.writers.groups import GroupWriter
 from service.importing.writers.histories import HistoryWriter
 from service.importing.writers.models import ModelWriter
+from service.importing.writers.pruning import UNREADABLE, Pruning
 from service.importing.writers.users import UserWriter
 
 RECORD_TYPES: dict[str, type[BaseModel]] = {
@@ -127,14 +128,22 @@ class _Run:
         principals = {PrincipalType.USER: self._users.existing, PrincipalType.GROUP: self._groups.existing}
         self._models = ModelWriter(database, options, self._report, principals, self._histories.counted)
         self._histories.would_create = self._models.would_create
+        self._histories.left_deleted = self._models.left_deleted
+        self._pruning = Pruning(database, options, self._report, self._models.has_seen)
         self._api_keys = ApiKeyWriter(database, options, self._report, self._users.existing)
 
     async def run(self) -> Report:
+        prunes = self._options.prune is not None
         try:
+            if prunes:
+                await self._pruning.begin()
             await self._import_principals()
             await self._import_rest()
+            if prunes:
+                await self._pruning.run()
         except SourceError as error:
             self._report.fatal = printable(error.detail)
+            self._report.not_pruned = UNREADABLE if prunes else None
             await self._models.wait()
         except (UnauthorizedError, RightsChangedError) as error:
             await self._models.cancel()
@@ -156,6 +165,8 @@ class _Run:
         ):
             if item.kind == "revision":
                 self._histories.count(item.value)
+            if item.kind == "model":
+                self._models.records.expect(item.value)
             if found is None or (record := self._valid(item, found)) is None:
                 continue
             if item.kind == "user":
@@ -179,8 +190,10 @@ class _Run:
                 # A revision can be stored only after its model.
                 await self._models.finish()
                 await self._histories.add(item.position, record)
-            elif await self._models.add(item.position, record):
-                self._progress(self._report.seen)
+            else:
+                self._pruning.count()
+                if await self._models.add(item.position, record, item.former_id):
+                    self._progress(self._report.seen)
         await self._models.finish()
         await self._histories.finish()
         self._progress(self._report.seen)
@@ -211,6 +224,8 @@ class _Run:
         record_id = self._note(item)
         if isinstance(checked, str):
             self._report.reject(item.position, item.kind, record_id, checked)
+            if item.kind == "model" or item.kind not in RECORD_TYPES:
+                self._pruning.count_rejected(item.position, record_id, unread=item.problem is not None)
             return None
         for reason in item.kept_out:
             self._report.reject_part(item.position, item.kind, record_id, reason)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 
 from service.database.client import Database
@@ -101,6 +101,7 @@ async def import_opened(
 ) -> Report:
     """Import an opened source; `user_map` has the id of a user here for ids of users in the source."""
     items = source.items
+    options = replace(options, format_name=str(source.format))
     if user_map:
         return await run_import(database, lambda: with_users_mapped(items(), user_map), options, progress)
     return await run_import(database, items, options, progress)

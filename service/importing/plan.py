@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from service.auth.authentication import Caller, RightsCheck, without_check
+from service.importing.deletion_guard import DEFAULT_MAX_DELETIONS, MaxDeletions
 from service.importing.report import ImportOutcome, Report
 
 ATTEMPTS = 5
@@ -14,11 +15,20 @@ BEING_DELETED = "is being deleted; try again when it is gone, or run: modeldeck 
 
 
 class OnConflict(StrEnum):
-    """What to do with a record that exists and differs."""
+    """What to do with a record that exists and differs; only a model of a named source can be merged."""
 
+    MERGE = "merge"
     UPDATE = "update"
     SKIP = "skip"
     FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True)
+class Prune:
+    """What to do with the models that have gone from a source: make them inactive, or delete so many at most."""
+
+    delete: bool = False
+    max_deletions: MaxDeletions = DEFAULT_MAX_DELETIONS
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +42,10 @@ class ImportOptions:
     `owner_id`, whatever the source says, and existing ones keep their owners. `caller` is the user whose rights limit
     the import; without one, as on the command line, there is no limit. `check` is called before each batch, and ends
     the import when it raises.
+
+    `source` names the source, whose models are then kept in step. `format_name` stands for it where none is named, for
+    models that were taken over. With `adopt`, models are taken over that are here and did not come from the source.
+    `prune` says what happens to models that have gone from it; None for nothing.
     """
 
     on_conflict: OnConflict = OnConflict.UPDATE
@@ -44,31 +58,52 @@ class ImportOptions:
     mine: bool = False
     caller: Caller | None = None
     check: RightsCheck = without_check
+    source: str | None = None
+    format_name: str | None = None
+    adopt: bool = False
+    prune: Prune | None = None
+
+    @property
+    def remembered_as(self) -> str | None:
+        """The name under which the source of a model is stored."""
+        return self.source or self.format_name
+
+    @property
+    def trusted(self) -> bool:
+        """Whether the source may set times and versions."""
+        return self.caller is None or self.caller.is_admin
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What happens to a record, the fields that change, and the reason when it is not imported."""
+    """What happens to a record, the fields that change, and the reason when it is not imported.
+
+    `conflicts` are the parts of it that stay as they are, each with the reason.
+    """
 
     outcome: ImportOutcome
     fields: Sequence[str] = ()
     reason: str = ""
+    conflicts: Sequence[str] = ()
 
     @property
     def writes(self) -> bool:
         """Whether something is to be written."""
-        return self.outcome in (ImportOutcome.CREATED, ImportOutcome.UPDATED)
+        return self.outcome in (ImportOutcome.CREATED, ImportOutcome.UPDATED, ImportOutcome.DELETED)
 
     def add_to(self, report: Report, position: str, kind: str, record_id: str) -> None:
         """Add the decision to the report."""
-        report.add(self.outcome, position, kind, record_id, fields=self.fields, reason=self.reason)
+        for conflict in self.conflicts:
+            report.add(ImportOutcome.CONFLICT, position, kind, record_id, reason=conflict)
+        if not self.conflicts or self.writes:
+            report.add(self.outcome, position, kind, record_id, fields=self.fields, reason=self.reason)
 
 
 def decide_update(options: ImportOptions, differing: Sequence[str]) -> Decision:
     """Return the decision on a record that exists and differs in these fields."""
     if not differing:
         return Decision(ImportOutcome.UNCHANGED)
-    if options.on_conflict is OnConflict.UPDATE:
+    if options.on_conflict in (OnConflict.UPDATE, OnConflict.MERGE):
         return Decision(ImportOutcome.UPDATED, differing)
     outcome = ImportOutcome.SKIPPED if options.on_conflict is OnConflict.SKIP else ImportOutcome.CONFLICT
     return Decision(outcome, reason=f"{EXISTS}: {', '.join(differing)}")

@@ -21,6 +21,7 @@ class ImportOutcome(StrEnum):
 
     CREATED = "created"
     UPDATED = "updated"
+    DELETED = "deleted"
     UNCHANGED = "unchanged"
     SKIPPED = "skipped"
     CONFLICT = "conflict"
@@ -31,6 +32,7 @@ class ImportOutcome(StrEnum):
 
 
 _RECORDS = [outcome for outcome in ImportOutcome if outcome not in (ImportOutcome.KEPT_OUT, ImportOutcome.NOTE)]
+_WRITTEN = (ImportOutcome.CREATED, ImportOutcome.UPDATED, ImportOutcome.DELETED)
 _FAULTS = (ImportOutcome.CONFLICT, ImportOutcome.REJECTED, ImportOutcome.KEPT_OUT)
 # Reported in any case; the others only when the whole report is wanted.
 _REPORTED = (*_FAULTS, ImportOutcome.NOTE)
@@ -63,7 +65,8 @@ class ImportResult:
     def __str__(self) -> str:
         """Return the result as one line."""
         named = f" {self.id!r}" if self.id is not None else ""
-        why = self.reason or ", ".join(self.fields)
+        fields = ", ".join(self.fields)
+        why = f"{self.reason} ({fields})" if self.reason and fields else self.reason or fields
         line = f"{self.outcome} {self.position} {self.kind}{named}{f': {why}' if why else ''}"
         # The text of a file must neither break the line nor fail to be encoded.
         return "".join(c if c.isprintable() else repr(c)[1:-1] for c in line)
@@ -96,6 +99,8 @@ class Report:
         self.fatal: str | None = None
         # Why all of it was rolled back.
         self.undone: str | None = None
+        # Why the models that have gone from the source stay as they are.
+        self.not_pruned: str | None = None
         self._whole = whole
         self._most = most
         # How many results there are, also of those beyond `most`.
@@ -162,7 +167,7 @@ class Report:
     @property
     def changes(self) -> int:
         """How many records were, or would be, written."""
-        return self.total[ImportOutcome.CREATED] + self.total[ImportOutcome.UPDATED]
+        return sum(self.total[outcome] for outcome in _WRITTEN)
 
     @property
     def fault_count(self) -> int:
@@ -172,7 +177,7 @@ class Report:
     @property
     def clean(self) -> bool:
         """Whether everything was imported."""
-        return self.fatal is None and not self.fault_count
+        return self.fatal is None and self.not_pruned is None and not self.fault_count
 
     def summary(self) -> dict[str, Any]:
         """Return how many records of each kind had each outcome."""
@@ -192,6 +197,7 @@ class Report:
             "counts": self.summary(),
             "kept_out": self.total[ImportOutcome.KEPT_OUT],
             "fatal": self.fatal,
+            "not_pruned": self.not_pruned,
         }
         with _raising_for_unwritable(), path.open("w", encoding="utf-8") as file:
             file.write(json.dumps(head)[:-1] + ', "steps": [')

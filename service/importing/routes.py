@@ -19,6 +19,7 @@ from service.http.json_body import BodyReader, documented_json, json_body, read_
 from service.http.json_schema import REFERENCE_TEMPLATE, Schema, reference
 from service.http.problems import BODY_FAILURES, Responses, documented_problems
 from service.http.responses import json_response
+from service.importing.deletion_guard import allows
 from service.importing.model_set import Plan, PlannedAction, SentModel, SetRequest, import_set
 from service.importing.readers.openwebui_kinds import EXPORT_FIELDS
 from service.importing.schemas import (
@@ -114,7 +115,7 @@ async def sync_models(
 
     def within_bounds(plan: Plan) -> None:
         deletions = len(plan.models[PlannedAction.DELETE])
-        if not body.allows(deletions, plan.existing):
+        if not allows(body.max_deletions, deletions, plan.existing):
             msg = f"{deletions} of {plan.existing} models would be deleted; at most {body.max_deletions} may be"
             raise InvalidInputError([{"loc": ["body", "max_deletions"], "msg": msg}])
 

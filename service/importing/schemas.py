@@ -10,9 +10,9 @@ from documents.model import Name
 from documents.text import PrincipalId
 from service.http.json_schema import NEVER_NULL, echoing
 from service.http.strict_model import QueryModel, StrictModel, list_of
+from service.importing.deletion_guard import DEFAULT_MAX_DELETIONS, MaxDeletions
 from service.importing.formats import SourceFormat
 from service.importing.model_set import PlannedAction
-from service.importing.plan import OnConflict
 from service.importing.report import ImportOutcome
 from service.models.grants import build_grants
 from service.models.schemas import GRANT, META, PARAMS, BaseOfModel, GrantInput, ModelId, ShownMeta, given
@@ -20,7 +20,6 @@ from service.models.schemas import GRANT, META, PARAMS, BaseOfModel, GrantInput,
 MAX_IMPORT_MODELS, MAX_IMPORT_BYTES = 10_000, 16_000_000
 # Only admins can sync, with all models of a directory.
 MAX_SYNC_MODELS, MAX_SYNC_BYTES = 100_000, 64_000_000
-DEFAULT_MAX_DELETIONS = "10%"
 # In the response to the import of a file.
 MAX_STEPS = 10_000
 
@@ -32,8 +31,6 @@ _ITEM: dict[str, Any] = {
     "base_model_id": "openai/gpt-4o",
     "access_grants": [GRANT],
 }
-# In Pydantic's regular expressions, `$` does not match before a final newline.
-_PERCENTAGE = "^([0-9]{1,2}|100)%$"
 
 
 class ModelInput(ModelId):
@@ -84,17 +81,11 @@ class SyncModels(ImportModels):
     models: Annotated[
         list[ModelInput], Field(min_length=1, max_length=MAX_SYNC_MODELS), list_of(ModelInput, MAX_SYNC_MODELS)
     ]
-    max_deletions: Annotated[int, Field(strict=True, ge=0)] | Annotated[str, Field(pattern=_PERCENTAGE)] = Field(
+    max_deletions: MaxDeletions = Field(
         DEFAULT_MAX_DELETIONS,
         description="How many models may be deleted: a number, or a share of all models, such as `10%`.",
         examples=["10%", 3],
     )
-
-    def allows(self, deletions: int, existing: int) -> bool:
-        """Say whether this many of the existing models may be deleted."""
-        if isinstance(self.max_deletions, int):
-            return deletions <= self.max_deletions
-        return deletions * 100 <= int(self.max_deletions.removesuffix("%")) * existing
 
 
 # Every format but the database, and `auto`.
@@ -112,6 +103,15 @@ class SyncParams(QueryModel):
     """The parameters of `POST /api/models/sync`."""
 
     dry_run: bool = Field(False, description="Only return the plan, and write nothing, as `dry_run` in the body does.")
+
+
+# Without `merge`, which needs a named source.
+class OnConflict(StrEnum):
+    """What to do with a record that exists and differs."""
+
+    UPDATE = "update"
+    SKIP = "skip"
+    FAIL = "fail"
 
 
 class ImportParams(QueryModel):

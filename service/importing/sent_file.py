@@ -21,7 +21,7 @@ from service.http.dependencies import BulkWork, Context
 from service.http.json_body import MAX_BODY_BYTES, copy_body, spool
 from service.importing.formats import SourceFormat, UnrecognisedError
 from service.importing.open_source import OpenedSource, import_opened, open_sent_source
-from service.importing.plan import ImportOptions
+from service.importing.plan import ImportOptions, OnConflict
 from service.importing.report import ImportOutcome, ImportResult, Report
 from service.importing.schemas import MAX_STEPS, ImportParams, SentFormat
 from service.importing.source import Bounds, Source
@@ -75,7 +75,7 @@ def _opened(source: Source, params: ImportParams) -> OpenedSource:
 
 def _options(params: ImportParams, caller: Caller, check: RightsCheck) -> ImportOptions:
     return ImportOptions(
-        on_conflict=params.on_conflict,
+        on_conflict=OnConflict(params.on_conflict),
         owner_id=caller.user_id,
         dry_run=params.dry_run,
         atomic=params.atomic,

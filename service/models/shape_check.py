@@ -20,7 +20,7 @@ _SHAPE: Mapping[str, tuple[type, ...]] = {
     "updated_at": (datetime,),
 }
 
-_DECLARED = {"_id", "params", "keys", *_SHAPE}
+_DECLARED = {"_id", "params", "keys", "origin", *_SHAPE}
 
 # The values that each field of a grant can have; an empty set allows any text.
 _GRANT: Mapping[str, frozenset[str]] = {

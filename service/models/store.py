@@ -29,6 +29,8 @@ MAX_PAUSE_SECONDS = 0.25
 
 # The fields of a record that are not its content.
 _COMPUTED = ("version", "created_at", "updated_at", "keys")
+# Where it came from: no content either, and only an import with a source writes it.
+ORIGIN = "origin"
 
 # By user id; None for an owner who does not exist.
 Owners = Mapping[str, OwnerFields | None]
@@ -44,7 +46,8 @@ class PlannedWrite:
 
     `stored` is the record as it was read, None for a new one. `content` is its new content, None to delete it. The
     times are those of an imported record; `version` is the lowest that a new record may get. `reuse_limited_to`, if
-    set, is the only user whose deleted record may have had the id of a new one before.
+    set, is the only user whose deleted record may have had the id of a new one before. `origin`, if set, is stored
+    with the content.
     """
 
     model_id: str
@@ -55,6 +58,7 @@ class PlannedWrite:
     updated_at: datetime | None = None
     version: int = 1
     reuse_limited_to: str | None = None
+    origin: Record | None = None
 
     @cached_property
     def before(self) -> dict[str, Any] | None:
@@ -73,6 +77,14 @@ class PlannedWrite:
         """The version of the stored record; None for a new one, and for one written past the service without it."""
         version = None if self.stored is None else self.stored.get("version")
         return version if isinstance(version, int) else None
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedOrigin:
+    """A new origin of a record whose content stays: no change that a version or a revision would count."""
+
+    stored: Record
+    origin: Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +115,21 @@ async def store_planned(
     *,
     bulk: bool = False,
     owners: Owners | None = None,
+    origins: Sequence[PlannedOrigin] = (),
 ) -> list[int]:
     """Write all planned changes in one transaction, and return the versions that they made.
 
     `by` is the user who asked for them. `owners` holds owners that were read earlier, which need not be current.
-    Raises LostRaceError, and writes nothing, when a record is not as it was read or an id is not available.
+    `origins` are stored too, for other records. Raises LostRaceError, and writes nothing, when a record is not as it
+    was read or an id is not available.
     """
     owners = await look_up_owners(database, planned, owners)
-    versions = await database.in_transaction(lambda: write_planned(database, planned, by, owners), bulk=bulk)
+
+    async def work() -> list[int]:
+        await _write_origins(database, origins)
+        return await write_planned(database, planned, by, owners)
+
+    versions = await database.in_transaction(work, bulk=bulk)
     await database.after_commit(partial(refresh_after_renames, database, owners))
     return versions
 
@@ -159,6 +178,16 @@ async def write_planned(
     return versions
 
 
+async def _write_origins(database: Database, origins: Sequence[PlannedOrigin]) -> None:
+    writes = [
+        update_one({"_id": item.stored["_id"], "version": item.stored.get("version")}, {"$set": {ORIGIN: item.origin}})
+        for item in origins
+    ]
+    written, _ = await database.write_many(ModelRecord, writes)
+    if written != len(origins):
+        raise LostRaceError
+
+
 async def _count_changes(count: int) -> None:
     write_tracker().changed_models += count
 
@@ -203,10 +232,12 @@ def _record_write(item: PlannedWrite, version: int, moment: datetime, owners: Ow
         updated_at=item.updated_at or max(moment, earlier["updated_at"] or moment),
         owner=owners.get(item.content["user_id"]),
     )
+    if item.origin is not None:
+        record[ORIGIN] = item.origin
     if item.stored is None:
         return insert_one(record)
     # Everything else is as it is stored, since the version is.
-    changed = {*item.changed, *_COMPUTED}
+    changed = {*item.changed, *_COMPUTED, ORIGIN}
     return update_one(match, {"$set": {name: value for name, value in record.items() if name in changed}})
 
 

@@ -17,6 +17,7 @@ from service.models.record import changed_fields
 LATER = "the model was here before its history, and has versions of its own"
 SINCE = "was made after the history of the model was imported"
 GONE = "there is no such model"
+DELETED = "the model was deleted here"
 
 
 class HistoryWriter:
@@ -30,6 +31,8 @@ class HistoryWriter:
         self._batch: list[tuple[str, ImportedRevision]] = []
         # Tells, in a dry run, whether it would have created a model.
         self.would_create: Callable[[str], bool] = lambda _: False
+        # Tells whether a model was left out because it was deleted here.
+        self.left_deleted: Callable[[str], bool] = lambda _: False
         # How many revisions the source has of each model; the versions that are made here follow them.
         self.counted: Counter[str] = Counter()
 
@@ -84,6 +87,8 @@ class HistoryWriter:
 
     async def _refusal(self, model_id: str, *, begun: bool, fits: bool) -> Decision | None:
         """Return the decision on revisions without a free version; `begun` when others of the model were imported."""
+        if self.left_deleted(model_id):
+            return Decision(ImportOutcome.SKIPPED, reason=DELETED)
         exists = self.would_create(model_id) or await self._database.count(ModelRecord, {"_id": model_id})
         if not exists:
             return Decision(ImportOutcome.REJECTED, reason=GONE)

@@ -1,0 +1,63 @@
+"""A model that is to be imported, on its way from the source to the database."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+from documents.image import IMAGE, image_problem
+from service.importing.plan import Decision, ImportOptions
+from service.importing.records import ImportedModel
+from service.models.record import CONTENT_FIELDS
+
+
+@dataclass(slots=True)
+class Candidate:
+    """A model of a source: where it stands there, its content and times, and what is known of its record here.
+
+    `former_id` is a regular expression for the ids that earlier versions gave such a model. `record_id` is the id of
+    its record, which is another one than in the source if `adopted`, now or by an earlier import. `decision` is what
+    was decided on it.
+    """
+
+    position: str
+    model: ImportedModel
+    content: dict[str, Any]
+    record_id: str
+    former_id: str | None = None
+    adopted: bool = False
+    decision: Decision | None = None
+
+    @classmethod
+    def of(cls, position: str, model: ImportedModel, options: ImportOptions, former_id: str | None = None) -> Self:
+        """Return the candidate for a model as the source has it."""
+        return cls(position, model, _content(model, options), model.id, former_id)
+
+    @property
+    def said(self) -> dict[str, Any]:
+        """The content that the source gives, without times."""
+        return {field: self.content[field] for field in CONTENT_FIELDS if field in self.content}
+
+    def without_unsafe_image(self) -> str | None:
+        """Leave an unsafe image out of the content, and return what is wrong with it; None without one."""
+        meta = self.model.meta
+        problem = image_problem(meta.get(IMAGE))
+        if problem:
+            self.content["meta"] = {name: value for name, value in meta.items() if name != IMAGE}
+        return f"meta.{IMAGE}: {problem}" if problem else None
+
+
+def _content(model: ImportedModel, options: ImportOptions) -> dict[str, Any]:
+    content: dict[str, Any] = {
+        "base_model_id": model.base_model_id,
+        "name": model.name,
+        "meta": model.meta,
+        "access_grants": [grant.model_dump() for grant in model.access_grants],
+        "is_active": model.is_active,
+    }
+    # An existing record keeps its owner, unless the source names one, and its params, which an export leaves out where
+    # its reader may not see them.
+    if model.user_id is not None and not options.mine:
+        content["user_id"] = model.user_id
+    if "params" in model.model_fields_set:
+        content["params"] = model.params
+    times = {"created_at": model.created_at, "updated_at": model.updated_at} if options.trusted else {}
+    return content | {field: moment for field, moment in times.items() if moment is not None}

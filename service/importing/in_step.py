@@ -1,0 +1,170 @@
+"""What is done with a model of a source, given the record that it belongs to: pure decisions, nothing is read."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from service.database.exact_bson import Record
+from service.errors import TooLargeError
+from service.importing.candidate import Candidate
+from service.importing.fingerprints import Fingerprints
+from service.importing.operations import aligned_content, complete_content, differing_fields
+from service.importing.origins import MALFORMED_ORIGIN, KnownOrigin, new_origin, origin_of
+from service.importing.plan import Decision, ImportOptions, OnConflict, decide_update
+from service.importing.report import ImportOutcome
+from service.importing.three_way import merge
+from service.models.record import Content, require_storable
+from service.models.shape_check import malformed_fields, unknown_fields
+
+DELETED_HERE = "was deleted here; --on-conflict update brings it back"
+TAKEN_OVER, WAS_ITS_ID = "taken over", "taken over; was imported under this id before"
+REMEMBERED = "is now remembered as a model of the source"
+BOTH_CHANGED = "changed here and in the source"
+MALFORMED = "was written past the service, and is malformed"
+_SHOWN = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A decision on a model, the content that its record shall have, and a new origin, if it gets one."""
+
+    decision: Decision
+    content: Content
+    origin: Record | None = None
+
+
+def decide(candidate: Candidate, record: Record | None, options: ImportOptions, *, deleted: bool) -> Step:
+    """Decide what becomes of a model; `record` is its own, if it exists.
+
+    `deleted` says that its last record was deleted here.
+    """
+    if record is None:
+        return _new(candidate, options, deleted=deleted)
+    if refusal := _refusal(record):
+        return _as_it_is(candidate, ImportOutcome.REJECTED, refusal)
+    origin = origin_of(record)
+    content = aligned_content(candidate.content, record)
+    if candidate.adopted or (origin is None and options.source is not None):
+        return _take_over(candidate, content, record, options)
+    if origin is not None and (another := _of_another(origin, candidate, options)):
+        return _as_it_is(candidate, ImportOutcome.CONFLICT, another)
+    if origin is None or options.source is None:
+        return _without_a_name(candidate, content, record, origin, options)
+    return _in_step(candidate, content, record, origin.said, options)
+
+
+def _refusal(record: Record) -> str | None:
+    if unknown := unknown_fields(record):
+        # An import must not drop what others put there, and a record that has it can't be stored.
+        return f"was written past the service, with fields that no record has: {', '.join(unknown)}"
+    try:
+        origin_of(record)
+    except ValueError:
+        return MALFORMED_ORIGIN
+    return None
+
+
+def _as_it_is(candidate: Candidate, outcome: ImportOutcome, reason: str) -> Step:
+    return Step(Decision(outcome, reason=reason), candidate.content)
+
+
+def _new(candidate: Candidate, options: ImportOptions, *, deleted: bool) -> Step:
+    if deleted and options.on_conflict is not OnConflict.UPDATE:
+        return _as_it_is(candidate, ImportOutcome.SKIPPED, DELETED_HERE)
+    origin = None
+    if options.source is not None:
+        origin = new_origin(options.source, candidate.model.id, Fingerprints.of(candidate.said))
+    return Step(Decision(ImportOutcome.CREATED), candidate.content, origin)
+
+
+def _of_another(origin: KnownOrigin, candidate: Candidate, options: ImportOptions) -> str | None:
+    """Return why a record is not that of the model; without a named source, only another entry has a claim to it."""
+    if options.source is not None and origin.source != options.source:
+        return f"came from the source {origin.source!r}"
+    if origin.source == options.remembered_as and origin.key != candidate.model.id:
+        return f"belongs to another model of the source: {origin.key!r}"
+    return None
+
+
+def _take_over(candidate: Candidate, content: Content, record: Record, options: ImportOptions) -> Step:
+    source = options.remembered_as
+    assert source is not None  # noqa: S101  # an import that takes over has a name for its source
+    origin = new_origin(source, candidate.model.id, Fingerprints.of(candidate.said))
+    reason = WAS_ITS_ID if candidate.adopted else TAKEN_OVER
+    malformed = malformed_fields(record, with_params=True)
+    if not malformed and not _differing(content, record, candidate.said):
+        return Step(
+            Decision(ImportOutcome.UNCHANGED, reason=reason if candidate.adopted else REMEMBERED), content, origin
+        )
+    if not options.adopt:
+        outcome = ImportOutcome.SKIPPED if options.on_conflict is OnConflict.SKIP else ImportOutcome.CONFLICT
+        return _as_it_is(candidate, outcome, f"exists and did not come from the source {source}; --adopt takes it over")
+    fields = differing_fields(content, record) or malformed
+    return Step(Decision(ImportOutcome.UPDATED, fields, reason), content, origin)
+
+
+def _without_a_name(
+    candidate: Candidate, content: Content, record: Record, origin: KnownOrigin | None, options: ImportOptions
+) -> Step:
+    differing = differing_fields(content, record) or malformed_fields(record, with_params=True)
+    decision = decide_update(options, differing)
+    remembered = origin is not None and origin.source == options.remembered_as and options.trusted
+    if origin is None or not remembered or not (decision.writes or not differing):
+        return Step(decision, content)
+    return Step(decision, content, _renewed(candidate, origin.source, origin.said))
+
+
+def _in_step(
+    candidate: Candidate, content: Content, record: Record, last: Fingerprints, options: ImportOptions
+) -> Step:
+    assert options.source is not None  # noqa: S101  # decided above
+    origin = _renewed(candidate, options.source, last)
+    # Its times count only when a record is made.
+    file = {field: content[field] for field in candidate.said}
+    differing = differing_fields(file, record)
+    malformed = malformed_fields(record, with_params=True)
+    if options.on_conflict is OnConflict.UPDATE:
+        fields = differing or malformed
+        return Step(Decision(ImportOutcome.UPDATED if fields else ImportOutcome.UNCHANGED, fields), file, origin)
+    if malformed:
+        return _as_it_is(candidate, ImportOutcome.CONFLICT, f"{MALFORMED}: {', '.join(malformed)}")
+    if options.on_conflict is not OnConflict.MERGE and differing and _both_changed(candidate, record, last):
+        outcome = ImportOutcome.SKIPPED if options.on_conflict is OnConflict.SKIP else ImportOutcome.CONFLICT
+        return _as_it_is(candidate, outcome, f"was {BOTH_CHANGED}: {', '.join(differing)}")
+    merged = merge(last, file, record)
+    changed = differing_fields(merged.content, record)
+    if changed and (problem := _problem(merged.content, record)):
+        return _as_it_is(candidate, ImportOutcome.CONFLICT, problem)
+    decision = Decision(
+        ImportOutcome.UPDATED if changed else ImportOutcome.UNCHANGED,
+        changed,
+        f"kept as changed here: {_listed(merged.kept)}" if merged.kept else "",
+        [f"{part}: {BOTH_CHANGED}; kept as it is here" for part in merged.conflicts],
+    )
+    return Step(decision, merged.content, origin)
+
+
+def _both_changed(candidate: Candidate, record: Record, last: Fingerprints) -> bool:
+    return not last.describes(record) and Fingerprints.of(candidate.said, last) != last.unmarked
+
+
+def _renewed(candidate: Candidate, source: str, last: Fingerprints) -> Record | None:
+    said = Fingerprints.of(candidate.said, last)
+    return None if said == last else new_origin(source, candidate.model.id, said)
+
+
+def _differing(content: Content, record: Record, said: Content) -> list[str]:
+    return differing_fields({field: content[field] for field in said}, record)
+
+
+def _problem(content: Content, record: Record) -> str | None:
+    try:
+        require_storable(complete_content(content, record, None))
+    except TooLargeError as error:
+        return f"can't be merged: {error}"
+    return None
+
+
+def _listed(parts: Sequence[Any]) -> str:
+    more = f" and {len(parts) - _SHOWN:,} more" if len(parts) > _SHOWN else ""
+    return ", ".join(parts[:_SHOWN]) + more

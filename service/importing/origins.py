@@ -1,0 +1,94 @@
+"""Which record a model of a source belongs to: the one that came from it, by its key there, or the one of its id."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from documents import ModelRecord, Revision
+from documents.revision import ChangeKind
+from service.auth import access_rule
+from service.clock import now
+from service.database.client import Database
+from service.database.exact_bson import Record
+from service.importing.adoption import Adoption
+from service.importing.candidate import Candidate
+from service.importing.fingerprints import Fingerprints
+from service.importing.plan import ImportOptions
+from service.models.store import ORIGIN
+
+MALFORMED_ORIGIN = "was written past the service, with an origin that is none"
+
+
+@dataclass(frozen=True, slots=True)
+class KnownOrigin:
+    """Where a record came from, and what its source said last."""
+
+    source: str
+    key: str
+    said: Fingerprints
+
+
+def origin_of(record: Record) -> KnownOrigin | None:
+    """Return where a record came from, None if from no source; raise ValueError for what no import has stored."""
+    stored = record.get(ORIGIN)
+    if stored is None:
+        return None
+    texts = [stored.get(name) for name in ("source", "key", "digest")] if isinstance(stored, dict) else []
+    source, key, digest = [text for text in texts if isinstance(text, str)] if texts else ("", "", "")
+    if not source:
+        raise ValueError(MALFORMED_ORIGIN)
+    return KnownOrigin(source, key, Fingerprints.parse(digest))
+
+
+def new_origin(source: str, key: str, said: Fingerprints) -> Record:
+    """Return an origin as it is stored."""
+    return {"source": source, "key": key, "at": now(), "digest": said.text}
+
+
+class Records:
+    """Finds the records of the models of one source."""
+
+    def __init__(self, database: Database, options: ImportOptions) -> None:
+        self._database = database
+        self._options = options
+        self._adoption = Adoption(database) if options.adopt else None
+
+    def expect(self, value: Any) -> None:
+        """Note a model of the source before any is looked for: what has its id is not taken over for another."""
+        if self._adoption is not None and isinstance(value, Mapping) and isinstance(value.get("id"), str):
+            self._adoption.keep(value["id"])
+
+    async def find(self, batch: Sequence[Candidate]) -> None:
+        """Say for each model which record is its own: give it the `record_id`."""
+        known = await self._by_key([candidate.model.id for candidate in batch])
+        for candidate in batch:
+            candidate.record_id, candidate.adopted = known.get(candidate.model.id, candidate.model.id), False
+        if self._adoption is not None:
+            await self._adoption.find([candidate for candidate in batch if candidate.model.id not in known])
+
+    async def _by_key(self, keys: Sequence[str]) -> dict[str, str]:
+        options = self._options
+        # What was taken over without a name must not be made again under one: it is a conflict then.
+        names = [name for name in (options.format_name, options.source) if name is not None]
+        if not names:
+            return {}
+        query = {"origin.source": {"$in": names}, "origin.key": {"$in": list(keys)}}
+        if options.caller is not None:
+            query = {**access_rule.readable(options.caller), **query}
+        found = await self._database.find(ModelRecord, query, fields=["origin.source", "origin.key"])
+        found.sort(key=lambda record: names.index(record[ORIGIN]["source"]))
+        return {record[ORIGIN]["key"]: record["_id"] for record in found}
+
+
+async def deleted_by_hand(database: Database, model_ids: Sequence[str]) -> set[str]:
+    """Return those of the ids whose last model was deleted here, and not because it had gone from its source."""
+    if not model_ids:
+        return set()
+    last = {"change": {"$first": "$change"}, "deleted": {"$first": {"$eq": [{"$type": "$after"}, "null"]}}}
+    pipeline: list[dict[str, Any]] = [
+        {"$match": {"model_id": {"$in": list(model_ids)}}},
+        {"$sort": {"model_id": 1, "version": -1}},
+        {"$group": {"_id": "$model_id", **last}},
+        {"$match": {"deleted": True, "change": {"$ne": ChangeKind.IMPORT}}},
+    ]
+    return {found["_id"] for found in await database.aggregate(Revision, pipeline)}
