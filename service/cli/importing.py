@@ -18,7 +18,7 @@ from service.database.client import Database
 from service.errors import InvalidInputError
 from service.importing.formats import SourceFormat, UnrecognisedError
 from service.importing.open_source import OpenedSource, import_opened, open_named_source
-from service.importing.plan import ImportOptions, OnConflict
+from service.importing.plan import ImportOptions, OnConflict, UnknownOwner
 from service.importing.report import ImportOutcome, Report, require_writable
 from service.importing.user_map import read_user_map
 from service.people.users import find_user
@@ -36,6 +36,9 @@ def import_(
         typer.Option("--format", help=f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}."),
     ] = AUTO,
     owner: Annotated[str | None, typer.Option(help="Id or email of the owner of models that name none.")] = None,
+    unknown_owner: Annotated[
+        UnknownOwner, typer.Option(help="What to do with a model whose owner is not here: owner gives it to --owner.")
+    ] = UnknownOwner.KEEP,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and write nothing.")] = False,
     on_conflict: Annotated[
         OnConflict | None,
@@ -72,12 +75,15 @@ def import_(
     ] = None,
 ) -> None:
     """Import users, groups and models; run again, it changes nothing."""
+    if unknown_owner is UnknownOwner.OWNER and owner is None:
+        raise InvalidInputError([{"loc": ["--unknown-owner"], "msg": "owner needs --owner, who gets the models"}])
     options = ImportOptions(
         on_conflict=conflict_policy(on_conflict, named),
         dry_run=dry_run,
         whole_report=report is not None,
         atomic=atomic,
         create_groups=create_groups,
+        unknown_owner=unknown_owner,
         source=source_name(named),
         adopt=adopt,
         prune=prune_options(named, prune=prune, delete=delete, max_deletions=max_deletions),
@@ -131,6 +137,8 @@ def _print(report: Report, source: OpenedSource, *, dry_run: bool) -> None:
         print(f"{kind}s: {', '.join(f'{count:,} {outcome}' for outcome, count in counts.items())}")
     if kept_out := report.total[ImportOutcome.KEPT_OUT]:
         print(f"{kept_out:,} parts kept out of imported records")
+    if report.unknown_owners:
+        print(f"models of owners who are not here (see --map-users): {_owners(report)}")
     undone = ", had this not been a dry run" if dry_run else ", had this not failed" if report.undone else ""
     print(f"{report.changes:,} changes{undone}")
     if report.undone:
@@ -139,3 +147,10 @@ def _print(report: Report, source: OpenedSource, *, dry_run: bool) -> None:
         print(f"modeldeck: the source can't be read to its end: {report.fatal}", file=sys.stderr)
     if report.not_pruned is not None:
         print(f"modeldeck: {report.not_pruned}", file=sys.stderr)
+
+
+def _owners(report: Report) -> str:
+    return ", ".join(
+        f"{count:,} of {'others' if owner is None else repr(owner)}"
+        for owner, count in report.unknown_owners.most_common()
+    )

@@ -192,7 +192,7 @@ class _Run:
                 await self._histories.add(item.position, record)
             else:
                 self._pruning.count()
-                if await self._models.add(item.position, record, item.former_id):
+                if await self._models.add(item.position, record, item.former_id, item.group_names):
                     self._progress(self._report.seen)
         await self._models.finish()
         await self._histories.finish()
@@ -234,6 +234,7 @@ class _Run:
     def _note(self, item: Item) -> Any:
         """Report the notes of an item, and return the id of its record."""
         record_id = item.value.get("id") if isinstance(item.value, dict) else None
+        kind = "model" if item.kind == NOTE else item.kind
         for note in item.notes:
-            self._report.add(ImportOutcome.NOTE, item.position, item.kind, record_id, reason=note)
+            self._report.add(ImportOutcome.NOTE, item.position, kind, record_id, reason=note)
         return record_id

@@ -23,6 +23,14 @@ class OnConflict(StrEnum):
     FAIL = "fail"
 
 
+class UnknownOwner(StrEnum):
+    """What to do with a model whose owner is not here: keep the id, give it to the owner of models, or reject it."""
+
+    KEEP = "keep"
+    OWNER = "owner"
+    REJECT = "reject"
+
+
 @dataclass(frozen=True, slots=True)
 class Prune:
     """What to do with the models that have gone from a source: make them inactive, or delete so many at most."""
@@ -35,13 +43,13 @@ class Prune:
 class ImportOptions:
     """How to import a source.
 
-    `owner_id` owns the models that name no owner. `dry_run` writes nothing. `whole_report` keeps the results of
-    unchanged records too, as a dry run always does. With `most_results`, no more are kept, besides the first faults,
-    and a source with more records of a wrong shape is not read to its end. `atomic` writes all or nothing.
-    `create_groups` creates the groups that grants name and that do not exist. With `mine`, all new models belong to
-    `owner_id`, whatever the source says, and existing ones keep their owners. `caller` is the user whose rights limit
-    the import; without one, as on the command line, there is no limit. `check` is called before each batch, and ends
-    the import when it raises.
+    `owner_id` owns the models that name no owner and, if `unknown_owner` says so, those whose owner is not here.
+    `dry_run` writes nothing. `whole_report` keeps the results of unchanged records too, as a dry run always does. With
+    `most_results`, no more are kept, besides the first faults, and a source with more records of a wrong shape is not
+    read to its end. `atomic` writes all or nothing. `create_groups` creates the groups that grants name and that do not
+    exist. With `mine`, all new models belong to `owner_id`, whatever the source says, and existing ones keep their
+    owners. `caller` is the user whose rights limit the import; without one, as on the command line, there is no limit.
+    `check` is called before each batch, and ends the import when it raises.
 
     `source` names the source, whose models are then kept in step. `format_name` stands for it where none is named, for
     models that were taken over. With `adopt`, models are taken over that are here and did not come from the source.
@@ -56,6 +64,7 @@ class ImportOptions:
     atomic: bool = False
     create_groups: bool = False
     mine: bool = False
+    unknown_owner: UnknownOwner = UnknownOwner.KEEP
     caller: Caller | None = None
     check: RightsCheck = without_check
     source: str | None = None

@@ -14,6 +14,7 @@ from service.errors import MAX_ERRORS, ConfigurationError
 
 SHOWN_ID_LENGTH = 300
 SPOOL_BYTES = 1_000_000
+MAX_UNKNOWN_OWNERS = 100
 
 
 class ImportOutcome(StrEnum):
@@ -101,6 +102,8 @@ class Report:
         self.undone: str | None = None
         # Why the models that have gone from the source stay as they are.
         self.not_pruned: str | None = None
+        # How many models each owner has who is not here; the rest of them is under None when there are many.
+        self.unknown_owners: Counter[str | None] = Counter()
         self._whole = whole
         self._most = most
         # How many results there are, also of those beyond `most`.
@@ -131,6 +134,11 @@ class Report:
     def _is_kept(self, outcome: ImportOutcome) -> bool:
         first_faults = outcome in _FAULTS and self.fault_count <= MAX_ERRORS
         return self._most is None or self.result_count <= self._most or first_faults
+
+    def add_unknown_owner(self, owner: str) -> None:
+        """Count a model whose owner is not here."""
+        known = owner in self.unknown_owners or len(self.unknown_owners) < MAX_UNKNOWN_OWNERS
+        self.unknown_owners[owner if known else None] += 1
 
     def reject(self, position: str, kind: str, record_id: Any, reason: str) -> None:
         """Add that a record was not imported."""
@@ -196,6 +204,9 @@ class Report:
             "changes": self.changes,
             "counts": self.summary(),
             "kept_out": self.total[ImportOutcome.KEPT_OUT],
+            "unknown_owners": [
+                {"user_id": owner, "models": count} for owner, count in self.unknown_owners.most_common()
+            ],
             "fatal": self.fatal,
             "not_pruned": self.not_pruned,
         }

@@ -10,13 +10,13 @@ from typing import Any
 from documents.freeform import free_form_problem
 from service.importing.file_head import MAX_YAML_VALUES, FileHead, Fit
 from service.importing.parts import Entry
-from service.importing.readers.bundle import UNKNOWN
-from service.importing.readers.litellm_entry import Model, model_of
-from service.importing.readers.litellm_lists import MODELS, NAME, ModelList, find_lists, fits_lists
+from service.importing.readers.litellm_entry import Model, model_of, shown_id
+from service.importing.readers.litellm_lists import MODELS, ModelList, find_lists, fits_lists
 from service.importing.readers.redact import safe_name, without_secrets
 from service.importing.source import Item, Source, SourceError
 from service.importing.whole_file import read_parts
 
+FILE = "file"
 MAX_INCLUDED = 100
 
 
@@ -65,7 +65,7 @@ class _Entries:
         kept, notes = without_secrets(entry.value)
         model = free_form_problem(kept) or model_of(kept, entry.value)
         if isinstance(model, str):
-            return Item("model", position, {"id": kept.get(NAME)}, model, notes)
+            return Item("model", position, {"id": shown_id(kept)}, model, notes)
         digest = _digest(kept)
         if first := self._first_at.get(digest):
             note = f"equals {first.position} apart from secrets; both are one model"
@@ -105,16 +105,16 @@ def _included(source: Source, found: ModelList, entries: _Entries) -> Iterator[I
         where = f"include {safe_name(name)}"
         included = source.included(name) if isinstance(name, str) else "must be the name of a file"
         if isinstance(included, str):
-            yield Item(UNKNOWN, where, problem=included)
+            yield Item(FILE, where, problem=included)
             continue
         try:
             lists = find_lists(read_parts(included), included.bounds.yaml_values)
         except SourceError as error:
-            yield Item(UNKNOWN, where, problem=error.detail)
+            yield Item(FILE, where, problem=error.detail)
             continue
         for one in lists:
             yield from entries.items(replace(one, path=f"{safe_name(name)}: {one.path}"))
             if one.includes:
-                yield Item(UNKNOWN, where, problem="includes files itself, which the proxy does not read either")
+                yield Item(FILE, where, problem="includes files itself, which the proxy does not read either")
     if len(found.includes) > MAX_INCLUDED:
-        yield Item(UNKNOWN, "include", problem=f"names more than {MAX_INCLUDED} files; the others were not read")
+        yield Item(FILE, "include", problem=f"names more than {MAX_INCLUDED} files; the others were not read")

@@ -4,28 +4,23 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import Any
 from urllib.parse import urlsplit
 
-from pydantic import TypeAdapter, ValidationError
-
 from documents.model import tidy_meta
-from documents.text import PrincipalId
+from service.importing.readers.ids import derived_id, id_of, slug
 from service.importing.readers.litellm_lists import INFO, NAME, PARAMS
 from service.importing.readers.litellm_meta import meta_of, typed_value
 from service.importing.readers.redact import looks_secret, safe_name
 
 ACCESS_GROUPS = "access_groups"
 ANY = "*"
-MAX_SLUG_LENGTH = 200
+_UNNAMED = "model"
 # The public name of a model of a team, whose other name is made by the proxy.
 _PUBLIC_NAME = "team_public_model_name"
 # Early versions had these beside the name of a model.
 _BESIDE_NAME = ("rpm", "tpm", "max_parallel_requests", "timeout", "stream_timeout", "max_retries", "num_retries")
 _ENDPOINTS = ("api_base", "base_url")
-_NOT_IN_SLUG = re.compile(r"[^\w.]+")
-_PRINCIPAL_ID = TypeAdapter[str](PrincipalId)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +44,22 @@ class Model:
         """
         if self.given_id is not None:
             return self.given_id
-        text = json.dumps([*self.identity, number])
-        return f"{_slug(self.identity[0], 'model')}-{_hash(text, 5)}"
+        return derived_id(self.identity[0], json.dumps([*self.identity, number]), otherwise=_UNNAMED)
 
     @property
     def former_id(self) -> str | None:
         """The form of the ids that an earlier version made from the whole entry, as a regular expression."""
-        return None if self.given_id is not None else f"{re.escape(_slug(self.identity[0], 'model'))}-[0-9a-f]{{12}}"
+        return None if self.given_id is not None else f"{re.escape(slug(self.identity[0], _UNNAMED))}-[0-9a-f]{{12}}"
+
+
+def shown_id(entry: dict[str, Any]) -> Any:
+    """Return the id of an entry that is not imported, if it has one: its own, or the name of a route.
+
+    The id of another one would follow from what is wrong with it.
+    """
+    info, name = entry.get(INFO), entry.get(NAME)
+    given = info.get("id") if isinstance(info, dict) else None
+    return given or (name if isinstance(name, str) and ANY in name else None)
 
 
 def model_of(entry: dict[str, Any], raw: dict[str, Any]) -> Model | str:
@@ -87,7 +91,7 @@ def model_of(entry: dict[str, Any], raw: dict[str, Any]) -> Model | str:
     }
     return Model(
         (entry[NAME], params["model"], _endpoint(raw[PARAMS])),
-        None if given in (None, "") else str(given),
+        None if given in (None, "") else id_of(str(given)),
         value,
         tuple(f"{safe_name(name)}: left out; unknown" for name in unknown),
         tuple(odd),
@@ -117,13 +121,7 @@ def _info(entry: dict[str, Any], odd: list[str]) -> dict[str, Any]:
 
 def _group_ids(info: dict[str, Any], odd: list[str]) -> dict[str, str]:
     """Return the groups of an entry by id, with the name of each; a name that is no id gets one that no other has."""
-    groups: dict[str, str] = {}
-    for name in _listed_groups(info, odd):
-        try:
-            groups[_PRINCIPAL_ID.validate_python(name)] = name
-        except ValidationError:
-            groups[f"{_slug(name, 'group')}-{_hash(name, 5)}"] = name
-    return groups
+    return {id_of(name, principal=True): name for name in _listed_groups(info, odd)}
 
 
 def _listed_groups(info: dict[str, Any], odd: list[str]) -> Iterator[str]:
@@ -154,11 +152,3 @@ def _endpoint(params: dict[str, Any]) -> str:
         return ""
     path = parts.path.rstrip("/") if host else text
     return host + ("" if looks_secret(path) else path)
-
-
-def _slug(name: str, otherwise: str) -> str:
-    return _NOT_IN_SLUG.sub("-", name.casefold()).strip("-.")[:MAX_SLUG_LENGTH] or otherwise
-
-
-def _hash(text: str, size: int) -> str:
-    return blake2b(text.encode("utf-8", "surrogatepass"), digest_size=size).hexdigest()

@@ -1,15 +1,15 @@
 """Importing models: one batch is prepared while those before it are written."""
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from hashlib import blake2b
 
-from documents.grant import EVERYONE, AccessGrant, PrincipalType
+from documents.grant import PrincipalType
 from documents.revision import ChangeKind
 from service.database.client import Database
 from service.database.exact_bson import Record
-from service.errors import ConflictError, InvalidInputError, TooLargeError
+from service.errors import ConflictError, TooLargeError
 from service.importing.candidate import Candidate
 from service.importing.in_step import DELETED_HERE, Step, decide
 from service.importing.operations import (
@@ -24,11 +24,11 @@ from service.importing.permission_check import problems
 from service.importing.plan import ATTEMPTS, CONTENDED, Decision, ImportOptions
 from service.importing.records import ImportedModel
 from service.importing.report import ImportOutcome, Report
+from service.importing.writers.named_principals import NamedPrincipals
 from service.models.grant_revocation import revoke_absent_grants
 from service.models.record import require_storable
 from service.models.record_sizes import split_by_size
 from service.models.store import LostRaceError, PlannedOrigin, PlannedWrite, back_off, reuse_limit, store_planned
-from service.people.groups import add_group
 
 BATCH_RECORDS = 1000
 # Through the service other requests are served meanwhile, so that batches are smaller there.
@@ -54,7 +54,7 @@ class ModelWriter:
         self._revisions = revisions
         self._options = options
         self._report = report
-        self._principals = principals
+        self._named = NamedPrincipals(database, options, report, principals)
         self._batch: list[Candidate] = []
         self._batch_bytes = 0
         self._seen: set[bytes] = set()
@@ -65,8 +65,18 @@ class ModelWriter:
         self._batch_records = BATCH_RECORDS if options.caller is None else SHARED_BATCH_RECORDS
         self._concurrent = CONCURRENT_BATCHES if options.caller is None else 1
 
-    async def add(self, position: str, model: ImportedModel, former_id: str | None = None) -> bool:
-        """Add one model; return whether a batch was full and its writing begun. `former_id` as in `Item`."""
+    async def add(
+        self,
+        position: str,
+        model: ImportedModel,
+        former_id: str | None = None,
+        group_names: Sequence[tuple[str, str]] = (),
+    ) -> bool:
+        """Add one model; return whether a batch was full and its writing begun.
+
+        `former_id` and `group_names` are as in `Item`.
+        """
+        self._named.name_groups(group_names)
         digest = _digest(model.id)
         if digest in self._seen:
             self._report.reject(position, "model", model.id, "the id is given twice; only the first is imported")
@@ -131,7 +141,7 @@ class ModelWriter:
             await self._begin_part(part)
 
     async def _begin_part(self, batch: list[Candidate]) -> None:
-        await self._reject_absent_principals(batch)
+        batch = await self._named.settle(batch)
         planned, origins = await self._decide(batch)
         await self.wait(self._concurrent - 1)
         if self._database.transacting:
@@ -140,40 +150,6 @@ class ModelWriter:
         else:
             previous = self._writing[-1] if self._writing else None
             self._writing.append(asyncio.create_task(self._write(batch, planned, origins, previous)))
-
-    async def _reject_absent_principals(self, batch: list[Candidate]) -> None:
-        named: dict[str, set[str]] = {PrincipalType.USER: set(), PrincipalType.GROUP: set()}
-        for candidate in batch:
-            for grant in candidate.model.access_grants:
-                named[grant.principal_type].add(grant.principal_id)
-        if self._options.create_groups:
-            await self._create_groups(named[PrincipalType.GROUP], batch[0].position)
-        existing = {kind: await self._principals[PrincipalType(kind)].filter(ids) for kind, ids in named.items()}
-        existing[PrincipalType.USER].add(EVERYONE)
-        for candidate in batch:
-            kept: list[AccessGrant] = []
-            for grant in candidate.model.access_grants:
-                if grant.principal_id in existing[grant.principal_type]:
-                    kept.append(grant)
-                else:
-                    reason = f"access_grants: there is no {grant.principal_type} {grant.principal_id!r}"
-                    self._report.reject_part(candidate.position, "model", candidate.model.id, reason)
-            if len(kept) != len(candidate.model.access_grants):
-                candidate.content["access_grants"] = [grant.model_dump() for grant in kept]
-
-    async def _create_groups(self, named: Collection[str], position: str) -> None:
-        groups = self._principals[PrincipalType.GROUP]
-        for group_id in sorted(set(named) - await groups.filter(named)):
-            if not self._options.dry_run:
-                await self._options.check()
-            try:
-                if not self._options.dry_run:
-                    await add_group(self._database, name=group_id, group_id=group_id)
-            except (ConflictError, InvalidInputError) as error:
-                self._report.reject(position, "group", group_id, error.detail)
-                continue
-            groups.add(group_id)
-            self._report.add(ImportOutcome.CREATED, position, "group", group_id, reason="named by a grant")
 
     async def _decide(self, batch: list[Candidate]) -> tuple[list[PlannedWrite], list[PlannedOrigin]]:
         existing = await find_existing(

@@ -335,7 +335,7 @@ def test_nothing_else_is_ever_raised(noise: str, at: int, cut: int) -> None:
             items = read(content)
         except SourceError:
             continue
-        assert all(item.kind in ("model", "note", "unknown") for item in items)
+        assert all(item.kind in ("model", "note", "file") for item in items)
 
 
 @given(st.binary(max_size=200))
