@@ -8,6 +8,7 @@ from hashlib import blake2b
 from typing import Any
 
 from documents.freeform import free_form_problem
+from service.importing.readers.litellm_meta import meta_of, typed_value
 from service.importing.readers.redact import safe_name, without_secrets
 from service.importing.readers.yaml_file import Entry, YamlFile
 from service.importing.source import Item, Source, SourceError
@@ -17,12 +18,7 @@ NAME, PARAMS, INFO = "model_name", "litellm_params", "model_info"
 ACCESS_GROUPS = "access_groups"
 ANY = "*"
 MAX_SLUG_LENGTH = 200
-_EXPONENT = re.compile(r"[0-9]{1,30}(?:\.[0-9]{0,30})?[eE][+-]?[0-9]{1,3}")
 _NOT_IN_SLUG = re.compile(r"[^\w.]+")
-_CAPABILITY = "supports_"
-_LIMIT = "max_"
-_PRICE = re.compile(r"(?:^|_)(?:cost|pricing|multiplier)(?:_|$)")
-_META_NAMES = {"litellm_provider": "provider"}
 
 
 def read_litellm(source: Source) -> Iterator[Item]:
@@ -101,7 +97,7 @@ def _model(entry: dict[str, Any], canonical: bytes) -> dict[str, Any]:
         "name": entry[NAME],
         "params": {name: value for name, value in params.items() if name != "model"},
         "meta": meta_of(
-            {name: _priced(name, value) for name, value in info.items() if name not in ("id", ACCESS_GROUPS)}
+            {name: typed_value(name, value) for name, value in info.items() if name not in ("id", ACCESS_GROUPS)}
         ),
         "access_grants": [
             {"principal_type": "group", "principal_id": group, "permission": "read"}
@@ -110,34 +106,6 @@ def _model(entry: dict[str, Any], canonical: bytes) -> dict[str, Any]:
     }
 
 
-def _priced(name: str, value: Any) -> Any:
-    # YAML reads 3e-06, which has no point, as text.
-    return float(value) if _PRICE.search(name) and isinstance(value, str) and _EXPONENT.fullmatch(value) else value
-
-
 def _derived_id(name: str, canonical: bytes) -> str:
     slug = _NOT_IN_SLUG.sub("-", name.casefold()).strip("-.")[:MAX_SLUG_LENGTH]
     return f"{slug or 'model'}-{blake2b(canonical, digest_size=6).hexdigest()}"
-
-
-def meta_of(fields: dict[str, Any]) -> dict[str, Any]:
-    """Return LiteLLM's fields about a model as `meta`, with capabilities, limits and prices each in a group."""
-    meta: dict[str, Any] = {}
-    for name, value in fields.items():
-        group, inner = _meta_place(name, value)
-        if group is None or group in fields:
-            # A field that has the name of a group keeps its place, so that nothing is lost.
-            meta[inner if group is None and inner not in fields else name] = value
-        else:
-            meta.setdefault(group, {})[inner] = value
-    return meta
-
-
-def _meta_place(name: str, value: Any) -> tuple[str | None, str]:
-    if name.startswith(_CAPABILITY) and isinstance(value, bool):
-        return "capabilities", name.removeprefix(_CAPABILITY)
-    if _PRICE.search(name):
-        return "prices", name
-    if name.startswith(_LIMIT):
-        return "limits", name
-    return None, _META_NAMES.get(name, name)

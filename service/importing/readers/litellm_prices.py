@@ -5,7 +5,7 @@ from hashlib import blake2b
 from typing import Any
 
 from service.importing.json_scanner import JsonScanner
-from service.importing.readers.litellm import meta_of
+from service.importing.readers.litellm_meta import meta_of
 from service.importing.readers.redact import without_secrets
 from service.importing.records import MAX_RECORD_VALUES, has_more_values
 from service.importing.source import Item, Source
