@@ -37,6 +37,8 @@ RECORD_TYPES: dict[str, type[BaseModel]] = {
     "api_key": ImportedApiKey,
     "revision": ImportedRevision,
 }
+# Stands for no record.
+NOTE = "note"
 NOT_ATOMIC = "nothing was written, since not everything could be"
 ONLY_ADMINS = "only admins may import users and groups"
 _PRINCIPALS = ("user", "group")
@@ -149,7 +151,9 @@ class _Run:
 
     async def _import_principals(self) -> None:
         # Items of an unknown kind are reported in this pass, and other kinds in the next.
-        async for item, found in self._checked_items(lambda kind: kind in _PRINCIPALS or kind not in RECORD_TYPES):
+        async for item, found in self._checked_items(
+            lambda kind: kind in _PRINCIPALS or kind not in (*RECORD_TYPES, NOTE)
+        ):
             if item.kind == "revision":
                 self._histories.count(item.value)
             if found is None or (record := self._valid(item, found)) is None:
@@ -163,6 +167,9 @@ class _Run:
 
     async def _import_rest(self) -> None:
         async for item, found in self._checked_items(lambda kind: kind in RECORD_TYPES and kind not in _PRINCIPALS):
+            if item.kind == NOTE:
+                self._note(item)
+                continue
             self._report.seen += 1
             if found is None or (record := self._valid(item, found)) is None:
                 continue
@@ -201,10 +208,15 @@ class _Run:
         return checked
 
     def _valid(self, item: Item, checked: BaseModel | str) -> Any:
-        record_id = item.value.get("id") if isinstance(item.value, dict) else None
-        for note in item.notes:
-            self._report.add(ImportOutcome.NOTE, item.position, item.kind, record_id, reason=note)
+        record_id = self._note(item)
         if isinstance(checked, str):
             self._report.reject(item.position, item.kind, record_id, checked)
             return None
         return checked
+
+    def _note(self, item: Item) -> Any:
+        """Report the notes of an item, and return the id of its record."""
+        record_id = item.value.get("id") if isinstance(item.value, dict) else None
+        for note in item.notes:
+            self._report.add(ImportOutcome.NOTE, item.position, item.kind, record_id, reason=note)
+        return record_id

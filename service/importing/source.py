@@ -45,7 +45,10 @@ class SourceError(ModeldeckError):
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One record of a source: its kind, its position, and its decoded JSON or the problem that prevents it."""
+    """One record of a source: its kind, its position, and its decoded JSON or the problem that prevents it.
+
+    `notes` are remarks. The kind `note` stands for no record and has only notes.
+    """
 
     kind: str
     position: str
