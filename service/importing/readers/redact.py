@@ -12,7 +12,7 @@ from service.importing.readers.secret_names import (
     place_below,
     words,
 )
-from service.importing.readers.secret_texts import is_reference, looks_secret, query_looks_secret
+from service.importing.readers.secret_texts import MAX_SEARCHED, is_reference, looks_secret, query_looks_secret
 
 HIDDEN = "…"
 MAX_NAME_LENGTH, MAX_PATH_LENGTH, MAX_NOTES = 100, 1000, 100
@@ -29,12 +29,31 @@ def without_secrets(value: Any) -> tuple[Any, tuple[str, ...]]:
     References to environment variables (`os.environ/NAME`) and to identity providers (`oidc/google/…`) are kept, also
     where a secret is expected.
     """
-    redaction = _Redaction()
+    redaction = _Redaction(lambda _, __: False, drops_empty=True)
     kept = redaction.kept(value, None, "", Place.FIELD)
-    return kept, redaction.notes(
-        lambda path: f"{path}: left out, since it is or may be a secret",
-        lambda more: f"{more:,} more parts: left out, since they are or may be secrets",
-    )
+    return kept, redaction.left_out.notes("left out, since it is or may be a secret")
+
+
+def secrets_found(value: Any, note: str) -> tuple[str, ...]:
+    """Return a note on the path of each part of a decoded value that is or may be a secret."""
+    redaction = _Redaction(lambda _, __: True)
+    redaction.kept(value, None, "", Place.FIELD)
+    return redaction.left_in.notes(note)
+
+
+def without_clear_secrets(value: Any, note: str) -> tuple[Any, tuple[str, ...]]:
+    """Return a decoded value without what is a secret, and notes on what was left out and on what was kept.
+
+    What only may be one, a text of several words without the name of a secret, is kept with the given note.
+    """
+    redaction = _Redaction(lambda held, named: not named and isinstance(held, str) and _is_prose(held))
+    kept = redaction.kept(value, None, "", Place.FIELD)
+    left_out = redaction.left_out.notes("left out, since it is or may be a secret")
+    return kept, (*left_out, *redaction.left_in.notes(note))
+
+
+def _is_prose(text: str) -> bool:
+    return len(text) > MAX_SEARCHED or (len(text.split(maxsplit=2)) > 2 and not text.lstrip().startswith("-----BEGIN"))
 
 
 def safe_name(name: Any) -> str:
@@ -65,22 +84,41 @@ def _written(path: _Path) -> str:
     return written.removeprefix(".")[:MAX_PATH_LENGTH]
 
 
-class _Redaction:
-    """Removes secrets; `left_out` are the paths of the first, and `more` is the number of the others."""
+class _Paths:
+    """The paths of the first parts of which there is something to say, and the number of the others."""
 
     def __init__(self) -> None:
-        self.left_out: list[str] = []
-        self.more = 0
+        self._first: list[str] = []
+        self._more = 0
 
-    def notes(self, one: Callable[[str], str], more: Callable[[int], str]) -> tuple[str, ...]:
-        """Return a note on each path, and one on the number of the others."""
-        return (*map(one, self.left_out), *([more(self.more)] if self.more else []))
-
-    def _leave_out(self, path: _Path) -> None:
-        if len(self.left_out) < MAX_NOTES:
-            self.left_out.append(_written(path))
+    def add(self, path: _Path) -> None:
+        if len(self._first) < MAX_NOTES:
+            self._first.append(_written(path))
         else:
-            self.more += 1
+            self._more += 1
+
+    def notes(self, note: str) -> tuple[str, ...]:
+        more = [f"{self._more:,} more parts, each of them: {note}"] if self._more else []
+        return (*(f"{path}: {note}" for path in self._first), *more)
+
+
+class _Redaction:
+    """Removes secrets, except those that `keeps` holds on to: it gets a value, and whether its name is a secret's.
+
+    With `drops_empty`, what is empty under the name of a secret is removed too: it says nothing.
+    """
+
+    def __init__(self, keeps: Callable[[Any, bool], bool], *, drops_empty: bool = False) -> None:
+        self._keeps = keeps
+        self._drops_empty = drops_empty
+        self.left_out = _Paths()
+        self.left_in = _Paths()
+
+    def _stays(self, value: Any, path: _Path, *, named: bool) -> bool:
+        """Return whether a secret is kept, and remember where it is."""
+        stays = self._keeps(value, named)
+        (self.left_in if stays else self.left_out).add(path)
+        return stays
 
     def kept(self, value: Any, path: _Path | None, name: str, place: Place) -> Any:
         """Return a value, which is no secret as a whole, without the secrets in it."""
@@ -102,10 +140,13 @@ class _Redaction:
             # The key of a pair is a name, and one by itself may be a secret.
             secret = (secret or is_bare_key(name)) and not (names_other and is_bare_key(name))
             if secret and (value is None or value == ""):
+                if not self._drops_empty:
+                    kept[key] = value
                 continue
             below = (path, named_safely)
             if named_safely == HIDDEN or _is_secret(value, name, secret=secret):
-                self._leave_out(below)
+                if self._stays(value, below, named=secret or named_safely == HIDDEN):
+                    kept[key] = value
             else:
                 kept[key] = self.kept(value, below, name, place_below(name, place))
         return kept
@@ -116,8 +157,10 @@ class _Redaction:
         kept = []
         for at, element in enumerate(elements):
             below = (path, at)
-            if _is_secret(element, name, secret=(pair and at == 1) or _is_secret_header(element, place)):
-                self._leave_out(below)
+            secret = (pair and at == 1) or _is_secret_header(element, place)
+            if _is_secret(element, name, secret=secret):
+                if self._stays(element, below, named=secret):
+                    kept.append(element)
             else:
                 kept.append(self.kept(element, below, name, place))
         return kept

@@ -14,24 +14,80 @@ _VARIABLE = re.compile(r"(?:Bearer )?os\.environ/[A-Za-z_][A-Za-z0-9_]*")
 _PROVIDER = re.compile(
     r"oidc/(?:google|github|azure|circleci|circleci_v2|file|env|env_path)(?:/(?:https?://)?[\w./:~-]{0,500})?", re.ASCII
 )
-_SECRET_TEXT = re.compile(
-    r"-----BEGIN|PuTTY-User-Key-File"
-    r"|(?<![A-Za-z0-9])(?:sk[-_][\w-]{4}|(?:AKIA|ASIA)[A-Z0-9]{12}|AIza[\w-]{20}|gh[opusr]_\w{10}|github_pat_\w{10}"
-    r"|glpat-[\w-]{10}|xox[a-z]-[\w-]{6}|hf_\w{16}|gsk_\w{16}|mdk_\w{8}|nvapi-[\w-]{16}|dapi[0-9a-f]{16}|ya29\.[\w-]{10}"
-    r"|SG\.[\w-]{10}|npm_\w{16}|(?:pplx|xai|csk)-\w{24}|eyJ[\w-]{16}|rk_live_\w{8}|whsec_\w{16}|GOCSPX-[\w-]{16}"
-    r"|shp(?:at|ss)_\w{16}|r8_\w{24}|tvly-[\w-]{16}|lsv2_[a-z]{2}_\w{16}|tgp_v1_[\w-]{16}|jina_\w{24}|dop_v1_\w{16}"
-    r"|hvs\.[\w-]{16}|glsa_\w{16}|pypi-AgE\w{8}|AGE-SECRET-KEY-|PMAK-\w{16}|[0-9]{8,10}:AA[\w-]{30})"
-    r"|\b(?i:bearer)\s+[\w.~+/=-]{8}|\b(?i:basic)\s+(?=\S{0,200}(?:[0-9=]|[a-z][A-Z]))[\w+/=-]{8}"
-    r"|://[^\s/?#]{0,200}@|://[^\s/?#:@]{0,200}:(?!\d{1,5}[/?#])[^\s@]{0,200}@"
-    r"|(?i:[?&;#](?:[\w.-]{0,40}(?:key|token|secret|password|credential|signature)|sig|code|pwd|pass|pat|auth|jwt"
-    r"|session)=[^\s&]{4})"
-    r"|(?i:(?:authorization|api[-_ ]?key|account_?key|password|pwd|client_?secret|secret_?key|access_?(?:key|token)"
-    r"|access_?signature)[\"']?\s{0,9}[:=]\s{0,9}[\"']?[^\s\"']{4})"
+# How keys and tokens of known kinds begin, in lower case, and what they look like.
+_KEYS = {
+    "sk-": r"sk-[\w-]{4}",
+    "sk_": r"sk_[\w-]{4}",
+    "akia": r"AKIA[A-Z0-9]{12}",
+    "asia": r"ASIA[A-Z0-9]{12}",
+    "aiza": r"AIza[\w-]{20}",
+    "gh": r"gh[opusr]_\w{10}",
+    "github_pat_": r"github_pat_\w{10}",
+    "glpat-": r"glpat-[\w-]{10}",
+    "xox": r"xox[a-z]-[\w-]{6}",
+    "hf_": r"hf_\w{16}",
+    "gsk_": r"gsk_\w{16}",
+    "mdk_": r"mdk_\w{8}",
+    "eyj": r"eyJ[\w-]{16}",
+    "nvapi-": r"nvapi-[\w-]{16}",
+    "dapi": r"dapi[0-9a-f]{16}",
+    "ya29.": r"ya29\.[\w-]{10}",
+    "sg.": r"SG\.[\w-]{10}",
+    "npm_": r"npm_\w{16}",
+    "pplx-": r"pplx-\w{24}",
+    "xai-": r"xai-\w{24}",
+    "csk-": r"csk-\w{24}",
+    "r8_": r"r8_\w{24}",
+    "rk_live_": r"rk_live_\w{8}",
+    "whsec_": r"whsec_\w{16}",
+    "gocspx-": r"GOCSPX-[\w-]{16}",
+    "shp": r"shp(?:at|ss)_\w{16}",
+    "tvly-": r"tvly-[\w-]{16}",
+    "lsv2_": r"lsv2_[a-z]{2}_\w{16}",
+    "tgp_v1_": r"tgp_v1_[\w-]{16}",
+    "jina_": r"jina_\w{24}",
+    "dop_v1_": r"dop_v1_\w{16}",
+    "hvs.": r"hvs\.[\w-]{16}",
+    "glsa_": r"glsa_\w{16}",
+    "pypi-": r"pypi-AgE\w{8}",
+    "pmak-": r"PMAK-\w{16}",
+    ":aa": r"[0-9]{8,10}:AA[\w-]{30}",
+    "age-secret-key-": r"AGE-SECRET-KEY-",
+}
+# What a text in lower case contains if it can hold such a secret, and what that looks like.
+_SHAPES: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = (
+    (("-----begin", "putty-user"), re.compile(r"-----BEGIN|PuTTY-User-Key-File")),
+    (tuple(_KEYS), re.compile(rf"(?<![A-Za-z0-9])(?:{'|'.join(_KEYS.values())})")),
+    (
+        ("bearer", "basic"),
+        re.compile(r"\b(?i:bearer)\s+[\w.~+/=-]{8}|\b(?i:basic)\s+(?=\S{0,200}(?:[0-9=]|[a-z][A-Z]))[\w+/=-]{8}"),
+    ),
+    (("://",), re.compile(r"://[^\s/?#]{0,200}@|://[^\s/?#:@]{0,200}:(?!\d{1,5}[/?#])[^\s@]{0,200}@")),
+    (
+        ("=",),
+        re.compile(
+            r"(?i:[?&;#](?:[\w.-]{0,40}(?:key|token|secret|password|credential|signature)|sig|code|pwd|pass|pat|auth|jwt"
+            r"|session)=[^\s&]{4})"
+        ),
+    ),
+    (
+        ("authorization", "key", "password", "pwd", "secret", "token", "signature"),
+        re.compile(
+            r"(?i:(?:authorization|api[-_ ]?key|account_?key|password|pwd|client_?secret|secret_?key"
+            r"|access_?(?:key|token)|access_?signature)[\"']?\s{0,9}[:=]\s{0,9}[\"']?[^\s\"']{4})"
+        ),
+    ),
     # The path of a webhook's address is its secret.
-    r"|(?i:hooks\.slack\.com/[a-z]{1,20}/|discord(?:app)?\.com/api/webhooks/|webhook\.office\.com/|office\.com/webhook/"
-    r"|hooks\.zapier\.com/hooks/|/open-apis/bot/v2/hook/|api\.telegram\.org/bot|maker\.ifttt\.com/trigger/)\S{4}"
+    (
+        ("hook", "api.telegram.org", "maker.ifttt.com"),
+        re.compile(
+            r"(?i:hooks\.slack\.com/[a-z]{1,20}/|discord(?:app)?\.com/api/webhooks/|webhook\.office\.com/"
+            r"|office\.com/webhook/|hooks\.zapier\.com/hooks/|/open-apis/bot/v2/hook/|api\.telegram\.org/bot"
+            r"|maker\.ifttt\.com/trigger/)\S{4}"
+        ),
+    ),
     # The fingerprint of a key belongs to what signs a request.
-    r"|(?<![0-9A-Fa-f:])(?:[0-9A-Fa-f]{2}:){15}[0-9A-Fa-f]{2}(?![0-9A-Fa-f:])"
+    ((":",), re.compile(r"(?<![0-9A-Fa-f:])(?:[0-9A-Fa-f]{2}:){15}[0-9A-Fa-f]{2}(?![0-9A-Fa-f:])")),
 )
 # A name with its value, in a query string, a connection string, JSON or prose.
 _ASSIGNED = re.compile(
@@ -77,11 +133,14 @@ def looks_secret(text: str, *, identifies: bool = False) -> bool:
 
 
 def _holds_secret(text: str, *, identifies: bool) -> bool:
-    if _SECRET_TEXT.search(text) or any(is_secret_name(words(found[1])) for found in _ASSIGNED.finditer(text)):
+    folded = text.lower()
+    if any(pattern.search(text) for marks, pattern in _SHAPES if any(mark in folded for mark in marks)):
+        return True
+    if any(is_secret_name(words(found[1])) for found in _ASSIGNED.finditer(text)):
         return True
     if identifies:
         return False
-    if _ACCOUNT.search(text) or _WHOLE_ACCOUNT.fullmatch(text):
+    if "@" in text and (_ACCOUNT.search(text) or _WHOLE_ACCOUNT.fullmatch(text)):
         return True
     return any(_random(token) for token in _TOKEN.findall(_NO_SECRET.sub(" ", text)))
 

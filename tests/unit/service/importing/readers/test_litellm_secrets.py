@@ -139,7 +139,7 @@ def test_a_long_name_is_searched_in_one_go() -> None:
 def test_of_very_many_secrets_the_first_are_named() -> None:
     notes = only([with_params(**{f"api_key_{at}": "x" for at in range(105)})]).notes
     assert len(notes) == 101
-    assert notes[-1] == "5 more parts: left out, since they are or may be secrets"
+    assert notes[-1] == "5 more parts, each of them: left out, since it is or may be a secret"
 
 
 def test_references_are_kept_also_under_the_names_of_secrets() -> None:
