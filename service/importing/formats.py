@@ -68,8 +68,6 @@ def recognise(source: Source) -> Recognised:
     head = read_file_head(source)
     if not head.content.strip(b"\xef\xbb\xbf \t\r\n") and len(head.content) < HEAD_BYTES:
         raise UnrecognisedError("the file is empty")
-    if other := other_export(head):
-        raise UnrecognisedError(f"not recognised: {other}, which holds no models")
     fits = {name: format_.fits(head) for name, format_ in FORMATS.items()}
     found = [name for name, fit in fits.items() if fit.score >= _FITTING]
     if len(found) == 1:
@@ -77,6 +75,8 @@ def recognise(source: Source) -> Recognised:
     if found:
         reasons = "; ".join(f"{name}, since it is {fits[name].reason}" for name in found)
         raise UnrecognisedError(f"fits several formats: {reasons}. Name one with --format, or format over HTTP.")
+    if other := other_export(head):
+        raise UnrecognisedError(f"not recognised: {other}, which holds no models")
     nearest = max(fits, key=lambda name: fits[name].score)
     near = f" It comes nearest to {nearest}: {fits[nearest].reason}." if fits[nearest].score else ""
     near = near if head.is_text else " It is not UTF-8 text."

@@ -204,7 +204,7 @@ model_list:
       extra_headers: {{Authorization: "Bearer {WORD}", X-Gateway-Key: {WORD}, Cookie: "s={WORD}"}}
     model_info: {{id: chat, access_groups: [beta], max_tokens: 5}}
   - model_name: Merged
-    litellm_params: {{<<: [*chat, *account], model: azure/gpt-4o, aws_role_name: {WORD}, apiKey: *secret}}
+    litellm_params: {{<<: [*chat, *account], model: azure/gpt-4o, aws_web_identity_token: {WORD}, apiKey: *secret}}
     model_info: {{id: merged, <<: *account, owner: {{client-secret: *secret}}}}
   - model_name: Odd
     litellm_params:
@@ -217,7 +217,13 @@ model_list:
       fallbacks: [{{name: api-key, value: {WORD}}}, {{password: [{WORD}]}}, "https://x.example/?sig={WORD}"]
       api_key_2: {WORD}
       extra_body: {{auth: {{user: ann, pass: {WORD}}}}}
-      proxies: {{https: "ann:{WORD}@proxy.example:8080"}}
+      proxies: {{https: "ann:{WORD}@proxy.example:8080", http: "ann:{WORD}@localhost"}}
+      masterkey: {WORD}
+      azure_pat: {WORD}
+      session: {{id: {WORD}}}
+      extra_query: {{code: {WORD}, key: {WORD}}}
+      callback_vars: [{{name: LANGFUSE_SECRET, value: {WORD}}}, {{webhook_url: "https://x.example/{WORD}"}}]
+      alert: "https://hooks.slack.com/services/T1/B1/{WORD}"
       ? {KEY}
       : 5
     model_info: {{id: odd, notes: "call it with {KEY}", dsn: "redis://:{WORD}@cache:6379/0", tags: [{KEY}, plain]}}

@@ -5,21 +5,21 @@ from hashlib import blake2b
 
 from pydantic import TypeAdapter, ValidationError
 
-from documents.text import Identifier, PrincipalId
+from documents.text import PrincipalId
 
 MAX_SLUG_LENGTH = 200
 _DIGEST_BYTES = 5
 _NOT_IN_SLUG = re.compile(r"[^\w.]+")
-_IDENTIFIER, _PRINCIPAL_ID = TypeAdapter[str](Identifier), TypeAdapter[str](PrincipalId)
+_PRINCIPAL_ID = TypeAdapter[str](PrincipalId)
 
 
-def id_of(name: str, *, principal: bool = False) -> str:
-    """Return the name itself if it can be an id, of a user or group with `principal`, else an id made from it.
+def principal_id_of(name: str) -> str:
+    """Return the name of a user or group itself if it can be an id, else an id made from it; no two names share one.
 
-    Different names get different ids. A name that is blank, or `*` for a principal, is the caller's business.
+    A name that is blank or `*` is the caller's business.
     """
     try:
-        return (_PRINCIPAL_ID if principal else _IDENTIFIER).validate_python(name)
+        return _PRINCIPAL_ID.validate_python(name)
     except ValidationError:
         return derived_id(name, name)
 

@@ -8,10 +8,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from documents.model import tidy_meta
-from service.importing.readers.ids import derived_id, id_of, slug
+from service.importing.readers.ids import derived_id, principal_id_of, slug
 from service.importing.readers.litellm_lists import INFO, NAME, PARAMS
 from service.importing.readers.litellm_meta import meta_of, typed_value
-from service.importing.readers.redact import looks_secret, safe_name
+from service.importing.readers.redact import safe_name
+from service.importing.readers.secret_texts import looks_secret
 
 ACCESS_GROUPS = "access_groups"
 ANY = "*"
@@ -91,7 +92,7 @@ def model_of(entry: dict[str, Any], raw: dict[str, Any]) -> Model | str:
     }
     return Model(
         (entry[NAME], params["model"], _endpoint(raw[PARAMS])),
-        None if given in (None, "") else id_of(str(given)),
+        None if given in (None, "") else str(given),
         value,
         tuple(f"{safe_name(name)}: left out; unknown" for name in unknown),
         tuple(odd),
@@ -121,7 +122,7 @@ def _info(entry: dict[str, Any], odd: list[str]) -> dict[str, Any]:
 
 def _group_ids(info: dict[str, Any], odd: list[str]) -> dict[str, str]:
     """Return the groups of an entry by id, with the name of each; a name that is no id gets one that no other has."""
-    return {id_of(name, principal=True): name for name in _listed_groups(info, odd)}
+    return {principal_id_of(name): name for name in _listed_groups(info, odd)}
 
 
 def _listed_groups(info: dict[str, Any], odd: list[str]) -> Iterator[str]:

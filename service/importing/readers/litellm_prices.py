@@ -6,10 +6,10 @@ from typing import Any
 
 from service.importing.file_head import NO_FIT, FileHead, Fit, share_of
 from service.importing.json_scanner import JsonScanner
-from service.importing.readers.litellm_meta import meta_of
-from service.importing.readers.redact import without_secrets
+from service.importing.readers.litellm_meta import describes_model, meta_of, typed_value
+from service.importing.readers.redact import safe_name, without_secrets
 from service.importing.records import MAX_RECORD_VALUES, has_more_values
-from service.importing.source import Item, Source
+from service.importing.source import Item, Source, SourceError
 
 # It explains the fields and is no model.
 SAMPLE = "sample_spec"
@@ -29,28 +29,53 @@ def fits_litellm_prices(head: FileHead) -> Fit:
 def read_litellm_prices(source: Source) -> Iterator[Item]:
     """Yield every model of a price map in the order of the file, with its position (`entry 4`).
 
-    A value that describes no model, and a name that is given twice, become an Item with a problem. Raises SourceError
-    when the rest of the file can't be read.
+    Of two equal names the last one counts, as in LiteLLM. The first, and a part that describes no model, become an
+    Item that is only a note. Raises SourceError, before the first Item, when the file can't be read to its end or none
+    of its parts describes a model.
     """
-    first_at: dict[bytes, str] = {}
+    # Only digests are remembered: the first pass says which entry of a name is the last.
+    last_at: dict[bytes, int] = {}
+    models = 0
+    for number, name, spec in _entries(source):
+        last_at[_digest(name)] = number
+        models += _is_model(name, spec)
+    if last_at and not models:
+        raise SourceError("no part of the file describes a model")
+    for number, name, spec in _entries(source):
+        position = f"entry {number}"
+        if (last := last_at[_digest(name)]) != number:
+            yield _note(position, name, f"left out, since the name is given again in entry {last}, which counts")
+        elif not isinstance(spec, dict):
+            yield _note(position, name, "left out, since it is no JSON object and so describes no model")
+        elif not _is_model(name, spec):
+            yield _note(position, name, "left out, since it describes no model")
+        else:
+            yield _item(position, name, spec)
+
+
+def _entries(source: Source) -> Iterator[tuple[int, str, Any]]:
     with source.text() as text:
         scanner = JsonScanner(text, source.bounds)
         if scanner.peek() != "{":
             raise scanner.error("a price map is a JSON object")
         for number, name in enumerate(scanner.members(), start=1):
-            spec = scanner.value()
-            if name != SAMPLE:
-                yield _item(f"entry {number}", name, spec, first_at)
+            yield number, name, scanner.value()
         scanner.end("the price map")
 
 
-def _item(position: str, name: str, spec: Any, first_at: dict[bytes, str]) -> Item:
-    digest = blake2b(name.encode("utf-8", "surrogatepass"), digest_size=16).digest()
-    first = first_at.setdefault(digest, position)
-    if first != position:
-        return Item("model", position, {"id": name}, f"the name is given twice; only {first} is imported")
-    if not isinstance(spec, dict):
-        return Item("model", position, {"id": name}, "must be a JSON object")
+def _is_model(name: str, spec: Any) -> bool:
+    return name != SAMPLE and isinstance(spec, dict) and describes_model(spec)
+
+
+def _digest(name: str) -> bytes:
+    return blake2b(name.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def _note(position: str, name: str, note: str) -> Item:
+    return Item("note", position, {"id": safe_name(name)}, notes=(note,))
+
+
+def _item(position: str, name: str, spec: dict[str, Any]) -> Item:
     if has_more_values(spec, MAX_RECORD_VALUES):
         return Item("model", position, {"id": name}, f"has more than {MAX_RECORD_VALUES:,} values")
     try:
@@ -58,12 +83,16 @@ def _item(position: str, name: str, spec: Any, first_at: dict[bytes, str]) -> It
         kept, notes = without_secrets(spec)
     except RecursionError:
         return Item("model", position, {"id": name}, "nested too deeply")
-    return Item("model", position, {"id": name, "base_model_id": None, "name": name, "meta": _meta(kept)}, notes=notes)
+    value = {"id": name, "base_model_id": None, "name": name, "meta": _meta(kept)}
+    return Item("model", position, value, notes=notes)
 
 
 def _meta(spec: dict[str, Any]) -> dict[str, Any]:
     description = _description(spec.get("litellm_provider"), spec.get("mode"))
-    return {**({"description": description} if description else {}), **meta_of(spec)}
+    return {
+        **({"description": description} if description else {}),
+        **meta_of({name: typed_value(name, value) for name, value in spec.items()}),
+    }
 
 
 def _description(provider: Any, mode: Any) -> str | None:

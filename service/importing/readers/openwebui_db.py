@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from documents.user import Role
 from service.errors import ConfigurationError
 from service.importing.json_scanner import DECODER
+from service.importing.readers.openwebui_content import with_default_image, without_exposed_secrets
 from service.importing.readers.openwebui_models import RESOURCE, SHARED, Notes, excerpt, left_out, model_item
 from service.importing.readers.postgres_tables import PostgresTables
 from service.importing.readers.sqlite_tables import SqliteTables
@@ -178,9 +179,14 @@ def _revision(row: Row, notes: Notes) -> Item:
     snapshot = _decoded(row, "snapshot")
     content = None
     left: Iterable[str] = ()
+    secrets: tuple[str, ...] = ()
     if isinstance(snapshot, dict):
         content = {name: snapshot[name] for name in REVISED if name in snapshot}
         content |= {name: {} for name in ("params", "meta") if name in content and content[name] is None}
+        # Restoring the revision would make it the content of the model.
+        content, secrets = without_exposed_secrets(content)
+        if "meta" in content:
+            content["meta"] = with_default_image(content["meta"])
         left = notes.new(left_out(name) for name in snapshot if name not in REVISED)
     elif snapshot is not None:
         raise _MalformedError("column snapshot: must be a JSON object")
@@ -192,7 +198,7 @@ def _revision(row: Row, notes: Notes) -> Item:
         "content": content,
         "message": row.get("commit_message"),
     }
-    return Item("revision", _position(HISTORY, row), value, notes=tuple(left))
+    return Item("revision", _position(HISTORY, row), value, notes=(*left, *secrets))
 
 
 def _parents_first(rows: list[Row]) -> Iterator[Row]:

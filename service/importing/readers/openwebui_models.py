@@ -9,6 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from documents.grant import EVERYONE, AccessGrant, Permission, PrincipalType
 from documents.text import PrincipalId
 from service.errors import invalid_input
+from service.importing.readers.openwebui_content import DEFAULTED, with_default_image, without_exposed_secrets
 from service.importing.source import Item, SourceError
 
 # Fields that have the same name in both systems.
@@ -66,17 +67,22 @@ def left_out(name: str) -> str:
 def model_item(record: dict[str, Any], position: str, notes: Notes) -> Item:
     """Return the model that a record describes, which the engine still has to check.
 
-    Everything in `params` and `meta` is kept. Other fields that a model does not have here are left out, with one note
-    for the source; a grant that is not understood is left out, with a note each time.
+    Everything in `params` and `meta` is kept, except a secret in `meta`. Other fields that a model does not have here
+    are left out, with one note for the source; a grant that is not understood is left out, with a note each time.
     """
-    value = {name: record[name] for name in SHARED if record.get(name) is not None}
+    given = {name: record[name] for name in SHARED if record.get(name) is not None}
+    value, secrets = without_exposed_secrets(given)
+    left = []
+    if "meta" in value and (meta := with_default_image(value["meta"])) is not value["meta"]:
+        value = {**value, "meta": meta}
+        left.append(DEFAULTED)
     if value.get("user_id") == "":
         del value["user_id"]
-    left = [left_out(name) for name, held in record.items() if name not in SHARED + ACCESS and held is not None]
+    left += [left_out(name) for name, held in record.items() if name not in SHARED + ACCESS and held is not None]
     if not any(name in record for name in ACCESS):
         left.append(PRIVATE)
     value["access_grants"], problems = grants_of(record, notes.may_explain)
-    return Item("model", position, value, notes=(*notes.new(left), *_bounded(problems)))
+    return Item("model", position, value, notes=(*notes.new(left), *secrets, *_bounded(problems)))
 
 
 def grants_of(record: dict[str, Any], may_explain: Callable[[], bool] = lambda: True) -> tuple[list[Grant], list[str]]:

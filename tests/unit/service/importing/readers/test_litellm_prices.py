@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
+from service.importing.readers.litellm_meta import typed_value
 from service.importing.readers.litellm_prices import read_litellm_prices
 from service.importing.records import ImportedModel
 from service.importing.source import Item, SourceError
@@ -41,7 +42,8 @@ def read(content: str | bytes) -> list[Item]:
 
 
 def test_an_entry_becomes_a_base_model_with_each_thing_in_its_place() -> None:
-    (item,) = read(json.dumps({"sample_spec": SPEC, "vertex_ai/imagen:4@latest": SPEC}))
+    note, item = read(json.dumps({"sample_spec": SPEC, "vertex_ai/imagen:4@latest": SPEC}))
+    assert note.kind == "note"
     assert item == Item(
         "model",
         "entry 2",
@@ -101,23 +103,88 @@ def test_a_field_with_the_name_of_a_group_is_not_lost() -> None:
     assert item.value["meta"] == {"description": "Offered by q.", **spec}
 
 
-def test_what_is_no_model_and_what_stands_twice_is_reported_and_the_rest_is_read() -> None:
-    specs = ("{}", "null", "[1]", '"text"', "5", "{}", "{}")
-    members = (f'"{key}": {spec}' for key, spec in zip("abcdeaf", specs, strict=True))
-    items = read(f"{{{', '.join(members)}}}")
-    assert [(item.position, item.value["id"], item.problem) for item in items] == [
-        ("entry 1", "a", None),
-        ("entry 2", "b", "must be a JSON object"),
-        ("entry 3", "c", "must be a JSON object"),
-        ("entry 4", "d", "must be a JSON object"),
-        ("entry 5", "e", "must be a JSON object"),
-        ("entry 6", "a", "the name is given twice; only entry 1 is imported"),
-        ("entry 7", "f", None),
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("input_cost_per_token", "3e-06", 3e-06),
+        ("input_cost_per_token", " .5 ", 0.5),
+        ("max_tokens", "4096", 4096),
+        ("max_tokens", "4096.0", 4096.0),
+        ("max_output_tokens", "as many as the provider allows", "as many as the provider allows"),
+        ("max_tokens", "9" * 19, float("9" * 19)),
+        ("input_cost_per_token", "1e999", "1e999"),
+        ("input_cost_per_token", "nan", "nan"),
+        ("input_cost_per_token", "true", "true"),
+        ("rpm", "500", 500),
+        ("supports_vision", "true", True),
+        ("supports_vision", "False", False),
+        ("supports_vision", "1", "1"),
+        ("supports_vision", "some", "some"),
+        ("version", "1.0", "1.0"),
+        ("mode", "true", "true"),
+        ("deprecation_date", "2026", "2026"),
+        ("tiered_pricing", [{"range": ["0"], "max_tokens": "4"}], [{"range": ["0"], "max_tokens": 4}]),
+        ("search_context_cost_per_query", {"low": "0.01", "unit": "call"}, {"low": 0.01, "unit": "call"}),
+        ("metadata", {"input_cost_per_token": "1"}, {"input_cost_per_token": "1"}),
+    ],
+)
+def test_numbers_and_flags_in_quotes_are_read_where_the_name_says_so(name: str, text: Any, value: Any) -> None:
+    assert repr(typed_value(name, text)) == repr(value)
+
+
+def test_a_model_has_its_numbers_and_flags_in_their_places() -> None:
+    (item,) = read('{"m": {"max_tokens": "4096", "supports_vision": "true", "version": "1.0", "mode": "chat"}}')
+    meta = item.value["meta"]
+    assert (meta["limits"], meta["capabilities"], meta["version"]) == ({"max_tokens": 4096}, {"vision": True}, "1.0")
+
+
+def test_prices_nested_to_any_depth_are_read() -> None:
+    value: Any = "1"
+    for _ in range(5_000):
+        value = [value]
+    assert typed_value("input_cost_per_token", value) == value
+
+
+def test_the_last_of_equal_names_counts_and_what_describes_no_model_is_only_noted() -> None:
+    priced = '{"mode": "chat", "max_tokens": %d}'
+    members = [("a", priced % 1), ("b", "null"), ("c", "[1]"), ("d", '"text"'), ("e", '{"rules": []}'), ("f", "{}")]
+    members += [("a", priced % 2), ("sample_spec", priced % 3), ("b", priced % 4), ("g", "5"), ("a", priced % 5)]
+    members += [("h", '{"litellm_provider": "x"}'), ("i", '{"output_cost_per_image": 1}')]
+    written = ", ".join(f'"{name}": {spec}' for name, spec in members)
+    items = read(f"{{{written}}}")
+    assert all(item.problem is None for item in items)
+    assert [(item.position, item.value["id"]) for item in items if item.kind == "model"] == [
+        ("entry 9", "b"),
+        ("entry 11", "a"),
+        ("entry 12", "h"),
+        ("entry 13", "i"),
+    ]
+    assert [(item.position, item.value, *item.notes) for item in items if item.kind == "note"] == [
+        ("entry 1", {"id": "a"}, "left out, since the name is given again in entry 11, which counts"),
+        ("entry 2", {"id": "b"}, "left out, since the name is given again in entry 9, which counts"),
+        ("entry 3", {"id": "c"}, "left out, since it is no JSON object and so describes no model"),
+        ("entry 4", {"id": "d"}, "left out, since it is no JSON object and so describes no model"),
+        ("entry 5", {"id": "e"}, "left out, since it describes no model"),
+        ("entry 6", {"id": "f"}, "left out, since it describes no model"),
+        ("entry 7", {"id": "a"}, "left out, since the name is given again in entry 11, which counts"),
+        ("entry 8", {"id": "sample_spec"}, "left out, since it describes no model"),
+        ("entry 10", {"id": "g"}, "left out, since it is no JSON object and so describes no model"),
     ]
 
 
+@pytest.mark.parametrize("content", ['{"models": []}', '{"a": {"price": 5}}', '{"sample_spec": {"mode": "chat"}}'])
+def test_a_file_without_any_model_is_no_price_map(content: str) -> None:
+    with pytest.raises(SourceError, match="no part of the file describes a model"):
+        read(content)
+
+
+def test_no_secret_in_a_name_is_noted() -> None:
+    note, _ = read('{"sk-1234abcd": 5, "m": {"mode": "chat"}}')
+    assert "1234" not in repr(note)
+
+
 def test_keys_that_can_be_no_id_are_left_to_the_checks_of_an_import() -> None:
-    *bad, good = read(json.dumps({"a b": {}, "x" * 257: {}, "\ud800": {}, "ok/a:b@1": {}}))
+    *bad, good = read(json.dumps({name: {"mode": "chat"} for name in ("a b", "x" * 257, "\ud800", "ok/a:b@1")}))
     for item in bad:
         with pytest.raises(ValidationError):
             ImportedModel.model_validate(item.value)
@@ -125,8 +192,8 @@ def test_keys_that_can_be_no_id_are_left_to_the_checks_of_an_import() -> None:
 
 
 def test_a_packed_file_and_one_of_nothing_are_read() -> None:
-    assert len(read(gzip.compress(b'{"a": {}, "b": {}}'))) == 2
-    assert read(" {} \n") == read('{"sample_spec": {}}') == []
+    assert len(read(gzip.compress(b'{"a": {"mode": "chat"}, "b": {"mode": "chat"}}'))) == 2
+    assert read(" {} \n") == []
 
 
 @pytest.mark.parametrize(
@@ -161,4 +228,4 @@ def test_nothing_else_is_ever_raised(noise: bytes, at: int, start: bytes) -> Non
             items = read(content)
         except SourceError:
             continue
-        assert all(item.kind == "model" for item in items)
+        assert all(item.kind in ("model", "note") for item in items)

@@ -55,6 +55,19 @@ PLANTED: dict[str, tuple[dict[str, Any], str, str]] = {
     "chance": ({"comment": CHANCE}, "comment", CHANCE),
     "chance as base64": ({"comment": "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"}, "comment", "bPxRfiCYEXAMPLEKEY"),
     "too long to tell": ({"comment": "plain-word " * 50_000}, "comment", "plain-word"),
+    "without a separator": ({"MASTERKEY_2": "plain-word"}, "MASTERKEY_2", "plain-word"),
+    "token of a provider": ({"aws_web_identity_token": "/run/plain-word"}, "aws_web_identity_token", "plain-word"),
+    "credentials of a file": ({"vertex_credentials": "/plain-word.json"}, "vertex_credentials", "plain-word"),
+    "query": ({"extra_query": {"code": "plain-word", "v": 1}}, "extra_query.code", "plain-word"),
+    "query as text": ({"extra_query": "v=1&code=plain-word"}, "extra_query", "plain-word"),
+    "URL with a code": ({"api_base": "https://host.example/openai?code=plain-word"}, "api_base", "plain-word"),
+    "header as text": ({"headers": ["X-Team: a", "X-Signature: plain-word"]}, "headers[1]", "plain-word"),
+    "named variable": ({"vars": [{"name": "DB_PASS", "value": "plain-word"}]}, "vars[0].value", "plain-word"),
+    "session": ({"session": {"id": "plain-word"}}, "session", "plain-word"),
+    "key by itself": ({"gateway": {"url": "https://x.example", "key": "plain-word"}}, "gateway.key", "plain-word"),
+    "part of a key pair": ({"oci_fingerprint": "aa:bb:cc:dd"}, "oci_fingerprint", "aa:bb:cc:dd"),
+    "prose": ({"comment": "login ann password=plain-word"}, "comment", "plain-word"),
+    "webhook": ({"alert": "https://hooks.slack.com/services/T1/B1/plain-word"}, "alert", "plain-word"),
     "name": ({"map": {"sk-1234abcd": 1}}, "map.…", "sk-1234abcd"),
 }
 
@@ -126,7 +139,7 @@ def test_a_long_name_is_searched_in_one_go() -> None:
 def test_of_very_many_secrets_the_first_are_named() -> None:
     notes = only([with_params(**{f"api_key_{at}": "x" for at in range(105)})]).notes
     assert len(notes) == 101
-    assert notes[-1] == "5 more parts: left out, since they are or may be secrets"
+    assert notes[-1] == "5 more parts, each of them: left out, since it is or may be a secret"
 
 
 def test_references_are_kept_also_under_the_names_of_secrets() -> None:
@@ -136,6 +149,8 @@ def test_references_are_kept_also_under_the_names_of_secrets() -> None:
         "client_secret": "os.environ/a_1",
         "api_keys": ["os.environ/A", "os.environ/B"],
         "extra_headers": {"Authorization": "Bearer os.environ/TOKEN", "X-Auth": "os.environ/X"},
+        "aws_web_identity_token": "oidc/google/https://gateway.example",
+        "vertex_credentials": "os.environ/VERTEX",
     }
     item = only([with_params(**params)])
     assert (item.value["params"], item.notes) == (params, ())
@@ -163,6 +178,15 @@ def test_what_is_no_secret_is_kept() -> None:
         "extra_headers": {"anthropic-beta": "prompt-caching-2024-07-31", "X-Team": "legal"},
         "drop_params": None,
         "organization": "org-q7Zp2LmX9vTb4RkW8sNf3HjD",
+        "azure_username": "ann@host.example",
+        "litellm_credential_name": "azure-eu",
+        "aws_region_name": "eu-central-1",
+        "aws_role_name": "arn:aws:iam::123456789012:role/models",
+        "aws_session_name": "gateway",
+        "aws_bedrock_runtime_endpoint": "https://bedrock-runtime.eu-central-1.amazonaws.com",
+        "oci_tenancy": "ocid1.tenancy.oc1..aaaaaaaaq7zp2lmx9vtb4rkw8snf3hjd6ygc1ae5",
+        "bedrock_tags": [{"key": "team", "value": "legal"}],
+        "sessions": 5,
         "vertex_project": "my-project-123456",
         "system": "Answer basic questions about risk-averse tasks. Keep the key points; never ask for a password.",
         "stop": ["\n\n", "###"],
