@@ -1,11 +1,14 @@
 """A team keeps a directory in step with a source that others edit: `modeldeck import --source NAME`."""
 
 import json
+from shutil import copy
 from typing import Any
 
 import pytest
 
+from tests.integration.importing.test_import_sent import send
 from tests.support.directory import grant
+from tests.support.documentation import ROOT, blocks
 from tests.support.import_samples import MODEL, dump
 from tests.support.keeping import ACCESS, DELETE, TOGGLE, UPDATE
 from tests.support.team import SOURCE, Team
@@ -243,6 +246,20 @@ async def test_the_origin_is_no_content(team: Team) -> None:
     await team.by_hand(UPDATE, {"id": "fast", "name": "Ours"})
     assert team.stored("fast")["origin"]["source"] == "prod"
     assert team.shell.ok("doctor").endswith(" 0 problems")
+
+
+async def test_the_commands_of_the_documentation_run(team: Team) -> None:
+    [commands] = [block for block in blocks(ROOT / "docs/importing.md", "sh") if "--source" in block]
+    (team.shell.folder / "docs").mkdir()
+    copy(ROOT / "docs/example-bundle.json", team.shell.folder / "docs")
+    ended = [team.shell.ok(*line.split()[1:]).splitlines()[-1] for line in commands.splitlines()]
+    assert ended == ["3 changes, had this not been a dry run", "3 changes", "0 changes"]
+
+
+async def test_over_http_there_is_no_merging(team: Team) -> None:
+    for options in ({"on_conflict": "merge"}, {"source": "prod"}, {"prune": True}, {"adopt": True}):
+        answer = await send(team.directory, "root", {"models": []}, **options)
+        assert answer.status_code == 422, answer.text
 
 
 @pytest.mark.parametrize(

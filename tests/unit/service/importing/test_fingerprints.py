@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from service.importing.fingerprints import Fingerprints, field_print
+from service.importing.fingerprints import CONTAINERS, GRANTS, SCALARS, Fingerprints, field_print
+from service.models.record import CONTENT_FIELDS
 from tests.support.directory import grant
 
 CONTENT: dict[str, Any] = {
@@ -16,6 +17,10 @@ CONTENT: dict[str, Any] = {
     "access_grants": [grant("group:g"), grant("user:*", "write")],
 }
 SAID = Fingerprints.of(CONTENT)
+
+
+def test_they_are_of_all_content() -> None:
+    assert {*SCALARS, *CONTAINERS, GRANTS} == set(CONTENT_FIELDS)
 
 
 def test_they_are_read_back_from_their_text() -> None:
