@@ -24,8 +24,10 @@ _QUANTIFIERS = "*?{"
 class Adoption:
     """Takes each record at most once, and none whose id the source itself has."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, takes_over: bool) -> None:
+        """Take records over or, if it `takes_over` none, only name those that could be."""
         self._database = database
+        self._takes_over = takes_over
         self._own_ids: set[str] = set()
         self._taken: dict[str, str] = {}
 
@@ -77,9 +79,12 @@ class Adoption:
         )
         if not free:
             return
-        candidate.record_id = free[0] if len(free) == 1 else await self._most_alike(candidate, free)
-        candidate.adopted = True
-        self._taken[candidate.record_id] = key
+        found = free[0] if len(free) == 1 else await self._most_alike(candidate, free)
+        self._taken[found] = key
+        if self._takes_over:
+            candidate.record_id, candidate.adopted = found, True
+        else:
+            candidate.formerly = found
 
     async def _most_alike(self, candidate: Candidate, record_ids: Sequence[str]) -> str:
         said = Fingerprints.of(candidate.said)

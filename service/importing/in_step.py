@@ -18,6 +18,7 @@ from service.models.shape_check import malformed_fields, unknown_fields
 
 DELETED_HERE = "was deleted here; --on-conflict update brings it back"
 TAKEN_OVER, WAS_ITS_ID = "taken over", "taken over; was imported under this id before"
+FORMERLY = "an earlier version imported it as {!r}; --adopt takes that over"
 REMEMBERED = "is now remembered as a model of the source"
 BOTH_CHANGED = "changed here and in the source"
 MALFORMED = "was written past the service, and is malformed"
@@ -50,7 +51,7 @@ def decide(candidate: Candidate, record: Record | None, options: ImportOptions, 
         return _as_it_is(candidate, ImportOutcome.CONFLICT, another)
     if origin is None or options.source is None:
         return _without_a_name(candidate, content, record, origin, options)
-    return _in_step(candidate, content, record, origin.said, options)
+    return _in_step(candidate, content, record, origin, options)
 
 
 def _refusal(record: Record) -> str | None:
@@ -69,6 +70,8 @@ def _as_it_is(candidate: Candidate, outcome: ImportOutcome, reason: str) -> Step
 
 
 def _new(candidate: Candidate, options: ImportOptions, *, deleted: bool) -> Step:
+    if candidate.formerly is not None:
+        return _as_it_is(candidate, ImportOutcome.CONFLICT, FORMERLY.format(candidate.formerly))
     if deleted and options.on_conflict is not OnConflict.UPDATE:
         return _as_it_is(candidate, ImportOutcome.SKIPPED, DELETED_HERE)
     origin = None
@@ -79,9 +82,11 @@ def _new(candidate: Candidate, options: ImportOptions, *, deleted: bool) -> Step
 
 def _of_another(origin: KnownOrigin, candidate: Candidate, options: ImportOptions) -> str | None:
     """Return why a record is not that of the model; without a named source, only another entry has a claim to it."""
-    if options.source is not None and origin.source != options.source:
+    # What was taken over without a name for its source may get one.
+    named_now = options.adopt and origin.source == options.format_name
+    if options.source is not None and origin.source != options.source and not named_now:
         return f"came from the source {origin.source!r}"
-    if origin.source == options.remembered_as and origin.key != candidate.model.id:
+    if origin.source in (options.remembered_as, options.format_name) and origin.key != candidate.model.id:
         return f"belongs to another model of the source: {origin.key!r}"
     return None
 
@@ -111,14 +116,15 @@ def _without_a_name(
     remembered = origin is not None and origin.source == options.remembered_as and options.trusted
     if origin is None or not remembered or not (decision.writes or not differing):
         return Step(decision, content)
-    return Step(decision, content, _renewed(candidate, origin.source, origin.said))
+    return Step(decision, content, _renewed(candidate, origin.source, origin))
 
 
 def _in_step(
-    candidate: Candidate, content: Content, record: Record, last: Fingerprints, options: ImportOptions
+    candidate: Candidate, content: Content, record: Record, known: KnownOrigin, options: ImportOptions
 ) -> Step:
     assert options.source is not None  # noqa: S101  # decided above
-    origin = _renewed(candidate, options.source, last)
+    last = known.said
+    origin = _renewed(candidate, options.source, known)
     # Its times count only when a record is made.
     file = {field: content[field] for field in candidate.said}
     differing = differing_fields(file, record)
@@ -148,9 +154,10 @@ def _both_changed(candidate: Candidate, record: Record, last: Fingerprints) -> b
     return not last.describes(record) and Fingerprints.of(candidate.said, last) != last.unmarked
 
 
-def _renewed(candidate: Candidate, source: str, last: Fingerprints) -> Record | None:
-    said = Fingerprints.of(candidate.said, last)
-    return None if said == last else new_origin(source, candidate.model.id, said)
+def _renewed(candidate: Candidate, source: str, known: KnownOrigin) -> Record | None:
+    said = Fingerprints.of(candidate.said, known.said)
+    unchanged = source == known.source and said == known.said
+    return None if unchanged else new_origin(source, candidate.model.id, said)
 
 
 def _differing(content: Content, record: Record, said: Content) -> list[str]:

@@ -51,7 +51,9 @@ class Records:
     def __init__(self, database: Database, options: ImportOptions) -> None:
         self._database = database
         self._options = options
-        self._adoption = Adoption(database) if options.adopt else None
+        self._named: list[str] | None = None
+        # Without it, what an earlier version imported would be imported again beside it.
+        self._adoption = Adoption(database, takes_over=options.adopt) if options.caller is None else None
 
     def expect(self, value: Any) -> None:
         """Note a model of the source before any is looked for: what has its id is not taken over for another."""
@@ -62,22 +64,45 @@ class Records:
         """Say for each model which record is its own: give it the `record_id`."""
         known = await self._by_key([candidate.model.id for candidate in batch])
         for candidate in batch:
-            candidate.record_id, candidate.adopted = known.get(candidate.model.id, candidate.model.id), False
+            candidate.record_id = known.get(candidate.model.id, candidate.model.id)
+            candidate.adopted, candidate.formerly = False, None
         if self._adoption is not None:
             await self._adoption.find([candidate for candidate in batch if candidate.model.id not in known])
 
     async def _by_key(self, keys: Sequence[str]) -> dict[str, str]:
-        options = self._options
-        # What was taken over without a name must not be made again under one: it is a conflict then.
-        names = [name for name in (options.format_name, options.source) if name is not None]
+        names = await self._sources()
         if not names:
             return {}
         query = {"origin.source": {"$in": names}, "origin.key": {"$in": list(keys)}}
-        if options.caller is not None:
-            query = {**access_rule.readable(options.caller), **query}
+        if self._options.caller is not None:
+            query = {**access_rule.readable(self._options.caller), **query}
         found = await self._database.find(ModelRecord, query, fields=["origin.source", "origin.key"])
         found.sort(key=lambda record: names.index(record[ORIGIN]["source"]))
-        return {record[ORIGIN]["key"]: record["_id"] for record in found}
+        known = {record[ORIGIN]["key"]: record["_id"] for record in found}
+        if self._options.source is None:
+            # Without a name for the source, a record of the id itself comes first.
+            elsewhere = [key for key, record_id in known.items() if key != record_id]
+            query = {"_id": {"$in": elsewhere}}
+            here = await self._database.find(ModelRecord, query, fields=["_id"]) if elsewhere else []
+            known |= {record["_id"]: record["_id"] for record in here}
+        return known
+
+    async def _sources(self) -> list[str]:
+        """Return the names under which a model may be remembered; of several, the last counts."""
+        options = self._options
+        if options.source is not None:
+            # What was taken over without a name must not be made again under one: it is a conflict then.
+            return [name for name in (options.format_name, options.source) if name is not None]
+        if self._named is None:
+            # In this order the server visits each name once in the index.
+            pipeline: list[dict[str, Any]] = [
+                {"$match": {"origin.source": {"$gt": ""}}},
+                {"$sort": {"origin.source": 1}},
+                {"$group": {"_id": "$origin.source"}},
+            ]
+            found = await self._database.aggregate(ModelRecord, pipeline)
+            self._named = sorted((name["_id"] for name in found), key=lambda name: (name == options.format_name, name))
+        return self._named
 
 
 async def deleted_by_hand(database: Database, model_ids: Sequence[str]) -> set[str]:
