@@ -43,8 +43,8 @@ def import_(
     on_conflict: Annotated[
         OnConflict | None,
         typer.Option(
-            help="What to do with a record that exists and differs; merge, the default with --source, needs it.",
-            show_default=f"{OnConflict.UPDATE}",
+            help="What to do with a record that exists and differs. With --source it is merge by default, else update.",
+            show_default=False,
         ),
     ] = None,
     report: Annotated[Path | None, typer.Option(metavar="FILE.json", help="Write a report as JSON.")] = None,

@@ -81,7 +81,7 @@ def _line(token: str, event: Event) -> Record:
 def _fields(description: Record) -> list[str]:
     named = [*description.get("updatedFields", ()), *description.get("removedFields", ())]
     of_the_record = dict.fromkeys(name.partition(".")[0] for name in named)
-    return [name for name in of_the_record if name not in ("keys", "version", "updated_at")]
+    return [name for name in of_the_record if name not in ("keys", "version", "updated_at", "origin")]
 
 
 def _read(state: Path) -> str | None:

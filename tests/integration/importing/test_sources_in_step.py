@@ -106,6 +106,31 @@ async def test_an_edit_in_the_middle_of_an_import_is_not_overwritten(
     assert (fast["name"], fast["meta"], fast["version"]) == ("Ours", {"description": "new"}, 3)
 
 
+async def test_an_import_that_ends_too_early_leaves_no_model_without_its_origin(
+    team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    team.write()
+    path = team.shell.folder / "models.json"
+    stored: list[Any] = []
+
+    async def store_once(*arguments: Any, **options: Any) -> list[int]:
+        if stored:
+            raise RuntimeError("the process is gone")
+        stored.append(arguments[1])
+        return await store_planned(*arguments, **options)
+
+    with monkeypatch.context() as broken:
+        broken.setattr("service.importing.writers.models.BATCH_RECORDS", 1)
+        broken.setattr("service.importing.writers.models.store_planned", store_once)
+        with pytest.raises(RuntimeError):
+            async with imported(team.directory, path, **MERGING):
+                pass
+    assert [record["origin"]["key"] for record in team.raw["models"].find()] == ["fast"]
+    async with imported(team.directory, path, **MERGING) as report:
+        assert (report.clean, report.changes) == (True, 1)
+    assert team.keep("--prune")[:2] == (0, "0 changes")
+
+
 async def test_an_edit_in_the_middle_of_a_deletion_saves_the_model(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
     team.keep()
     del team.entries["slow"]
