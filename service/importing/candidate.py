@@ -14,8 +14,8 @@ class Candidate:
     """A model of a source: where it stands there, its content and times, and what is known of its record here.
 
     `former_id` is a regular expression for the ids that earlier versions gave such a model. `record_id` is the id of
-    its record, which is another one than in the source if `adopted`, now or by an earlier import. `formerly` is the id of
-    a record that seems to be this model and is not taken over. `decision` is what was decided on it.
+    its record, which is another one than in the source if `adopted`, now or by an earlier import. `formerly` is the id
+    of a record that seems to be this model and is not taken over. `decision` is what was decided on it.
     """
 
     position: str

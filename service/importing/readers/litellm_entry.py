@@ -54,13 +54,10 @@ class Model:
 
 
 def shown_id(entry: dict[str, Any]) -> Any:
-    """Return the id of an entry that is not imported, if it has one: its own, or the name of a route.
-
-    The id of another one would follow from what is wrong with it.
-    """
-    info, name = entry.get(INFO), entry.get(NAME)
+    """Return what names an entry that is not imported: its id if it has one, else its name."""
+    info = entry.get(INFO)
     given = info.get("id") if isinstance(info, dict) else None
-    return given or (name if isinstance(name, str) and ANY in name else None)
+    return given or entry.get(NAME)
 
 
 def model_of(entry: dict[str, Any], raw: dict[str, Any]) -> Model | str:

@@ -90,7 +90,32 @@ async def test_a_model_keeps_the_id_that_others_refer_to(team: Team, source: str
 @pytest.mark.usefixtures("derived_ids")
 async def test_without_being_asked_nothing_is_taken_over(team: Team) -> None:
     await _there(team, _entry(OLD))
-    assert await _import(team, [_entry("gpt-4o-new")]) == ["created models[0] model 'gpt-4o-new'"]
+    refused = f"an earlier version imported it as '{OLD}'; --adopt takes that over"
+    assert await _import(team, [_entry("gpt-4o-new")]) == [f"conflict models[0] model 'gpt-4o-new': {refused}"]
+    assert await _import(team, [_entry("gpt-4o-new")], source="prod") == [
+        f"conflict models[0] model 'gpt-4o-new': {refused}"
+    ]
+
+
+@pytest.mark.usefixtures("derived_ids")
+async def test_what_was_taken_over_without_a_name_can_get_one(team: Team) -> None:
+    await _there(team, _entry(OLD))
+    await _import(team, [_entry("gpt-4o-new")], adopt=True)
+    [refused] = await _import(team, [_entry("gpt-4o-new")], source="prod")
+    assert refused.startswith(f"conflict models[0] model '{OLD}': came from the source ")
+    assert await _import(team, [_entry("gpt-4o-new")], source="prod", adopt=True) == [
+        f"unchanged models[0] model '{OLD}'"
+    ]
+    assert await _import(team, [_entry("gpt-4o-new", name="Newer")], source="prod") == [
+        f"updated models[0] model '{OLD}': name"
+    ]
+
+
+@pytest.mark.usefixtures("derived_ids")
+async def test_what_was_taken_over_under_a_name_is_found_without_it(team: Team) -> None:
+    await _there(team, _entry(OLD))
+    await _import(team, [_entry("gpt-4o-new")], source="prod", adopt=True)
+    assert await _import(team, [_entry("gpt-4o-new", name="Newer")]) == [f"updated models[0] model '{OLD}': name"]
 
 
 @pytest.mark.usefixtures("derived_ids")
