@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from tests.support.import_samples import Raw, dump
 
 OWNED = ("--owner", "root@x.org")
 KEY = "sk-undisclosed0000000000000001"
-EXPORT = [
+EXPORT: list[dict[str, Any]] = [
     {
         "id": "secret",
         "user_id": "root",
