@@ -1,6 +1,7 @@
 """What secrets look like: keys and tokens with a known beginning, accounts in addresses, assignments, random text."""
 
 import re
+from collections.abc import Iterator
 from itertools import pairwise
 
 from documents.image import EMBEDDED, image_problem
@@ -8,6 +9,9 @@ from service.importing.readers.secret_names import Place, is_secret_name, words
 
 # Longer texts could not be stored either.
 MAX_SEARCHED = 500_000
+# A search holds up other threads, so a long text is searched part by part. What is found is shorter than the overlap.
+_PART, _OVERLAP = 20_000, 1_000
+_SPACE = re.compile(r"\s")
 
 _VARIABLE = re.compile(r"(?:Bearer )?os\.environ/[A-Za-z_][A-Za-z0-9_]*")
 # Where LiteLLM obtains a token of an identity provider.
@@ -129,7 +133,16 @@ def looks_secret(text: str, *, identifies: bool = False) -> bool:
         return True
     if is_reference(text) or (text.startswith(EMBEDDED) and image_problem(text) is None):
         return False
-    return _holds_secret(text, identifies=identifies)
+    return any(_holds_secret(part, identifies=identifies) for part in _parts(text))
+
+
+def _parts(text: str) -> Iterator[str]:
+    """Yield parts of a text that overlap; each begins between two words, if it can."""
+    at = 0
+    while at < len(text):
+        yield text[at : at + _PART + _OVERLAP]
+        space = _SPACE.search(text, at + _PART, at + _PART + _OVERLAP // 2)
+        at = space.start() if space else at + _PART
 
 
 def _holds_secret(text: str, *, identifies: bool) -> bool:
