@@ -95,8 +95,9 @@ _SHAPES: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = (
 )
 # A name with its value, in a query string, a connection string, JSON or prose.
 _ASSIGNED = re.compile(
-    r"(?<![\w.-])([\w.-]{1,60})(?:[\"']\s{0,3}[:=]|\s{0,3}=)\s{0,3}[\"']?[^\s\"'&;,<>{}()\[\]$=]{4}", re.ASCII
+    r"(?<![\w.-])([\w.-]{1,60})(?:[\"'] ?[:=]|\s{0,3}=)\s{0,3}[\"']?[^\s\"'&;,<>{}()\[\]$=]{4}", re.ASCII
 )
+_ASSIGNING = ("=", '":', "':", '" :', "' :")
 # An account at a host without a scheme, as a proxy may be configured.
 _ACCOUNT = re.compile(
     r"(?<![\w.%+/@-])(?!mailto:)[\w.%+-]{1,64}:[^\s:@/]{3,200}@"
@@ -149,13 +150,16 @@ def _holds_secret(text: str, *, identifies: bool) -> bool:
     folded = text.lower()
     if any(pattern.search(text) for marks, pattern in _SHAPES if any(mark in folded for mark in marks)):
         return True
-    if any(is_secret_name(words(found[1])) for found in _ASSIGNED.finditer(text)):
+    assigned = _ASSIGNED.finditer(text) if any(mark in text for mark in _ASSIGNING) else ()
+    if any(is_secret_name(words(found[1])) for found in assigned):
         return True
     if identifies:
         return False
     if "@" in text and (_ACCOUNT.search(text) or _WHOLE_ACCOUNT.fullmatch(text)):
         return True
-    return any(_random(token) for token in _TOKEN.findall(_NO_SECRET.sub(" ", text)))
+    if "://" in text or "ocid1." in text:
+        text = _NO_SECRET.sub(" ", text)
+    return any(map(_random, _TOKEN.findall(text)))
 
 
 def query_looks_secret(text: str) -> bool:
