@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Annotated, cast
+from typing import IO, Annotated, Any, cast
 
 import typer
 
@@ -25,12 +25,24 @@ SHOWN_FAULTS = 10
 
 
 class _Tally:
-    """Counts the models that go by, and names the first of those that are malformed."""
+    """Counts the models that go by, and names the first of those that are malformed or are not exported as a whole."""
 
     def __init__(self, progress: Callable[[int], None]) -> None:
         self._progress = progress
         self.models = 0
         self.faults = 0
+        self.left_out = 0
+
+    @property
+    def whole(self) -> bool:
+        """Whether all models were well-formed, and nothing of them was left out."""
+        return not self.faults and not self.left_out
+
+    def leave_out(self, model_id: Any, problem: str) -> None:
+        """Count a part of a model that the format can't have, and name the first ones."""
+        self.left_out += 1
+        if self.left_out <= SHOWN_FAULTS:
+            print(f"model {model_id!r}: {problem}", file=sys.stderr)
 
     async def counting(self, batches: AsyncIterator[Sequence[ExportedModel]]) -> AsyncIterator[Sequence[ExportedModel]]:
         async for batch in batches:
@@ -75,10 +87,10 @@ def export(
 
 
 async def _export(database: Database, kind: ExportFormat, out: Path | None, tally: _Tally, *, bom: bool) -> bool:
-    """Export, print how much it was, and return whether all of it was well-formed."""
+    """Export, print how much it was, and return whether all of it was well-formed and nothing was left out."""
     async with database.snapshot():
         whole = whole_directory(database)
-        content = ExportedContent(tally.counting(whole.models), whole.users, whole.groups)
+        content = ExportedContent(tally.counting(whole.models), whole.users, whole.groups, tally.leave_out)
         parts = WRITERS[kind].write(content)
         with _opened(out) as file:
             async for part in with_byte_order_mark(parts) if bom else parts:
@@ -86,7 +98,9 @@ async def _export(database: Database, kind: ExportFormat, out: Path | None, tall
     print(f"exported {tally.models:,} models as {kind}", file=sys.stderr)
     if tally.faults:
         print(f"{tally.faults:,} of them are malformed; see: modeldeck doctor", file=sys.stderr)
-    return not tally.faults
+    if tally.left_out:
+        print(f"{tally.left_out:,} parts of models were left out", file=sys.stderr)
+    return tally.whole
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """What is exported: users, groups and models, read batch by batch in order of id."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,11 +34,15 @@ class ExportedModel:
 
 @dataclass(frozen=True, slots=True)
 class ExportedContent:
-    """The parts of an export; users and groups may be missing."""
+    """The parts of an export; users and groups may be missing.
+
+    A writer calls `left_out` for each part of a model that its format can't have, with the id and what is wrong.
+    """
 
     models: AsyncIterator[Sequence[ExportedModel]]
     users: Batches | None = None
     groups: Batches | None = None
+    left_out: Callable[[Any, str], None] = lambda _, __: None
 
 
 def whole_directory(database: Database) -> ExportedContent:

@@ -1,6 +1,7 @@
 """What secrets look like: keys and tokens with a known beginning, accounts in addresses, assignments, random text."""
 
 import re
+from collections.abc import Iterator
 from itertools import pairwise
 
 from documents.image import EMBEDDED, image_problem
@@ -8,6 +9,9 @@ from service.importing.readers.secret_names import Place, is_secret_name, words
 
 # Longer texts could not be stored either.
 MAX_SEARCHED = 500_000
+# A search holds up other threads, so a long text is searched part by part. What is found is shorter than the overlap.
+_PART, _OVERLAP = 20_000, 1_000
+_SPACE = re.compile(r"\s")
 
 _VARIABLE = re.compile(r"(?:Bearer )?os\.environ/[A-Za-z_][A-Za-z0-9_]*")
 # Where LiteLLM obtains a token of an identity provider.
@@ -91,8 +95,9 @@ _SHAPES: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = (
 )
 # A name with its value, in a query string, a connection string, JSON or prose.
 _ASSIGNED = re.compile(
-    r"(?<![\w.-])([\w.-]{1,60})(?:[\"']\s{0,3}[:=]|\s{0,3}=)\s{0,3}[\"']?[^\s\"'&;,<>{}()\[\]$=]{4}", re.ASCII
+    r"(?<![\w.-])([\w.-]{1,60})(?:[\"'] ?[:=]|\s{0,3}=)\s{0,3}[\"']?[^\s\"'&;,<>{}()\[\]$=]{4}", re.ASCII
 )
+_ASSIGNING = ("=", '":', "':", '" :', "' :")
 # An account at a host without a scheme, as a proxy may be configured.
 _ACCOUNT = re.compile(
     r"(?<![\w.%+/@-])(?!mailto:)[\w.%+-]{1,64}:[^\s:@/]{3,200}@"
@@ -129,20 +134,32 @@ def looks_secret(text: str, *, identifies: bool = False) -> bool:
         return True
     if is_reference(text) or (text.startswith(EMBEDDED) and image_problem(text) is None):
         return False
-    return _holds_secret(text, identifies=identifies)
+    return any(_holds_secret(part, identifies=identifies) for part in _parts(text))
+
+
+def _parts(text: str) -> Iterator[str]:
+    """Yield parts of a text that overlap; each begins between two words, if it can."""
+    at = 0
+    while at < len(text):
+        yield text[at : at + _PART + _OVERLAP]
+        space = _SPACE.search(text, at + _PART, at + _PART + _OVERLAP // 2)
+        at = space.start() if space else at + _PART
 
 
 def _holds_secret(text: str, *, identifies: bool) -> bool:
     folded = text.lower()
     if any(pattern.search(text) for marks, pattern in _SHAPES if any(mark in folded for mark in marks)):
         return True
-    if any(is_secret_name(words(found[1])) for found in _ASSIGNED.finditer(text)):
+    assigned = _ASSIGNED.finditer(text) if any(mark in text for mark in _ASSIGNING) else ()
+    if any(is_secret_name(words(found[1])) for found in assigned):
         return True
     if identifies:
         return False
     if "@" in text and (_ACCOUNT.search(text) or _WHOLE_ACCOUNT.fullmatch(text)):
         return True
-    return any(_random(token) for token in _TOKEN.findall(_NO_SECRET.sub(" ", text)))
+    if "://" in text or "ocid1." in text:
+        text = _NO_SECRET.sub(" ", text)
+    return any(map(_random, _TOKEN.findall(text)))
 
 
 def query_looks_secret(text: str) -> bool:

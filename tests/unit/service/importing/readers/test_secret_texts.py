@@ -98,6 +98,15 @@ def test_a_query_string_by_itself() -> None:
     assert not query_looks_secret("api-version=2024-10-21&deployment=x")
 
 
+@pytest.mark.parametrize("before", ["", "x", "risk-averse ", "risk-averse," * 2])
+def test_a_secret_anywhere_in_a_long_text_is_found(before: str) -> None:
+    filler = "risk-averse tasks, " * 4_000
+    assert not looks_secret(filler)
+    for at in range(19_900, 21_200, 7):
+        assert looks_secret(f"{filler[:at]} {before} sk-1234abcd {filler[at:]}")
+        assert looks_secret(f"{filler[:at]} {before} Password='plain-word' {filler[at:]}")
+
+
 PARTS = [
     "a",
     "a:",
