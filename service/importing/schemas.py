@@ -97,6 +97,7 @@ class SentFormat(StrEnum):
     OPENWEBUI = SourceFormat.OPENWEBUI.value
     LITELLM = SourceFormat.LITELLM.value
     LITELLM_PRICES = SourceFormat.LITELLM_PRICES.value
+    OPENAI_MODELS = SourceFormat.OPENAI_MODELS.value
 
 
 class SyncParams(QueryModel):
