@@ -98,6 +98,7 @@ class SentFormat(StrEnum):
     LITELLM = SourceFormat.LITELLM.value
     LITELLM_PRICES = SourceFormat.LITELLM_PRICES.value
     OPENAI_MODELS = SourceFormat.OPENAI_MODELS.value
+    OLLAMA = SourceFormat.OLLAMA.value
 
 
 class SyncParams(QueryModel):

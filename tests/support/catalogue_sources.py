@@ -4,10 +4,10 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.import_samples import write_source
-from tests.support.model_answers import OPENAI_MODELS
+from tests.support.model_answers import OLLAMA, OPENAI_MODELS
 
 # By the format: samples by name, each the content of a file.
-SAMPLES: dict[str, dict[str, Any]] = {"openai-models": OPENAI_MODELS}
+SAMPLES: dict[str, dict[str, Any]] = {"openai-models": OPENAI_MODELS, "ollama": OLLAMA}
 
 
 def write_sample(folder: Path, wanted: str, name: str) -> Path:
