@@ -38,7 +38,8 @@ class FileHead:
     """The first bytes of a file; if it is JSON, the first members of its object, or elements of its list.
 
     Of a member that is a list, only the first elements are kept. A value that is not complete in these bytes is
-    None or missing. `documents` are those of a JSON or YAML file, as far as they can be read.
+    None or missing. `documents` are those of a JSON or YAML file, as far as they can be read. `name` is that of the
+    file, if it has one.
     """
 
     content: bytes
@@ -47,6 +48,7 @@ class FileHead:
     elements: list[Any] = field(default_factory=list)
     documents: list[Part] = field(default_factory=list)
     decoded: int = 0
+    name: str = ""
 
     @property
     def is_text(self) -> bool:
@@ -72,6 +74,7 @@ def read_file_head(source: Source) -> FileHead:
     """Read the beginning of a file; never raises because of its content."""
     content = source.head(HEAD_BYTES)
     head = FileHead(content, content.decode("utf-8-sig", errors="ignore"))
+    head.name = source.path.name if source.path is not None else ""
     with suppress(SourceError):
         _read_json(JsonScanner(io.StringIO(head.text)), head)
     if head.members or head.elements:

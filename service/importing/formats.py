@@ -9,6 +9,7 @@ from service.importing.file_head import HEAD_BYTES, FileHead, Fit, read_file_hea
 from service.importing.readers.bundle import fits_bundle, read_bundle
 from service.importing.readers.litellm import fits_litellm, read_litellm
 from service.importing.readers.litellm_prices import fits_litellm_prices, read_litellm_prices
+from service.importing.readers.modelfiles import fits_modelfile, read_modelfile
 from service.importing.readers.ollama import fits_ollama, read_ollama
 from service.importing.readers.openai_models import fits_openai_models, read_openai_models
 from service.importing.readers.openwebui import fits_openwebui, other_export, read_openwebui
@@ -26,6 +27,7 @@ class SourceFormat(StrEnum):
     LITELLM_PRICES = "litellm-prices"
     OPENAI_MODELS = "openai-models"
     OLLAMA = "ollama"
+    MODELFILE = "modelfile"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,7 @@ FORMATS: dict[SourceFormat, Format] = {
     SourceFormat.LITELLM_PRICES: Format(fits_litellm_prices, read_litellm_prices),
     SourceFormat.OPENAI_MODELS: Format(fits_openai_models, read_openai_models),
     SourceFormat.OLLAMA: Format(fits_ollama, read_ollama),
+    SourceFormat.MODELFILE: Format(fits_modelfile, read_modelfile, whole=True),
 }
 
 

@@ -4,12 +4,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cache, partial
+from pathlib import Path
 
 from service.database.client import Database
 from service.errors import ConfigurationError
 from service.importing.engine import Items, Progress, run_import
 from service.importing.formats import FORMATS, Recognised, SourceFormat, reader_of, recognise
 from service.importing.plan import ImportOptions
+from service.importing.readers.modelfile_folder import read_modelfile_folder
 from service.importing.readers.openwebui_db import read_openwebui_db
 from service.importing.report import Report
 from service.importing.source import Item, Source, open_source
@@ -33,14 +35,18 @@ class OpenedSource:
 def open_named_source(
     where: str, wanted: SourceFormat | None, *, follow_includes: bool = False
 ) -> Iterator[OpenedSource]:
-    """Open a file, `-` for standard input, or the URL of a database; without `wanted`, the format is recognised.
+    """Open a file, `-` for standard input, a folder, or the URL of a database.
 
-    With `follow_includes`, the files of its folder that a file includes are read too. Raises SourceError when it can't
-    be opened or recognised, and ConfigurationError for a database on standard input.
+    Without `wanted`, the format is recognised. With `follow_includes`, the files of its folder that a file includes are
+    read too. Raises SourceError when it can't be opened or recognised, and ConfigurationError for a database on standard
+    input and for a folder of anything but Modelfiles.
     """
     if "://" in where:
         with read_openwebui_db(where) as instance:
             yield OpenedSource(instance, SourceFormat.OPENWEBUI_DB, "it is the URL of a database", lambda: 0.0)
+        return
+    if where != STANDARD_INPUT and Path(where).is_dir():
+        yield _opened_folder(Path(where), wanted)
         return
     with open_source(where, follow_includes=follow_includes) as source:
         found = _recognised(source, wanted)
@@ -52,6 +58,18 @@ def open_named_source(
         raise ConfigurationError("A database can't be read from standard input; name its file.")
     with read_openwebui_db(where) as instance:
         yield OpenedSource(instance, found.format, found.reason, lambda: 0.0)
+
+
+def _opened_folder(folder: Path, wanted: SourceFormat | None) -> OpenedSource:
+    if wanted not in (None, SourceFormat.MODELFILE):
+        raise ConfigurationError(f"{folder}: is a folder, which can only be read as {SourceFormat.MODELFILE}")
+
+    @cache
+    def kept_items() -> list[Item]:
+        return list(read_modelfile_folder(folder))
+
+    reason = "it is a folder, in which Modelfiles are looked for"
+    return OpenedSource(lambda: iter(kept_items()), SourceFormat.MODELFILE, reason, lambda: 0.0)
 
 
 def open_sent_source(source: Source, wanted: SourceFormat | None) -> OpenedSource:

@@ -99,6 +99,7 @@ class SentFormat(StrEnum):
     LITELLM_PRICES = SourceFormat.LITELLM_PRICES.value
     OPENAI_MODELS = SourceFormat.OPENAI_MODELS.value
     OLLAMA = SourceFormat.OLLAMA.value
+    MODELFILE = SourceFormat.MODELFILE.value
 
 
 class SyncParams(QueryModel):

@@ -160,12 +160,12 @@ def open_source(path: str, *, follow_includes: bool = False) -> Iterator[Source]
             size = os.fstat(file.fileno()).st_size
             yield Source(file, size, path=Path(path), follow_includes=follow_includes)
             return
-        with _copied(file) as source:
+        with _copied(file, Path(path)) as source:
             yield source
 
 
 @contextmanager
-def _copied(stream: IO[bytes]) -> Iterator[Source]:
+def _copied(stream: IO[bytes], path: Path | None = None) -> Iterator[Source]:
     with tempfile.TemporaryFile() as copy:
         shutil.copyfileobj(stream, copy)
-        yield Source(copy, copy.tell())
+        yield Source(copy, copy.tell(), path=path)
