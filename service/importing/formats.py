@@ -7,6 +7,7 @@ from enum import StrEnum
 from service.errors import ConfigurationError
 from service.importing.file_head import HEAD_BYTES, FileHead, Fit, read_file_head
 from service.importing.readers.bundle import fits_bundle, read_bundle
+from service.importing.readers.librechat import fits_librechat, read_librechat
 from service.importing.readers.litellm import fits_litellm, read_litellm
 from service.importing.readers.litellm_prices import fits_litellm_prices, read_litellm_prices
 from service.importing.readers.modelfiles import fits_modelfile, read_modelfile
@@ -28,6 +29,7 @@ class SourceFormat(StrEnum):
     OPENAI_MODELS = "openai-models"
     OLLAMA = "ollama"
     MODELFILE = "modelfile"
+    LIBRECHAT = "librechat"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ FORMATS: dict[SourceFormat, Format] = {
     SourceFormat.OPENAI_MODELS: Format(fits_openai_models, read_openai_models),
     SourceFormat.OLLAMA: Format(fits_ollama, read_ollama),
     SourceFormat.MODELFILE: Format(fits_modelfile, read_modelfile, whole=True),
+    SourceFormat.LIBRECHAT: Format(fits_librechat, read_librechat, whole=True),
 }
 
 

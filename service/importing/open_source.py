@@ -19,6 +19,8 @@ from service.importing.user_map import with_users_mapped
 
 STANDARD_INPUT = "-"
 _NAMED = "the format was named"
+# Searching these for secrets takes longer than keeping their records, of which there are few in what may be sent.
+_KEPT_WHEN_SENT = (SourceFormat.LITELLM_PRICES, SourceFormat.OPENAI_MODELS, SourceFormat.OLLAMA)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +84,7 @@ def open_sent_source(source: Source, wanted: SourceFormat | None) -> OpenedSourc
         raise ConfigurationError(
             f"{found.reason}; a database can't be sent, only imported by the command modeldeck import"
         )
-    return _opened(source, found, once=FORMATS[found.format].whole or found.format is SourceFormat.LITELLM_PRICES)
+    return _opened(source, found, once=FORMATS[found.format].whole or found.format in _KEPT_WHEN_SENT)
 
 
 def _recognised(source: Source, wanted: SourceFormat | None) -> Recognised:

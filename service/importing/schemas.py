@@ -100,6 +100,7 @@ class SentFormat(StrEnum):
     OPENAI_MODELS = SourceFormat.OPENAI_MODELS.value
     OLLAMA = SourceFormat.OLLAMA.value
     MODELFILE = SourceFormat.MODELFILE.value
+    LIBRECHAT = SourceFormat.LIBRECHAT.value
 
 
 class SyncParams(QueryModel):

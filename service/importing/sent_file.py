@@ -29,8 +29,15 @@ from service.importing.source import Bounds, Source
 MAX_SOURCE_BYTES = 64_000_000
 # Far more than a record can have, so that a large image can be left out and reported instead of failing the import.
 MAX_VALUE_CHARACTERS = 1 << 22
-# YAML takes long to parse, and in both of these formats all text is searched for secrets.
-_SMALLER = {SourceFormat.LITELLM: MAX_BODY_BYTES, SourceFormat.LITELLM_PRICES: 4_000_000}
+# YAML takes long to parse, and in all of these formats all text is searched for secrets.
+_SMALLER = {
+    SourceFormat.LITELLM: MAX_BODY_BYTES,
+    SourceFormat.LIBRECHAT: MAX_BODY_BYTES,
+    SourceFormat.MODELFILE: MAX_BODY_BYTES,
+    SourceFormat.LITELLM_PRICES: 4_000_000,
+    SourceFormat.OPENAI_MODELS: 4_000_000,
+    SourceFormat.OLLAMA: 4_000_000,
+}
 # Each takes time, however small it is.
 MAX_RECORDS, MAX_VALUES, MAX_YAML_VALUES = 100_000, 5_000_000, 100_000
 

@@ -12,8 +12,63 @@ MODELFILES = {
     "Modelfile.short": "FROM llama3.2\n",
     "Modelfile": "# ours\nfrom llama3.2:3b\nsystem Answer in one word.\nTEMPLATE {{ .Prompt }}\nLICENSE MIT\n",
 }
+LIBRECHAT = {
+    "everything": """\
+version: 1.2.1
+cache: true
+interface: {modelSelect: true}
+endpoints:
+  agents: {recursionLimit: 50}
+  azureOpenAI:
+    titleModel: gpt-4o
+    groups:
+      - group: eu
+        apiKey: "${AZURE_KEY}"
+        instanceName: ours
+        models:
+          gpt-4o: {deploymentName: gpt-4o-eu, version: "2024-08-06"}
+          gpt-4o-mini: true
+  custom:
+    - name: Mistral
+      apiKey: "${MISTRAL_API_KEY}"
+      baseURL: https://api.mistral.ai/v1
+      headers: {x-team: "${TEAM}"}
+      models: {default: [mistral-large-latest, {name: codestral, description: For code.}], fetch: true}
+    - name: Gateway
+      apiKey: user_provided
+      models: {default: [mistral-large-latest]}
+modelSpecs:
+  enforce: true
+  list:
+    - name: sql-helper
+      label: SQL Helper
+      description: Writes queries.
+      default: true
+      group: Data
+      iconURL: https://images.example/sql.png
+      preset:
+        endpoint: Mistral
+        model: mistral-large-latest
+        promptPrefix: You write SQL.
+        temperature: 0.1
+        topP: 0.9
+        maxOutputTokens: 500
+        greeting: Hello
+    - name: agent
+      preset: {endpoint: agents, agent_id: agent_1}
+""",
+    "models only": "modelSpecs:\n  list:\n    - {name: a, preset: {endpoint: openAI, model: gpt-4o}}\n",
+    "endpoints only": "version: 1.0.5\nendpoints:\n  custom:\n    - {name: x, models: {default: [a, b]}}\n",
+    "JSON": {"version": "1", "modelSpecs": {"list": [{"name": "a", "preset": {"model": "gpt-4o"}}]}},
+    "nothing": "version: 1.2.1\nmodelSpecs: {list: []}\n",
+}
 # By the format: samples by name, each the content of a file.
-SAMPLES: dict[str, dict[str, Any]] = {"openai-models": OPENAI_MODELS, "ollama": OLLAMA, "modelfile": MODELFILES}
+SAMPLES: dict[str, dict[str, Any]] = {
+    "openai-models": OPENAI_MODELS,
+    "ollama": OLLAMA,
+    "modelfile": MODELFILES,
+    "librechat": LIBRECHAT,
+}
 
 
 def write_sample(folder: Path, wanted: str, name: str) -> Path:
