@@ -11,6 +11,7 @@ from service.importing.readers.librechat import fits_librechat, read_librechat
 from service.importing.readers.litellm import fits_litellm, read_litellm
 from service.importing.readers.litellm_prices import fits_litellm_prices, read_litellm_prices
 from service.importing.readers.modelfiles import fits_modelfile, read_modelfile
+from service.importing.readers.models_dev import fits_models_dev, read_models_dev
 from service.importing.readers.ollama import fits_ollama, read_ollama
 from service.importing.readers.openai_models import fits_openai_models, read_openai_models
 from service.importing.readers.openwebui import fits_openwebui, other_export, read_openwebui
@@ -30,6 +31,7 @@ class SourceFormat(StrEnum):
     OLLAMA = "ollama"
     MODELFILE = "modelfile"
     LIBRECHAT = "librechat"
+    MODELS_DEV = "models-dev"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ FORMATS: dict[SourceFormat, Format] = {
     SourceFormat.OLLAMA: Format(fits_ollama, read_ollama),
     SourceFormat.MODELFILE: Format(fits_modelfile, read_modelfile, whole=True),
     SourceFormat.LIBRECHAT: Format(fits_librechat, read_librechat, whole=True),
+    SourceFormat.MODELS_DEV: Format(fits_models_dev, read_models_dev),
 }
 
 

@@ -20,7 +20,10 @@ from service.importing.user_map import with_users_mapped
 STANDARD_INPUT = "-"
 _NAMED = "the format was named"
 # Searching these for secrets takes longer than keeping their records, of which there are few in what may be sent.
-_KEPT_WHEN_SENT = (SourceFormat.LITELLM_PRICES, SourceFormat.OPENAI_MODELS, SourceFormat.OLLAMA)
+_KEPT_WHEN_SENT = (
+    *(SourceFormat.LITELLM_PRICES, SourceFormat.OPENAI_MODELS),
+    *(SourceFormat.OLLAMA, SourceFormat.MODELS_DEV),
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,6 +101,7 @@ class SentFormat(StrEnum):
     OLLAMA = SourceFormat.OLLAMA.value
     MODELFILE = SourceFormat.MODELFILE.value
     LIBRECHAT = SourceFormat.LIBRECHAT.value
+    MODELS_DEV = SourceFormat.MODELS_DEV.value
 
 
 class SyncParams(QueryModel):

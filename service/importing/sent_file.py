@@ -37,6 +37,7 @@ _SMALLER = {
     SourceFormat.LITELLM_PRICES: 4_000_000,
     SourceFormat.OPENAI_MODELS: 4_000_000,
     SourceFormat.OLLAMA: 4_000_000,
+    SourceFormat.MODELS_DEV: 4_000_000,
 }
 # Each takes time, however small it is.
 MAX_RECORDS, MAX_VALUES, MAX_YAML_VALUES = 100_000, 5_000_000, 100_000

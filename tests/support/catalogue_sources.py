@@ -62,6 +62,46 @@ modelSpecs:
     "JSON": {"version": "1", "modelSpecs": {"list": [{"name": "a", "preset": {"model": "gpt-4o"}}]}},
     "nothing": "version: 1.2.1\nmodelSpecs: {list: []}\n",
 }
+_SPEC = {
+    "id": "claude-sonnet-4",
+    "name": "Claude Sonnet 4",
+    "family": "claude-sonnet",
+    "attachment": True,
+    "reasoning": True,
+    "tool_call": True,
+    "temperature": True,
+    "knowledge": "2025-03-31",
+    "release_date": "2025-05-22",
+    "last_updated": "2025-05-22",
+    "modalities": {"input": ["text", "image", "pdf"], "output": ["text"]},
+    "open_weights": False,
+    "cost": {
+        "input": 3,
+        "output": 15,
+        "cache_read": 0.3,
+        "cache_write": 3.75,
+        "context_over_200k": {"input": 6, "output": 22.5},
+    },
+    "limit": {"context": 200000, "output": 64000},
+}
+_PROVIDER = {"env": ["ANTHROPIC_API_KEY"], "npm": "@ai-sdk/anthropic", "doc": "https://docs.example"}
+MODELS_DEV: dict[str, Any] = {
+    "two providers": {
+        "anthropic": {"id": "anthropic", "name": "Anthropic", **_PROVIDER, "models": {"claude-sonnet-4": _SPEC}},
+        "other": {
+            "id": "other",
+            **_PROVIDER,
+            "models": {
+                "anthropic/claude-sonnet-4": {**_SPEC, "provider": {"npm": "x"}, "status": "deprecated"},
+                "image-1": {"name": "Image", "limit": {"context": 0, "output": 0}, "modalities": {"output": ["image"]}},
+            },
+        },
+    },
+    "a provider without models": {
+        "anthropic": {**_PROVIDER, "models": {"claude-sonnet-4": _SPEC}},
+        "empty": {**_PROVIDER, "models": {}},
+    },
+}
 # By the format: samples by name, each the content of a file.
 SAMPLES: dict[str, dict[str, Any]] = {
     "openai-models": OPENAI_MODELS,

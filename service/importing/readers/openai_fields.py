@@ -53,10 +53,11 @@ _PER_MILLION = ("input", "output")
 _PER_HOUR = "hourly"
 
 
-def base_model(entry: dict[str, Any], model_id: str, kept_out: list[str]) -> dict[str, Any]:
+def base_model(entry: dict[str, Any], model_id: str, notes: list[str], kept_out: list[str]) -> dict[str, Any]:
     """Return the model that an entry without secrets describes, in the shape of a bundle.
 
-    An adapter has its model as the base; everything else is a base model. Parts of a wrong shape go to `kept_out`.
+    An adapter has its model as the base; everything else is a base model. What is left out of it
+    goes to `notes`, and parts of a wrong shape go to `kept_out`.
     """
     parent = entry.get("parent")
     adapted = isinstance(parent, str) and parent not in ("", model_id)
@@ -64,7 +65,7 @@ def base_model(entry: dict[str, Any], model_id: str, kept_out: list[str]) -> dic
         "id": model_id,
         "base_model_id": parent if adapted else None,
         "name": first_name(*(entry.get(name) for name in _NAMES), model_id),
-        "meta": _meta(entry, model_id, kept_out),
+        "meta": _meta(entry, model_id, notes, kept_out),
     }
     if entry.get("active") is False:
         value["is_active"] = False
@@ -80,7 +81,7 @@ def _created(entry: dict[str, Any]) -> int | None:
     return epoch_seconds(entry.get("created", entry.get("created_at")))
 
 
-def _meta(entry: dict[str, Any], model_id: str, kept_out: list[str]) -> dict[str, Any]:
+def _meta(entry: dict[str, Any], model_id: str, notes: list[str], kept_out: list[str]) -> dict[str, Any]:
     fields = without(entry, (*_READ_ELSEWHERE, *STATE))
     if fields.get("type") == "model":
         del fields["type"]
@@ -95,7 +96,7 @@ def _meta(entry: dict[str, Any], model_id: str, kept_out: list[str]) -> dict[str
     meta = catalogue_meta(without(fields, ("pricing", "capabilities")), kept_out)
     for group, held in (
         ("capabilities", _capabilities(entry, fields)),
-        ("prices", _prices(fields.get("pricing"), kept_out)),
+        ("prices", _prices(fields.get("pricing"), notes)),
     ):
         if held:
             meta[group] = {**(meta[group] if isinstance(meta.get(group), dict) else {}), **held}
@@ -138,7 +139,7 @@ def _capabilities(entry: dict[str, Any], fields: dict[str, Any]) -> dict[str, An
     return {**senses(fields.get("supported_modalities")), **known, **abilities(entry.get("capabilities"))}
 
 
-def _prices(pricing: Any, kept_out: list[str]) -> dict[str, Any]:
+def _prices(pricing: Any, notes: list[str]) -> dict[str, Any]:
     """Return prices in US dollars per token where their unit is known, else as they are given."""
     if not isinstance(pricing, dict):
         return {} if pricing is None else {"pricing": pricing}
@@ -149,7 +150,8 @@ def _prices(pricing: Any, kept_out: list[str]) -> dict[str, Any]:
             continue
         price = number(given)
         if price is not None and price < 0:
-            kept_out.append(f"pricing.{name[:100]}: is negative, so it is not a price")
+            # OpenRouter has -1 where the price is that of the model that is chosen.
+            notes.append(f"pricing.{name[:100]}: left out; a negative number is no price")
         elif per_million and name in _PER_MILLION:
             prices[_PRICES[name]] = per_token(given)
         elif price is not None and name in _PRICES and (isinstance(given, str) or name not in _PER_MILLION):

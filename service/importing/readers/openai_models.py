@@ -109,10 +109,11 @@ class _Entries:
             return Item("model", position, {"id": model_id}, problem, notes)
         if note := self._repeats.note(entry, position):
             return note
+        more: list[str] = []
         kept_out: list[str] = []
-        model = base_model(entry, model_id, kept_out)
+        model = base_model(entry, model_id, more, kept_out)
         left = self._notes.new(left_out(name) for name in STATE if entry.get(name) not in (None, [], {}))
-        return Item("model", position, model, notes=(*notes, *left), kept_out=tuple(kept_out))
+        return Item("model", position, model, notes=(*notes, *more, *left), kept_out=tuple(kept_out))
 
 
 def _problem(entry: dict[str, Any]) -> str | None:

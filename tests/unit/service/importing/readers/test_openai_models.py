@@ -231,8 +231,8 @@ def test_parts_of_a_wrong_shape_are_named_and_the_rest_is_kept() -> None:
     assert item.kept_out == (
         "description: must be text",
         "tags: tags must be a list of text or of {name: text}",
-        "pricing.prompt: is negative, so it is not a price",
     )
+    assert item.notes == ("pricing.prompt: left out; a negative number is no price",)
 
 
 def test_an_entry_that_is_given_twice_is_one_model_and_others_of_its_id_are_left_to_the_import() -> None:
