@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from service.errors import ConfigurationError
-from service.importing.file_head import HEAD_BYTES, FileHead, Fit, read_file_head
+from service.importing.file_head import HEAD_BYTES, NO_FIT, FileHead, Fit, read_file_head
 from service.importing.readers.bundle import fits_bundle, read_bundle
 from service.importing.readers.librechat import fits_librechat, read_librechat
 from service.importing.readers.litellm import fits_litellm, read_litellm
@@ -32,6 +32,7 @@ class SourceFormat(StrEnum):
     MODELFILE = "modelfile"
     LIBRECHAT = "librechat"
     MODELS_DEV = "models-dev"
+    LITELLM_DB = "litellm-db"
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,8 @@ FORMATS: dict[SourceFormat, Format] = {
     SourceFormat.MODELFILE: Format(fits_modelfile, read_modelfile, whole=True),
     SourceFormat.LIBRECHAT: Format(fits_librechat, read_librechat, whole=True),
     SourceFormat.MODELS_DEV: Format(fits_models_dev, read_models_dev),
+    # Only a URL leads to it.
+    SourceFormat.LITELLM_DB: Format(lambda _: NO_FIT, None),
 }
 
 

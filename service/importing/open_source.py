@@ -1,7 +1,7 @@
 """Opening a source of any format and importing it, for the command line, the API and scripts."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
@@ -11,13 +11,18 @@ from service.errors import ConfigurationError
 from service.importing.engine import Items, Progress, run_import
 from service.importing.formats import FORMATS, Recognised, SourceFormat, reader_of, recognise
 from service.importing.plan import ImportOptions
+from service.importing.readers.litellm_db import TABLE as LITELLM_MODELS
+from service.importing.readers.litellm_db import read_litellm_db
 from service.importing.readers.modelfile_folder import read_modelfile_folder
+from service.importing.readers.openwebui_db import MODELS as OPENWEBUI_MODELS
 from service.importing.readers.openwebui_db import read_openwebui_db
+from service.importing.readers.postgres_tables import PostgresTables
 from service.importing.report import Report
-from service.importing.source import Item, Source, open_source
+from service.importing.source import Item, Source, SourceError, open_source
 from service.importing.user_map import with_users_mapped
 
 STANDARD_INPUT = "-"
+POSTGRES = ("postgres", "postgresql")
 _NAMED = "the format was named"
 # Searching these for secrets takes longer than keeping their records, of which there are few in what may be sent.
 _KEPT_WHEN_SENT = (
@@ -47,14 +52,16 @@ def open_named_source(
     input and for a folder of anything but Modelfiles.
     """
     if "://" in where:
-        with read_openwebui_db(where) as instance:
-            yield OpenedSource(instance, SourceFormat.OPENWEBUI_DB, "it is the URL of a database", lambda: 0.0)
+        with _opened_database(where, wanted) as database:
+            yield database
         return
     if where != STANDARD_INPUT and Path(where).is_dir():
         yield _opened_folder(Path(where), wanted)
         return
     with open_source(where, follow_includes=follow_includes) as source:
         found = _recognised(source, wanted)
+        if found.format is SourceFormat.LITELLM_DB:
+            raise ConfigurationError(f"{found.format} is a PostgreSQL database, which is opened by its URL")
         if found.format is not SourceFormat.OPENWEBUI_DB:
             # YAML is in memory as a whole in any case.
             yield _opened(source, found, once=FORMATS[found.format].whole)
@@ -63,6 +70,34 @@ def open_named_source(
         raise ConfigurationError("A database can't be read from standard input; name its file.")
     with read_openwebui_db(where) as instance:
         yield OpenedSource(instance, found.format, found.reason, lambda: 0.0)
+
+
+@contextmanager
+def _opened_database(url: str, wanted: SourceFormat | None) -> Iterator[OpenedSource]:
+    found = wanted or database_format(url)
+    if found not in (SourceFormat.OPENWEBUI_DB, SourceFormat.LITELLM_DB):
+        raise ConfigurationError(f"A URL is that of a database, which can't be read as {found}.")
+    read = read_litellm_db if found is SourceFormat.LITELLM_DB else read_openwebui_db
+    with read(url) as items:
+        yield OpenedSource(items, found, "it is the URL of a database" if wanted is None else _NAMED, lambda: 0.0)
+
+
+def database_format(url: str) -> SourceFormat:
+    """Return the system to which a database belongs, by its tables.
+
+    Raises SourceError when it can't be read, and ConfigurationError when it has the tables of two systems.
+    """
+    if url.partition("://")[0].partition("+")[0] not in POSTGRES:
+        return SourceFormat.OPENWEBUI_DB
+    with closing(PostgresTables(url)) as tables:
+        of_openwebui, of_litellm = (bool(tables.present(table)) for table in (OPENWEBUI_MODELS, LITELLM_MODELS))
+        if of_openwebui and of_litellm:
+            formats = f"--format {SourceFormat.OPENWEBUI_DB} or {SourceFormat.LITELLM_DB}"
+            raise ConfigurationError(f"{tables.name}: has tables of Open WebUI and of LiteLLM; name one with {formats}")
+        if not of_openwebui and not of_litellm:
+            names = f"{OPENWEBUI_MODELS.name} (Open WebUI) nor {LITELLM_MODELS.name} (LiteLLM)"
+            raise SourceError(f"{tables.name}: has neither a table {names}")
+    return SourceFormat.LITELLM_DB if of_litellm else SourceFormat.OPENWEBUI_DB
 
 
 def _opened_folder(folder: Path, wanted: SourceFormat | None) -> OpenedSource:
@@ -83,7 +118,7 @@ def open_sent_source(source: Source, wanted: SourceFormat | None) -> OpenedSourc
     Raises ConfigurationError for a database, and UnrecognisedError.
     """
     found = _recognised(source, wanted)
-    if found.format is SourceFormat.OPENWEBUI_DB:
+    if FORMATS[found.format].read is None:
         raise ConfigurationError(
             f"{found.reason}; a database can't be sent, only imported by the command modeldeck import"
         )
