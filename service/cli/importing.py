@@ -17,7 +17,7 @@ from service.cli.progress import progress
 from service.database.client import Database
 from service.errors import InvalidInputError
 from service.importing.formats import SourceFormat, UnrecognisedError
-from service.importing.open_source import OpenedSource, import_opened, open_named_source
+from service.importing.open_source import OpenedSource, import_opened, open_fetched_source, open_named_source
 from service.importing.plan import ImportOptions, OnConflict, UnknownOwner
 from service.importing.report import ImportOutcome, Report, require_writable
 from service.importing.user_map import read_user_map
@@ -25,12 +25,16 @@ from service.people.users import find_user
 
 AUTO = "auto"
 FORMATS = (AUTO, *SourceFormat)
+Opening = Callable[[], AbstractContextManager[OpenedSource]]
 
 
 def import_(
     source: Annotated[
-        str, typer.Argument(help="A file, plain or gzip, - for standard input, or the URL of a database.")
-    ],
+        str | None,
+        typer.Argument(
+            help="A file, plain or gzip, - for standard input, a folder of Modelfiles, or the URL of a database."
+        ),
+    ] = None,
     format_: Annotated[
         str,
         typer.Option("--format", help=f"{', '.join(FORMATS[:-1])} or {FORMATS[-1]}."),
@@ -73,6 +77,14 @@ def import_(
         str | None,
         typer.Option(help="With --delete: a number, or a share of the models of the source.", show_default="10%"),
     ] = None,
+    from_url: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Fetch the file from https://, or from http:// on this machine."),
+    ] = None,
+    url_header_env: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Environment variable with a header for it: Authorization: Bearer …"),
+    ] = None,
 ) -> None:
     """Import users, groups and models; run again, it changes nothing."""
     if unknown_owner is UnknownOwner.OWNER and owner is None:
@@ -90,21 +102,38 @@ def import_(
     )
     if format_ not in FORMATS:
         raise InvalidInputError([{"loc": ["--format"], "msg": f"must be one of {', '.join(FORMATS)}"}])
-    opened = partial(
-        open_named_source, source, None if format_ == AUTO else SourceFormat(format_), follow_includes=follow_includes
-    )
+    wanted = None if format_ == AUTO else SourceFormat(format_)
+    opened = _opening(source, wanted, from_url, url_header_env, follow_includes=follow_includes)
     try:
         clean = with_database(lambda database: _import(database, opened, options, owner, report, map_users))
     except UnrecognisedError as error:
-        print(f"modeldeck: {source}: {error.detail}", file=sys.stderr)
+        print(f"modeldeck: {source or 'the file that was fetched'}: {error.detail}", file=sys.stderr)
         clean = False
     if not clean:
         sys.exit(EXIT_PROBLEMS)
 
 
+def _opening(
+    source: str | None,
+    wanted: SourceFormat | None,
+    url: str | None,
+    header_variables: list[str] | None,
+    *,
+    follow_includes: bool,
+) -> Opening:
+    """Return what opens the source, which is named or has a web address; raise InvalidInputError unless it is one."""
+    if header_variables and url is None:
+        raise InvalidInputError([{"loc": ["--url-header-env"], "msg": "counts only together with --from-url"}])
+    if source is not None and url is None:
+        return partial(open_named_source, source, wanted, follow_includes=follow_includes)
+    if url is not None and source is None:
+        return partial(open_fetched_source, url, tuple(header_variables or ()), wanted)
+    raise InvalidInputError([{"loc": ["SOURCE"], "msg": "name a source, or else its address with --from-url"}])
+
+
 async def _import(
     database: Database,
-    opened: Callable[[], AbstractContextManager[OpenedSource]],
+    opened: Opening,
     options: ImportOptions,
     owner: str | None,
     report_file: Path | None,

@@ -1,6 +1,6 @@
 """Opening a source of any format and importing it, for the command line, the API and scripts."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -9,6 +9,7 @@ from pathlib import Path
 from service.database.client import Database
 from service.errors import ConfigurationError
 from service.importing.engine import Items, Progress, run_import
+from service.importing.fetched_source import fetched_source
 from service.importing.formats import FORMATS, Recognised, SourceFormat, reader_of, recognise
 from service.importing.plan import ImportOptions
 from service.importing.readers.litellm_db import TABLE as LITELLM_MODELS
@@ -74,6 +75,8 @@ def open_named_source(
 
 @contextmanager
 def _opened_database(url: str, wanted: SourceFormat | None) -> Iterator[OpenedSource]:
+    if url.startswith(("http://", "https://")):
+        raise ConfigurationError("A web address is read with --from-url.")
     found = wanted or database_format(url)
     if found not in (SourceFormat.OPENWEBUI_DB, SourceFormat.LITELLM_DB):
         raise ConfigurationError(f"A URL is that of a database, which can't be read as {found}.")
@@ -110,6 +113,21 @@ def _opened_folder(folder: Path, wanted: SourceFormat | None) -> OpenedSource:
 
     reason = "it is a folder, in which Modelfiles are looked for"
     return OpenedSource(lambda: iter(kept_items()), SourceFormat.MODELFILE, reason, lambda: 0.0)
+
+
+@contextmanager
+def open_fetched_source(
+    url: str, header_variables: Sequence[str], wanted: SourceFormat | None
+) -> Iterator[OpenedSource]:
+    """Fetch a file from a URL and open it, as `fetched_source` does; without `wanted`, the format is recognised.
+
+    Raises SourceError when it can't be fetched or read, and ConfigurationError for what is refused and for a database.
+    """
+    with fetched_source(url, header_variables) as source:
+        found = _recognised(source, wanted)
+        if FORMATS[found.format].read is None:
+            raise ConfigurationError("A database can't be read from a web address; name its file or its own URL.")
+        yield _opened(source, found, once=FORMATS[found.format].whole)
 
 
 def open_sent_source(source: Source, wanted: SourceFormat | None) -> OpenedSource:

@@ -10,6 +10,7 @@ import pytest
 
 from documents.user import Role
 from service.importing import SourceFormat
+from service.importing.formats import FORMATS
 from service.importing.source import SourceError
 from tests.support.commands import COMMAND_SECONDS, CommandLine
 from tests.support.directory import Directory
@@ -148,7 +149,7 @@ def test_a_format_that_was_named_wrongly_is_refused(
     assert store["models"].count_documents({}) == 0
 
 
-@pytest.mark.parametrize("wanted", [wanted for wanted in SourceFormat if wanted is not SourceFormat.OPENWEBUI_DB])
+@pytest.mark.parametrize("wanted", [wanted for wanted, format_ in FORMATS.items() if format_.read is not None])
 def test_a_database_read_as_a_file_is_refused(
     shell: CommandLine, store: Raw, tmp_path: Path, wanted: SourceFormat
 ) -> None:
