@@ -11,13 +11,15 @@ from service.importing.readers.catalogue import Repeats, abilities, catalogue_me
 from service.importing.readers.modelfile import parse_modelfile
 from service.importing.readers.modelfiles import SHOWN_NAME
 from service.importing.readers.openwebui_models import Notes, left_out
+from service.importing.readers.redact import looks_secret, without_secrets
 from service.importing.source import Item, Source
 
 MODELS = "models"
 ALONE = "the only model"
 # The list of the models that other services run has the same name, and then there is this one too.
 _OTHER = "data"
-_DETAILS, _SHOWN = "details", ("modelfile", "model_info", "template", "parameters")
+_DETAILS, _MODELFILE = "details", "modelfile"
+_SHOWN = (_MODELFILE, "model_info", "template", "parameters")
 _MARKS = ("digest", _DETAILS, "modified_at", "size_vram", "remote_model")
 _IN_DETAILS = ("family", "families", "format", "parameter_size", "quantization_level")
 _FACTS = ("size", "digest", "remote_model", "remote_host")
@@ -110,27 +112,26 @@ class _Entries:
 
 
 def _shown(value: Any) -> Item:
-    read = readable(without(value, _LONG) if isinstance(value, dict) else value)
+    read = readable(without(value, (*_LONG, _MODELFILE)) if isinstance(value, dict) else value)
     if isinstance(read, str):
         return Item("model", ALONE, problem=read)
     if not _is_shown(value):
         return Item(UNKNOWN, MODELS, problem="must be a list of models")
     entry, notes = read
-    modelfile = entry.get("modelfile")
-    text = modelfile if isinstance(modelfile, str) else ""
+    text = value[_MODELFILE] if isinstance(value.get(_MODELFILE), str) else ""
     # The answer to a request that names a model does not name it.
     found = SHOWN_NAME.search(text)
-    if found is None:
+    if found is None or looks_secret(found[1], identifies=True):
         return Item(
             "model", ALONE, problem="the answer does not say which model it shows, so it has no id", notes=notes
         )
     kept_out: list[str] = []
     model = _base_model(entry, found[1], kept_out)
-    params = parse_modelfile(text).params
+    params, more = without_secrets(parse_modelfile(text).params)
     if isinstance(entry.get("system"), str) and entry["system"]:
         params["system"] = entry["system"]
     left = tuple(left_out(name) for name in _LONG if value.get(name))
-    return Item("model", ALONE, {**model, "params": params}, notes=(*notes, *left), kept_out=tuple(kept_out))
+    return Item("model", ALONE, {**model, "params": params}, notes=(*notes, *more, *left), kept_out=tuple(kept_out))
 
 
 def _base_model(entry: dict[str, Any], model_id: str, kept_out: list[str]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Moving in from services that only list their models: each is tried first, then imported, and once more."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,9 @@ from tests.support.catalogue_sources import SAMPLES, write_sample
 from tests.support.commands import CommandLine
 from tests.support.directory import Directory
 from tests.support.import_samples import Raw, dump, imported, write_source
+from tests.support.model_answers import OLLAMA_SHOW
 
+IMPORT = "/api/models/import"
 EACH = [(wanted, name) for wanted, samples in SAMPLES.items() for name in samples]
 
 
@@ -64,3 +67,41 @@ def test_a_modelfile_from_standard_input_has_no_name(shell: CommandLine, store: 
     done = shell.run("import", "-", stdin="FROM llama3\nSYSTEM x\n")
     assert (done.status, "a Modelfile is named by its file" in done.stdout) == (1, True)
     assert store["models"].count_documents({}) == 0
+
+
+@pytest.mark.sampled(3)
+@pytest.mark.parametrize(("wanted", "name"), [(wanted, name) for wanted, name in EACH if wanted != "modelfile"])
+async def test_a_file_is_sent_over_http_by_a_user(directory: Directory, wanted: str, name: str) -> None:
+    await directory.user("ann")
+    await directory.user("bob")
+    content = SAMPLES[wanted][name]
+    body = (content if isinstance(content, str) else json.dumps(content)).encode()
+    headers = {"Authorization": f"Bearer {await directory.key('ann')}"}
+    for changes in (None, 0):
+        sent = await directory.client.post(IMPORT, content=body, params={"format": "auto"}, headers=headers)
+        assert sent.status_code == 200, sent.text
+        report = sent.json()
+        assert (report["format"], report["clean"]) == (wanted, True)
+        assert changes is None or report["changes"] == changes
+    assert await directory.ids("bob") == []
+
+
+async def test_a_modelfile_that_is_sent_has_no_name_unless_ollama_wrote_one(directory: Directory, raw: Raw) -> None:
+    await directory.user("ann")
+    headers = {"Authorization": f"Bearer {await directory.key('ann')}"}
+    for content, status in (("FROM llama3\nSYSTEM x\n", 422), (OLLAMA_SHOW["modelfile"], 200)):
+        sent = await directory.client.post(IMPORT, content=content, params={"format": "auto"}, headers=headers)
+        assert sent.status_code == status, sent.text
+        assert status == 200 or "a Modelfile is named by its file" in sent.text
+    assert raw["models"].distinct("_id") == ["tutor:latest"]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "limit"),
+    [("librechat", "1,000,000"), ("modelfile", "1,000,000"), ("models-dev", "4,000,000"), ("ollama", "4,000,000")],
+)
+async def test_what_takes_long_to_read_may_be_smaller(directory: Directory, wanted: str, limit: str) -> None:
+    await directory.user("ann")
+    headers = {"Authorization": f"Bearer {await directory.key('ann')}"}
+    sent = await directory.client.post(IMPORT, content=b" " * 4_000_001, params={"format": wanted}, headers=headers)
+    assert (sent.status_code, f"A file of the format {wanted} may have {limit} bytes." in sent.text) == (413, True)

@@ -10,6 +10,7 @@ from service.database.client import Database
 from tests.conftest import TIMEOUT_SECONDS
 from tests.support.commands import CommandLine
 from tests.support.import_samples import NAME, Raw
+from tests.support.planted_catalogues import CATALOGUES, FOLDER
 from tests.support.planted_secrets import BROKEN, KEY, MARKS, SOURCES, URL, WORD
 from tests.support.watched_server import Server
 
@@ -27,11 +28,11 @@ def require_no_secret(server: Server, output: Iterable[str]) -> None:
 
 
 @pytest.mark.sampled(2)
-@pytest.mark.parametrize("name", SOURCES)
+@pytest.mark.parametrize("name", [*SOURCES, *CATALOGUES])
 def test_a_planted_secret_appears_nowhere(
     shell: CommandLine, store: Raw, server: Server, tmp_path: Path, name: str
 ) -> None:
-    planted = SOURCES[name]
+    planted = (SOURCES | CATALOGUES)[name]
     source = planted.make(tmp_path)
     assert contains_secret(source.read_bytes())
     shell.ok("user", "add", "--id", "root", "--email", "root@x.org", "--name", "Root", "--role", "admin")
@@ -84,3 +85,17 @@ def test_the_password_in_the_url_of_a_database_is_not_shown(shell: CommandLine, 
     assert done.status == 2
     assert done.stderr
     assert not contains_secret(done.stdout + done.stderr)
+
+
+def test_a_planted_secret_in_a_folder_appears_nowhere(
+    shell: CommandLine, store: Raw, server: Server, tmp_path: Path
+) -> None:
+    FOLDER.make(tmp_path)
+    shell.ok("user", "add", "--id", "root", "--email", "root@x.org", "--name", "Root", "--role", "admin")
+    output = []
+    for options in ("--dry-run",), ():
+        done = shell.run("import", "source", "--owner", "root", "--report", "r.json", *options)
+        assert done.status == 1, done
+        output += [done.stdout, done.stderr, (tmp_path / "r.json").read_text()]
+    assert store.models.count_documents({}) == FOLDER.models
+    require_no_secret(server, output)
