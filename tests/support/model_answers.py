@@ -200,6 +200,21 @@ LITELLM: dict[str, Any] = {
     "data": [{"id": "fast", "object": "model", "created": 1677610602, "owned_by": "openai"}],
     "object": "list",
 }
+XAI: dict[str, Any] = {
+    "models": [
+        {
+            "id": "grok-4",
+            "object": "model",
+            "created": 1752019200,
+            "owned_by": "xai",
+            "version": "1.0.0",
+            "input_modalities": ["text", "image"],
+            "output_modalities": ["text"],
+            "prompt_text_token_price": 30000,
+            "aliases": ["grok-4-latest"],
+        }
+    ]
+}
 # As Open WebUI answers `GET /api/models` where nobody has configured a model.
 OPENWEBUI: dict[str, Any] = {
     "data": [
@@ -231,6 +246,7 @@ OPENAI_MODELS: dict[str, Any] = {
     "GitHub": GITHUB,
     "Gemini": GEMINI,
     "LiteLLM": LITELLM,
+    "xAI": XAI,
     "Open WebUI": OPENWEBUI,
     "nothing": {"object": "list", "data": []},
 }

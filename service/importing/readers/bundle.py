@@ -38,9 +38,10 @@ def fits_bundle(head: FileHead) -> Fit:
 
 
 def _may_be_model(record: Any) -> bool:
-    # What has a name and no id is a model of another system.
-    named = isinstance(record, dict) and ("id" in record or "name" not in record)
-    return named and kind_of(record) in ("model", None)
+    # What has a name or a key, and no id, is a model of another system, and so is what says that it is a model.
+    if not isinstance(record, dict) or "object" in record:
+        return False
+    return ("id" in record or not {"name", "key"} & set(record)) and kind_of(record) in ("model", None)
 
 
 def read_bundle(source: Source) -> Iterator[Item]:

@@ -1,5 +1,6 @@
 """Reader of the format `librechat`: the models that a `librechat.yaml` composes, and those of its endpoints."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,7 @@ from service.importing.whole_file import read_parts
 
 SPECS, ENDPOINTS = "modelSpecs", "endpoints"
 LIST = f"{SPECS}.list"
+_IN_TEXT = re.compile(rf"^{SPECS}:[ \t]*\r?$", re.MULTILINE)
 _KNOWN_ENDPOINTS = ("custom", "azureOpenAI", "openAI", "anthropic", "google", "bedrock", "agents", "assistants")
 _SYSTEM = ("promptPrefix", "system", "instructions")
 # These presets run something that is stored elsewhere, with a model of its own.
@@ -26,6 +28,9 @@ _PARAMS = {"topP": "top_p", "topK": "top_k", "maxOutputTokens": "max_tokens", "m
 
 def fits_librechat(head: FileHead) -> Fit:
     """Return how well a file fits: a list of models in modelSpecs, or endpoints as LibreChat has them."""
+    if not head.documents and not head.is_list and _IN_TEXT.search(head.text):
+        # The reader says what is wrong with a file that can't be read.
+        return Fit(1.0, f"YAML with {SPECS}: a configuration of LibreChat")
     members = _members(head.documents[0]) if len(head.documents) == 1 else {}
     specs = _members(members[SPECS]) if SPECS in members else {}
     endpoints = _members(members[ENDPOINTS]) if ENDPOINTS in members else {}

@@ -41,7 +41,7 @@ def fits_openai_models(head: FileHead) -> Fit:
         where, records = ALONE, [head.members]
     if any(map(_is_of_openwebui, records)):
         return NO_FIT
-    share = share_of(records, _is_named if where == MODELS else _is_entry)
+    share = share_of(records, _is_in_models if where == MODELS else _is_entry)
     if where == ALONE and head.members.get("object") != "model":
         return NO_FIT
     if not share:
@@ -140,6 +140,11 @@ def _is_named(record: Any) -> bool:
         and "id" not in record
         and any(isinstance(record.get(name), str) and any(f in record for f in marks) for name, marks in _NAMED.items())
     )
+
+
+def _is_in_models(record: Any) -> bool:
+    # A bundle has its models in a list of this name too.
+    return _is_named(record) or (_is_entry(record) and "object" in record)
 
 
 def _is_of_openwebui(record: Any) -> bool:

@@ -195,6 +195,13 @@ def test_a_file_of_something_else_is_refused(content: str) -> None:
         read(content)
 
 
+def test_what_is_wrong_with_a_broken_file_is_said_by_its_line() -> None:
+    text = "version: 1\nmodelSpecs:\n  list:\n    - {name: a\n    - b\n"
+    assert recognise(source_of(text)).format is SourceFormat.LIBRECHAT
+    with pytest.raises(SourceError, match="line [0-9]"):
+        read(text)
+
+
 def test_long_files_take_no_long_time() -> None:
     began = time.thread_time()
     entries = [{"name": f"m{n}", "preset": PRESET} for n in range(10_000)]
