@@ -16,7 +16,7 @@ from typing import IO
 from urllib.parse import urlsplit
 
 from service.errors import ConfigurationError
-from service.importing.readers.redact import looks_secret
+from service.importing.readers.secret_texts import looks_secret
 from service.importing.source import Bounds, Source, SourceError
 
 MAX_FETCHED_BYTES = 1 << 26

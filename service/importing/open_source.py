@@ -49,8 +49,8 @@ def open_named_source(
     """Open a file, `-` for standard input, a folder, or the URL of a database.
 
     Without `wanted`, the format is recognised. With `follow_includes`, the files of its folder that a file includes are
-    read too. Raises SourceError when it can't be opened or recognised, and ConfigurationError for a database on standard
-    input and for a folder of anything but Modelfiles.
+    read too. Raises SourceError when it can't be opened or recognised, and ConfigurationError for a database on
+    standard input and for a folder of anything but Modelfiles.
     """
     if "://" in where:
         with _opened_database(where, wanted) as database:

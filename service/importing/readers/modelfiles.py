@@ -7,7 +7,8 @@ from pathlib import Path
 from service.importing.file_head import NO_FIT, FileHead, Fit
 from service.importing.readers.modelfile import BASE, parse_modelfile
 from service.importing.readers.openwebui_models import left_out
-from service.importing.readers.redact import looks_secret, without_secrets
+from service.importing.readers.redact import without_secrets
+from service.importing.readers.secret_texts import looks_secret
 from service.importing.source import Item, Source, SourceError
 from service.importing.whole_file import whole_text
 

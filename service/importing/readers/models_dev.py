@@ -17,7 +17,8 @@ from service.importing.readers.catalogue import (
     without,
 )
 from service.importing.readers.openwebui_models import Notes, left_out
-from service.importing.readers.redact import looks_secret, safe_name
+from service.importing.readers.redact import safe_name
+from service.importing.readers.secret_texts import looks_secret
 from service.importing.source import Item, Source
 
 MODELS = "models"

@@ -11,7 +11,8 @@ from service.importing.readers.catalogue import Repeats, abilities, catalogue_me
 from service.importing.readers.modelfile import parse_modelfile
 from service.importing.readers.modelfiles import SHOWN_NAME
 from service.importing.readers.openwebui_models import Notes, left_out
-from service.importing.readers.redact import looks_secret, without_secrets
+from service.importing.readers.redact import without_secrets
+from service.importing.readers.secret_texts import looks_secret
 from service.importing.source import Item, Source
 
 MODELS = "models"

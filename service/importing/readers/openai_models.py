@@ -98,11 +98,11 @@ class _Entries:
 
     def item(self, value: Any, position: str) -> Item:
         """Return the model that an entry describes, or an item that says why there is none."""
-        read = readable(value)
+        read = readable(_with_id(value))
         if isinstance(read, str):
             return Item("model", position, problem=read)
         entry, notes = read
-        model_id = next((entry[name] for name in ("id", "key", "name") if entry.get(name) is not None), None)
+        model_id = entry["name"] if entry.get("id") is None and "name" in entry else entry.get("id")
         if not isinstance(model_id, str) or not model_id:
             return Item("model", position, problem="id: must be text", notes=notes)
         if problem := _problem(value):
@@ -114,6 +114,13 @@ class _Entries:
         model = base_model(entry, model_id, more, kept_out)
         left = self._notes.new(left_out(name) for name in STATE if entry.get(name) not in (None, [], {}))
         return Item("model", position, model, notes=(*notes, *more, *left), kept_out=tuple(kept_out))
+
+
+def _with_id(value: Any) -> Any:
+    # In LM Studio's answers the key is the id of a model; anywhere else it would be taken for a secret.
+    if not isinstance(value, dict) or "id" in value or "key" not in value:
+        return value
+    return {"id": value["key"], **{name: held for name, held in value.items() if name != "key"}}
 
 
 def _problem(entry: dict[str, Any]) -> str | None:

@@ -15,6 +15,7 @@ from service.importing.file_head import HEAD_BYTES
 from service.importing.formats import SourceFormat, reader_of, recognise
 from service.importing.schemas import SentFormat
 from service.importing.source import Source, SourceError
+from tests.support.catalogue_sources import SAMPLES
 from tests.support.memory_sources import source_of
 
 MODEL = {"id": "m", "user_id": "ann", "base_model_id": "b", "name": "M", "params": {}, "meta": {}, "created_at": 1}
@@ -76,6 +77,13 @@ SHAPES: dict[str, tuple[SourceFormat, Any]] = {
     "price map": (SourceFormat.LITELLM_PRICES, {"sample_spec": {"mode": "one of"}, "gpt-4o": SPEC}),
     "price map without a sample": (SourceFormat.LITELLM_PRICES, {"openai/gpt-4o": SPEC, "odd": {"rules": []}}),
     "price map longer than the head": (SourceFormat.LITELLM_PRICES, {"a": SPEC, "b": {**SPEC, "source": PADDING}}),
+}
+# The shortest Modelfile is one by the name of its file alone.
+SHAPES |= {
+    f"{wanted}, {name}": (SourceFormat(wanted), content)
+    for wanted, samples in SAMPLES.items()
+    for name, content in samples.items()
+    if name != "Modelfile.short"
 }
 OTHERS: dict[str, Any] = {
     "nothing": "",
@@ -266,4 +274,4 @@ def test_a_database_is_opened_by_its_path() -> None:
 
 
 def test_every_format_but_a_database_can_be_sent() -> None:
-    assert set(SentFormat) == {"auto", *SourceFormat} - {SourceFormat.OPENWEBUI_DB}
+    assert set(SentFormat) == {"auto", *SourceFormat} - {SourceFormat.OPENWEBUI_DB, SourceFormat.LITELLM_DB}
