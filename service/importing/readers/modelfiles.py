@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from service.importing.file_head import NO_FIT, FileHead, Fit
-from service.importing.readers.modelfile import BASE, parse_modelfile
+from service.importing.readers.modelfile import BASE, PARAMETER, SYSTEM, UNSUPPORTED, parse_modelfile
 from service.importing.readers.openwebui_models import left_out
 from service.importing.readers.redact import without_secrets
 from service.importing.readers.secret_texts import looks_secret
@@ -19,23 +19,12 @@ NAMELESS = (
     "a Modelfile is named by its file, so it can't come from standard input or over HTTP; import it from a file that "
     "is named NAME.modelfile or Modelfile.NAME, or is NAME/Modelfile"
 )
-_INSTRUCTIONS = (
-    BASE,
-    "PARAMETER",
-    "TEMPLATE",
-    "SYSTEM",
-    "ADAPTER",
-    "LICENSE",
-    "MESSAGE",
-    "REQUIRES",
-    "RENDERER",
-    "PARSER",
-)
+_INSTRUCTIONS = (BASE, PARAMETER, SYSTEM, *UNSUPPORTED)
 _OF_CONTAINERS = (
     *("RUN", "CMD", "COPY", "ADD", "ENTRYPOINT", "WORKDIR", "ENV", "EXPOSE", "ARG", "USER", "VOLUME", "LABEL"),
     *("HEALTHCHECK", "SHELL", "STOPSIGNAL", "ONBUILD", "MAINTAINER"),
 )
-_WORD = re.compile(r"[ \t]*([A-Za-z]+)(?=[ \t])[ \t]+")
+_WORD = re.compile(r"[ \t]*([A-Za-z]+)(?:[ \t]+|(?=\"))")
 _BLANK = re.compile(r"[ \t\r]*(?:#|\n|\Z)")
 _QUOTES = '"""'
 # What `ollama show --modelfile` writes first: the name of the model that it shows.

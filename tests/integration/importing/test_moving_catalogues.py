@@ -105,3 +105,15 @@ async def test_what_takes_long_to_read_may_be_smaller(directory: Directory, want
     headers = {"Authorization": f"Bearer {await directory.key('ann')}"}
     sent = await directory.client.post(IMPORT, content=b" " * 4_000_001, params={"format": wanted}, headers=headers)
     assert (sent.status_code, f"A file of the format {wanted} may have {limit} bytes." in sent.text) == (413, True)
+
+
+async def test_a_list_with_a_name_leaves_what_was_shared_here(shell: CommandLine, store: Raw, tmp_path: Path) -> None:
+    shell.ok("user", "add", "--id", "root", "--email", "root@x.org", "--name", "Root", "--role", "admin")
+    path = write_sample(tmp_path, "openai-models", "OpenRouter")
+    import_it = ("import", path.name, "--owner", "root", "--source", "openrouter")
+    assert shell.ok(*import_it).endswith("\n1 changes")
+    shared = {"id": "g", "principal_type": "user", "principal_id": "*", "permission": "read"}
+    store["models"].update_one({}, {"$set": {"access_grants": [shared]}})
+    assert shell.ok(*import_it).endswith("\n0 changes")
+    [model] = store["models"].find()
+    assert model["access_grants"] == [shared]
