@@ -48,6 +48,8 @@ class FileHead:
     elements: list[Any] = field(default_factory=list)
     documents: list[Part] = field(default_factory=list)
     decoded: int = 0
+    # Why it is no JSON, or where that ends, in words that quote nothing of it.
+    problem: str | None = None
     name: str = ""
 
     @property
@@ -75,8 +77,10 @@ def read_file_head(source: Source) -> FileHead:
     content = source.head(HEAD_BYTES)
     head = FileHead(content, content.decode("utf-8-sig", errors="ignore"))
     head.name = source.path.name if source.path is not None else ""
-    with suppress(SourceError):
+    try:
         _read_json(JsonScanner(io.StringIO(head.text)), head)
+    except SourceError as error:
+        head.problem = error.detail
     if head.members or head.elements:
         head.documents = [JsonPart(head.elements if head.is_list else head.members)]
     elif b"\0" not in content:

@@ -97,7 +97,10 @@ def recognise(source: Source) -> Recognised:
         raise UnrecognisedError(f"not recognised: {other}, which holds no models")
     nearest = max(fits, key=lambda name: fits[name].score)
     near = f" It comes nearest to {nearest}: {fits[nearest].reason}." if fits[nearest].score else ""
-    near = near if head.is_text else " It is not UTF-8 text."
+    if not head.is_text:
+        near = " It is not UTF-8 text."
+    elif head.problem and not near and head.text.lstrip()[:1] in ("{", "["):
+        near = f" It begins like JSON; {head.problem}."
     raise UnrecognisedError(f"not recognised. The formats are {', '.join(FORMATS)}.{near}")
 
 

@@ -15,7 +15,7 @@ from service.http.dependencies import (
     ContextDependency,
     WriterDependency,
 )
-from service.http.json_body import BodyReader, documented_json, json_body, read_body
+from service.http.json_body import BodyReader, JsonBody, documented_json, read_body
 from service.http.json_schema import REFERENCE_TEMPLATE, Schema, reference
 from service.http.problems import BODY_FAILURES, Responses, documented_problems
 from service.http.responses import json_response
@@ -71,6 +71,20 @@ class ImportBody(BodyReader):
             raise _with_hint(error) from None
 
 
+class SyncBody(JsonBody[SyncModels]):
+    """Reads the models of a set, once the query string is known to be valid."""
+
+    def __init__(self) -> None:
+        """Read a body of the largest size that a set may have."""
+        super().__init__(SyncModels, MAX_SYNC_BYTES)
+
+    async def __call__(  # type: ignore[override]  # FastAPI reads the parameters
+        self, request: Request, caller: AdminDependency, _: Annotated[SyncParams, Query()]
+    ) -> SyncModels:
+        """Return the models; raises as `read_body` does."""
+        return await super().__call__(request, caller)
+
+
 @router.post("/import", responses=_IMPORTED)
 async def import_models(
     caller: WriterDependency,
@@ -104,7 +118,7 @@ async def sync_models(
     caller: WriterDependency,
     _: AdminDependency,
     params: Annotated[SyncParams, Query()],
-    body: Annotated[SyncModels, json_body(SyncModels, MAX_SYNC_BYTES)],
+    body: Annotated[SyncModels, Depends(SyncBody())],
     context: ContextDependency,
     work: BulkWorkDependency,
 ) -> Response:

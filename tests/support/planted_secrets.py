@@ -290,7 +290,7 @@ BROKEN = {
     "bundle cut off": json.dumps(BUNDLE)[:-5].encode(),
     "bundle not UTF-8": f'{{"users": [{{"password": "{WORD}'.encode() + BROKEN_OFF,
     "models cut off": _CUT_OFF[: _CUT_OFF.rindex(MARK) + len(MARK)].encode(),
-    "models of bad JSON": _CUT_OFF.replace(f'"{WORD}"', WORD).encode(),
+    "models of bad JSON": WORD.join(_CUT_OFF.rsplit(f'"{WORD}"', 1)).encode(),
     "price map cut off": json.dumps(PRICES)[:-20].encode(),
     **{f"YAML, {name}": text if isinstance(text, bytes) else text.encode() for name, text in MALFORMED_YAML.items()},
 }

@@ -42,9 +42,9 @@ def fits_openwebui(head: FileHead) -> Fit:
         evidence = {name for model in models if _is_stored(model) for name in model if name in _MODEL_FIELDS}
     if not evidence:
         return NO_FIT
-    # Many of the models that run there have no stored record.
-    running = [record for record in records if "info" in evidence and kind_of(record) is None]
-    share = (len(models) + len(running)) / len(records)
+    # Beside models that are known as such: many of those that run there have no stored record, and others lack parts.
+    others = [record for record in records if kind_of(record) is None and ("info" in evidence or _is_named(record))]
+    share = (len(models) + len(others)) / len(records)
     reason = f"JSON models with {', '.join(sorted(evidence))}: an Open WebUI export"
     return Fit(share, reason if share == 1 else f"{share:.0%} of the first records are {reason}")
 
@@ -109,6 +109,10 @@ def _listed(scanner: JsonScanner, name: str, notes: Notes) -> Iterator[Item]:
     else:
         scanner.value()
         yield Item(UNKNOWN, name, problem="must be a list")
+
+
+def _is_named(record: Any) -> bool:
+    return isinstance(record, dict) and "id" in record and "name" in record and bool(export_evidence(record))
 
 
 def _is_stored(model: dict[str, Any]) -> bool:
