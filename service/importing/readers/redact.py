@@ -132,11 +132,12 @@ class _Redaction:
         names_other = any(named in members for named in _NAMED)
         named = [members.get(naming) for naming in _NAMING]
         names_secret = any(isinstance(name, str) and is_secret_name(words(name), Place.HEADER) for name in named)
+        accounts = _accounts(members)
         kept = {}
         for key, value in members.items():
             text = str(key)
             name, named_safely = (_known if len(text) <= MAX_NAME_LENGTH else _named)(text)
-            secret = is_secret_name(name, place) or (names_secret and name in _NAMED)
+            secret = is_secret_name(name, place) or (names_secret and name in _NAMED) or name in accounts
             # The key of a pair is a name, and one by itself may be a secret.
             secret = (secret or is_bare_key(name)) and not (names_other and is_bare_key(name))
             if secret and (value is None or value == ""):
@@ -164,6 +165,20 @@ class _Redaction:
             else:
                 kept.append(self.kept(element, below, name, place))
         return kept
+
+
+def _accounts(members: dict[Any, Any]) -> set[str]:
+    """Return the names of accounts whose passwords stand beside them: the two are one credential."""
+    short = [str(key) for key in members if len(str(key)) <= MAX_NAME_LENGTH]
+    names = {words(key) for key in short if "user" in key.lower() or "pass" in key.lower()}
+    return {
+        f"{prefix}{account}"
+        for name in names
+        if name.endswith("password")
+        for prefix in [name.removesuffix("password")]
+        for account in ("username", "user_name", "user")
+        if f"{prefix}{account}" in names
+    }
 
 
 def _is_secret_header(element: Any, place: Place) -> bool:

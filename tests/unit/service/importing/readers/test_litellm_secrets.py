@@ -217,3 +217,13 @@ def test_the_id_of_a_base_model_is_never_taken_for_a_secret(model: str) -> None:
     entry = {"model_name": model, "litellm_params": {"model": model}, "model_info": {"base_model": model, "id": model}}
     item = only([entry])
     assert (item.value["base_model_id"], item.value["id"], item.notes) == (model, model, ())
+
+
+@pytest.mark.parametrize(
+    ("account", "password"),
+    [("azure_username", "azure_password"), ("username", "password"), ("dbUser", "dbPassword"), ("user", "PASSWORD")],
+)
+def test_an_account_goes_with_the_password_beside_it(account: str, password: str) -> None:
+    assert only([with_params(**{account: "bob@example.com", password: "hunter2"})]).value["params"] == {}
+    kept = {account: "bob@example.com"}
+    assert only([with_params(**kept, other_password="hunter2")]).value["params"] == kept
