@@ -13,10 +13,13 @@ from service.importing import SourceFormat
 from tests.support import postgres
 from tests.support.catalogue_sources import LIBRECHAT, MODELFILES, MODELS_DEV
 from tests.support.commands import CommandLine
+from tests.support.directory import model
 from tests.support.documentation import ROOT, blocks
-from tests.support.import_samples import Raw, write_source
+from tests.support.import_samples import EXPORT, IMPORTABLE, PRICES, Raw, write_source
+from tests.support.litellm_configurations import A_MODEL
 from tests.support.litellm_databases import make_litellm_database
 from tests.support.model_answers import OLLAMA_TAGS, OPENROUTER
+from tests.support.openwebui_databases import make_database
 from tests.support.web_server import answering, web_server
 
 PAGES = ROOT / "docs" / "migrating"
@@ -28,7 +31,31 @@ def _modelfiles(folder: Path) -> None:
         write_source(folder, content, f"models/{name}")
 
 
+def _users_map(folder: Path, *there: str) -> None:
+    write_source(folder, "from,to\n" + "".join(f"{user},ann@example.com\n" for user in there), "users.csv")
+
+
+def _openwebui_export(folder: Path) -> None:
+    write_source(folder, EXPORT, "models.json")
+    _users_map(folder, "somebody")
+
+
+def _openwebui_database(folder: Path) -> None:
+    make_database(folder / "webui.db", *IMPORTABLE)
+    _users_map(folder, "ann", "ben")
+
+
+def _bundle(folder: Path) -> None:
+    write_source(folder, {"models": [model("m", "somebody")]}, "bundle.json")
+    _users_map(folder, "somebody")
+
+
 FILES: dict[str, tuple[SourceFormat, Any]] = {
+    "litellm": (SourceFormat.LITELLM, ("config.yaml", {"proxy_config": {"model_list": [A_MODEL]}})),
+    "litellm-prices": (SourceFormat.LITELLM_PRICES, ("model_prices_and_context_window.json", PRICES)),
+    "open-webui-export": (SourceFormat.OPENWEBUI, _openwebui_export),
+    "open-webui-database": (SourceFormat.OPENWEBUI_DB, _openwebui_database),
+    "bundle": (SourceFormat.MODELDECK, _bundle),
     "model-lists": (SourceFormat.OPENAI_MODELS, ("models.json", OPENROUTER)),
     "ollama": (SourceFormat.OLLAMA, ("tags.json", OLLAMA_TAGS)),
     "modelfiles": (SourceFormat.MODELFILE, _modelfiles),
