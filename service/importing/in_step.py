@@ -81,14 +81,16 @@ def _new(candidate: Candidate, options: ImportOptions, *, deleted: bool) -> Step
 
 
 def _of_another(origin: KnownOrigin, candidate: Candidate, options: ImportOptions) -> str | None:
-    """Return why a record is not that of the model; without a named source, only another entry has a claim to it."""
-    # What was taken over without a name for its source may get one.
-    named_now = options.adopt and origin.source == options.format_name
-    if options.source is not None and origin.source != options.source and not named_now:
-        return f"came from the source {origin.source!r}"
-    if origin.source in (options.remembered_as, options.format_name) and origin.key != candidate.model.id:
-        return f"belongs to another model of the source: {origin.key!r}"
-    return None
+    """Return why a record is not that of the model."""
+    elsewhere = candidate.record_id != candidate.model.id
+    if origin.source in (options.source, options.nameless):
+        # What was taken over without a name for its source gets one only when asked for.
+        renamed = origin.source != options.remembered_as
+        if renamed and not options.adopt:
+            return "was taken over without a name for its source; --adopt gives it this one"
+        return f"belongs to another model of the source: {origin.key!r}" if origin.key != candidate.model.id else None
+    # Without a name, an import may change what it finds under the id itself, as it always could.
+    return f"came from the source {origin.source!r}" if options.source is not None or elsewhere else None
 
 
 def _take_over(candidate: Candidate, content: Content, record: Record, options: ImportOptions) -> Step:

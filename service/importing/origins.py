@@ -51,7 +51,7 @@ class Records:
     def __init__(self, database: Database, options: ImportOptions) -> None:
         self._database = database
         self._options = options
-        self._named: list[str] | None = None
+        self._known_names: list[str] | None = None
         # Without it, what an earlier version imported would be imported again beside it.
         self._adoption = Adoption(database, takes_over=options.adopt) if options.caller is None else None
 
@@ -62,38 +62,39 @@ class Records:
 
     async def find(self, batch: Sequence[Candidate]) -> None:
         """Say for each model which record is its own: give it the `record_id`."""
-        known = await self._by_key([candidate.model.id for candidate in batch])
+        known = await self._by_key(batch)
         for candidate in batch:
             candidate.record_id = known.get(candidate.model.id, candidate.model.id)
             candidate.adopted, candidate.formerly = False, None
         if self._adoption is not None:
             await self._adoption.find([candidate for candidate in batch if candidate.model.id not in known])
 
-    async def _by_key(self, keys: Sequence[str]) -> dict[str, str]:
-        names = await self._sources()
-        if not names:
+    async def _by_key(self, batch: Sequence[Candidate]) -> dict[str, str]:
+        """Return the ids of the records of these models, by their keys in the source.
+
+        Without a name for the source, only models can be elsewhere than under their ids whose ids are made by readers.
+        """
+        options = self._options
+        keys = [one.model.id for one in batch if options.source is not None or one.former_id is not None]
+        if not keys:
             return {}
-        query = {"origin.source": {"$in": names}, "origin.key": {"$in": list(keys)}}
-        if self._options.caller is not None:
-            query = {**access_rule.readable(self._options.caller), **query}
+        names = await self._names()
+        query = {"origin.source": {"$in": names}, "origin.key": {"$in": keys}}
+        if options.caller is not None:
+            query = {**access_rule.readable(options.caller), **query}
         found = await self._database.find(ModelRecord, query, fields=["origin.source", "origin.key"])
         found.sort(key=lambda record: names.index(record[ORIGIN]["source"]))
-        known = {record[ORIGIN]["key"]: record["_id"] for record in found}
-        if self._options.source is None:
-            # Without a name for the source, a record of the id itself comes first.
-            elsewhere = [key for key, record_id in known.items() if key != record_id]
-            query = {"_id": {"$in": elsewhere}}
-            here = await self._database.find(ModelRecord, query, fields=["_id"]) if elsewhere else []
-            known |= {record["_id"]: record["_id"] for record in here}
-        return known
+        return {record[ORIGIN]["key"]: record["_id"] for record in found}
 
-    async def _sources(self) -> list[str]:
-        """Return the names under which a model may be remembered; of several, the last counts."""
+    async def _names(self) -> list[str]:
+        """Return the names under which a model may be remembered; of several, the last counts.
+
+        What is remembered under another one must not be made again: it is a conflict then.
+        """
         options = self._options
         if options.source is not None:
-            # What was taken over without a name must not be made again under one: it is a conflict then.
-            return [name for name in (options.format_name, options.source) if name is not None]
-        if self._named is None:
+            return [name for name in (options.nameless, options.source) if name is not None]
+        if self._known_names is None:
             # In this order the server visits each name once in the index.
             pipeline: list[dict[str, Any]] = [
                 {"$match": {"origin.source": {"$gt": ""}}},
@@ -101,8 +102,9 @@ class Records:
                 {"$group": {"_id": "$origin.source"}},
             ]
             found = await self._database.aggregate(ModelRecord, pipeline)
-            self._named = sorted((name["_id"] for name in found), key=lambda name: (name == options.format_name, name))
-        return self._named
+            names = [name["_id"] for name in found]
+            self._known_names = sorted(names, key=lambda name: (name == options.nameless, name))
+        return self._known_names
 
 
 async def deleted_by_hand(database: Database, model_ids: Sequence[str]) -> set[str]:

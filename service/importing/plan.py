@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from documents.origin import NAMELESS
 from service.auth.authentication import Caller, RightsCheck, without_check
 from service.importing.deletion_guard import DEFAULT_MAX_DELETIONS, MaxDeletions
 from service.importing.report import ImportOutcome, Report
@@ -75,7 +76,12 @@ class ImportOptions:
     @property
     def remembered_as(self) -> str | None:
         """The name under which the source of a model is stored."""
-        return self.source or self.format_name
+        return self.source or self.nameless
+
+    @property
+    def nameless(self) -> str | None:
+        """The name for models that were taken over from a source of this format without a name."""
+        return None if self.format_name is None else f"{NAMELESS}{self.format_name}"
 
     @property
     def trusted(self) -> bool:

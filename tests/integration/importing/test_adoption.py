@@ -32,15 +32,18 @@ def _entry(model_id: str, **fields: Any) -> dict[str, Any]:
     }
 
 
+NAMELESS = "was taken over without a name for its source; --adopt gives it this one"
+
+
+def _read_with_former_ids(source: Source) -> Iterator[Item]:
+    for item in read_bundle(source):
+        yield Item(item.kind, item.position, item.value, former_id=r"gpt\-4o\-[0-9a-f]{12}")
+
+
 @pytest.fixture
 def derived_ids(monkeypatch: pytest.MonkeyPatch) -> None:
     """Bundles are read as a source whose entries had other ids in an earlier version."""
-
-    def read(source: Source) -> Iterator[Item]:
-        for item in read_bundle(source):
-            yield Item(item.kind, item.position, item.value, former_id=r"gpt\-4o\-[0-9a-f]{12}")
-
-    monkeypatch.setattr("service.importing.open_source.reader_of", lambda _: read)
+    monkeypatch.setattr("service.importing.open_source.reader_of", lambda _: _read_with_former_ids)
 
 
 async def _import(team: Team, entries: list[dict[str, Any]], **options: Any) -> list[str]:
@@ -76,7 +79,7 @@ async def test_a_model_keeps_the_id_that_others_refer_to(team: Team, source: str
     # Not wider than the source says.
     assert [given["principal_id"] for given in team.stored(OLD)["access_grants"]] == ["ops"]
     origin = team.stored(OLD)["origin"]
-    assert (origin["source"], origin["key"]) == (source or "modeldeck", "gpt-4o-new")
+    assert (origin["source"], origin["key"]) == (source or "format:modeldeck", "gpt-4o-new")
 
     # It lasts, also without the option; entries that are edited still find their records.
     assert await _import(team, [_entry("gpt-4o-new")], **named) == [f"unchanged models[0] model '{OLD}'"]
@@ -102,7 +105,7 @@ async def test_what_was_taken_over_without_a_name_can_get_one(team: Team) -> Non
     await _there(team, _entry(OLD))
     await _import(team, [_entry("gpt-4o-new")], adopt=True)
     [refused] = await _import(team, [_entry("gpt-4o-new")], source="prod")
-    assert refused.startswith(f"conflict models[0] model '{OLD}': came from the source ")
+    assert refused == f"conflict models[0] model '{OLD}': {NAMELESS}"
     assert await _import(team, [_entry("gpt-4o-new")], source="prod", adopt=True) == [
         f"unchanged models[0] model '{OLD}'"
     ]
@@ -112,10 +115,31 @@ async def test_what_was_taken_over_without_a_name_can_get_one(team: Team) -> Non
 
 
 @pytest.mark.usefixtures("derived_ids")
-async def test_what_was_taken_over_under_a_name_is_found_without_it(team: Team) -> None:
+async def test_what_was_taken_over_under_a_name_is_not_made_again_without_it(team: Team) -> None:
     await _there(team, _entry(OLD))
     await _import(team, [_entry("gpt-4o-new")], source="prod", adopt=True)
-    assert await _import(team, [_entry("gpt-4o-new", name="Newer")]) == [f"updated models[0] model '{OLD}': name"]
+    refused = f"conflict models[0] model '{OLD}': came from the source 'prod'"
+    assert await _import(team, [_entry("gpt-4o-new", name="Newer")]) == [refused]
+
+
+async def test_a_model_of_the_key_of_another_source_is_a_model_of_its_own(
+    team: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("service.importing.open_source.reader_of", lambda _: _read_with_former_ids)
+        await _there(team, _entry(OLD))
+        await _import(team, [_entry("gpt-4o-new")], source="prod", adopt=True)
+    # Ids that stand in the file itself mean the records under these ids.
+    public = _entry("gpt-4o-new", name="Mine", access_grants=[grant("user:*")])
+    assert await _import(team, [public]) == ["created models[0] model 'gpt-4o-new'"]
+    assert team.stored(OLD)["name"] != "Mine"
+
+
+@pytest.mark.usefixtures("derived_ids")
+async def test_a_source_that_is_named_like_a_format_is_a_source_like_others(team: Team) -> None:
+    await _import(team, [_entry("gpt-4o-new")], source="modeldeck")
+    refused = "conflict models[0] model 'gpt-4o-new': came from the source 'modeldeck'"
+    assert await _import(team, [_entry("gpt-4o-new", name="Newer")], source="prod", adopt=True) == [refused]
 
 
 @pytest.mark.usefixtures("derived_ids")
@@ -172,7 +196,7 @@ async def test_a_name_that_is_given_later_does_not_make_it_twice(team: Team) -> 
     await _there(team, _entry(OLD))
     await _import(team, [_entry("gpt-4o-new")], adopt=True)
     [line] = await _import(team, [_entry("gpt-4o-new")], source="prod", on_conflict=OnConflict.MERGE)
-    assert line == f"conflict models[0] model '{OLD}': came from the source 'modeldeck'"
+    assert line == f"conflict models[0] model '{OLD}': {NAMELESS}"
     assert _ids(team) == [OLD]
 
 
