@@ -29,6 +29,7 @@ class Adoption:
         self._database = database
         self._takes_over = takes_over
         self._own_ids: set[str] = set()
+        self._former: dict[str, defaultdict[tuple[str, ...], list[str]]] = {}
         self._taken: dict[str, str] = {}
 
     def keep(self, model_id: str) -> None:
@@ -42,38 +43,46 @@ class Adoption:
             ids = [candidate.model.id for candidate in batch]
             here = {record["_id"] for record in await self._read({"_id": {"$in": ids}}, ["_id"])}
             absent = [candidate for candidate in batch if candidate.model.id not in here]
-            records = await self._records_for(absent)
+            await self._read_former(absent)
             for candidate in absent:
-                await self._adopt(candidate, records[_identity(candidate.content)])
+                await self._adopt(
+                    candidate, self._former[candidate.former_id or ""].get(_identity(candidate.content), [])
+                )
 
     async def _read(self, query: Mapping[str, Any], fields: list[str]) -> list[Record]:
         return await self._database.find(ModelRecord, query, fields=fields)
 
-    async def _records_for(self, candidates: Sequence[Candidate]) -> Mapping[Any, list[str]]:
-        """Return the ids of the records without an origin that may be these models, by what identifies a model."""
-        prefixes = sorted({literal_prefix(candidate.former_id or "") for candidate in candidates} - {""})
-        by_identity: defaultdict[Any, list[str]] = defaultdict(list)
+    async def _read_former(self, candidates: Sequence[Candidate]) -> None:
+        """Read, once for each form of ids, the ids of all records of that form without an origin, by their identity.
+
+        What is imported meanwhile has ids of another form.
+        """
+        forms = {form for candidate in candidates if (form := candidate.former_id) and form not in self._former}
+        prefixes = {form: prefix for form in sorted(forms) if (prefix := literal_prefix(form))}
+        self._former |= {form: defaultdict(list) for form in forms}
         if not prefixes:
-            return by_identity
+            return
         query = {
-            "$or": [{"_id": {"$gte": prefix, "$lt": prefix + _AFTER_ALL}} for prefix in prefixes],
-            "name": {"$in": sorted({candidate.model.name for candidate in candidates})},
+            "$or": [
+                {"_id": {"$gte": prefix, "$lt": prefix + _AFTER_ALL, "$regex": f"^(?:{form})$"}}
+                for form, prefix in prefixes.items()
+            ],
             ORIGIN: None,
         }
         project = {"$project": {"name": 1, "base_model_id": 1, "params.api_base": 1}}
+        patterns = [(form, prefix, re.compile(form)) for form, prefix in prefixes.items()]
         # By default the server may prefer an index that orders all models, and read them all.
         for record in await self._database.aggregate(ModelRecord, [{"$match": query}, project], hint="_id_"):
-            by_identity[_identity(record)].append(record["_id"])
-        return by_identity
+            for form, prefix, pattern in patterns:
+                if record["_id"].startswith(prefix) and pattern.fullmatch(record["_id"]):
+                    self._former[form][_identity(record)].append(record["_id"])
 
     async def _adopt(self, candidate: Candidate, record_ids: Sequence[str]) -> None:
-        former = re.compile(candidate.former_id or "")
         key = candidate.model.id
         free = sorted(
             record_id
             for record_id in record_ids
-            if former.fullmatch(record_id)
-            and record_id not in self._own_ids
+            if record_id not in self._own_ids
             # Asked again after a lost race, a model gets the same record.
             and self._taken.get(record_id, key) == key
         )

@@ -23,7 +23,8 @@ from service.importing.records import (
     has_more_values,
 )
 from service.importing.report import ImportOutcome, Report, printable
-from service.importing.source import Item, SourceError
+from service.importing.siblings import Siblings
+from service.importing.source import NOTE, Item, SourceError
 from service.importing.writers.api_keys import ApiKeyWriter
 from service.importing.writers.groups import GroupWriter
 from service.importing.writers.histories import HistoryWriter
@@ -38,8 +39,6 @@ RECORD_TYPES: dict[str, type[BaseModel]] = {
     "api_key": ImportedApiKey,
     "revision": ImportedRevision,
 }
-# Stands for no record.
-NOTE = "note"
 NOT_ATOMIC = "nothing was written, since not everything could be"
 ONLY_ADMINS = "only admins may import users and groups"
 _PRINCIPALS = ("user", "group")
@@ -129,6 +128,7 @@ class _Run:
         self._models = ModelWriter(database, options, self._report, principals, self._histories.counted)
         self._histories.would_create = self._models.would_create
         self._histories.left_deleted = self._models.left_deleted
+        self._siblings = Siblings(database, options, self._models.records)
         self._pruning = Pruning(database, options, self._report, self._models.has_seen)
         self._api_keys = ApiKeyWriter(database, options, self._report, self._users.existing)
 
@@ -165,7 +165,9 @@ class _Run:
         ):
             if item.kind == "revision":
                 self._histories.count(item.value)
-            if item.kind == "model":
+            if item.sibling is not None:
+                self._siblings.expect(item)
+            elif item.kind == "model":
                 self._models.records.expect(item.value)
             if found is None or (record := self._valid(item, found)) is None:
                 continue
@@ -175,6 +177,7 @@ class _Run:
                 self._groups.add(item.position, record)
         await self._users.finish()
         await self._groups.finish(self._users.existing)
+        await self._siblings.number()
 
     async def _import_rest(self) -> None:
         async for item, found in self._checked_items(lambda kind: kind in RECORD_TYPES and kind not in _PRINCIPALS):
@@ -200,7 +203,8 @@ class _Run:
 
     async def _checked_items(self, wanted: Callable[[str], bool]) -> AsyncIterator[tuple[Item, BaseModel | str | None]]:
         """Yield all items, those of the wanted kinds checked."""
-        items = ((item, self._check(item) if wanted(item.kind) else None) for item in self._items())
+        found = map(self._siblings.resolved, self._items())
+        items = ((item, self._check(item) if wanted(item.kind) else None) for item in found)
         if self._options.caller is None:
             for item in items:
                 yield item

@@ -62,26 +62,24 @@ class Records:
 
     async def find(self, batch: Sequence[Candidate]) -> None:
         """Say for each model which record is its own: give it the `record_id`."""
-        known = await self._by_key(batch)
+        # Without a name for the source, only what gets its id from a reader can be elsewhere than under that id.
+        named = self._options.source is not None
+        keys = [candidate.model.id for candidate in batch if named or candidate.former_id is not None]
+        known = await self.by_key(keys)
         for candidate in batch:
             candidate.record_id = known.get(candidate.model.id, candidate.model.id)
             candidate.adopted, candidate.formerly = False, None
         if self._adoption is not None:
             await self._adoption.find([candidate for candidate in batch if candidate.model.id not in known])
 
-    async def _by_key(self, batch: Sequence[Candidate]) -> dict[str, str]:
-        """Return the ids of the records of these models, by their keys in the source.
-
-        Without a name for the source, only models can be elsewhere than under their ids whose ids are made by readers.
-        """
-        options = self._options
-        keys = [one.model.id for one in batch if options.source is not None or one.former_id is not None]
+    async def by_key(self, keys: Sequence[str]) -> dict[str, str]:
+        """Return the ids of the records of these keys in the source that are remembered."""
         if not keys:
             return {}
         names = await self._names()
-        query = {"origin.source": {"$in": names}, "origin.key": {"$in": keys}}
-        if options.caller is not None:
-            query = {**access_rule.readable(options.caller), **query}
+        query = {"origin.source": {"$in": names}, "origin.key": {"$in": list(keys)}}
+        if self._options.caller is not None:
+            query = {**access_rule.readable(self._options.caller), **query}
         found = await self._database.find(ModelRecord, query, fields=["origin.source", "origin.key"])
         found.sort(key=lambda record: names.index(record[ORIGIN]["source"]))
         return {record[ORIGIN]["key"]: record["_id"] for record in found}

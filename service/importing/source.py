@@ -8,7 +8,7 @@ import tempfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, cast
 
@@ -44,13 +44,30 @@ class SourceError(ModeldeckError):
     """The source can't be read any further; the message says where."""
 
 
+# The kind of an item that stands for no record.
+NOTE = "note"
+
+
+@dataclass(frozen=True, slots=True)
+class Sibling:
+    """A record that its source gives no id, and that may have siblings with the same identity.
+
+    `id_of` returns the id of the record with this identity and a number. `equals` is the position of an earlier record
+    that has the same content.
+    """
+
+    identity: str
+    id_of: Callable[[int], str] = field(compare=False)
+    equals: str | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Item:
     """One record of a source: its kind, its position, and its decoded JSON or the problem that prevents it.
 
     `notes` are remarks, and `kept_out` says which parts of it are not imported and why. The kind `note` stands for no
     record and has only notes. `group_names` has the names of groups whose ids were made from them. `former_id` matches
-    the ids that an earlier version made of such a record.
+    the ids that an earlier version made of such a record. With a `sibling`, its id is provisional.
     """
 
     kind: str
@@ -61,6 +78,7 @@ class Item:
     kept_out: tuple[str, ...] = ()
     group_names: tuple[tuple[str, str], ...] = ()
     former_id: str | None = None
+    sibling: Sibling | None = None
 
 
 class Source:
@@ -87,17 +105,16 @@ class Source:
 
     def included(self, name: str) -> "Source | str":
         """Return another file of its folder that it includes, or the reason why that is not read."""
-        if self.path is None or not self._follow_includes:
+        if not self._follow_includes:
             return "was not read; modeldeck import --follow-includes reads it"
-        folder = self.path.resolve().parent
+        if self.path is None:
+            return "was not read, since what has no name has no folder either"
         try:
-            path = (folder / name).resolve()
-            if path.parent != folder:
-                return "is not in the same folder, so it was not read"
+            path = _beside(self.path, name)
             with path.open("rb") as file:
                 content = file.read(MAX_INCLUDED_BYTES + 1)
-        except (OSError, ValueError) as error:
-            return f"can't be read: {error.strerror if isinstance(error, OSError) else 'not a name of a file'}"
+        except (SourceError, OSError) as error:
+            return error.detail if isinstance(error, SourceError) else f"can't be read: {error.strerror}"
         if len(content) > MAX_INCLUDED_BYTES:
             return f"has more than {MAX_INCLUDED_BYTES:,} bytes, so it was not read"
         return Source(io.BytesIO(content), len(content), self.bounds, path)
@@ -125,6 +142,20 @@ class Source:
         if not compressed:
             return _Unclosed(self._file)
         return io.BufferedReader(GzipFile(self._file, self.bounds.size), CHUNK_BYTES)
+
+
+def _beside(path: Path, name: str) -> Path:
+    """Return the path of another file in the folder of a file; raise SourceError for any other place, or no file."""
+    folder = path.resolve().parent
+    try:
+        found = (folder / name).resolve()
+    except (ValueError, RuntimeError):
+        raise SourceError("can't be read: not the name of a file") from None
+    if found.parent != folder:
+        raise SourceError("is not in the same folder, so it was not read")
+    if found.exists() and not found.is_file():
+        raise SourceError("can't be read: not a file")
+    return found
 
 
 # Yields the records of a file; called twice for an import.

@@ -1,7 +1,6 @@
 """Reader of the format `litellm`: the models of a LiteLLM proxy, by its configuration or answers, without secrets."""
 
 import json
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from hashlib import blake2b
@@ -13,7 +12,7 @@ from service.importing.parts import Entry
 from service.importing.readers.litellm_entry import Model, model_of, shown_id
 from service.importing.readers.litellm_lists import MODELS, ModelList, find_lists, fits_lists
 from service.importing.readers.redact import safe_name, without_secrets
-from service.importing.source import Item, Source, SourceError
+from service.importing.source import NOTE, Item, Sibling, Source, SourceError
 from service.importing.whole_file import read_parts
 
 FILE = "file"
@@ -38,17 +37,16 @@ def read_litellm(source: Source) -> Iterator[Item]:
     for found in lists:
         # There is no record of the file as a whole, so the first model gets the notes on it.
         notes = tuple(f"{safe_name(name)}: left out; only {found.path} is read" for name in found.beside)
-        for item in (*entries.items(found), *_included(source, found, entries)):
+        for item in (*entries.items(found), *_included(source, found, entries), *_missing_pages(found)):
             yield replace(item, notes=notes + item.notes)
             notes = ()
 
 
 class _Entries:
-    """Turns the entries of all lists of a source into items: equal ones become one, and similar ones are numbered."""
+    """Turns the entries of all lists of a source into items, and remembers which of them are equal."""
 
     def __init__(self) -> None:
-        self._first_at: dict[bytes, Item] = {}
-        self._similar: Counter[tuple[str, ...]] = Counter()
+        self._first_at: dict[bytes, str] = {}
 
     def items(self, found: ModelList) -> Iterator[Item]:
         """Yield an item for each entry of a list."""
@@ -67,33 +65,36 @@ class _Entries:
         if isinstance(model, str):
             return Item("model", position, {"id": shown_id(kept)}, model, notes)
         digest = _digest(kept)
-        if first := self._first_at.get(digest):
-            note = f"equals {first.position} apart from secrets; both are one model"
-            return Item("note", position, {"id": first.value["id"]}, notes=(*notes, note))
-        self._first_at[digest] = item = _identified(position, model, self._number(model), notes)
-        return item
-
-    def _number(self, model: Model) -> int:
-        if model.given_id is not None:
-            return 0
-        self._similar[model.identity] += 1
-        return self._similar[model.identity] - 1
+        first = self._first_at.get(digest)
+        if first is not None and model.given_id is not None:
+            note = f"equals {first} apart from secrets; both are one model"
+            return Item(NOTE, position, {"id": model.given_id}, notes=(*notes, note))
+        self._first_at.setdefault(digest, position)
+        return _item_of(position, model, notes, equals=first)
 
 
 def _digest(kept: dict[str, Any]) -> bytes:
     return blake2b(json.dumps(kept, sort_keys=True).encode(), digest_size=16).digest()
 
 
-def _identified(position: str, model: Model, number: int, notes: tuple[str, ...]) -> Item:
+def _item_of(position: str, model: Model, notes: tuple[str, ...], equals: str | None) -> Item:
+    sibling = Sibling(model.numbered_id(0), model.numbered_id, equals) if model.given_id is None else None
     return Item(
         "model",
         position,
-        {"id": model.id(number), **model.value},
+        {"id": model.given_id or model.numbered_id(0), **model.value},
         notes=(*notes, *model.notes),
         kept_out=model.kept_out,
         group_names=model.group_names,
         former_id=model.former_id,
+        sibling=sibling,
     )
+
+
+def _missing_pages(found: ModelList) -> Iterator[Item]:
+    """Yield a problem for an answer that is only one of several pages."""
+    if found.pages > 1:
+        yield Item(FILE, found.path, problem=f"is one of {found.pages:,} pages; the others are not in the file")
 
 
 def _included(source: Source, found: ModelList, entries: _Entries) -> Iterator[Item]:
@@ -101,8 +102,12 @@ def _included(source: Source, found: ModelList, entries: _Entries) -> Iterator[I
 
     As in the proxy, an included file includes no others.
     """
+    read: list[Any] = []
     for name in found.includes[:MAX_INCLUDED]:
         where = f"include {safe_name(name)}"
+        if name in read:
+            continue
+        read.append(name)
         included = source.included(name) if isinstance(name, str) else "must be the name of a file"
         if isinstance(included, str):
             yield Item(FILE, where, problem=included)

@@ -77,7 +77,7 @@ def _item(row: Row, position: str, notes: tuple[str, ...]) -> Item:
     model = free_form_problem(kept) or model_of(kept, entry)
     if isinstance(model, str):
         return Item("model", position, shown, model, notes)
-    value = {"id": model.id(0), **model.value, **_times(row)}
+    value = {"id": model.given_id or model.numbered_id(0), **model.value, **_times(row)}
     value["base_model_id"] = value["base_model_id"] or None
     if row.get("blocked") is True:
         value["is_active"] = False

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from documents.model import tidy_meta
+from documents.text import text_problem
 from service.importing.readers.ids import derived_id, principal_id_of, slug
 from service.importing.readers.litellm_lists import INFO, NAME, PARAMS
 from service.importing.readers.litellm_meta import meta_of, typed_value
@@ -21,6 +22,8 @@ _UNNAMED = "model"
 _PUBLIC_NAME = "team_public_model_name"
 # Early versions had these beside the name of a model.
 _BESIDE_NAME = ("rpm", "tpm", "max_parallel_requests", "timeout", "stream_timeout", "max_retries", "num_retries")
+# SHA-256 in hexadecimal digits.
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 _ENDPOINTS = ("api_base", "base_url")
 
 
@@ -38,13 +41,8 @@ class Model:
     kept_out: tuple[str, ...] = ()
     group_names: tuple[tuple[str, str], ...] = ()
 
-    def id(self, number: int) -> str:
-        """Return the id of the model, which does not change when the entry is edited.
-
-        `number` counts the entries before it that have the same identity.
-        """
-        if self.given_id is not None:
-            return self.given_id
+    def numbered_id(self, number: int) -> str:
+        """Return the id of the model with this number among those that have the same identity."""
         return derived_id(self.identity[0], json.dumps([*self.identity, number]), otherwise=_UNNAMED)
 
     @property
@@ -62,18 +60,12 @@ def shown_id(entry: dict[str, Any]) -> Any:
 
 def model_of(entry: dict[str, Any], raw: dict[str, Any]) -> Model | str:
     """Return the model that an entry describes, or why it is none. `raw` is the entry with its secrets."""
-    params = entry.get(PARAMS)
-    if not isinstance(entry.get(NAME), str):
-        return f"{NAME}: must be text"
-    if not isinstance(params, dict) or not isinstance(params.get("model"), str):
-        return f"{PARAMS}: must be a mapping with a model"
-    if ANY in entry[NAME] or ANY in params["model"]:
-        return "is a route to any number of models, not one model"
     odd: list[str] = []
     info = _info(entry, odd)
-    given = info.get("id")
-    if isinstance(given, bool) or not isinstance(given, str | int | None):
-        return f"{INFO}.id: must be text"
+    if problem := _problem(entry, info):
+        return problem
+    params = entry[PARAMS]
+    given = None if _made_by_the_proxy(info) else info.get("id")
     groups = _group_ids(info, odd)
     beside = {name: entry[name] for name in _BESIDE_NAME if name in entry}
     unknown = [name for name in entry if name not in (NAME, PARAMS, INFO, *beside)]
@@ -95,6 +87,30 @@ def model_of(entry: dict[str, Any], raw: dict[str, Any]) -> Model | str:
         tuple(odd),
         tuple((group_id, name) for group_id, name in groups.items() if group_id != name),
     )
+
+
+def _problem(entry: dict[str, Any], info: dict[str, Any]) -> str | None:
+    """Return why an entry is no model."""
+    name, params, given = entry.get(NAME), entry.get(PARAMS), info.get("id")
+    if not isinstance(name, str):
+        return f"{NAME}: must be text"
+    if not isinstance(params, dict) or not isinstance(params.get("model"), str):
+        return f"{PARAMS}: must be a mapping with a model"
+    if ANY in name or ANY in params["model"]:
+        return "is a route to any number of models, not one model"
+    if isinstance(given, bool) or not isinstance(given, str | int | None):
+        return f"{INFO}.id: must be text"
+    problems = {NAME: text_problem(name), f"{INFO}.id": text_problem(str(given))}
+    return next((f"{where}: {problem}" for where, problem in problems.items() if problem), None)
+
+
+def _made_by_the_proxy(info: dict[str, Any]) -> bool:
+    """Return whether the id is one that a proxy makes from all settings of an entry, and anew after each edit.
+
+    Only its answers have such ids: `db_model` is false there for entries of its configuration.
+    """
+    given = info.get("id")
+    return info.get("db_model") is False and isinstance(given, str) and _DIGEST.fullmatch(given) is not None
 
 
 def _meta(info: dict[str, Any]) -> dict[str, Any]:

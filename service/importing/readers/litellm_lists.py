@@ -13,7 +13,7 @@ from service.importing.yaml_file import yaml_documents
 MODELS, INCLUDE = "model_list", "include"
 NAME, PARAMS, INFO = "model_name", "litellm_params", "model_info"
 # The answer of `GET /model/info` has its models in a list of this name.
-ANSWER = "data"
+ANSWER, PAGES = "data", "total_pages"
 # Other parts of a configuration, one of which tells that a file with nothing but includes is one.
 _SECTIONS = ("litellm_settings", "general_settings", "router_settings", "environment_variables", "callback_settings")
 _IN_TEXT = re.compile(rf"^(?:[ \t]*\{{[ \t]*)?([\"']?){MODELS}\1[ \t]*:(?=\s|\Z)", re.MULTILINE)
@@ -23,12 +23,16 @@ MAX_LISTS, MAX_DEPTH, MAX_VISITED = 1000, 8, 20_000
 
 @dataclass(frozen=True, slots=True)
 class ModelList:
-    """The models of one proxy: where in the file they are, the files that it includes, and what is beside the list."""
+    """The models of one proxy: where in the file they are, the files that it includes, and what is beside the list.
+
+    `pages` is how many pages an answer has, of which the file holds one.
+    """
 
     path: str
     entries: list[Part]
     includes: list[Any] = field(default_factory=list)
     beside: tuple[str, ...] = ()
+    pages: int = 1
 
 
 def find_lists(documents: list[Part], most_values: int) -> list[ModelList]:
@@ -112,7 +116,7 @@ class _Search:
             yield _configuration(members, prefix)
         elif not depth and ANSWER in members and any(map(is_entry, (members[ANSWER].elements() or [])[:20])):
             beside = tuple(name for name in members if name != ANSWER)
-            yield ModelList(ANSWER, members[ANSWER].elements() or [], beside=beside)
+            yield ModelList(ANSWER, members[ANSWER].elements() or [], beside=beside, pages=_pages(members))
         else:
             for name, member in members.items():
                 yield from self.lists(member, f"{prefix}{name}", depth + 1)
@@ -135,6 +139,11 @@ def _includes_only(members: dict[str, Part]) -> bool:
     if not names or not all(name and _YAML_NAME.fullmatch(name) for name in names):
         return False
     return len(members) == 1 or any(name in members for name in _SECTIONS)
+
+
+def _pages(members: dict[str, Part]) -> int:
+    pages = members[PAGES].entry().value if PAGES in members else 1
+    return pages if isinstance(pages, int) else 1
 
 
 def _members(part: Part) -> dict[str, Part]:

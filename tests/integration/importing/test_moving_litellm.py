@@ -108,6 +108,91 @@ def test_deployments_that_differ_in_secrets_only_are_one_model(ann: CommandLine,
     assert store["models"].count_documents({"name": "r"}) == 2
 
 
+# --- Entries that nothing but their content tells apart
+
+
+def regional(region: str, *groups: str, **params: Any) -> dict[str, Any]:
+    return entry(params={"vertex_location": region, **params}, model_info={"access_groups": list(groups)})
+
+
+def stored(store: Raw) -> dict[str, tuple[str, set[str]]]:
+    """Return, for each model, its region and the groups that can read it."""
+    return {
+        found["_id"]: (
+            found["params"].get("vertex_location", ""),
+            {grant["principal_id"] for grant in found["access_grants"]},
+        )
+        for found in store["models"].find()
+    }
+
+
+def test_each_of_several_entries_keeps_its_record_when_others_go_come_or_move(
+    ann: CommandLine, store: Raw, tmp_path: Path
+) -> None:
+    us, eu, asia = regional("us", "us-team"), regional("eu", "eu-team"), regional("asia")
+    rehearsed(ann, tmp_path, {"model_list": [us, eu]})
+    before = {region: record_id for record_id, (region, _) in stored(store).items()}
+
+    rehearsed(ann, tmp_path, {"model_list": [asia, eu, us]})
+    assert {region: record_id for record_id, (region, _) in stored(store).items() if region != "asia"} == before
+
+    revoked = regional("eu", temperature=0.1)
+    rehearsed(ann, tmp_path, {"model_list": [revoked]})
+    now = stored(store)
+    assert now[before["eu"]] == ("eu", set())
+    assert now[before["us"]] == ("us", {"us-team"})
+
+
+def test_an_entry_that_is_edited_to_equal_another_one_keeps_its_record_and_loses_its_groups(
+    ann: CommandLine, store: Raw, tmp_path: Path
+) -> None:
+    first, second = regional("eu", "staff"), regional("eu", "staff", "contractors", rpm=10)
+    rehearsed(ann, tmp_path, {"model_list": [first, second]})
+    assert len(stored(store)) == 2
+    rehearsed(ann, tmp_path, {"model_list": [first, first]})
+    assert [groups for _, groups in stored(store).values()] == [{"staff"}] * 2
+
+
+def test_equal_entries_of_which_one_is_edited_become_two_models(ann: CommandLine, store: Raw, tmp_path: Path) -> None:
+    equal, other = regional("eu", "staff"), regional("us", "us-team")
+    rehearsed(ann, tmp_path, {"model_list": [equal, equal, other]})
+    before = stored(store)
+    assert len(before) == 2
+    rehearsed(ann, tmp_path, {"model_list": [regional("eu", temperature=1), equal, other]})
+    after = stored(store)
+    assert {record_id: after[record_id] for record_id in before} == before
+    assert len(after) == 3
+
+
+def test_an_answer_of_the_proxy_and_its_configuration_give_the_same_model(
+    ann: CommandLine, store: Raw, tmp_path: Path
+) -> None:
+    rehearsed(ann, tmp_path, {"model_list": [regional("eu", "beta")]})
+    for made, groups in (("0a" * 32, ["beta"]), ("0b" * 32, [])):
+        answer = regional("eu", *groups)
+        answer["model_info"] |= {"id": made, "db_model": False}
+        rehearsed(ann, tmp_path, {"data": [answer]})
+    assert list(stored(store).values()) == [("eu", set())]
+
+
+def test_each_of_many_entries_that_only_a_number_tells_apart_keeps_its_record(
+    ann: CommandLine, store: Raw, tmp_path: Path
+) -> None:
+    entries = [entry(params={"rpm": number}) for number in range(700)]
+    rehearsed(ann, tmp_path, {"model_list": entries})
+    rehearsed(ann, tmp_path, {"model_list": [*entries[:300], *entries[301:], entry(params={"rpm": 1000})]})
+    assert store["models"].count_documents({}) == 700
+    assert store["models"].count_documents({"params.rpm": 300}) == 0
+
+
+def test_what_the_other_pages_of_an_answer_have_is_not_retired(ann: CommandLine, store: Raw, tmp_path: Path) -> None:
+    kept, gone = regional("eu"), entry(model_name="gone")
+    rehearsed(ann, tmp_path, {"data": [kept, gone]}, "--source", "prod")
+    page = {"data": [kept], "total_count": 2, "current_page": 1, "total_pages": 2}
+    assert rehearsed(ann, tmp_path, page, "--source", "prod", "--prune").status == 1
+    assert store["models"].count_documents({"is_active": True}) == 2
+
+
 # --- Owners who are not here
 
 EXPORTED = [

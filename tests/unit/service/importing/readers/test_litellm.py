@@ -130,35 +130,42 @@ def test_another_name_model_or_endpoint_makes_another_model() -> None:
     assert len({derived_id(one) for one in [entry, *others]}) == len(others) + 1
 
 
-def test_similar_entries_are_numbered() -> None:
+def test_similar_entries_are_told_to_be_siblings() -> None:
     entries = [with_params(vertex_location=region) for region in ("europe-west1", "us-east1", "us-west2")]
-    items = read(entries)
-    ids = [item.value["id"] for item in items]
-    assert ids[0] == derived_id(entries[1])
-    assert len(set(ids)) == 3
-    assert [item.value["id"] for item in read([*entries, {**A_MODEL, "model_name": "other"}])][:3] == ids
+    siblings = [item.sibling for item in read([*entries, {**A_MODEL, "model_name": "other"}])]
+    assert [sibling is not None and sibling.equals for sibling in siblings] == [None] * 4
+    assert siblings[0] == siblings[1] == siblings[2] != siblings[3]
+    assert siblings[0] is not None
+    assert len({siblings[0].id_of(number) for number in range(10)}) == 10
+    assert siblings[0].id_of(0) == derived_id(entries[0])
 
 
-def test_entries_that_differ_only_in_secrets_are_one_model_with_a_note() -> None:
+def test_entries_that_differ_only_in_secrets_are_told_to_be_equal() -> None:
     entries = [
         A_MODEL,
         with_params(rpm=5, api_key="a-secret"),
         with_params(rpm=6),
         with_info(id="x"),
-        with_info(id="y"),
+        with_info(id="x"),
     ]
-    first, second, *others = read(entries)
-    assert first.problem is None
-    assert second == Item(
-        "note",
-        "model_list[1]",
-        {"id": first.value["id"]},
-        notes=(
-            "litellm_params.api_key: left out, since it is or may be a secret",
-            "equals model_list[0] apart from secrets; both are one model",
-        ),
+    items = read(entries)
+    assert [item.sibling.equals if item.sibling else "" for item in items] == [None, "model_list[0]", None, "", ""]
+    assert items[4] == Item(
+        "note", "model_list[4]", {"id": "x"}, notes=("equals model_list[3] apart from secrets; both are one model",)
     )
-    assert len({first.value["id"], *(item.value["id"] for item in others)}) == 4
+
+
+def test_an_id_that_a_proxy_makes_from_all_settings_is_none() -> None:
+    made = with_info(id="9f" * 32, db_model=False, mode="chat")
+    assert derived_id(made) == derived_id(A_MODEL)
+    for info in ({"id": "9f" * 32}, {"id": "9f" * 32, "db_model": True}, {"id": "mine", "db_model": False}):
+        assert derived_id(with_info(**info)) == info["id"]
+
+
+@pytest.mark.parametrize("field", ["name", "id"])
+def test_lone_surrogates_are_refused(field: str) -> None:
+    entry = {**A_MODEL, "model_name": "a\ud800"} if field == "name" else with_info(id="a\ud800")
+    assert "must not contain lone surrogates" in (only([entry]).problem or "")
 
 
 def test_the_id_that_an_earlier_version_made_is_recognised() -> None:

@@ -1,6 +1,8 @@
 """Where the models of a LiteLLM proxy are found: Helm values, ConfigMaps, answers, router lists, included files."""
 
 import json
+import os
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -80,8 +82,10 @@ def test_the_same_entry_is_the_same_model_wherever_it_is() -> None:
 def test_equal_and_similar_entries_are_counted_over_all_lists_of_a_file() -> None:
     other = CONFIGURATION.replace("gpt-4o}", "gpt-4o, rpm: 5}")
     first, second, third = read(f"{CONFIGURATION}---\n{CONFIGURATION}---\n{other}")
-    assert (first.kind, second.kind, third.kind) == ("model", "note", "model")
-    assert first.value["id"] != third.value["id"]
+    assert first.sibling is not None
+    assert first.sibling == third.sibling
+    assert second.sibling is not None
+    assert second.sibling.equals == first.position
 
 
 @pytest.mark.parametrize(
@@ -107,6 +111,12 @@ def test_the_same_anchor_repeated_in_many_documents_is_bounded() -> None:
         read("---\n".join(["model_list: []\n"] * 1001))
 
 
+def test_an_answer_of_several_pages_says_that_the_others_are_missing() -> None:
+    model, rest = read({"data": [AS_JSON], "total_count": 2, "current_page": 1, "total_pages": 2})
+    assert model.problem is None
+    assert (rest.kind, rest.problem) == ("file", "is one of 2 pages; the others are not in the file")
+
+
 # --- Included files
 
 
@@ -128,6 +138,8 @@ def folder(tmp_path: Path) -> Path:
     (inner / "nested.yaml").write_text("include: [a.yaml]\nmodel_list: []\n")
     (inner / "broken.yaml").write_text("model_list: [")
     (inner / "link.yaml").symlink_to(tmp_path / "secret.yaml")
+    (inner / "loop.yaml").symlink_to("loop.yaml")
+    os.mkfifo(inner / "fifo.yaml")
     (inner / "sub").mkdir()
     return inner
 
@@ -153,8 +165,10 @@ def test_included_files_are_read_on_request(folder: Path) -> None:
         ("sub/../a.yaml", None),
         ("/etc/hostname", "is not in the same folder, so it was not read"),
         ("absent.yaml", "can't be read: No such file or directory"),
-        ("sub", "can't be read: Is a directory"),
-        ("a\0.yaml", "can't be read: not a name of a file"),
+        ("sub", "can't be read: not a file"),
+        ("loop.yaml", "can't be read: not the name of a file"),
+        ("fifo.yaml", "can't be read: not a file"),
+        ("a\0.yaml", "can't be read: not the name of a file"),
         ("broken.yaml", "line 2, column 1: did not find expected node content"),
         ("nested.yaml", "includes files itself, which the proxy does not read either"),
     ],
@@ -165,5 +179,5 @@ def test_only_files_of_the_same_folder_are_included(folder: Path, name: str, pro
 
 
 def test_a_source_without_a_folder_follows_nothing() -> None:
-    source = Source(source_of("")._file, 0, follow_includes=True)
-    assert source.included("a.yaml") == "was not read; modeldeck import --follow-includes reads it"
+    source = Source(BytesIO(), 0, follow_includes=True)
+    assert source.included("a.yaml") == "was not read, since what has no name has no folder either"
