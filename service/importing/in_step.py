@@ -4,17 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from service.database.exact_bson import Record
+from service.database.exact_bson import Record, unordered_bytes
 from service.errors import TooLargeError
 from service.importing.candidate import Candidate
-from service.importing.fingerprints import Fingerprints
+from service.importing.fingerprints import GRANTS, Fingerprints, grant_path, grant_paths
 from service.importing.operations import aligned_content, complete_content, differing_fields
 from service.importing.origins import MALFORMED_ORIGIN, KnownOrigin, new_origin, origin_of
 from service.importing.plan import Decision, ImportOptions, OnConflict, decide_update
 from service.importing.report import ImportOutcome
 from service.importing.three_way import merge
 from service.models.record import Content, require_storable
-from service.models.shape_check import malformed_fields, unknown_fields
+from service.models.shape_check import malformed_fields, unknown_fields, well_formed_grants
 
 DELETED_HERE = "was deleted here; --on-conflict update brings it back"
 TAKEN_OVER, WAS_ITS_ID = "taken over", "taken over; was imported under this id before"
@@ -76,7 +76,8 @@ def _new(candidate: Candidate, options: ImportOptions, *, deleted: bool) -> Step
         return _as_it_is(candidate, ImportOutcome.SKIPPED, DELETED_HERE)
     origin = None
     if options.source is not None:
-        origin = new_origin(options.source, candidate.model.id, Fingerprints.of(candidate.said))
+        stored = complete_content(candidate.said, None, options.owner_id)
+        origin = new_origin(options.source, candidate.model.id, candidate.first_fingerprints(stored))
     return Step(Decision(ImportOutcome.CREATED), candidate.content, origin)
 
 
@@ -94,10 +95,12 @@ def _of_another(origin: KnownOrigin, candidate: Candidate, options: ImportOption
 def _take_over(candidate: Candidate, content: Content, record: Record, options: ImportOptions) -> Step:
     source = options.remembered_as
     assert source is not None  # noqa: S101  # an import that takes over has a name for its source
-    origin = new_origin(source, candidate.model.id, Fingerprints.of(candidate.said))
+    stored = complete_content(content, record, options.owner_id)
+    origin = new_origin(source, candidate.model.id, candidate.first_fingerprints(stored))
     reason = WAS_ITS_ID if candidate.adopted else TAKEN_OVER
     malformed = malformed_fields(record, with_params=True)
-    if not malformed and not _differing(content, record, candidate.said):
+    file = {field: content[field] for field in candidate.said}
+    if not malformed and not _in_content(differing_fields(file, record), file, record):
         return Step(
             Decision(ImportOutcome.UNCHANGED, reason=reason if candidate.adopted else REMEMBERED), content, origin
         )
@@ -127,6 +130,8 @@ def _in_step(
     origin = _renewed(candidate, options.source, known)
     # Its times count only when a record is made.
     file = {field: content[field] for field in candidate.said}
+    # What the source still gives under a name that is not known here now stays as it is here.
+    file[GRANTS] = [*file[GRANTS], *last.still_gives(_others(record, file[GRANTS]), candidate.unbrought)]
     differing = differing_fields(file, record)
     malformed = malformed_fields(record, with_params=True)
     if options.on_conflict is OnConflict.UPDATE:
@@ -134,6 +139,7 @@ def _in_step(
         return Step(Decision(ImportOutcome.UPDATED if fields else ImportOutcome.UNCHANGED, fields), file, origin)
     if malformed:
         return _as_it_is(candidate, ImportOutcome.CONFLICT, f"{MALFORMED}: {', '.join(malformed)}")
+    differing = _in_content(differing, file, record)
     if options.on_conflict is not OnConflict.MERGE and differing and _both_changed(candidate, record, last):
         outcome = ImportOutcome.SKIPPED if options.on_conflict is OnConflict.SKIP else ImportOutcome.CONFLICT
         return _as_it_is(candidate, outcome, f"was {BOTH_CHANGED}: {', '.join(differing)}")
@@ -151,17 +157,24 @@ def _in_step(
 
 
 def _both_changed(candidate: Candidate, record: Record, last: Fingerprints) -> bool:
-    return not last.describes(record) and Fingerprints.of(candidate.said, last) != last.unmarked
+    return not last.describes(record) and not candidate.fingerprints(last).says_as(last)
 
 
 def _renewed(candidate: Candidate, source: str, known: KnownOrigin) -> Record | None:
-    said = Fingerprints.of(candidate.said, known.said)
+    said = candidate.fingerprints(known.said)
     unchanged = source == known.source and said == known.said
     return None if unchanged else new_origin(source, candidate.model.id, said)
 
 
-def _differing(content: Content, record: Record, said: Content) -> list[str]:
-    return differing_fields({field: content[field] for field in said}, record)
+def _in_content(fields: Sequence[str], one: Content, other: Content) -> list[str]:
+    """Return those of the fields that differ in more than the order of names."""
+    return [name for name in fields if unordered_bytes(one[name]) != unordered_bytes(other.get(name))]
+
+
+def _others(record: Record, grants: Sequence[Record]) -> list[Record]:
+    """Return the grants of a record that are not among the given ones."""
+    given = grant_paths(grants)
+    return [grant for grant in well_formed_grants(record) if grant_path(grant) not in given]
 
 
 def _problem(content: Content, record: Record) -> str | None:

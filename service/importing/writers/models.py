@@ -10,7 +10,7 @@ from documents.revision import ChangeKind
 from service.database.client import Database
 from service.database.exact_bson import Record
 from service.errors import ConflictError, TooLargeError
-from service.importing.candidate import Candidate
+from service.importing.candidate import Candidate, Hints
 from service.importing.in_step import DELETED_HERE, Step, decide
 from service.importing.operations import (
     ExistingModel,
@@ -65,18 +65,9 @@ class ModelWriter:
         self._batch_records = BATCH_RECORDS if options.caller is None else SHARED_BATCH_RECORDS
         self._concurrent = CONCURRENT_BATCHES if options.caller is None else 1
 
-    async def add(
-        self,
-        position: str,
-        model: ImportedModel,
-        former_id: str | None = None,
-        group_names: Sequence[tuple[str, str]] = (),
-    ) -> bool:
-        """Add one model; return whether a batch was full and its writing begun.
-
-        `former_id` and `group_names` are as in `Item`.
-        """
-        self._named.name_groups(group_names)
+    async def add(self, position: str, model: ImportedModel, hints: Hints) -> bool:
+        """Add one model; return whether a batch was full and its writing begun."""
+        self._named.name_groups(hints.group_names)
         digest = _digest(model.id)
         if digest in self._seen:
             self._report.reject(position, "model", model.id, "the id is given twice; only the first is imported")
@@ -86,7 +77,7 @@ class ModelWriter:
         if options.owner_id is None and (model.user_id is None or options.mine):
             self._report.reject(position, "model", model.id, "user_id: missing, and no owner was given for such models")
             return False
-        candidate = Candidate.of(position, model, options, former_id)
+        candidate = Candidate.of(position, model, options, hints)
         if problem := candidate.without_unsafe_image():
             self._report.reject_part(position, "model", model.id, problem)
         try:

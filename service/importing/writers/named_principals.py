@@ -11,6 +11,7 @@ from service.clock import now
 from service.database.client import Database
 from service.errors import ConflictError, InvalidInputError, invalid_input
 from service.importing.candidate import Candidate
+from service.importing.fingerprints import grant_path, paths_there
 from service.importing.operations import ExistingPrincipals
 from service.importing.plan import ImportOptions, UnknownOwner
 from service.importing.report import ImportOutcome, Report
@@ -96,6 +97,7 @@ class NamedPrincipals:
                 else:
                     reason = f"access_grants: there is no {grant.principal_type} {grant.principal_id!r}"
                     self._report.reject_part(candidate.position, "model", candidate.model.id, reason)
+                    candidate.unbrought += paths_there(grant_path(grant.model_dump()), candidate.users_there)
             if len(kept) != len(candidate.model.access_grants):
                 candidate.content["access_grants"] = [grant.model_dump() for grant in kept]
 
