@@ -29,7 +29,8 @@ class Candidate:
     its record, which is another one than in the source if `adopted`, now or by an earlier import. `formerly` is the id
     of a record that seems to be this model and is not taken over. `decision` is what was decided on it. `users_there`
     has the ids that the source has for users in its grants, by their ids here where these differ. `unbrought` has the
-    paths in the source of grants that can't be given here.
+    paths in the source of grants that can't be given here. With `owner_unknown`, the source names an owner who is not
+    here; with `keeps_owner`, the record has one who is here, and keeps them.
     """
 
     position: str
@@ -40,6 +41,8 @@ class Candidate:
     adopted: bool = False
     formerly: str | None = None
     decision: Decision | None = None
+    owner_unknown: bool = False
+    keeps_owner: bool = False
     users_there: Mapping[str, Collection[str]] = field(default_factory=dict)
     unbrought: list[Path] = field(default_factory=list)
 
@@ -54,7 +57,13 @@ class Candidate:
     @property
     def said(self) -> dict[str, Any]:
         """The content that the source gives, without times."""
-        return {name: self.content[name] for name in CONTENT_FIELDS if name in self.content}
+        given = self.given
+        return {name: given[name] for name in CONTENT_FIELDS if name in given}
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The content and times for its record, if it exists; a new one gets all of `content`."""
+        return {name: value for name, value in self.content.items() if name != "user_id" or not self.keeps_owner}
 
     def fingerprints(self, last: Fingerprints) -> Fingerprints:
         """Return the fingerprints of what the source says now, given those that are stored."""

@@ -38,8 +38,8 @@ Path = tuple[str, ...]
 class ContainerPrints:
     """The fingerprints of `params` or `meta`: of the whole, and of each member unless there are very many.
 
-    Only `ordered`, of the whole, depends on the order of names. It tells whether that of the source can be followed, and
-    spares hashing the members of what has not changed.
+    Only `ordered`, of the whole, depends on the order of names: that of the source is followed where it was not changed
+    here. It also spares hashing the members of what has not changed.
     """
 
     whole: bytes

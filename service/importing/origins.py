@@ -21,11 +21,11 @@ MALFORMED_ORIGIN = "was written past the service, with an origin that is none"
 
 @dataclass(frozen=True, slots=True)
 class KnownOrigin:
-    """Where a record came from, and what its source said last."""
+    """Where a record came from, and what its source said last; None if that was stored in no form that is known."""
 
     source: str
     key: str
-    said: Fingerprints
+    said: Fingerprints | None
 
 
 def origin_of(record: Record) -> KnownOrigin | None:
@@ -37,7 +37,10 @@ def origin_of(record: Record) -> KnownOrigin | None:
     source, key, digest = [text for text in texts if isinstance(text, str)] if texts else ("", "", "")
     if not source:
         raise ValueError(MALFORMED_ORIGIN)
-    return KnownOrigin(source, key, Fingerprints.parse(digest))
+    try:
+        return KnownOrigin(source, key, Fingerprints.parse(digest))
+    except ValueError:
+        return KnownOrigin(source, key, None)
 
 
 def new_origin(source: str, key: str, said: Fingerprints) -> Record:

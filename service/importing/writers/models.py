@@ -146,6 +146,8 @@ class ModelWriter:
         existing = await find_existing(
             self._database, [candidate.record_id for candidate in batch], self._options.caller
         )
+        records = [found.record for found in existing.values() if found.record is not None]
+        await self._named.keep_owners(batch, records)
         absent = [candidate.model.id for candidate in batch if existing[candidate.record_id].record is None]
         deleted = set() if self._options.source is None else await deleted_by_hand(self._database, absent)
         planned: list[PlannedWrite] = []
@@ -163,7 +165,7 @@ class ModelWriter:
 
     def _step(self, candidate: Candidate, existing: ExistingModel, *, deleted: bool) -> Step:
         caller = self._options.caller
-        content = aligned_content(candidate.content, existing.record)
+        content = aligned_content(candidate.given, existing.record)
         found = [] if caller is None else problems(content, existing, caller)
         if reason := "; ".join(f"{field}: {problem}" for field, problem in found):
             return Step(Decision(ImportOutcome.REJECTED, reason=reason), content)

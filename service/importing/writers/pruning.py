@@ -10,7 +10,7 @@ from service.database.exact_bson import Record
 from service.errors import ConflictError
 from service.importing.deletion_guard import allows
 from service.importing.fingerprints import Fingerprints, field_print
-from service.importing.in_step import MALFORMED
+from service.importing.in_step import MALFORMED, UNKNOWN_DIGEST
 from service.importing.operations import batches
 from service.importing.origins import MALFORMED_ORIGIN, new_origin, origin_of
 from service.importing.plan import ATTEMPTS, CONTENDED, Decision, ImportOptions, OnConflict, Prune
@@ -21,12 +21,13 @@ from service.models.shape_check import malformed_fields
 from service.models.store import ORIGIN, LostRaceError, PlannedOrigin, PlannedWrite, back_off, store_planned
 
 BATCH, KEYS = 100, 1000
-RETIRED, DELETED = "retired: is gone from the source", "is gone from the source"
+GONE = "is gone from the source"
+RETIRED = f"retired: {GONE}"
 STAYS_ACTIVE, IS_INACTIVE = (
-    "is gone from the source; stays active, as decided here",
+    f"{GONE}; stays active, as decided here",
     "is gone; is inactive here already",
 )
-CHANGED_HERE = "is gone from the source, but was changed here; --on-conflict update deletes it"
+CHANGED_HERE = f"{GONE}, but was changed here; --on-conflict update deletes it"
 NOTHING = "nothing was retired, since"
 NO_MODELS = f"{NOTHING} the source has no models"
 UNREADABLE = f"{NOTHING} the source can't be read to its end"
@@ -113,7 +114,7 @@ class Pruning:
             return False
         if origin is None or self._seen(origin.key) or origin.key in self._rejected:
             return True
-        return origin.said.gave_one_of(self._rejected_names)
+        return origin.said is not None and origin.said.gave_one_of(self._rejected_names)
 
     async def _too_many(self, gone: Sequence[str]) -> str | None:
         deletions = 0
@@ -171,14 +172,17 @@ class Pruning:
         if origin is None:
             return _Step(Decision(ImportOutcome.CONFLICT, reason=MALFORMED_ORIGIN))
         file_wins = self._options.on_conflict is OnConflict.UPDATE
+        if origin.said is None and not file_wins:
+            return _Step(Decision(ImportOutcome.CONFLICT, reason=f"{GONE}, but {UNKNOWN_DIGEST}"))
         malformed = malformed_fields(record, with_params=True)
         if malformed and not (self._prune.delete and file_wins):
             return _Step(Decision(ImportOutcome.CONFLICT, reason=f"{MALFORMED}: {', '.join(malformed)}"))
         if self._prune.delete:
-            if file_wins or origin.said.describes(record):
-                return _Step(Decision(ImportOutcome.DELETED, reason=DELETED))
+            if file_wins or (origin.said is not None and origin.said.describes(record)):
+                return _Step(Decision(ImportOutcome.DELETED, reason=GONE))
             return _Step(Decision(ImportOutcome.CONFLICT, reason=CHANGED_HERE))
-        return self._retirement(record, origin.key, origin.said, file_wins=file_wins)
+        said = origin.said or Fingerprints.of(record)
+        return self._retirement(record, origin.key, said, file_wins=file_wins)
 
     def _retirement(self, record: Record, key: str, said: Fingerprints, *, file_wins: bool) -> _Step:
         # Somebody who activates it again, or makes it active against the source, decides that it stays so.

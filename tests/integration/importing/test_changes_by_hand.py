@@ -1,5 +1,6 @@
 """What people changed is told apart from what the source changed, whatever the source mentions and a run can bring."""
 
+import json
 from typing import Any
 
 import pytest
@@ -138,3 +139,89 @@ async def test_what_is_here_with_another_order_of_names_is_remembered(team: Team
     after = team.stored("here")
     assert after.pop("origin")["source"] == "prod"
     assert after == before
+
+
+def _notes(team: Team) -> list[str]:
+    steps = json.loads((team.shell.folder / "done.json").read_text())["steps"]
+    return [step["reason"] for step in steps if step["outcome"] == "note"]
+
+
+@pytest.mark.parametrize("source", [True, False], ids=["in step", "without a source"])
+@pytest.mark.parametrize("here", [("--unknown-owner", "owner"), ("--map-users", "map.csv")], ids=["given", "mapped"])
+async def test_a_run_without_an_option_takes_no_model_from_its_owner(
+    team: Team, source: bool, here: tuple[str, str]
+) -> None:
+    (team.shell.folder / "map.csv").write_text("ghost,root\n")
+    team.entries["fast"] = {**team.entries["fast"], "user_id": "ghost"}
+    options = ("--source", "prod", "--owner", "root") if source else ("--owner", "root")
+    team.run(*options, *here)
+    for more in ((), here, ()):
+        done, plan = team.run(*options, *more)
+        assert (done.status, done.stdout.splitlines()[-1]) == (0, "0 changes"), plan
+        assert team.stored("fast")["user_id"] == "root"
+    assert _notes(team) == ["user_id: there is no user 'ghost' here; 'root' owns it"]
+
+    # Who got it here keeps it, and that is a change by people.
+    await _transfer(team, "fast", "ann")
+    for more in ((), here, ()):
+        team.run(*options, *(() if more and not source and here[0] == "--map-users" else more))
+        assert team.stored("fast")["user_id"] == "ann"
+    if source:
+        del team.entries["fast"]
+        assert team.keep(*DELETE_GONE)[2][-1] == f"conflict source prod model 'fast': {PROTECTED}"
+
+
+@pytest.mark.parametrize("source", [True, False], ids=["in step", "without a source"])
+async def test_a_model_of_nobody_stays_as_it_is(team: Team, source: bool) -> None:
+    team.entries["fast"] = {**team.entries["fast"], "user_id": "ghost"}
+    options = ("--source", "prod", "--owner", "root") if source else ("--owner", "root")
+    for changes in (2, 0):
+        done, _ = team.run(*options)
+        assert (done.status, done.stdout.splitlines()[-1]) == (0, f"{changes} changes")
+        assert team.stored("fast")["user_id"] == "ghost"
+    assert _notes(team) == ["user_id: there is no user 'ghost' here; kept (see --map-users and --unknown-owner)"]
+    # When the user comes, or somebody else is given it, that counts.
+    await team.directory.user("ghost")
+    assert team.run(*options)[0].stdout.splitlines()[-1] == "0 changes"
+
+
+@pytest.mark.parametrize("owner", [None, "ann", "ghost"], ids=["no owner", "an owner", "an owner who is not here"])
+async def test_the_equal_model_of_somebody_else_is_not_taken(team: Team, owner: str | None) -> None:
+    await team.directory.user("ben")
+    entry = {"name": "Mine", "params": {"top_p": 1}, "meta": {}, "access_grants": []}
+    answer = await team.directory.post("/api/models/create", "ben", {"id": "mine", **entry})
+    assert answer.status_code == 200, answer.text
+    team.entries = {"mine": entry if owner is None else {**entry, "user_id": owner}}
+    refused = "conflict models[0] model 'mine': exists and did not come from the source prod; --adopt takes it over"
+    assert team.keep() == (1, "0 changes", [refused])
+    team.entries["mine"]["params"] = {"top_p": 1, "system": "of the source"}
+    assert team.keep()[:2] == (1, "0 changes")
+    assert team.stored("mine")["params"] == {"top_p": 1}
+    assert team.keep("--adopt")[:2] == (0, "1 changes")
+    assert team.stored("mine")["user_id"] == ("ann" if owner == "ann" else "ben")
+
+
+async def test_a_real_run_too_says_what_it_remembers(team: Team) -> None:
+    team.write()
+    team.shell.ok("import", "models.json", "--owner", "root")
+    remembered = "is now remembered as a model of the source"
+    done, plan = team.run("--source", "prod", "--owner", "root")
+    assert done.stdout.splitlines()[:2] == [
+        f"note models[{at}] model '{one}': {remembered}" for at, one in enumerate(("fast", "slow"))
+    ]
+    assert "unchanged models[0] model 'fast'" in plan
+    assert team.run("--source", "prod", "--owner", "root")[0].stdout.splitlines() == [
+        "models: 2 unchanged",
+        "0 changes",
+    ]
+
+
+async def test_taking_over_does_not_set_the_times_of_a_model_back(team: Team) -> None:
+    await team.by_hand("/api/models/create", {"id": "slow", "name": "Made here"})
+    before = team.stored("slow")
+    team.entries["slow"] |= {"created_at": 1_600_000_000, "updated_at": 1_600_000_001}
+    assert team.keep("--adopt")[2][1] == "updated models[1] model 'slow': taken over (name)"
+    after = team.stored("slow")
+    assert after["created_at"] == before["created_at"]
+    assert after["updated_at"] >= before["updated_at"]
+    assert team.keep()[:2] == (0, "0 changes")

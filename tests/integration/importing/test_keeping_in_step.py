@@ -209,7 +209,7 @@ async def test_what_is_equal_is_remembered_without_a_version(team: Team) -> None
     before = team.stored("fast")
     status, last, lines = team.keep()
     assert (status, last) == (0, "0 changes")
-    assert lines[0] == "unchanged models[0] model 'fast': is now remembered as a model of the source"
+    assert lines[0] == "unchanged models[0] model 'fast'"
     after = team.stored("fast")
     assert after.pop("origin")["source"] == "prod"
     assert after == before
