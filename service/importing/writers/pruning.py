@@ -7,18 +7,18 @@ from documents import ModelRecord
 from documents.revision import ChangeKind
 from service.database.client import Database
 from service.database.exact_bson import Record
-from service.errors import ConflictError
 from service.importing.deletion_guard import allows
 from service.importing.fingerprints import Fingerprints, field_print
 from service.importing.in_step import MALFORMED, UNKNOWN_DIGEST
 from service.importing.operations import batches
 from service.importing.origins import MALFORMED_ORIGIN, new_origin, origin_of
-from service.importing.plan import ATTEMPTS, CONTENDED, Decision, ImportOptions, OnConflict, Prune
+from service.importing.plan import Decision, ImportOptions, OnConflict, Prune
 from service.importing.report import ImportOutcome, Report
+from service.importing.writers.lost_races import after_lost_race
 from service.models.record import CONTENT_FIELDS
 from service.models.record_sizes import split_by_size
 from service.models.shape_check import malformed_fields
-from service.models.store import ORIGIN, LostRaceError, PlannedOrigin, PlannedWrite, back_off, store_planned
+from service.models.store import ORIGIN, LostRaceError, PlannedOrigin, PlannedWrite, store_planned
 
 BATCH, KEYS = 100, 1000
 GONE = "is gone from the source"
@@ -137,22 +137,23 @@ class Pruning:
         return await self._database.find(ModelRecord, query, sort=[("_id", 1)])
 
     async def _retire(self, ids: Sequence[str]) -> None:
-        for attempt in range(ATTEMPTS):
-            records = await self._read(ids)
-            steps = [self._step(record) for record in records]
-            try:
-                if not self._options.dry_run:
-                    await self._store(list(zip(records, steps, strict=True)))
-                break
-            except LostRaceError:
-                await back_off(attempt)
-        else:
-            raise ConflictError(CONTENDED)
-        for record, step in zip(records, steps, strict=True):
+        done: dict[str, _Step] = {}
+
+        async def retire(part: Sequence[str]) -> None:
+            steps = [(record, self._step(record)) for record in await self._read(part)]
+            if not self._options.dry_run:
+                await self._store(steps)
+            done.update((record["_id"], step) for record, step in steps)
+
+        try:
+            await retire(ids)
+        except LostRaceError:
+            await after_lost_race(ids, retire)
+        for model_id, step in sorted(done.items()):
             # What was retired before needs no mention.
             if step.decision.reason:
                 position = f"source {self._options.source}"
-                step.decision.add_to(self._report, position, "model", record["_id"])
+                step.decision.add_to(self._report, position, "model", model_id)
 
     async def _store(self, steps: Sequence[tuple[Record, _Step]]) -> None:
         planned = [_planned(record, step) for record, step in steps if step.decision.writes]
