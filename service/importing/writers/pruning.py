@@ -190,12 +190,19 @@ class Pruning:
         as_said = said.matches(("is_active",), True) and not said.retired
         retires = record["is_active"] and (as_said or file_wins)
         if said.retired and not retires:
-            return _Step(Decision(ImportOutcome.UNCHANGED))
+            return self._reactivated(record, key, said)
         origin = new_origin(self._options.source or "", key, said.as_retired(inactive=retires))
         if retires:
             return _Step(Decision(ImportOutcome.UPDATED, ["is_active"], RETIRED), origin)
         reason = STAYS_ACTIVE if record["is_active"] else IS_INACTIVE
         return _Step(Decision(ImportOutcome.UNCHANGED, reason=reason), origin)
+
+    def _reactivated(self, record: Record, key: str, said: Fingerprints) -> _Step:
+        """Remember that a retired model was made active here: its state is a decision of people from then on."""
+        if not record["is_active"] or not said.matches(("is_active",), False):
+            return _Step(Decision(ImportOutcome.UNCHANGED))
+        active = said.with_scalar("is_active", True)
+        return _Step(Decision(ImportOutcome.UNCHANGED), new_origin(self._options.source or "", key, active))
 
 
 def _planned(record: Record, step: _Step) -> PlannedWrite:

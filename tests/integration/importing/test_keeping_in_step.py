@@ -88,14 +88,24 @@ async def test_what_has_gone_from_the_source_becomes_inactive_and_comes_back(tea
     assert team.stored("slow")["is_active"] is False
     assert team.keep("--prune")[:2] == (0, "0 changes")
 
-    await team.by_hand(TOGGLE, id="slow")
-    assert team.keep("--prune")[:2] == (0, "0 changes")
-    assert team.stored("slow")["is_active"] is True
-    await team.by_hand(TOGGLE, id="slow")
-
     team.entries["slow"] = slow
     assert team.keep("--prune")[:2] == (0, "1 changes")
     assert team.stored("slow")["is_active"] is True
+
+
+@pytest.mark.parametrize("toggles", [1, 2], ids=["made active here", "and inactive again"])
+async def test_whoever_makes_a_retired_model_active_decides_on_it_from_then_on(team: Team, toggles: int) -> None:
+    team.keep()
+    slow = team.entries.pop("slow")
+    team.keep("--prune")
+    for number in range(1, toggles + 1):
+        await team.by_hand(TOGGLE, id="slow")
+        for _ in range(2):
+            assert team.keep("--prune")[:2] == (0, "0 changes")
+            assert team.stored("slow")["is_active"] is (number == 1)
+    team.entries["slow"] = slow
+    assert team.keep("--prune")[:2] == (0, "0 changes")
+    assert team.stored("slow")["is_active"] is (toggles == 1)
 
 
 async def test_what_was_made_inactive_here_stays_so_when_it_goes_and_comes_back(team: Team) -> None:
