@@ -182,19 +182,28 @@ class Fingerprints:
         """Whether the model has gone from the source, and was retired here for that reason."""
         return self.has((_RETIRED,))
 
+    @property
+    def made_inactive(self) -> bool:
+        """Whether the source had it active, and retiring it made it inactive."""
+        return self.matches((_RETIRED,), True)
+
     def as_retired(self, *, inactive: bool) -> "Fingerprints":
         """Return the fingerprints of a model that has gone; `inactive` if that made it inactive here."""
-        marked = replace(self, fields=self.fields | {_print_of((_RETIRED,), True)})
-        return marked.with_scalar("is_active", False) if inactive else marked
+        if inactive and self.matches(("is_active",), True):
+            return self._with(_RETIRED, True)._with("is_active", False)
+        return self._with(_RETIRED, False)
 
-    def with_scalar(self, name: str, value: Any) -> "Fingerprints":
-        """Return the fingerprints with another value of one field."""
-        return replace(self, fields=self._without((name,)) | {_print_of((name,), value)})
+    def as_reactivated(self) -> "Fingerprints":
+        """Return the fingerprints of a model that was `made_inactive` and that people made active since."""
+        return self._with(_RETIRED, False)._with("is_active", True)
 
     @property
     def _content(self) -> tuple[Any, ...]:
         containers = [None if one is None else (one.whole, one.members) for one in (self.params, self.meta)]
         return self._without((_RETIRED,)), _paths(self.grants), *containers
+
+    def _with(self, name: str, value: Any) -> "Fingerprints":
+        return replace(self, fields=self._without((name,)) | {_print_of((name,), value)})
 
     def _without(self, path: Path) -> frozenset[bytes]:
         return frozenset(one for one in self.fields if not one.startswith(_hash(path)))

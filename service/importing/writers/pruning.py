@@ -199,10 +199,10 @@ class Pruning:
 
     def _reactivated(self, record: Record, key: str, said: Fingerprints) -> _Step:
         """Remember that a retired model was made active here: its state is a decision of people from then on."""
-        if not record["is_active"] or not said.matches(("is_active",), False):
+        if not record["is_active"] or not said.made_inactive:
             return _Step(Decision(ImportOutcome.UNCHANGED))
-        active = said.with_scalar("is_active", True)
-        return _Step(Decision(ImportOutcome.UNCHANGED), new_origin(self._options.source or "", key, active))
+        origin = new_origin(self._options.source or "", key, said.as_reactivated())
+        return _Step(Decision(ImportOutcome.UNCHANGED), origin)
 
 
 def _planned(record: Record, step: _Step) -> PlannedWrite:

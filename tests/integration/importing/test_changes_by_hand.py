@@ -6,10 +6,9 @@ from typing import Any
 import pytest
 
 from tests.support.directory import grant
-from tests.support.keeping import ACCESS, UPDATE
+from tests.support.keeping import ACCESS, TRANSFER, UPDATE
 from tests.support.team import Team
 
-TRANSFER = "/api/users/transfer"
 DELETE_GONE = ("--prune", "--delete", "--max-deletions", "100%")
 PROTECTED = "is gone from the source, but was changed here; --on-conflict update deletes it"
 

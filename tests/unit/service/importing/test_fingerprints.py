@@ -115,6 +115,9 @@ def test_the_mark_of_what_has_gone_is_lost_when_it_comes_back() -> None:
     gone = SAID.as_retired(inactive=True)
     assert gone.retired
     assert gone.matches(("is_active",), False)
+    assert gone.made_inactive
+    again = Fingerprints.parse(gone.as_reactivated().text)
+    assert (again.retired, again.made_inactive, again.says_as(SAID)) == (True, False, True)
     assert not Fingerprints.of(CONTENT).following(gone).retired
     assert SAID.as_retired(inactive=False).says_as(SAID)
 
