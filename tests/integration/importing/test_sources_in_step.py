@@ -75,7 +75,7 @@ async def test_ids_of_users_are_mapped_before_anything_is_compared(team: Team) -
     await team.by_hand(ACCESS, {"id": "fast", "access_grants": []})
     assert team.keep(*mapped)[:2] == (0, "0 changes")
     team.entries["fast"]["user_id"] = "root"
-    assert team.keep(*mapped)[:2] == (0, "1 changes")
+    assert team.keep(*mapped)[:2] == (0, "1 change")
     assert (team.stored("fast")["user_id"], team.stored("fast")["access_grants"]) == ("root", [])
 
 
