@@ -39,8 +39,11 @@ async def _examine_repeated(database: Database, diagnosis: Diagnosis) -> None:
         source, key = found["_id"]["source"], found["_id"]["key"]
         query = {"origin.source": source, "origin.key": key}
         records = await database.find(ModelRecord, query, fields=[ORIGIN], sort=[("_id", 1)])
+        if len(records) < 2:
+            # They were changed since they were counted.
+            continue
         named = ", ".join(repr(record["_id"]) for record in records[:_SHOWN])
-        message = f"{found['models']} models have the origin {key!r} of the source {source!r}: {named}"
+        message = f"{len(records):,} models have the origin {key!r} of the source {source!r}: {named}"
         diagnosis.add(Kind.REPEATED_ORIGIN, message)
         if diagnosis.repair:
             # The one that has the id of the model in the source, or else the first.

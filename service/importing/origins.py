@@ -56,7 +56,7 @@ class Records:
         self._options = options
         self._named: list[str] | None = None
         # Without it, what an earlier version imported would be imported again beside it.
-        self._adoption = Adoption(database, takes_over=options.adopt) if options.caller is None else None
+        self._adoption = Adoption(database) if options.caller is None else None
 
     def expect(self, value: Any) -> None:
         """Note a model of the source before any is looked for: what has its id is not taken over for another."""
@@ -66,11 +66,14 @@ class Records:
     async def find(self, batch: Sequence[Candidate]) -> None:
         """Say for each model which record is its own: give it the `record_id`."""
         known = await self._by_key([candidate.model.id for candidate in batch])
+        unknown = [candidate for candidate in batch if candidate.model.id not in known]
+        earlier = await self._adoption.find(unknown) if self._adoption is not None else {}
+        taken = earlier if self._options.adopt else {}
         for candidate in batch:
-            candidate.record_id = known.get(candidate.model.id, candidate.model.id)
-            candidate.adopted, candidate.formerly = False, None
-        if self._adoption is not None:
-            await self._adoption.find([candidate for candidate in batch if candidate.model.id not in known])
+            key = candidate.model.id
+            candidate.record_id = known.get(key) or taken.get(key, key)
+            candidate.adopted = key in taken
+            candidate.formerly = None if key in taken else earlier.get(key)
 
     async def _by_key(self, keys: Sequence[str]) -> dict[str, str]:
         names = await self._sources()

@@ -66,9 +66,10 @@ class Pruning:
         self._models += 1
 
     def count_rejected(self, position: str, model_id: object, *, unread: bool) -> None:
-        """Count one that can't be: it has not gone. `unread` if the reader made no record of it.
+        """Count one that can't be imported: it has not gone. `unread` if the reader made no record of it.
 
-        The id that such an entry has may be what the source calls the model, and its id here derived from it.
+        The id of a record that was not made is only the name in the source. For example, a reader that makes the id
+        `gpt-4o-0123` of the name `gpt-4o` reports a broken entry as `gpt-4o`. So models of that name have not gone.
         """
         if not isinstance(model_id, str):
             self._unknown = self._unknown or position
