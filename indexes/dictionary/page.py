@@ -61,7 +61,7 @@ next start continues right after it, as long as the oplog of the replica set rea
 second time, so processing it again must do no harm.
 
 `modeldeck watch` does this by itself: it prints a line of JSON for each change, with the model as it is when the line is printed, and
-continues after outages and elections.
+continues after outages and elections. It prints nothing where only derived keys changed, or where a model came from.
 
 ```sh
 modeldeck watch --state models.token | while read -r line; do echo "$line"; done

@@ -47,7 +47,8 @@ def import_(
     on_conflict: Annotated[
         OnConflict | None,
         typer.Option(
-            help="What to do with a record that exists and differs. With --source it is merge by default, else update.",
+            help="What to do with a record that exists and differs. merge, the default with --source, keeps what was "
+            "changed here; update, the default without, sets it back.",
             show_default=False,
         ),
     ] = None,
@@ -67,7 +68,12 @@ def import_(
         typer.Option("--source", metavar="NAME", help="Keep the models in step with this source of them."),
     ] = None,
     adopt: Annotated[
-        bool, typer.Option("--adopt", help="Take over models that are here and did not come from the source.")
+        bool,
+        typer.Option(
+            "--adopt",
+            help="Take over models that are here and did not come from the source: they get its content, and grants "
+            "that were given here go.",
+        ),
     ] = False,
     prune: Annotated[
         bool, typer.Option("--prune", help="With --source: make models inactive that have gone from it.")
@@ -75,7 +81,11 @@ def import_(
     delete: Annotated[bool, typer.Option("--delete", help="With --prune: delete them instead.")] = False,
     max_deletions: Annotated[
         str | None,
-        typer.Option(help="With --delete: a number, or a share of the models of the source.", show_default="10%"),
+        typer.Option(
+            help="With --delete: if more would be deleted, none is. A number, or a share of the models of the source: "
+            "by the default, a source of fewer than 10 deletes none.",
+            show_default="10%",
+        ),
     ] = None,
     from_url: Annotated[
         str | None,
@@ -169,7 +179,7 @@ def _print(report: Report, source: OpenedSource, *, dry_run: bool) -> None:
     if report.unknown_owners:
         print(f"models of owners who are not here (see --map-users): {_owners(report)}")
     undone = ", had this not been a dry run" if dry_run else ", had this not failed" if report.undone else ""
-    print(f"{report.changes:,} changes{undone}")
+    print(f"{report.changes:,} {'change' if report.changes == 1 else 'changes'}{undone}")
     if report.undone:
         print(f"modeldeck: {report.undone}", file=sys.stderr)
     if report.fatal is not None:

@@ -45,7 +45,7 @@ async def _watch(database: Database, after: str | None, state: Path | None) -> N
     start = _checked(after if state is None else _read(state))
     announced = False
     async for token, event in database.changes(ModelRecord, start):
-        if event is not None:
+        if event is not None and not _changes_nothing(event):
             _print(token, event)
         if state is not None:
             _write(state, token)
@@ -59,6 +59,12 @@ def _checked(token: str | None) -> str | None:
     if token is not None and not _TOKEN.fullmatch(token):
         raise ConfigurationError("A token is what a line of `modeldeck watch` holds, hexadecimal digits; this is none.")
     return token
+
+
+def _changes_nothing(event: Event) -> bool:
+    """Return whether a record got only what is no part of a model, and no version: derived keys, or an origin."""
+    named = _named_fields(event.get("updateDescription") or {})
+    return event["operationType"] == "update" and set(named) <= {"keys", "origin"}
 
 
 def _print(token: str, event: Event) -> None:
@@ -79,9 +85,13 @@ def _line(token: str, event: Event) -> Record:
 
 
 def _fields(description: Record) -> list[str]:
-    named = [*description.get("updatedFields", ()), *description.get("removedFields", ())]
-    of_the_record = dict.fromkeys(name.partition(".")[0] for name in named)
-    return [name for name in of_the_record if name not in ("keys", "version", "updated_at", "origin")]
+    return [name for name in _named_fields(description) if name not in ("keys", "version", "updated_at", "origin")]
+
+
+def _named_fields(description: Record) -> list[str]:
+    changes = [*description.get("updatedFields", ()), *description.get("removedFields", ())]
+    changes += [array["field"] for array in description.get("truncatedArrays", ())]
+    return list(dict.fromkeys(name.partition(".")[0] for name in changes))
 
 
 def _read(state: Path) -> str | None:

@@ -61,3 +61,14 @@ def same_content(one: Record, other: Record) -> bool:
 def value_bytes(value: Any) -> bytes:
     """Return a value as BSON: equal for two values only if they have the same types and the same order of names."""
     return bson.encode({"": value})
+
+
+def unordered_bytes(value: Any) -> bytes:
+    """Return a value as BSON with its names sorted: equal for values that differ only in their order."""
+    return value_bytes(_sorted(value))
+
+
+def _sorted(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _sorted(value[name]) for name in sorted(value)}
+    return [_sorted(element) for element in value] if isinstance(value, list) else value

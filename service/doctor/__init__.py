@@ -7,6 +7,7 @@ from service.database.client import Database
 from service.doctor.diagnosis import Diagnosis, Kind
 from service.doctor.histories import examine_histories
 from service.doctor.models import examine_models
+from service.doctor.origins import examine_origins
 from service.doctor.people import examine_deletions, examine_emails, examine_users
 from service.doctor.shapes import examine_shapes
 
@@ -26,6 +27,7 @@ async def examine(database: Database, *, repair: bool, progress: Callable[[int],
     for kind in DOCUMENTS:
         if kind is not ModelRecord:
             await examine_shapes(database, diagnosis, kind)
+    await examine_origins(database, diagnosis)
     await examine_models(database, diagnosis)
     await examine_histories(database, diagnosis)
     return diagnosis

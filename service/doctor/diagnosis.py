@@ -14,6 +14,8 @@ class Kind(StrEnum):
     STALE_KEYS = "stale derived keys"
     INTERRUPTED_CHANGE = "interrupted changes"
     REPEATED_EMAIL = "emails of several users"
+    BROKEN_ORIGIN = "origins that can't be read"
+    REPEATED_ORIGIN = "origins of several models"
     NON_TEXT_ID = "ids that are not text"
     MALFORMED = "malformed records"
     ABSENT_GRANTEE = "grants to users or groups that do not exist"

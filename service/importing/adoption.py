@@ -24,10 +24,9 @@ _QUANTIFIERS = "*?{"
 class Adoption:
     """Takes each record at most once, and none whose id the source itself has."""
 
-    def __init__(self, database: Database, *, takes_over: bool) -> None:
-        """Take records over or, if it `takes_over` none, only name those that could be."""
+    def __init__(self, database: Database) -> None:
+        """Read records from this database."""
         self._database = database
-        self._takes_over = takes_over
         self._own_ids: set[str] = set()
         self._former: dict[str, defaultdict[tuple[str, ...], list[str]]] = {}
         self._taken: dict[str, str] = {}
@@ -36,8 +35,9 @@ class Adoption:
         """Say that the source has a model of this id, to which a record of this id belongs."""
         self._own_ids.add(model_id)
 
-    async def find(self, candidates: Sequence[Candidate]) -> None:
-        """Give those models that are not here the records that they were imported to before."""
+    async def find(self, candidates: Sequence[Candidate]) -> dict[str, str]:
+        """Return, for those models that are not here, the ids of the records that they were imported to before."""
+        found: dict[str, str] = {}
         formerly = [candidate for candidate in candidates if candidate.former_id is not None]
         for batch in batches(formerly, BATCH):
             ids = [candidate.model.id for candidate in batch]
@@ -45,9 +45,11 @@ class Adoption:
             absent = [candidate for candidate in batch if candidate.model.id not in here]
             await self._read_former(absent)
             for candidate in absent:
-                await self._adopt(
-                    candidate, self._former[candidate.former_id or ""].get(_identity(candidate.content), [])
-                )
+                former = self._former[candidate.former_id or ""]
+                record_id = await self._choose(candidate, former.get(_identity(candidate.content), []))
+                if record_id is not None:
+                    found[candidate.model.id] = record_id
+        return found
 
     async def _read(self, query: Mapping[str, Any], fields: list[str]) -> list[Record]:
         return await self._database.find(ModelRecord, query, fields=fields)
@@ -77,7 +79,7 @@ class Adoption:
                 if record["_id"].startswith(prefix) and pattern.fullmatch(record["_id"]):
                     self._former[form][_identity(record)].append(record["_id"])
 
-    async def _adopt(self, candidate: Candidate, record_ids: Sequence[str]) -> None:
+    async def _choose(self, candidate: Candidate, record_ids: Sequence[str]) -> str | None:
         key = candidate.model.id
         free = sorted(
             record_id
@@ -87,13 +89,10 @@ class Adoption:
             and self._taken.get(record_id, key) == key
         )
         if not free:
-            return
+            return None
         found = free[0] if len(free) == 1 else await self._most_alike(candidate, free)
         self._taken[found] = key
-        if self._takes_over:
-            candidate.record_id, candidate.adopted = found, True
-        else:
-            candidate.formerly = found
+        return found
 
     async def _most_alike(self, candidate: Candidate, record_ids: Sequence[str]) -> str:
         said = Fingerprints.of(candidate.said)

@@ -1,12 +1,24 @@
 """A model that is to be imported, on its way from the source to the database."""
 
-from dataclasses import dataclass
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 from documents.image import IMAGE, image_problem
+from service.importing.fingerprints import Fingerprints, Path
 from service.importing.plan import Decision, ImportOptions
 from service.importing.records import ImportedModel
-from service.models.record import CONTENT_FIELDS
+from service.models.record import CONTENT_FIELDS, Content
+
+
+@dataclass(frozen=True, slots=True)
+class Hints:
+    """What was found out about a model besides its content when it was read; the fields are as in `Item`."""
+
+    former_id: str | None = None
+    group_names: Sequence[tuple[str, str]] = ()
+    users_there: Sequence[tuple[str, str]] = ()
 
 
 @dataclass(slots=True)
@@ -15,7 +27,10 @@ class Candidate:
 
     `former_id` is a regular expression for the ids that earlier versions gave such a model. `record_id` is the id of
     its record, which is another one than in the source if `adopted`, now or by an earlier import. `formerly` is the id
-    of a record that seems to be this model and is not taken over. `decision` is what was decided on it.
+    of a record that seems to be this model and is not taken over. `decision` is what was decided on it. `users_there`
+    has the ids that the source has for users in its grants, by their ids here where these differ. `unbrought` has the
+    paths in the source of grants that can't be given here. With `owner_unknown`, the source names an owner who is not
+    here; with `keeps_owner`, the record has one who is here, and keeps them.
     """
 
     position: str
@@ -26,16 +41,42 @@ class Candidate:
     adopted: bool = False
     formerly: str | None = None
     decision: Decision | None = None
+    owner_unknown: bool = False
+    keeps_owner: bool = False
+    users_there: Mapping[str, Collection[str]] = field(default_factory=dict)
+    unbrought: list[Path] = field(default_factory=list)
 
     @classmethod
-    def of(cls, position: str, model: ImportedModel, options: ImportOptions, former_id: str | None = None) -> Self:
+    def of(cls, position: str, model: ImportedModel, options: ImportOptions, hints: Hints) -> Self:
         """Return the candidate for a model as the source has it."""
-        return cls(position, model, _content(model, options), model.id, former_id)
+        there = defaultdict[str, list[str]](list)
+        for here, other in hints.users_there:
+            there[here].append(other)
+        return cls(position, model, _content(model, options), model.id, hints.former_id, users_there=there)
 
     @property
     def said(self) -> dict[str, Any]:
         """The content that the source gives, without times."""
-        return {field: self.content[field] for field in CONTENT_FIELDS if field in self.content}
+        given = self.given
+        return {name: given[name] for name in CONTENT_FIELDS if name in given}
+
+    @property
+    def given(self) -> dict[str, Any]:
+        """The content and times for its record, if it exists; a new one gets all of `content`."""
+        return {name: value for name, value in self.content.items() if name != "user_id" or not self.keeps_owner}
+
+    def fingerprints(self, last: Fingerprints) -> Fingerprints:
+        """Return the fingerprints of what the source says now, given those that are stored."""
+        return Fingerprints.of(self.said, last, self.users_there).following(last, self.unbrought)
+
+    def first_fingerprints(self, stored: Content) -> Fingerprints:
+        """Return the fingerprints for a record that is made or taken over; `stored` is its whole content then.
+
+        What the source does not mention counts as it is stored, so that a later change of it by people shows.
+        """
+        said = self.said
+        unsaid = {name: stored[name] for name in CONTENT_FIELDS if name not in said}
+        return Fingerprints.of(said, None, self.users_there).following(Fingerprints.of(unsaid))
 
     def without_unsafe_image(self) -> str | None:
         """Leave an unsafe image out of the content, and return what is wrong with it; None without one."""
@@ -61,4 +102,4 @@ def _content(model: ImportedModel, options: ImportOptions) -> dict[str, Any]:
     if "params" in model.model_fields_set:
         content["params"] = model.params
     times = {"created_at": model.created_at, "updated_at": model.updated_at} if options.trusted else {}
-    return content | {field: moment for field, moment in times.items() if moment is not None}
+    return content | {name: moment for name, moment in times.items() if moment is not None}

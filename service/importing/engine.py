@@ -12,6 +12,7 @@ from documents.grant import PrincipalType
 from service.database.client import Database
 from service.database.locks import create_lock
 from service.errors import RightsChangedError, UnauthorizedError, invalid_input
+from service.importing.candidate import Hints
 from service.importing.plan import ImportOptions
 from service.importing.records import (
     MAX_RECORD_VALUES,
@@ -195,7 +196,8 @@ class _Run:
                 await self._histories.add(item.position, record)
             else:
                 self._pruning.count()
-                if await self._models.add(item.position, record, item.former_id, item.group_names):
+                hints = Hints(item.former_id, item.group_names, item.users_there)
+                if await self._models.add(item.position, record, hints):
                     self._progress(self._report.seen)
         await self._models.finish()
         await self._histories.finish()

@@ -4,20 +4,22 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from service.database.exact_bson import Record
+from service.database.exact_bson import Record, unordered_bytes
 from service.errors import TooLargeError
 from service.importing.candidate import Candidate
-from service.importing.fingerprints import Fingerprints
+from service.importing.fingerprints import GRANTS, Fingerprints, grant_path, grant_paths
 from service.importing.operations import aligned_content, complete_content, differing_fields
 from service.importing.origins import MALFORMED_ORIGIN, KnownOrigin, new_origin, origin_of
 from service.importing.plan import Decision, ImportOptions, OnConflict, decide_update
 from service.importing.report import ImportOutcome
 from service.importing.three_way import merge
 from service.models.record import Content, require_storable
-from service.models.shape_check import malformed_fields, unknown_fields
+from service.models.shape_check import malformed_fields, unknown_fields, well_formed_grants
 
 DELETED_HERE = "was deleted here; --on-conflict update brings it back"
 TAKEN_OVER, WAS_ITS_ID = "taken over", "taken over; was imported under this id before"
+TAKES_OVER = "--adopt takes it over"
+UNKNOWN_DIGEST = "came from this source, but what it said last can't be read"
 FORMERLY = "an earlier version imported it as {!r}; --adopt takes that over"
 REMEMBERED = "is now remembered as a model of the source"
 BOTH_CHANGED = "changed here and in the source"
@@ -43,14 +45,20 @@ def decide(candidate: Candidate, record: Record | None, options: ImportOptions, 
         return _new(candidate, options, deleted=deleted)
     if refusal := _refusal(record):
         return _as_it_is(candidate, ImportOutcome.REJECTED, refusal)
+    return _of_existing(candidate, record, options)
+
+
+def _of_existing(candidate: Candidate, record: Record, options: ImportOptions) -> Step:
     origin = origin_of(record)
-    content = aligned_content(candidate.content, record)
-    if candidate.adopted or (origin is None and options.source is not None):
-        return _take_over(candidate, content, record, options)
+    content = aligned_content(candidate.given, record)
+    if candidate.adopted:
+        return _under_its_earlier_id(candidate, content, record, options)
     if origin is not None and (another := _of_another(origin, candidate, options)):
         return _as_it_is(candidate, ImportOutcome.CONFLICT, another)
-    if origin is None or options.source is None:
+    if options.source is None:
         return _without_a_name(candidate, content, record, origin, options)
+    if origin is None:
+        return _from_elsewhere(candidate, content, record, options)
     return _in_step(candidate, content, record, origin, options)
 
 
@@ -76,7 +84,7 @@ def _new(candidate: Candidate, options: ImportOptions, *, deleted: bool) -> Step
         return _as_it_is(candidate, ImportOutcome.SKIPPED, DELETED_HERE)
     origin = None
     if options.source is not None:
-        origin = new_origin(options.source, candidate.model.id, Fingerprints.of(candidate.said))
+        origin = _first_origin(candidate, candidate.content, None, options)
     return Step(Decision(ImportOutcome.CREATED), candidate.content, origin)
 
 
@@ -93,21 +101,62 @@ def _of_another(origin: KnownOrigin, candidate: Candidate, options: ImportOption
     return f"came from the source {origin.source!r}" if options.source is not None or elsewhere else None
 
 
-def _take_over(candidate: Candidate, content: Content, record: Record, options: ImportOptions) -> Step:
+def _under_its_earlier_id(candidate: Candidate, content: Content, record: Record, options: ImportOptions) -> Step:
+    if _equals(candidate, content, record):
+        decision = Decision(ImportOutcome.UNCHANGED, reason=WAS_ITS_ID)
+        return Step(decision, content, _first_origin(candidate, content, record, options))
+    return _take_over(candidate, content, record, options, WAS_ITS_ID)
+
+
+def _from_elsewhere(candidate: Candidate, content: Content, record: Record, options: ImportOptions) -> Step:
+    owner = candidate.content.get("user_id", options.owner_id)
+    # What the source says later, such as grants, must not go into the record of somebody else.
+    if _equals(candidate, content, record) and (options.adopt or record["user_id"] == owner):
+        return _remembered(candidate, content, record, options)
+    if options.adopt:
+        return _take_over(candidate, content, record, options, TAKEN_OVER)
+    return _refused(candidate, options, f"exists and did not come from the source {options.source}; {TAKES_OVER}")
+
+
+def _said_unknown(candidate: Candidate, content: Content, record: Record, options: ImportOptions) -> Step:
+    if _equals(candidate, content, record):
+        return _remembered(candidate, content, record, options)
+    if options.adopt or options.on_conflict is OnConflict.UPDATE:
+        return _take_over(candidate, content, record, options, TAKEN_OVER)
+    return _refused(candidate, options, f"{UNKNOWN_DIGEST}; {TAKES_OVER}")
+
+
+def _remembered(candidate: Candidate, content: Content, record: Record, options: ImportOptions) -> Step:
+    decision = Decision(ImportOutcome.UNCHANGED, note=REMEMBERED)
+    return Step(decision, content, _first_origin(candidate, content, record, options))
+
+
+def _take_over(candidate: Candidate, content: Content, record: Record, options: ImportOptions, reason: str) -> Step:
+    # Without a named source, the times of an existing record count, as ever.
+    given = content if options.source is None else {field: content[field] for field in candidate.said}
+    fields = differing_fields(given, record) or malformed_fields(record, with_params=True)
+    origin = _first_origin(candidate, content, record, options)
+    return Step(Decision(ImportOutcome.UPDATED, fields, reason), given, origin)
+
+
+def _refused(candidate: Candidate, options: ImportOptions, reason: str) -> Step:
+    skips = options.on_conflict is OnConflict.SKIP
+    return _as_it_is(candidate, ImportOutcome.SKIPPED if skips else ImportOutcome.CONFLICT, reason)
+
+
+def _equals(candidate: Candidate, content: Content, record: Record) -> bool:
+    """Return whether a record is well-formed and has the content of the source, in whatever order of names."""
+    file = {field: content[field] for field in candidate.said}
+    return not malformed_fields(record, with_params=True) and not _in_content(
+        differing_fields(file, record), file, record
+    )
+
+
+def _first_origin(candidate: Candidate, content: Content, record: Record | None, options: ImportOptions) -> Record:
     source = options.remembered_as
-    assert source is not None  # noqa: S101  # an import that takes over has a name for its source
-    origin = new_origin(source, candidate.model.id, Fingerprints.of(candidate.said))
-    reason = WAS_ITS_ID if candidate.adopted else TAKEN_OVER
-    malformed = malformed_fields(record, with_params=True)
-    if not malformed and not _differing(content, record, candidate.said):
-        return Step(
-            Decision(ImportOutcome.UNCHANGED, reason=reason if candidate.adopted else REMEMBERED), content, origin
-        )
-    if not options.adopt:
-        outcome = ImportOutcome.SKIPPED if options.on_conflict is OnConflict.SKIP else ImportOutcome.CONFLICT
-        return _as_it_is(candidate, outcome, f"exists and did not come from the source {source}; --adopt takes it over")
-    fields = differing_fields(content, record) or malformed
-    return Step(Decision(ImportOutcome.UPDATED, fields, reason), content, origin)
+    assert source is not None  # noqa: S101  # an import that remembers has a name for its source
+    stored = complete_content(content, record, options.owner_id)
+    return new_origin(source, candidate.model.id, candidate.first_fingerprints(stored))
 
 
 def _without_a_name(
@@ -118,7 +167,9 @@ def _without_a_name(
     remembered = origin is not None and origin.source == options.remembered_as and options.trusted
     if origin is None or not remembered or not (decision.writes or not differing):
         return Step(decision, content)
-    return Step(decision, content, _renewed(candidate, origin.source, origin))
+    if origin.said is None:
+        return Step(decision, content, _first_origin(candidate, content, record, options))
+    return Step(decision, content, _renewed(candidate, origin.source, origin, origin.said))
 
 
 def _in_step(
@@ -126,9 +177,13 @@ def _in_step(
 ) -> Step:
     assert options.source is not None  # noqa: S101  # decided above
     last = known.said
-    origin = _renewed(candidate, options.source, known)
+    if last is None:
+        return _said_unknown(candidate, content, record, options)
+    origin = _renewed(candidate, options.source, known, last)
     # Its times count only when a record is made.
     file = {field: content[field] for field in candidate.said}
+    # What the source still gives under a name that is not known here now stays as it is here.
+    file[GRANTS] = [*file[GRANTS], *last.still_gives(_others(record, file[GRANTS]), candidate.unbrought)]
     differing = differing_fields(file, record)
     malformed = malformed_fields(record, with_params=True)
     if options.on_conflict is OnConflict.UPDATE:
@@ -136,9 +191,9 @@ def _in_step(
         return Step(Decision(ImportOutcome.UPDATED if fields else ImportOutcome.UNCHANGED, fields), file, origin)
     if malformed:
         return _as_it_is(candidate, ImportOutcome.CONFLICT, f"{MALFORMED}: {', '.join(malformed)}")
+    differing = _in_content(differing, file, record)
     if options.on_conflict is not OnConflict.MERGE and differing and _both_changed(candidate, record, last):
-        outcome = ImportOutcome.SKIPPED if options.on_conflict is OnConflict.SKIP else ImportOutcome.CONFLICT
-        return _as_it_is(candidate, outcome, f"was {BOTH_CHANGED}: {', '.join(differing)}")
+        return _refused(candidate, options, f"was {BOTH_CHANGED}: {', '.join(differing)}")
     merged = merge(last, file, record)
     changed = differing_fields(merged.content, record)
     if changed and (problem := _problem(merged.content, record)):
@@ -153,17 +208,24 @@ def _in_step(
 
 
 def _both_changed(candidate: Candidate, record: Record, last: Fingerprints) -> bool:
-    return not last.describes(record) and Fingerprints.of(candidate.said, last) != last.unmarked
+    return not last.describes(record) and not candidate.fingerprints(last).says_as(last)
 
 
-def _renewed(candidate: Candidate, source: str, known: KnownOrigin) -> Record | None:
-    said = Fingerprints.of(candidate.said, known.said)
-    unchanged = source == known.source and said == known.said
+def _renewed(candidate: Candidate, source: str, known: KnownOrigin, last: Fingerprints) -> Record | None:
+    said = candidate.fingerprints(last)
+    unchanged = source == known.source and said == last
     return None if unchanged else new_origin(source, candidate.model.id, said)
 
 
-def _differing(content: Content, record: Record, said: Content) -> list[str]:
-    return differing_fields({field: content[field] for field in said}, record)
+def _in_content(fields: Sequence[str], one: Content, other: Content) -> list[str]:
+    """Return those of the fields that differ in more than the order of names."""
+    return [name for name in fields if unordered_bytes(one[name]) != unordered_bytes(other.get(name))]
+
+
+def _others(record: Record, grants: Sequence[Record]) -> list[Record]:
+    """Return the grants of a record that are not among the given ones."""
+    given = grant_paths(grants)
+    return [grant for grant in well_formed_grants(record) if grant_path(grant) not in given]
 
 
 def _problem(content: Content, record: Record) -> str | None:

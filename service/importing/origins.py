@@ -21,11 +21,11 @@ MALFORMED_ORIGIN = "was written past the service, with an origin that is none"
 
 @dataclass(frozen=True, slots=True)
 class KnownOrigin:
-    """Where a record came from, and what its source said last."""
+    """Where a record came from, and what its source said last; None if that was stored in no form that is known."""
 
     source: str
     key: str
-    said: Fingerprints
+    said: Fingerprints | None
 
 
 def origin_of(record: Record) -> KnownOrigin | None:
@@ -37,7 +37,10 @@ def origin_of(record: Record) -> KnownOrigin | None:
     source, key, digest = [text for text in texts if isinstance(text, str)] if texts else ("", "", "")
     if not source:
         raise ValueError(MALFORMED_ORIGIN)
-    return KnownOrigin(source, key, Fingerprints.parse(digest))
+    try:
+        return KnownOrigin(source, key, Fingerprints.parse(digest))
+    except ValueError:
+        return KnownOrigin(source, key, None)
 
 
 def new_origin(source: str, key: str, said: Fingerprints) -> Record:
@@ -53,7 +56,7 @@ class Records:
         self._options = options
         self._known_names: list[str] | None = None
         # Without it, what an earlier version imported would be imported again beside it.
-        self._adoption = Adoption(database, takes_over=options.adopt) if options.caller is None else None
+        self._adoption = Adoption(database) if options.caller is None else None
 
     def expect(self, value: Any) -> None:
         """Note a model of the source before any is looked for: what has its id is not taken over for another."""
@@ -64,13 +67,15 @@ class Records:
         """Say for each model which record is its own: give it the `record_id`."""
         # Without a name for the source, only what gets its id from a reader can be elsewhere than under that id.
         named = self._options.source is not None
-        keys = [candidate.model.id for candidate in batch if named or candidate.former_id is not None]
-        known = await self.by_key(keys)
+        known = await self.by_key([one.model.id for one in batch if named or one.former_id is not None])
+        unknown = [candidate for candidate in batch if candidate.model.id not in known]
+        earlier = await self._adoption.find(unknown) if self._adoption is not None else {}
+        taken = earlier if self._options.adopt else {}
         for candidate in batch:
-            candidate.record_id = known.get(candidate.model.id, candidate.model.id)
-            candidate.adopted, candidate.formerly = False, None
-        if self._adoption is not None:
-            await self._adoption.find([candidate for candidate in batch if candidate.model.id not in known])
+            key = candidate.model.id
+            candidate.record_id = known.get(key) or taken.get(key, key)
+            candidate.adopted = key in taken
+            candidate.formerly = None if key in taken else earlier.get(key)
 
     async def by_key(self, keys: Sequence[str]) -> dict[str, str]:
         """Return the ids of the records of these keys in the source that are remembered."""

@@ -93,13 +93,15 @@ class ImportOptions:
 class Decision:
     """What happens to a record, the fields that change, and the reason when it is not imported.
 
-    `conflicts` are the parts of it that stay as they are, each with the reason.
+    `conflicts` are the parts of it that stay as they are, each with the reason. `note` is a remark, which is reported
+    even if the record itself is not.
     """
 
     outcome: ImportOutcome
     fields: Sequence[str] = ()
     reason: str = ""
     conflicts: Sequence[str] = ()
+    note: str = ""
 
     @property
     def writes(self) -> bool:
@@ -110,6 +112,8 @@ class Decision:
         """Add the decision to the report."""
         for conflict in self.conflicts:
             report.add(ImportOutcome.CONFLICT, position, kind, record_id, reason=conflict)
+        if self.note:
+            report.add(ImportOutcome.NOTE, position, kind, record_id, reason=self.note)
         if not self.conflicts or self.writes:
             report.add(self.outcome, position, kind, record_id, fields=self.fields, reason=self.reason)
 

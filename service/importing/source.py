@@ -67,7 +67,8 @@ class Item:
 
     `notes` are remarks, and `kept_out` says which parts of it are not imported and why. The kind `note` stands for no
     record and has only notes. `group_names` has the names of groups whose ids were made from them. `former_id` matches
-    the ids that an earlier version made of such a record. With a `sibling`, its id is provisional.
+    the ids that an earlier version made of such a record. With a `sibling`, its id is provisional. `users_there` has
+    pairs of the id of a user here and one that the source has for them in a grant, where these differ.
     """
 
     kind: str
@@ -77,6 +78,7 @@ class Item:
     notes: tuple[str, ...] = ()
     kept_out: tuple[str, ...] = ()
     group_names: tuple[tuple[str, str], ...] = ()
+    users_there: tuple[tuple[str, str], ...] = ()
     former_id: str | None = None
     sibling: Sibling | None = None
 

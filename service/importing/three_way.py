@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from service.database.exact_bson import value_bytes
+from service.database.exact_bson import unordered_bytes
 from service.importing.fingerprints import CONTAINERS, GRANTS, MAX_MEMBERS, SCALARS, Fingerprints, Path, grant_paths
 from service.models.record import Content
 
@@ -42,7 +42,8 @@ def merge(last: Fingerprints, file: Content, now: Content) -> Merged:
 
     A part is a field, a member of `params` or `meta`, or a grant. What the source has not changed since it was last
     read stays as it is here, and what was not changed here becomes what the source says; this goes for parts that were
-    removed, too. A field that `file` lacks is not mentioned in the result: the source says nothing about it.
+    removed, too. A field that `file` lacks is not mentioned in the result: the source says nothing about it. The order
+    of names is no change, neither here nor there.
     """
     merged = Merged()
     for name in SCALARS:
@@ -59,10 +60,12 @@ def merge(last: Fingerprints, file: Content, now: Content) -> Merged:
 def _container(
     merged: Merged, last: Fingerprints, name: str, file: Mapping[str, Any], now: Mapping[str, Any]
 ) -> Mapping[str, Any]:
+    if last.matches_order(name, now):
+        # Not even the order of names was changed here, so that of the source is followed.
+        return file
     if _same(file, now):
         return now
     if last.matches_whole(name, now):
-        # Also with the order of names that the source gives.
         return file
     prints = last.container(name)
     if max(len(file), len(now)) > MAX_MEMBERS or (prints is not None and prints.is_large(name)):
@@ -91,7 +94,7 @@ def _is_as_last(last: Fingerprints, path: Path, value: Any) -> bool:
 def _same(one: Any, other: Any) -> bool:
     if one is other:
         return True
-    return one is not _ABSENT and other is not _ABSENT and value_bytes(one) == value_bytes(other)
+    return one is not _ABSENT and other is not _ABSENT and unordered_bytes(one) == unordered_bytes(other)
 
 
 def _shown(path: Path) -> str:

@@ -66,7 +66,8 @@ def with_users_mapped(items: Iterator[Item], mapped: Mapping[str, str]) -> Itera
             notes += item.notes
             continue
         value = _replaced(item.kind, item.value, mapped) if isinstance(item.value, dict) else item.value
-        yield replace(item, value=value, notes=(*notes, *item.notes))
+        there = _users_there(item.value, value) if item.kind == "model" else ()
+        yield replace(item, value=value, notes=(*notes, *item.notes), users_there=there)
         notes = ()
 
 
@@ -83,6 +84,15 @@ def _replaced(kind: str, value: Mapping[str, Any], mapped: Mapping[str, str]) ->
     if kind == "model" and isinstance(replaced.get("access_grants"), list):
         replaced["access_grants"] = [_grant(grant, here) for grant in replaced["access_grants"]]
     return replaced
+
+
+def _users_there(there: Any, here: Any) -> tuple[tuple[str, str], ...]:
+    """Return the ids here and there of the users whom the grants of a model name."""
+    grants = [value.get("access_grants") if isinstance(value, dict) else None for value in (here, there)]
+    if not all(isinstance(listed, list) for listed in grants):
+        return ()
+    pairs = zip(*grants, strict=True)
+    return tuple((one["principal_id"], other["principal_id"]) for one, other in pairs if one is not other)
 
 
 def _grant(grant: Any, here: Any) -> Any:

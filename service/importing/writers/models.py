@@ -9,8 +9,8 @@ from documents.grant import PrincipalType
 from documents.revision import ChangeKind
 from service.database.client import Database
 from service.database.exact_bson import Record
-from service.errors import ConflictError, TooLargeError
-from service.importing.candidate import Candidate
+from service.errors import TooLargeError
+from service.importing.candidate import Candidate, Hints
 from service.importing.in_step import DELETED_HERE, Step, decide
 from service.importing.operations import (
     ExistingModel,
@@ -21,14 +21,15 @@ from service.importing.operations import (
 )
 from service.importing.origins import Records, deleted_by_hand
 from service.importing.permission_check import problems
-from service.importing.plan import ATTEMPTS, CONTENDED, Decision, ImportOptions
+from service.importing.plan import Decision, ImportOptions
 from service.importing.records import ImportedModel
 from service.importing.report import ImportOutcome, Report
+from service.importing.writers.lost_races import after_lost_race
 from service.importing.writers.named_principals import NamedPrincipals
 from service.models.grant_revocation import revoke_absent_grants
 from service.models.record import require_storable
 from service.models.record_sizes import split_by_size
-from service.models.store import LostRaceError, PlannedOrigin, PlannedWrite, back_off, reuse_limit, store_planned
+from service.models.store import LostRaceError, PlannedOrigin, PlannedWrite, reuse_limit, store_planned
 
 BATCH_RECORDS = 1000
 # Through the service other requests are served meanwhile, so that batches are smaller there.
@@ -65,18 +66,9 @@ class ModelWriter:
         self._batch_records = BATCH_RECORDS if options.caller is None else SHARED_BATCH_RECORDS
         self._concurrent = CONCURRENT_BATCHES if options.caller is None else 1
 
-    async def add(
-        self,
-        position: str,
-        model: ImportedModel,
-        former_id: str | None = None,
-        group_names: Sequence[tuple[str, str]] = (),
-    ) -> bool:
-        """Add one model; return whether a batch was full and its writing begun.
-
-        `former_id` and `group_names` are as in `Item`.
-        """
-        self._named.name_groups(group_names)
+    async def add(self, position: str, model: ImportedModel, hints: Hints) -> bool:
+        """Add one model; return whether a batch was full and its writing begun."""
+        self._named.name_groups(hints.group_names)
         digest = _digest(model.id)
         if digest in self._seen:
             self._report.reject(position, "model", model.id, "the id is given twice; only the first is imported")
@@ -86,7 +78,7 @@ class ModelWriter:
         if options.owner_id is None and (model.user_id is None or options.mine):
             self._report.reject(position, "model", model.id, "user_id: missing, and no owner was given for such models")
             return False
-        candidate = Candidate.of(position, model, options, former_id)
+        candidate = Candidate.of(position, model, options, hints)
         if problem := candidate.without_unsafe_image():
             self._report.reject_part(position, "model", model.id, problem)
         try:
@@ -151,10 +143,12 @@ class ModelWriter:
             previous = self._writing[-1] if self._writing else None
             self._writing.append(asyncio.create_task(self._write(batch, planned, origins, previous)))
 
-    async def _decide(self, batch: list[Candidate]) -> tuple[list[PlannedWrite], list[PlannedOrigin]]:
+    async def _decide(self, batch: Sequence[Candidate]) -> tuple[list[PlannedWrite], list[PlannedOrigin]]:
         existing = await find_existing(
             self._database, [candidate.record_id for candidate in batch], self._options.caller
         )
+        records = [found.record for found in existing.values() if found.record is not None]
+        await self._named.keep_owners(batch, records)
         absent = [candidate.model.id for candidate in batch if existing[candidate.record_id].record is None]
         deleted = set() if self._options.source is None else await deleted_by_hand(self._database, absent)
         planned: list[PlannedWrite] = []
@@ -172,7 +166,7 @@ class ModelWriter:
 
     def _step(self, candidate: Candidate, existing: ExistingModel, *, deleted: bool) -> Step:
         caller = self._options.caller
-        content = aligned_content(candidate.content, existing.record)
+        content = aligned_content(candidate.given, existing.record)
         found = [] if caller is None else problems(content, existing, caller)
         if reason := "; ".join(f"{field}: {problem}" for field, problem in found):
             return Step(Decision(ImportOutcome.REJECTED, reason=reason), content)
@@ -205,23 +199,20 @@ class ModelWriter:
         previous: asyncio.Task[None] | None = None,
     ) -> None:
         if not self._options.dry_run:
-            for attempt in range(ATTEMPTS):
-                try:
-                    await self._store(planned, origins)
-                    break
-                except LostRaceError:
-                    # Somebody else changed some of these records in between: decide again what still differs.
-                    await back_off(attempt)
-                    await self.records.find(batch)
-                    planned, origins = await self._decide(batch)
-            else:
-                raise ConflictError(CONTENDED)
+            try:
+                await self._store(planned, origins)
+            except LostRaceError:
+                await after_lost_race(batch, self._decide_and_store)
         if previous is not None:
             # Results are reported in the order of the source.
             await asyncio.shield(previous)
         for candidate in batch:
             if candidate.decision is not None:
                 self._add_to_report(candidate, candidate.decision)
+
+    async def _decide_and_store(self, batch: Sequence[Candidate]) -> None:
+        await self.records.find(batch)
+        await self._store(*await self._decide(batch))
 
     def _add_to_report(self, candidate: Candidate, decision: Decision) -> None:
         if self._options.dry_run and decision.outcome is ImportOutcome.CREATED:

@@ -9,8 +9,10 @@ from documents import Group, ModelRecord
 from documents.grant import EVERYONE, PrincipalType
 from service.clock import now
 from service.database.client import Database
+from service.database.exact_bson import Record
 from service.errors import ConflictError, InvalidInputError, invalid_input
 from service.importing.candidate import Candidate
+from service.importing.fingerprints import grant_path, paths_there
 from service.importing.operations import ExistingPrincipals
 from service.importing.plan import ImportOptions, UnknownOwner
 from service.importing.report import ImportOutcome, Report
@@ -54,24 +56,35 @@ class NamedPrincipals:
         if not absent:
             return list(batch)
         policy = self._options.unknown_owner
-        current = await self._known_owners(absent) if policy is UnknownOwner.OWNER else {}
+        ids = [candidate.record_id for candidate in absent]
+        records = await self._database.find(ModelRecord, {"_id": {"$in": ids}}, fields=["user_id"])
+        current = await self._owners_here(records)
         for candidate in absent:
             owner = candidate.content["user_id"]
             self._report.add_unknown_owner(owner)
-            if policy is UnknownOwner.KEEP:
-                self._note(candidate, OWNER_KEPT.format(owner))
-            elif policy is UnknownOwner.OWNER:
-                here = current.get(candidate.record_id, self._options.owner_id)
-                candidate.content["user_id"] = here
-                self._note(candidate, OWNER_REPLACED.format(owner, here))
-            else:
+            if policy is UnknownOwner.REJECT:
                 self._report.reject(candidate.position, "model", candidate.model.id, OWNER_REJECTED.format(owner))
+                continue
+            candidate.owner_unknown = True
+            if policy is UnknownOwner.OWNER:
+                candidate.content["user_id"] = self._options.owner_id
+            if candidate.record_id in current:
+                self._note(candidate, OWNER_REPLACED.format(owner, current[candidate.record_id]))
+            elif policy is UnknownOwner.OWNER:
+                self._note(candidate, OWNER_REPLACED.format(owner, self._options.owner_id))
+            else:
+                self._note(candidate, OWNER_KEPT.format(owner))
         return list(batch) if policy is not UnknownOwner.REJECT else [one for one in batch if one not in absent]
 
-    async def _known_owners(self, candidates: Sequence[Candidate]) -> dict[str, str]:
-        """Return the owners of the records that are here already, as far as they are here too."""
-        ids = [candidate.record_id for candidate in candidates]
-        records = await self._database.find(ModelRecord, {"_id": {"$in": ids}}, fields=["user_id"])
+    async def keep_owners(self, batch: Sequence[Candidate], records: Sequence[Record]) -> None:
+        """Let the records that have an owner who is here keep them, where the source names one who is not."""
+        unknown = [candidate for candidate in batch if candidate.owner_unknown]
+        current = await self._owners_here(records) if unknown else {}
+        for candidate in unknown:
+            candidate.keeps_owner = candidate.record_id in current
+
+    async def _owners_here(self, records: Sequence[Record]) -> dict[str, str]:
+        """Return, by their ids, the owners of records, as far as they are here too."""
         owners = {record["_id"]: owner for record in records if isinstance(owner := record.get("user_id"), str)}
         known = await self._existing[PrincipalType.USER].filter(owners.values())
         return {record_id: owner for record_id, owner in owners.items() if owner in known}
@@ -96,6 +109,7 @@ class NamedPrincipals:
                 else:
                     reason = f"access_grants: there is no {grant.principal_type} {grant.principal_id!r}"
                     self._report.reject_part(candidate.position, "model", candidate.model.id, reason)
+                    candidate.unbrought += paths_there(grant_path(grant.model_dump()), candidate.users_there)
             if len(kept) != len(candidate.model.access_grants):
                 candidate.content["access_grants"] = [grant.model_dump() for grant in kept]
 

@@ -7,26 +7,27 @@ from documents import ModelRecord
 from documents.revision import ChangeKind
 from service.database.client import Database
 from service.database.exact_bson import Record
-from service.errors import ConflictError
 from service.importing.deletion_guard import allows
 from service.importing.fingerprints import Fingerprints, field_print
-from service.importing.in_step import MALFORMED
+from service.importing.in_step import MALFORMED, UNKNOWN_DIGEST
 from service.importing.operations import batches
 from service.importing.origins import MALFORMED_ORIGIN, new_origin, origin_of
-from service.importing.plan import ATTEMPTS, CONTENDED, Decision, ImportOptions, OnConflict, Prune
+from service.importing.plan import Decision, ImportOptions, OnConflict, Prune
 from service.importing.report import ImportOutcome, Report
+from service.importing.writers.lost_races import after_lost_race
 from service.models.record import CONTENT_FIELDS
 from service.models.record_sizes import split_by_size
 from service.models.shape_check import malformed_fields
-from service.models.store import ORIGIN, LostRaceError, PlannedOrigin, PlannedWrite, back_off, store_planned
+from service.models.store import ORIGIN, LostRaceError, PlannedOrigin, PlannedWrite, store_planned
 
 BATCH, KEYS = 100, 1000
-RETIRED, DELETED = "retired: is gone from the source", "is gone from the source"
+GONE = "is gone from the source"
+RETIRED = f"retired: {GONE}"
 STAYS_ACTIVE, IS_INACTIVE = (
-    "is gone from the source; stays active, as decided here",
+    f"{GONE}; stays active, as decided here",
     "is gone; is inactive here already",
 )
-CHANGED_HERE = "is gone from the source, but was changed here; --on-conflict update deletes it"
+CHANGED_HERE = f"{GONE}, but was changed here; --on-conflict update deletes it"
 NOTHING = "nothing was retired, since"
 NO_MODELS = f"{NOTHING} the source has no models"
 UNREADABLE = f"{NOTHING} the source can't be read to its end"
@@ -65,9 +66,10 @@ class Pruning:
         self._models += 1
 
     def count_rejected(self, position: str, model_id: object, *, unread: bool) -> None:
-        """Count one that can't be: it has not gone. `unread` if the reader made no record of it.
+        """Count one that can't be imported: it has not gone. `unread` if the reader made no record of it.
 
-        The id that such an entry has may be what the source calls the model, and its id here derived from it.
+        The id of a record that was not made is only the name in the source. For example, a reader that makes the id
+        `gpt-4o-0123` of the name `gpt-4o` reports a broken entry as `gpt-4o`. So models of that name have not gone.
         """
         if not isinstance(model_id, str):
             self._unknown = self._unknown or position
@@ -113,7 +115,7 @@ class Pruning:
             return False
         if origin is None or self._seen(origin.key) or origin.key in self._rejected:
             return True
-        return origin.said.gave_one_of(self._rejected_names)
+        return origin.said is not None and origin.said.gave_one_of(self._rejected_names)
 
     async def _too_many(self, gone: Sequence[str]) -> str | None:
         deletions = 0
@@ -136,22 +138,23 @@ class Pruning:
         return await self._database.find(ModelRecord, query, sort=[("_id", 1)])
 
     async def _retire(self, ids: Sequence[str]) -> None:
-        for attempt in range(ATTEMPTS):
-            records = await self._read(ids)
-            steps = [self._step(record) for record in records]
-            try:
-                if not self._options.dry_run:
-                    await self._store(list(zip(records, steps, strict=True)))
-                break
-            except LostRaceError:
-                await back_off(attempt)
-        else:
-            raise ConflictError(CONTENDED)
-        for record, step in zip(records, steps, strict=True):
+        done: dict[str, _Step] = {}
+
+        async def retire(part: Sequence[str]) -> None:
+            steps = [(record, self._step(record)) for record in await self._read(part)]
+            if not self._options.dry_run:
+                await self._store(steps)
+            done.update((record["_id"], step) for record, step in steps)
+
+        try:
+            await retire(ids)
+        except LostRaceError:
+            await after_lost_race(ids, retire)
+        for model_id, step in sorted(done.items()):
             # What was retired before needs no mention.
             if step.decision.reason:
                 position = f"source {self._options.source}"
-                step.decision.add_to(self._report, position, "model", record["_id"])
+                step.decision.add_to(self._report, position, "model", model_id)
 
     async def _store(self, steps: Sequence[tuple[Record, _Step]]) -> None:
         planned = [_planned(record, step) for record, step in steps if step.decision.writes]
@@ -171,26 +174,36 @@ class Pruning:
         if origin is None:
             return _Step(Decision(ImportOutcome.CONFLICT, reason=MALFORMED_ORIGIN))
         file_wins = self._options.on_conflict is OnConflict.UPDATE
+        if origin.said is None and not file_wins:
+            return _Step(Decision(ImportOutcome.CONFLICT, reason=f"{GONE}, but {UNKNOWN_DIGEST}"))
         malformed = malformed_fields(record, with_params=True)
         if malformed and not (self._prune.delete and file_wins):
             return _Step(Decision(ImportOutcome.CONFLICT, reason=f"{MALFORMED}: {', '.join(malformed)}"))
         if self._prune.delete:
-            if file_wins or origin.said.describes(record):
-                return _Step(Decision(ImportOutcome.DELETED, reason=DELETED))
+            if file_wins or (origin.said is not None and origin.said.describes(record)):
+                return _Step(Decision(ImportOutcome.DELETED, reason=GONE))
             return _Step(Decision(ImportOutcome.CONFLICT, reason=CHANGED_HERE))
-        return self._retirement(record, origin.key, origin.said, file_wins=file_wins)
+        said = origin.said or Fingerprints.of(record)
+        return self._retirement(record, origin.key, said, file_wins=file_wins)
 
     def _retirement(self, record: Record, key: str, said: Fingerprints, *, file_wins: bool) -> _Step:
         # Somebody who activates it again, or makes it active against the source, decides that it stays so.
         as_said = said.matches(("is_active",), True) and not said.retired
         retires = record["is_active"] and (as_said or file_wins)
         if said.retired and not retires:
-            return _Step(Decision(ImportOutcome.UNCHANGED))
+            return self._reactivated(record, key, said)
         origin = new_origin(self._options.source or "", key, said.as_retired(inactive=retires))
         if retires:
             return _Step(Decision(ImportOutcome.UPDATED, ["is_active"], RETIRED), origin)
         reason = STAYS_ACTIVE if record["is_active"] else IS_INACTIVE
         return _Step(Decision(ImportOutcome.UNCHANGED, reason=reason), origin)
+
+    def _reactivated(self, record: Record, key: str, said: Fingerprints) -> _Step:
+        """Remember that a retired model was made active here: its state is a decision of people from then on."""
+        if not record["is_active"] or not said.made_inactive:
+            return _Step(Decision(ImportOutcome.UNCHANGED))
+        origin = new_origin(self._options.source or "", key, said.as_reactivated())
+        return _Step(Decision(ImportOutcome.UNCHANGED), origin)
 
 
 def _planned(record: Record, step: _Step) -> PlannedWrite:

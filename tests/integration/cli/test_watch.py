@@ -65,9 +65,11 @@ def test_each_change_is_a_line(shell: CommandLine, store: Raw, tmp_path: Path) -
     shell.ok("user", "add", "--id", "ann", "--email", "ann@x.org", "--name", "Ann")
     with watching(shell, "first") as watch:
         original = model("m", "ann", params={"$ref": 1, "b": [2**60]}, access_grants=[grant("user:*")])
-        # The origin that such an import stores is no field of a model.
-        for one in (original, {**original, "name": "New"}):
+        shell.ok("import", str(write_source(tmp_path, {"models": [original]})))
+        # The origin that such an import stores is no field of a model, and no change if there is no other.
+        for one in (original, original, {**original, "name": "New"}):
             shell.ok("import", str(write_source(tmp_path, {"models": [one]})), "--source", "elsewhere")
+        store["models"].update_one({"_id": "m"}, {"$unset": {"origin": 1}})
         store["models"].delete_one({"_id": "m"})
         until(lambda: watch.has_seen(3), "three changes were printed")
         watch.process.send_signal(signal.SIGINT)

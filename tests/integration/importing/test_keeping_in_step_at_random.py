@@ -14,10 +14,22 @@ from service.importing.plan import OnConflict, Prune
 from service.importing.report import ImportResult, Report
 from tests.support.directory import Directory
 from tests.support.import_samples import Raw, dump, imported, write_source
-from tests.support.keeping import DELETE, OWNER, Editor, NaiveImport, Parts, entry_of, parts_of, store_by_hand
+from tests.support.keeping import (
+    DELETE,
+    OWNER,
+    Circumstances,
+    Editor,
+    NaiveImport,
+    Parts,
+    entry_of,
+    parts_of,
+    store_by_hand,
+)
 
 ROUNDS = 10
 SOURCE = "litellm-prod"
+# A group that some runs don't find.
+SOMETIMES = "ops"
 
 
 def _bundle(file: dict[str, Parts]) -> dict[str, Any]:
@@ -52,8 +64,21 @@ async def _edit_by_hand(directory: Directory, chance: random.Random, naive: Naiv
         await store_by_hand(directory, model_id, naive.records[model_id].now)
 
 
+async def _circumstances(directory: Directory, chance: random.Random, naive: NaiveImport) -> Circumstances:
+    """Delete a group or make it again, which revokes its grants, and know users of the source or not."""
+    if chance.random() < 0.3:
+        assert (await directory.post("/api/groups/delete", OWNER, {"id": SOMETIMES})).status_code == 200
+        for record in naive.records.values():
+            for permission in ("read", "write"):
+                record.now.pop(f"grant/group:{SOMETIMES}/{permission}", None)
+        absent = frozenset({f"group:{SOMETIMES}"})
+    else:
+        absent = frozenset()
+    return Circumstances(absent, {"ext-ben": "ben"} if chance.random() < 0.6 else {})
+
+
 def _edit_source(chance: random.Random, file: dict[str, Parts], lost: dict[str, Parts], number: int) -> None:
-    editor = Editor(chance)
+    editor = Editor(chance, source=True)
     for model_id in list(file):
         if chance.random() < 0.15 and len(file) > 1:
             lost[model_id] = file.pop(model_id)
@@ -72,11 +97,11 @@ async def test_ten_rounds_of_edits_on_both_sides(directory: Directory, raw: Raw,
     chance = random.Random(seed)
     for user in ("ann", "ben"):
         await directory.user(user)
-    for group in ("team", "ops"):
+    for group in ("team", SOMETIMES):
         await directory.group(group)
     await directory.user(OWNER, role=Role.ADMIN)
     naive, lost = NaiveImport(), dict[str, Parts]()
-    file = {f"team/model-{number}": Editor(chance).new() for number in range(6)}
+    file = {f"team/model-{number}": Editor(chance, source=True).new() for number in range(6)}
     for number in range(ROUNDS):
         policy = chance.choice([*OnConflict, OnConflict.MERGE, OnConflict.MERGE, OnConflict.MERGE])
         prune = chance.choice([None, None, "retire", "retire", "delete"])
@@ -88,8 +113,10 @@ async def test_ten_rounds_of_edits_on_both_sides(directory: Directory, raw: Raw,
             "prune": prune and Prune(prune == "delete", limit),
             "whole_report": True,
         }
+        circumstances = await _circumstances(directory, chance, naive)
+        options["user_map"] = circumstances.users
         path = write_source(tmp_path, json.dumps(_bundle(file)))
-        expected = naive.run(file, policy, prune, limit)
+        expected = naive.run(file, policy, prune, limit, circumstances)
 
         before = dump(raw)
         async with imported(directory, path, **options, dry_run=True) as planned:
@@ -106,10 +133,12 @@ async def test_ten_rounds_of_edits_on_both_sides(directory: Directory, raw: Raw,
         async with imported(directory, path, **options) as again:
             assert again.changes == 0
             assert (again.clean, again.total[ImportOutcome.SKIPPED]) == (
-                not naive.run(file, policy, prune, limit),
+                not naive.run(file, policy, prune, limit, circumstances),
                 skipped,
             )
         assert dump(raw) == before
+        if circumstances.absent:
+            await directory.group(SOMETIMES)
         await _edit_by_hand(directory, chance, naive)
         _edit_source(chance, file, lost, number)
     assert (await examine(directory.database, repair=False)).problems == 0

@@ -75,10 +75,10 @@ def run_commands(
     assert [word for word in rehearsal if word not in command] == ["--dry-run"]
     rehearsed = shell.ok(*rehearsal)
     assert rehearsed.startswith(f"read as {wanted}, since ")
-    changes = re.search(r"\n(\d+) changes, had this not been a dry run\Z", rehearsed)
+    changes = re.search(r"\n(\d+ changes?), had this not been a dry run\Z", rehearsed)
     assert changes is not None
     assert store["models"].count_documents({}) == 0
-    assert shell.ok(*command).endswith(f"\n{changes[1]} changes")
+    assert shell.ok(*command).endswith(f"\n{changes[1]}")
     assert shell.ok(*command).endswith("\n0 changes")
     assert store["models"].count_documents({"user_id": "ann"}) > 0
 

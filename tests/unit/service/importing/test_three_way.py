@@ -91,6 +91,32 @@ def test_the_order_of_names_is_that_of_the_source_where_nothing_was_changed_here
 @pytest.mark.parametrize(
     ("file", "now", "expected"),
     [
+        ({"a": 1, "b": 2}, {"b": 2, "a": 1}, {"b": 2, "a": 1}),
+        ({"b": 9, "a": 1}, {"a": 1, "b": 9}, {"a": 1, "b": 9}),
+        ({"a": {"x": 1, "y": 2}, "b": 2}, {"a": {"y": 2, "x": 1}, "b": 2}, {"a": {"y": 2, "x": 1}, "b": 2}),
+        ({"a": 9, "b": 2}, {"b": 2, "a": 1}, {"a": 9, "b": 2}),
+    ],
+    ids=["sorted here", "the same edit in another order", "the same edit, nested", "sorted here, changed there"],
+)
+def test_another_order_of_names_is_no_change(
+    file: dict[str, Any], now: dict[str, Any], expected: dict[str, Any]
+) -> None:
+    merged = _merged({"params": file}, {"params": now})
+    assert repr(merged.content["params"]) == repr(expected)
+    assert merged.conflicts == merged.kept == []
+
+
+def test_very_many_members_are_one_part_in_whatever_order() -> None:
+    many = _many(MAX_MEMBERS + 1)
+    turned = dict(reversed(many.items()))
+    merged = _merged({"params": {**many, "a": 1}}, {"params": turned}, {**BASE, "params": many})
+    assert merged.content["params"] == {**many, "a": 1}
+    assert _merged({"params": turned}, {"params": {**many, "a": 1}}, {**BASE, "params": many}).conflicts == []
+
+
+@pytest.mark.parametrize(
+    ("file", "now", "expected"),
+    [
         ([], ["group:g"], []),
         (["group:g"], [], []),
         (["group:g", "user:ann"], ["group:g"], ["group:g", "user:ann"]),
