@@ -154,7 +154,7 @@ class _Place:
     begins_at: int = 0
 
     def below(self, step: str | int) -> "_Place":
-        return replace(self, path=(*self.path, step))
+        return _Place((*self.path, step), self.kind, self.begins_at)
 
     def in_manifest(self, kind: str) -> "_Place":
         return _Place(self.path, kind, len(self.path))

@@ -9,6 +9,7 @@ from service.importing.file_head import NO_FIT, FileHead, Fit, share_of
 from service.importing.json_scanner import JsonScanner
 from service.importing.readers.litellm_meta import describes_model, meta_of, typed_value
 from service.importing.readers.redact import safe_name, without_secrets
+from service.importing.readers.secret_texts import looks_secret
 from service.importing.records import MAX_RECORD_VALUES, has_more_values
 from service.importing.source import Item, Source, SourceError
 
@@ -89,6 +90,8 @@ def _note(position: str, name: str, note: str) -> Item:
 
 
 def _item(position: str, name: str, spec: dict[str, Any]) -> Item:
+    if looks_secret(name, identifies=True):
+        return Item("model", position, problem="the name is or may be a secret")
     if has_more_values(spec, MAX_RECORD_VALUES):
         return Item("model", position, {"id": name}, f"has more than {MAX_RECORD_VALUES:,} values")
     try:

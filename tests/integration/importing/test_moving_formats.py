@@ -108,7 +108,7 @@ TOOL: dict[str, Any] = {"id": "t", "name": "T", "content": "class Tools:", "spec
         ("", "the file is empty"),
         ([TOOL], "not recognised: this is an export of tools, which holds no models"),
         ({"nothing": "known"}, f"not recognised. The formats are {', '.join(SourceFormat)}."),
-        ({"users": [], "orders": []}, "nearest to modeldeck: a JSON object of users: a bundle, had it no other parts"),
+        ({"users": [], "orders": []}, "a JSON object of users: a bundle, but with other parts too"),
     ],
     ids=["empty", "tools", "unknown", "near"],
 )
