@@ -84,8 +84,16 @@ def fits_lists(head: FileHead, most_values: int) -> Fit:
             return Fit(1.0, f"YAML with a {MODELS}: a configuration of LiteLLM's proxy")
         if search.unread:
             return Fit(0.6, f"a file that keeps another, which has a {MODELS} and can't be read")
-        return Fit(0.4, f"a file with a {MODELS} that can't be read") if unreadable and MODELS in head.text else NO_FIT
+        return _near(head, unreadable=unreadable)
     return _fit_of(search.found, "JSON" if is_json else "YAML")
+
+
+def _near(head: FileHead, *, unreadable: bool) -> Fit:
+    if unreadable and MODELS in head.text:
+        return Fit(0.4, f"a file with a {MODELS} that can't be read")
+    if any(isinstance(record, dict) and NAME in record for record in (*head.elements, *head.listed(ANSWER))):
+        return Fit(0.1, f"JSON with {NAME}s, but without {PARAMS}")
+    return NO_FIT
 
 
 def _fit_of(lists: list[ModelList], language: str) -> Fit:

@@ -61,6 +61,8 @@ ALIKE: dict[str, Any] = {
     },
     "prices": {"a": {"cost_per_unit": 3, "mode": "x"}, "b": {"cost_per_unit": 4, "mode": "y"}},
     "cars": [{"model_name": "corolla", "price": 3}],
+    "cars by name": {"models": [{"name": "corolla", "price": 3}]},
+    "makers of cars": {"toyota": {"models": {"corolla": {"price": 3}}}},
     "cars as data": {"data": [{"model_name": "corolla", "price": 3}]},
     "a call": {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "x"}},
     "jobs": {"object": "list", "data": [{"id": "ftjob-1", "object": "fine_tuning.job", "model": "m", "params": {}}]},
@@ -102,6 +104,9 @@ def test_a_file_without_models_is_not_recognised(name: str) -> None:
     [
         ("runs of experiments (alike)", "openwebui: JSON with name, params, but without all that a model"),
         ("presets (alike)", "litellm-prices: a JSON object whose values have mode, max_tokens, but neither"),
+        ("cars (alike)", "litellm: JSON with model_names, but without litellm_params"),
+        ("cars by name (alike)", "ollama: JSON with models that have a name, but neither a digest nor details"),
+        ("makers of cars (alike)", "models-dev: a JSON object whose values have models, but not how to reach them"),
         ("GitLab CI that includes one file (plain)", "litellm: YAML with an include alone"),
     ],
 )
