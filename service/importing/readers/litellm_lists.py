@@ -27,11 +27,15 @@ MAX_LISTS, MAX_DEPTH, MAX_VISITED = 1000, 100, 1_000_000
 # To recognise a file, less is enough.
 _MAX_VISITED_OF_HEAD = 200_000
 _MAX_NOTES, _MAX_PATH_LENGTH = 100, 1000
+# Few values are shorter, with what is around them.
+_CHARACTERS_OF_VALUE = 4
 
 # A list of models at the beginning of a line (`model_list:`, `"model_list":`, `{model_list:`).
 _AT_TOP = re.compile(rf"^(?:\{{[ \t]*)?([\"']?){MODELS}\1[ \t]*:(?=\s|\Z)", re.MULTILINE)
 # The same anywhere in a line: `  model_list:` of Helm values, `{"a": 1, "model_list": []}`.
 _ANYWHERE = re.compile(rf"(?<![\w-]){MODELS}[\"']?[ \t]*:(?=\s|\Z)")
+# One or the other as the name of a part; `include mime.types;` of a web server is none.
+_MAY_HAVE_MODELS = re.compile(rf"(?<![\w-])(?:{MODELS}|{INCLUDE})[\"']?[ \t]*:")
 _WRAPPED = re.compile(rf"^(?:[ \t]*{IN_HELM_VALUES}[ \t]*:|kind:[ \t]*ConfigMap\b)", re.MULTILINE)
 # How a line of YAML that is not indented can begin; prose and Markdown begin in other ways.
 _LINE_OF_YAML = re.compile(r"[ \t\r]|\Z|#|---|\.\.\.|%|- |[{}\[\]]|[\w.\"'/-]{1,100}[ \t]*:(?:\s|\Z)")
@@ -228,13 +232,15 @@ class _Search:
                     yield from self._lists(member, inside.below(name))
 
     def _in_kept_file(self, text: str, first_line: int, place: _Place) -> Iterator[ModelList]:
-        if MODELS not in text and INCLUDE not in text:
+        if not _MAY_HAVE_MODELS.search(text):
             return
         try:
             documents, values = counted_documents(text, self._values_left, first_line)
         except YamlBoundsError as error:
             raise SourceError(f"{_written(place.path)}: {error.detail}") from None
         except SourceError as error:
+            # To find out has taken time too.
+            self._values_left -= len(text) // _CHARACTERS_OF_VALUE
             if _ANYWHERE.search(text):
                 self._not_read(f"{_written(place.path)}: no YAML ({error.detail})", place)
             return

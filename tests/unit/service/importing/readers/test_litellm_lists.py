@@ -196,9 +196,15 @@ def test_all_lists_are_found_or_the_search_says_that_it_gave_up() -> None:
 
 
 def test_the_files_that_are_kept_as_text_share_the_bounds() -> None:
-    data = "".join(f"  c{number}.yaml: '[include, {'1,' * 60}]'\n" for number in range(3))
+    data = "".join(f"  c{number}.yaml: '[include: 1, {'1,' * 60}]'\n" for number in range(3))
     with pytest.raises(SourceError, match=r"data\.c1\.yaml: .*too many values"):
         find_lists(yaml_documents(f"kind: ConfigMap\ndata:\n{data}", 1000), 100)
+
+
+def test_kept_files_that_are_no_yaml_count_too() -> None:
+    data = "".join(f"  c{number}.sh: 'include: [{'[],' * 100}'\n" for number in range(3)) + "  c.yaml: '[include: 1]'\n"
+    with pytest.raises(SourceError, match=r"data\.c2\.sh: .*too many values"):
+        find_lists(yaml_documents(f"kind: ConfigMap\ndata:\n{data}", 1000), 250)
 
 
 def test_no_name_of_a_file_shows_a_secret() -> None:
