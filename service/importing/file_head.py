@@ -13,6 +13,9 @@ from service.importing.yaml_file import yaml_documents
 
 HEAD_BYTES = 1 << 22
 MAX_MEMBERS, MAX_ELEMENTS = 100, 20
+# What keeps a configuration may be anywhere in a long list of manifests.
+_KEEPING_FILES = ("ConfigMap", "Secret", "Application", "HelmRelease")
+MAX_MANIFESTS = 1000
 # Elements are decoded even where only what follows them is of interest, which takes time.
 MAX_DECODED = 100_000
 # A YAML file with more is recognised by its text alone.
@@ -37,9 +40,9 @@ NO_FIT = Fit(0.0)
 class FileHead:
     """The first bytes of a file; if it is JSON, the first members of its object, or elements of its list.
 
-    Of a member that is a list, only the first elements are kept. A value that is not complete in these bytes is
-    None or missing. `documents` are those of a JSON or YAML file, as far as they can be read. `name` is that of the
-    file, if it has one.
+    Of a list, only the first elements are kept, and the manifests of Kubernetes that keep files. A value that is not
+    complete in these bytes is None or missing. `documents` are those of a JSON or YAML file, as far as they can be
+    read. `name` is that of the file, if it has one.
     """
 
     content: bytes
@@ -115,5 +118,6 @@ def _read_elements(scanner: JsonScanner, head: FileHead, elements: list[Any]) ->
         head.decoded += 1
         if head.decoded > MAX_DECODED:
             raise scanner.error("enough has been read")
-        if len(elements) < MAX_ELEMENTS:
+        keeps_files = isinstance(element, dict) and element.get("kind") in _KEEPING_FILES
+        if len(elements) < (MAX_MANIFESTS if keeps_files else MAX_ELEMENTS):
             elements.append(element)

@@ -16,7 +16,7 @@ from service.importing.readers.ollama import fits_ollama, read_ollama
 from service.importing.readers.openai_models import fits_openai_models, read_openai_models
 from service.importing.readers.openwebui import fits_openwebui, other_export, read_openwebui
 from service.importing.readers.sqlite_tables import fits_sqlite
-from service.importing.source import Reader, Source, SourceError
+from service.importing.source import CHUNK_BYTES, UNREADABLE, Reader, Source, SourceError
 
 
 class SourceFormat(StrEnum):
@@ -85,7 +85,10 @@ def recognise(source: Source) -> Recognised:
     """
     head = read_file_head(source)
     if not head.content.strip(b"\xef\xbb\xbf \t\r\n") and len(head.content) < HEAD_BYTES:
-        raise UnrecognisedError("the file is empty")
+        raise UnrecognisedError(_why_empty(source))
+    # Before the formats: a chat can quote a configuration, and a tool has nearly all fields of a model.
+    if other := other_export(head):
+        raise UnrecognisedError(f"not recognised: {other}, which holds no models")
     fits = {name: format_.fits(head) for name, format_ in FORMATS.items()}
     found = [name for name, fit in fits.items() if fit.score >= _FITTING]
     if len(found) == 1:
@@ -93,15 +96,32 @@ def recognise(source: Source) -> Recognised:
     if found:
         reasons = "; ".join(f"{name}, since it is {fits[name].reason}" for name in found)
         raise UnrecognisedError(f"fits several formats: {reasons}. Name one with --format, or format over HTTP.")
-    if other := other_export(head):
-        raise UnrecognisedError(f"not recognised: {other}, which holds no models")
-    nearest = max(fits, key=lambda name: fits[name].score)
-    near = f" It comes nearest to {nearest}: {fits[nearest].reason}." if fits[nearest].score else ""
+    raise UnrecognisedError(f"not recognised. The formats are {', '.join(FORMATS)}.{_nearest(head, fits)}")
+
+
+def _why_empty(source: Source) -> str:
+    """Return why nothing is known of a file: it has nothing but blanks, or its first part can't be read."""
+    try:
+        with source.text() as text:
+            while text.read(CHUNK_BYTES):
+                pass
+    except EOFError:
+        return "can't be read: the compressed file is cut off"
+    except UNREADABLE:
+        return "can't be read: the compressed file is damaged, or has something after its end"
+    return "the file is empty"
+
+
+def _nearest(head: FileHead, fits: dict[SourceFormat, Fit]) -> str:
+    """Return a sentence, after a space, on what a file is, or what it comes nearest to; nothing if that is unknown."""
     if not head.is_text:
-        near = " It is not UTF-8 text."
-    elif head.problem and not near and head.text.lstrip()[:1] in ("{", "["):
-        near = f" It begins like JSON; {head.problem}."
-    raise UnrecognisedError(f"not recognised. The formats are {', '.join(FORMATS)}.{near}")
+        return " It is not UTF-8 text."
+    nearest = max(fits, key=lambda name: fits[name].score)
+    if fits[nearest].score:
+        return f" It comes nearest to {nearest}: {fits[nearest].reason}."
+    if head.problem and head.text.lstrip()[:1] in ("{", "["):
+        return f" It begins like JSON; {head.problem}."
+    return ""
 
 
 def reader_of(wanted: SourceFormat) -> Reader:

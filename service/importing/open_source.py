@@ -64,7 +64,7 @@ def open_named_source(
         if found.format is SourceFormat.LITELLM_DB:
             raise ConfigurationError(f"{found.format} is a PostgreSQL database, which is opened by its URL")
         if found.format is not SourceFormat.OPENWEBUI_DB:
-            # YAML is in memory as a whole in any case.
+            # A file that is in memory as a whole is not parsed twice.
             yield _opened(source, found, once=FORMATS[found.format].whole)
             return
     if where == STANDARD_INPUT:

@@ -97,13 +97,22 @@ class YamlPart(Part):
             return Entry(self.line, problem=_message(error, self._first_line))
 
 
+class YamlBoundsError(SourceError):
+    """A YAML text has more values than allowed, or is nested too deeply."""
+
+
 def yaml_documents(text: str, most_values: int, first_line: int = 1) -> list[Part]:
     """Return the documents of a YAML text; raise SourceError when it is no YAML, or has more values than that.
 
     An alias counts as much as the values that it repeats. `first_line` is the line of the file in which it begins.
     """
+    return counted_documents(text, most_values, first_line)[0]
+
+
+def counted_documents(text: str, most_values: int, first_line: int = 1) -> tuple[list[Part], int]:
+    """Return the documents of a YAML text, as `yaml_documents` does, and how many values they have."""
     try:
-        _require_bounds(text, most_values, first_line)
+        values = _count_within_bounds(text, most_values, first_line)
         loader = _Loader(text)
         documents: list[Part] = []
         while loader.check_node():
@@ -111,10 +120,10 @@ def yaml_documents(text: str, most_values: int, first_line: int = 1) -> list[Par
             documents.append(YamlPart(loader, cast(Node, loader.get_node()), first_line))
     except YAMLError as error:
         raise SourceError(_message(error, first_line)) from None
-    return documents
+    return documents, values
 
 
-def _require_bounds(text: str, most: int, first_line: int) -> None:
+def _count_within_bounds(text: str, most: int, first_line: int) -> int:
     nodes = 0
     sizes: dict[str, int] = {}
     parents: list[tuple[str | None, int]] = []
@@ -136,9 +145,10 @@ def _require_bounds(text: str, most: int, first_line: int) -> None:
             sizes |= {event.anchor: 1} if event.anchor else {}
         if nodes > most:
             problem = f"too many values, including those that aliases repeat; at most {most:,} are allowed"
-            raise SourceError(f"{_place(event.start_mark, first_line)}: {problem}")
+            raise YamlBoundsError(f"{_place(event.start_mark, first_line)}: {problem}")
         if len(parents) > MAX_DEPTH:
-            raise SourceError(f"{_place(event.start_mark, first_line)}: nested too deeply")
+            raise YamlBoundsError(f"{_place(event.start_mark, first_line)}: nested too deeply")
+    return nodes
 
 
 def _repeated_key(node: Node) -> Mark | None:

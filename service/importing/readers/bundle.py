@@ -2,15 +2,23 @@
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import IO, Any
 
+from documents.grant import AccessGrant
+from service.errors import MAX_ERRORS
 from service.importing.file_head import NO_FIT, FileHead, Fit, share_of
 from service.importing.json_scanner import CHUNK_CHARACTERS, DECODER, JsonScanner, Tally
 from service.importing.readers.openwebui_kinds import export_evidence, kind_of
+from service.importing.readers.redact import safe_name
+from service.importing.readers.secret_texts import looks_secret
+from service.importing.records import MAX_GRANTS, ImportedGroup, ImportedModel, ImportedUser
 from service.importing.source import UNREADABLE, Bounds, Item, Source, SourceError
 
 PARTS = {"users": "user", "groups": "group", "models": "model"}
 UNKNOWN = "unknown"
+# A field of any other name is refused, and the message names it.
+_FIELDS = {name for kind in (ImportedUser, ImportedGroup, ImportedModel, AccessGrant) for name in kind.model_fields}
 # A first line that is longer than any record is a whole bundle, too large to be decoded at once.
 MAX_LINE_OF_RECORD = 1 << 22
 _LINE_END = re.compile(r"[\r\n]")
@@ -27,7 +35,7 @@ def fits_bundle(head: FileHead) -> Fit:
     found = f"a JSON object of {', '.join(parts)}: a bundle"
     others = len(head.members) - len(parts)
     if others >= len(parts):
-        return Fit(0.4, f"{found}, had it no other parts")
+        return Fit(0.4, f"{found}, but with other parts too")
     records = [record for part in parts for record in head.listed(part)]
     if any(part != "models" for part in parts) or not records:
         return Fit(1.0, found)
@@ -111,6 +119,15 @@ def _line_item(line: str, position: str) -> Item:
     kind = value.pop("kind", None)
     if kind not in PARTS.values():
         return Item(UNKNOWN, position, value, f"kind: must be one of {', '.join(PARTS.values())}")
+    return _record(kind, position, value)
+
+
+def _record(kind: str, position: str, value: Any) -> Item:
+    grants = value.get("access_grants") if isinstance(value, dict) else None
+    held = [value, *(grants[:MAX_GRANTS] if isinstance(grants, list) else [])]
+    names = (name for one in held if isinstance(one, dict) for name in one if name not in _FIELDS)
+    if any(map(looks_secret, islice(names, MAX_ERRORS))):
+        return Item(kind, position, {"id": value.get("id")}, "the name of a field is or may be a secret")
     return Item(kind, position, value)
 
 
@@ -120,13 +137,13 @@ def _parts(scanner: JsonScanner) -> Iterator[Item]:
     seen: set[str] = set()
     for part in scanner.members():
         if part in seen:
-            raise scanner.error(f"the part {part[:100]} is given twice")
+            raise scanner.error(f"the part {safe_name(part)} is given twice")
         seen.add(part)
         if part in PARTS and scanner.peek() == "[":
             for number, value in enumerate(scanner.elements()):
-                yield Item(PARTS[part], f"{part}[{number}]", value)
+                yield _record(PARTS[part], f"{part}[{number}]", value)
         else:
             scanner.value()
             problem = "must be a list" if part in PARTS else f"unknown part; the known ones are {', '.join(PARTS)}"
-            yield Item(UNKNOWN, part[:100], problem=problem)
+            yield Item(UNKNOWN, safe_name(part), problem=problem)
     scanner.end("the bundle")

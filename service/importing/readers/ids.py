@@ -16,7 +16,7 @@ _PRINCIPAL_ID = TypeAdapter[str](PrincipalId)
 def principal_id_of(name: str) -> str:
     """Return the name of a user or group itself if it can be an id, else an id made from it; no two names share one.
 
-    A name that is blank or `*` is the caller's business.
+    The caller refuses a name that is blank or `*`.
     """
     try:
         return _PRINCIPAL_ID.validate_python(name)

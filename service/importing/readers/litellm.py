@@ -36,10 +36,13 @@ def read_litellm(source: Source) -> Iterator[Item]:
     entries = _Entries()
     for found in lists:
         # There is no record of the file as a whole, so the first model gets the notes on it.
-        notes = tuple(f"{safe_name(name)}: left out; only {found.path} is read" for name in found.beside)
+        beside = tuple(f"{safe_name(name)}: left out; only {found.path} is read" for name in found.beside)
+        notes = (*beside, *found.notes)
         for item in (*entries.items(found), *_included(source, found, entries), *_missing_pages(found)):
             yield replace(item, notes=notes + item.notes)
             notes = ()
+        if notes:
+            yield Item(NOTE, found.path, notes=notes)
 
 
 class _Entries:

@@ -54,11 +54,13 @@ def meta_of(fields: dict[str, Any]) -> dict[str, Any]:
     meta: dict[str, Any] = {}
     for name, value in fields.items():
         group, inner = _meta_place(name, value)
-        if group is None or group in fields:
-            # A field that has the name of a group keeps its place, so that nothing is lost.
-            meta[inner if group is None and inner not in fields else name] = value
-        else:
+        if group is not None and group not in fields:
             meta.setdefault(group, {})[inner] = value
+        elif group is None and inner not in fields:
+            meta[inner] = value
+        else:
+            # The file has a field of that name itself, so this one keeps its own name and nothing is lost.
+            meta[name] = value
     return meta
 
 
@@ -70,6 +72,7 @@ def describes_model(fields: dict[str, Any]) -> bool:
 
 
 def _meta_place(name: str, value: Any) -> tuple[str | None, str]:
+    """Return the group of a field in `meta`, None if it is in none, and its name there."""
     if name.startswith(_CAPABILITY) and isinstance(value, bool):
         return "capabilities", name.removeprefix(_CAPABILITY)
     if _PRICE.search(name):

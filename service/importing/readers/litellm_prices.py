@@ -1,5 +1,6 @@
 """Reader of the format `litellm-prices`: LiteLLM's map of what models cost and can do, as base models."""
 
+import re
 from collections.abc import Iterator
 from hashlib import blake2b
 from typing import Any
@@ -8,22 +9,35 @@ from service.importing.file_head import NO_FIT, FileHead, Fit, share_of
 from service.importing.json_scanner import JsonScanner
 from service.importing.readers.litellm_meta import describes_model, meta_of, typed_value
 from service.importing.readers.redact import safe_name, without_secrets
+from service.importing.readers.secret_texts import looks_secret
 from service.importing.records import MAX_RECORD_VALUES, has_more_values
 from service.importing.source import Item, Source, SourceError
 
 # It explains the fields and is no model.
 SAMPLE = "sample_spec"
-_PRICE_FIELDS = ("litellm_provider", "mode", "max_tokens", "input_cost_per_token", "output_cost_per_token")
+_FIELDS = ("litellm_provider", "mode", "max_tokens", "input_cost_per_token", "output_cost_per_token")
+_FIELD = re.compile(r"litellm_provider|mode|max_(?:\w{1,20}_)?tokens|supports_\w{1,60}|\w{1,60}_cost_per_\w{1,60}")
+_PROVIDER_OR_PRICE = re.compile(r"litellm_provider|(?:input|output)_cost_per_\w{1,60}")
 
 
 def fits_litellm_prices(head: FileHead) -> Fit:
-    """Return how well a file fits: an object most of whose values have two fields of a price map, or more."""
+    """Return how well a file fits: an object whose values mostly have a provider or a price, and another such field.
+
+    Presets of prompts have a mode and a limit too.
+    """
     specs = [spec for name, spec in head.members.items() if name != SAMPLE and isinstance(spec, dict)]
-    share = share_of(specs, lambda spec: len(set(_PRICE_FIELDS) & set(spec)) > 1)
-    if not share:
-        return NO_FIT
-    names = [name for name in _PRICE_FIELDS if any(name in spec for spec in specs)]
-    return Fit(share, f"a JSON object whose values have {', '.join(names)}: LiteLLM's price map")
+    share = share_of(specs, _is_priced)
+    seen = ", ".join(name for name in _FIELDS if any(name in spec for spec in specs))
+    if share:
+        return Fit(share, f"a JSON object whose values have {seen or 'prices'}: LiteLLM's price map")
+    if any(sum(name in spec for name in _FIELDS) > 1 for spec in specs):
+        return Fit(0.2, f"a JSON object whose values have {seen}, but neither a litellm_provider nor prices")
+    return NO_FIT
+
+
+def _is_priced(spec: dict[str, Any]) -> bool:
+    known = [name for name in spec if _FIELD.fullmatch(name)]
+    return len(known) > 1 and any(map(_PROVIDER_OR_PRICE.fullmatch, known))
 
 
 def read_litellm_prices(source: Source) -> Iterator[Item]:
@@ -76,6 +90,8 @@ def _note(position: str, name: str, note: str) -> Item:
 
 
 def _item(position: str, name: str, spec: dict[str, Any]) -> Item:
+    if looks_secret(name, identifies=True):
+        return Item("model", position, problem="the name is or may be a secret")
     if has_more_values(spec, MAX_RECORD_VALUES):
         return Item("model", position, {"id": name}, f"has more than {MAX_RECORD_VALUES:,} values")
     try:

@@ -41,9 +41,11 @@ _LONG_CONTEXT, _ABOVE = "context_over_200k", "_above_200k_tokens"
 
 def fits_models_dev(head: FileHead) -> Fit:
     """Return how well a file fits: an object of providers, most of which have models and how to reach them."""
-    share = share_of([held for held in head.members.values() if held is not None], _is_provider)
+    providers = [held for held in head.members.values() if held is not None]
+    share = share_of(providers, _is_provider)
     if not share:
-        return NO_FIT
+        near = any(isinstance(held, dict) and isinstance(held.get(MODELS), dict) for held in providers)
+        return Fit(0.1, f"a JSON object whose values have {MODELS}, but not how to reach them") if near else NO_FIT
     reason = "a JSON object of providers with models: the catalogue of models.dev"
     return Fit(share, reason if share == 1 else f"{share:.0%} of the first members are {reason}")
 

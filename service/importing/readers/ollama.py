@@ -38,9 +38,11 @@ def fits_ollama(head: FileHead) -> Fit:
         return Fit(1.0, "JSON with details and model_info: a model that Ollama shows")
     if isinstance(head.members.get(_OTHER), list):
         return NO_FIT
-    share = share_of(head.elements if head.is_list else head.listed(MODELS), _is_entry)
+    records = head.elements if head.is_list else head.listed(MODELS)
+    share = share_of(records, _is_entry)
     if not share:
-        return NO_FIT
+        named = not head.is_list and any(isinstance(record, dict) and "name" in record for record in records)
+        return Fit(0.1, "JSON with models that have a name, but neither a digest nor details") if named else NO_FIT
     reason = "JSON models with a name and a digest or details: a list of Ollama's models"
     return Fit(share, reason if share == 1 else f"{share:.0%} of the first records are {reason}")
 

@@ -8,7 +8,15 @@ from service.importing.file_head import NO_FIT, FileHead, Fit
 from service.importing.json_scanner import JsonScanner
 from service.importing.readers.bundle import UNKNOWN
 from service.importing.readers.modelfile import parse_modelfile
-from service.importing.readers.openwebui_kinds import RUNTIME, export_evidence, is_settings, kind_of, plural
+from service.importing.readers.openwebui_kinds import (
+    RUNTIME,
+    export_evidence,
+    has_only_known_fields,
+    is_settings,
+    is_stored_model,
+    kind_of,
+    plural,
+)
 from service.importing.readers.openwebui_models import SHARED, Notes, left_out, model_item
 from service.importing.source import Item, Source
 
@@ -37,11 +45,12 @@ def fits_openwebui(head: FileHead) -> Fit:
     listed = next((name for name in _LISTS if head.listed(name)), None)
     records = head.listed(listed) if listed else head.elements or [head.members]
     models = [record for record in records if kind_of(record) == "model"]
-    evidence = {field for model in models for field in export_evidence(model)}
+    evidence = {field for model in models if _is_exported(model) for field in export_evidence(model)}
     if not evidence and listed != "data" and (head.is_list or set(head.members) != {MODELS}):
-        evidence = {name for model in models if _is_stored(model) for name in model if name in _MODEL_FIELDS}
+        # Models of early versions have nothing that those of a bundle lack, so an object of nothing else is a bundle.
+        evidence = {name for model in models if is_stored_model(model) for name in model if name in _MODEL_FIELDS}
     if not evidence:
-        return NO_FIT
+        return _near(models)
     # Beside models that are known as such: many of those that run there have no stored record, and others lack parts.
     others = [record for record in records if kind_of(record) is None and ("info" in evidence or _is_named(record))]
     share = (len(models) + len(others)) / len(records)
@@ -49,8 +58,25 @@ def fits_openwebui(head: FileHead) -> Fit:
     return Fit(share, reason if share == 1 else f"{share:.0%} of the first records are {reason}")
 
 
+def _near(models: list[dict[str, Any]]) -> Fit:
+    seen = [name for name in _MODEL_FIELDS if any(name in model for model in models)]
+    if len(seen) < 2:
+        return NO_FIT
+    return Fit(0.2, f"JSON with {', '.join(seen)}, but without all that a model of an Open WebUI export has")
+
+
+def _is_exported(model: dict[str, Any]) -> bool:
+    """Return whether what tells an export from a bundle counts: other systems have a `version_id` too."""
+    return "modelfile" in model or "id" not in model or "info" in model or has_only_known_fields(model)
+
+
 def other_export(head: FileHead) -> str | None:
-    """Return what a file is, in words for a message, if it is another export of Open WebUI than that of models."""
+    """Return what a file is, in words for a message, if it is another export of Open WebUI than that of models.
+
+    The lines of a bundle, each with its kind, are none, although their users look like those of an export.
+    """
+    if "kind" in head.members:
+        return None
     if is_settings(head.members):
         return "this is an export of the configuration of Open WebUI"
     records = head.elements or next((head.listed(name) for name in ("items", *_LISTS) if head.listed(name)), [])
@@ -113,10 +139,6 @@ def _listed(scanner: JsonScanner, name: str, notes: Notes) -> Iterator[Item]:
 
 def _is_named(record: Any) -> bool:
     return isinstance(record, dict) and "id" in record and "name" in record and bool(export_evidence(record))
-
-
-def _is_stored(model: dict[str, Any]) -> bool:
-    return "id" in model and "name" in model and ("meta" in model or "params" in model)
 
 
 def _item(value: Any, position: str, notes: Notes) -> Item:

@@ -1,5 +1,6 @@
 """What a record of Open WebUI is: a model in one of its shapes, or something else that the system exports."""
 
+from collections.abc import Callable
 from typing import Any
 
 # Fields that a model of an export can have, and one of a bundle can't.
@@ -7,26 +8,61 @@ EXPORT_FIELDS = ("version_id", "access_control", "background_image_data", "model
 # Of these, every stored model of every version has at least one, and nothing else that is exported has any.
 CONTENT = ("base_model_id", "params")
 RUNTIME = ("object", "owned_by")
+_OWNER_AND_TIMES = ("user_id", "created_at", "updated_at")
+_KNOWN = {
+    *("id", "name", "meta", "is_active", "access_grants", "write_access", "user", "info", "object", "owned_by"),
+    *("created", "tags", *CONTENT, *EXPORT_FIELDS, *_OWNER_AND_TIMES),
+}
 _FUNCTIONS = ("pipe", "filter", "action")
-# In this order; each rule names fields that a record of the kind has.
-_OTHER_KINDS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("tool", ("specs",)),
-    ("prompt", ("command",)),
-    ("chat", ("chat",)),
-    ("knowledge base", ("data", "description")),
-    ("knowledge base", ("files", "description")),
-    ("knowledge base", ("file_ids",)),
-    ("file", ("filename",)),
-    ("rating", ("snapshot", "data")),
-    ("user", ("email", "role")),
-    ("group", ("permissions", "description")),
-    ("note", ("title", "data")),
-    ("chat", ("title", "messages")),
-    ("skill", ("content", "description")),
-    ("folder", ("is_expanded",)),
-    ("tool", ("content", "name")),
+_NEVER_IN_MODEL = ("specs", "command", "content", "chat", "messages")
+_OF_FUNCTIONS = ("class Pipe", "class Filter", "class Action")
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_object(value: Any) -> bool:
+    return isinstance(value, dict)
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list)
+
+
+def _is_anything(_: Any) -> bool:
+    return True
+
+
+def _has_function(value: Any) -> bool:
+    return isinstance(value, str) and any(word in value for word in _OF_FUNCTIONS)
+
+
+# The first rule counts all of whose fields a record has, with such values. So a kind comes before those that have fewer
+# fields: a channel has all that a knowledge base has, and a type.
+_OTHER_KINDS: tuple[tuple[str, dict[str, Callable[[Any], bool]]], ...] = (
+    ("tool", {"specs": _is_list}),
+    ("prompt", {"command": _is_text, "content": _is_text}),
+    ("chat", {"chat": _is_object, "title": _is_anything}),
+    ("chat", {"chat": _is_object, "user_id": _is_anything}),
+    ("chat", {"title": _is_anything, "messages": _is_list}),
+    ("function", {"type": lambda value: value in _FUNCTIONS, "content": _is_text}),
+    ("function", {"content": _has_function, "name": _is_text}),
+    ("rating", {"type": lambda value: value == "rating", "data": _is_object}),
+    ("group", {"permissions": _is_anything, "description": _is_anything, "name": _is_text}),
+    ("channel", {"type": _is_anything, "description": _is_anything, "data": _is_anything, "user_id": _is_anything}),
+    ("folder", {"is_expanded": _is_anything}),
+    ("file", {"filename": _is_text, "user_id": _is_anything}),
+    ("user", {"email": _is_text, "role": _is_text}),
+    ("note", {"title": _is_text, "data": _is_object, "user_id": _is_anything}),
+    ("skill", {"content": _is_text, "description": _is_anything, "user_id": _is_anything}),
+    ("tool", {"content": _is_text, "name": _is_text, "meta": _is_object}),
+    ("tool", {"content": _is_text, "name": _is_text, "user_id": _is_anything}),
+    ("knowledge base", {"file_ids": _is_list}),
+    ("knowledge base", {"name": _is_text, "description": _is_anything, "user_id": _is_anything}),
+    ("memory", {"content": _is_text, "user_id": _is_anything}),
 )
-_PLURALS = {"knowledge base": "knowledge bases"}
+_PLURALS = {"memory": "memories"}
 _SETTINGS = ("openai", "ollama", "auth", "features", "webui", "rag", "audio", "image_generation", "task", "evaluation")
 
 
@@ -38,9 +74,11 @@ def kind_of(record: Any) -> str | None:
         return "model"
     if isinstance(info := record.get("info"), dict):
         return kind_of({name: value for name, value in info.items() if name != "info"})
-    if "content" in record and record.get("type") in _FUNCTIONS:
-        return "function"
-    return next((kind for kind, fields in _OTHER_KINDS if all(name in record for name in fields)), None)
+    return next((kind for kind, fields in _OTHER_KINDS if _has_all(record, fields)), None)
+
+
+def _has_all(record: dict[str, Any], fields: dict[str, Callable[[Any], bool]]) -> bool:
+    return all(name in record and fits(record[name]) for name, fits in fields.items())
 
 
 def plural(kind: str) -> str:
@@ -63,10 +101,38 @@ def export_evidence(record: Any) -> list[str]:
     if "id" not in record:
         return ["tagName", "content"] if _is_flat_modelfile(record) else []
     fields = [name for name in EXPORT_FIELDS if name in record]
-    fields += ["info"] if isinstance(record.get("info"), dict) else []
+    fields += ["info"] if _has_info(record) else []
     grants = record.get("access_grants")
     of_resources = isinstance(grants, list) and any(isinstance(g, dict) and "resource_type" in g for g in grants)
     return [*fields, "access_grants of resources"] if of_resources else fields
+
+
+def is_stored_model(record: dict[str, Any]) -> bool:
+    """Return whether a record of the kind `model` is certainly one as Open WebUI has stored it in some version.
+
+    Each version stores a name, a base, params and meta, with an owner or times. A run of an experiment, a route or a
+    workflow has some of these too, but others besides, which no version has.
+    """
+    settings = [record[name] for name in ("params", "meta") if name in record]
+    if len(settings) < 2 or not all(isinstance(value, dict | None) for value in settings):
+        return False
+    if not all(name in record for name in ("id", "name", "base_model_id")):
+        return False
+    return any(name in record for name in _OWNER_AND_TIMES) and (
+        all(name in record for name in _OWNER_AND_TIMES) or has_only_known_fields(record)
+    )
+
+
+def has_only_known_fields(record: dict[str, Any]) -> bool:
+    """Return whether a record has no field that no version of Open WebUI has in a model."""
+    return all(name in _KNOWN for name in record)
+
+
+def _has_info(record: dict[str, Any]) -> bool:
+    info = record.get("info")
+    if not isinstance(info, dict):
+        return False
+    return any(name in record for name in RUNTIME) or any(name in info for name in (*CONTENT, "meta"))
 
 
 def _is_model(record: dict[str, Any]) -> bool:
@@ -76,7 +142,7 @@ def _is_model(record: dict[str, Any]) -> bool:
     if isinstance(info, dict):
         # The info of models that are made while the system runs has few fields.
         return kind_of({name: value for name, value in info.items() if name != "info"}) in ("model", None)
-    if "specs" in record or "command" in record or "content" in record or "chat" in record:
+    if any(name in record for name in _NEVER_IN_MODEL):
         return False
     return "id" in record and (any(name in record for name in CONTENT) or record.get("object") == "model")
 

@@ -10,6 +10,7 @@ from documents.grant import EVERYONE, AccessGrant, Permission, PrincipalType
 from documents.text import PrincipalId
 from service.errors import invalid_input
 from service.importing.readers.openwebui_content import DEFAULTED, with_default_image, without_exposed_secrets
+from service.importing.readers.redact import HIDDEN, safe_name
 from service.importing.source import Item, SourceError
 
 # Fields that have the same name in both systems.
@@ -61,7 +62,8 @@ def excerpt(text: object) -> str:
 
 def left_out(name: str) -> str:
     """Return the note that a field of a record is left out."""
-    return f"{name[:MAX_QUOTED] if name.isidentifier() else excerpt(name)}: left out"
+    shown = safe_name(name)
+    return f"{shown if shown == HIDDEN or name.isidentifier() else excerpt(name)}: left out"
 
 
 def model_item(record: dict[str, Any], position: str, notes: Notes) -> Item:

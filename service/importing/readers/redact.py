@@ -1,6 +1,7 @@
 """Removing secrets from a decoded configuration file: by their names, and by what they look like."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -20,7 +21,7 @@ MAX_NAME_LENGTH, MAX_PATH_LENGTH, MAX_NOTES = 100, 1000, 100
 LARGEST_COUNT = 10**8
 
 _COUNTED = ("token", "tokens", "session", "sessions", "key", "keys")
-_NAMING, _NAMED = ("name", "key", "header", "env", "variable", "field"), ("value", "values")
+_NAMING, _VALUES = ("name", "key", "header", "env", "variable", "field"), ("value", "values")
 
 
 def without_secrets(value: Any) -> tuple[Any, tuple[str, ...]]:
@@ -61,13 +62,13 @@ def safe_name(name: Any) -> str:
     return HIDDEN if looks_secret(str(name)) else str(name)[:MAX_NAME_LENGTH]
 
 
-def _named(key: str) -> tuple[str, str]:
+def _words_and_shown(key: str) -> tuple[str, str]:
     """Return the words of a name, and the name for use in a note."""
     return words(key), safe_name(key)
 
 
 # The records of a file mostly have the same names.
-_known = lru_cache(maxsize=4096)(_named)
+_known = lru_cache(maxsize=4096)(_words_and_shown)
 
 # A name or a number in a list, below the path of what it is part of. Written only where it is needed: a path can be
 # much longer than the value to which it leads.
@@ -105,7 +106,7 @@ class _Paths:
 class _Redaction:
     """Removes secrets, except those that `keeps` holds on to: it gets a value, and whether its name is a secret's.
 
-    With `drops_empty`, what is empty under the name of a secret is removed too: it says nothing.
+    With `drops_empty`, what is empty under the name of a secret is removed too.
     """
 
     def __init__(self, keeps: Callable[[Any, bool], bool], *, drops_empty: bool = False) -> None:
@@ -129,24 +130,19 @@ class _Redaction:
         return value
 
     def _members(self, members: dict[Any, Any], path: _Path | None, place: Place) -> dict[Any, Any]:
-        names_other = any(named in members for named in _NAMED)
-        named = [members.get(naming) for naming in _NAMING]
-        names_secret = any(isinstance(name, str) and is_secret_name(words(name), Place.HEADER) for name in named)
-        accounts = _accounts(members)
+        siblings = _Siblings.among(members)
         kept = {}
         for key, value in members.items():
             text = str(key)
-            name, named_safely = (_known if len(text) <= MAX_NAME_LENGTH else _named)(text)
-            secret = is_secret_name(name, place) or (names_secret and name in _NAMED) or name in accounts
-            # The key of a pair is a name, and one by itself may be a secret.
-            secret = (secret or is_bare_key(name)) and not (names_other and is_bare_key(name))
+            name, shown = (_known if len(text) <= MAX_NAME_LENGTH else _words_and_shown)(text)
+            secret = siblings.make_secret(name, place)
             if secret and (value is None or value == ""):
                 if not self._drops_empty:
                     kept[key] = value
                 continue
-            below = (path, named_safely)
-            if named_safely == HIDDEN or _is_secret(value, name, secret=secret):
-                if self._stays(value, below, named=secret or named_safely == HIDDEN):
+            below = (path, shown)
+            if shown == HIDDEN or _is_secret(value, name, secret=secret):
+                if self._stays(value, below, named=secret or shown == HIDDEN):
                     kept[key] = value
             else:
                 kept[key] = self.kept(value, below, name, place_below(name, place))
@@ -165,6 +161,32 @@ class _Redaction:
             else:
                 kept.append(self.kept(element, below, name, place))
         return kept
+
+
+@dataclass(frozen=True, slots=True)
+class _Siblings:
+    """What the members of a mapping say about each other: one can name what the other is."""
+
+    # In `{"name": "api_key", "value": …}`, the value is that of a secret.
+    value_is_secret: bool
+    # In `{"key": "region", "value": …}`, the key is a name; by itself, it may be a secret.
+    key_is_name: bool
+    accounts: set[str]
+
+    @classmethod
+    def among(cls, members: dict[Any, Any]) -> "_Siblings":
+        names = [held for naming in _NAMING if isinstance(held := members.get(naming), str)]
+        return cls(
+            any(is_secret_name(words(name), Place.HEADER) for name in names),
+            any(value in members for value in _VALUES),
+            _accounts(members),
+        )
+
+    def make_secret(self, name: str, place: Place) -> bool:
+        """Return whether a member of this name is a secret, whatever it is."""
+        if is_bare_key(name):
+            return not self.key_is_name
+        return is_secret_name(name, place) or (self.value_is_secret and name in _VALUES) or name in self.accounts
 
 
 def _accounts(members: dict[Any, Any]) -> set[str]:

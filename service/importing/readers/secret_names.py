@@ -2,6 +2,7 @@
 
 import re
 from enum import Enum
+from unicodedata import combining, normalize
 
 
 class Place(Enum):
@@ -12,7 +13,7 @@ class Place(Enum):
     QUERY = "query"
 
 
-_WORD_BORDER = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[^A-Za-z0-9]+")
+_WORD_BORDER = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|[\W_]+")
 # What follows the name of a secret when there are several of a kind, or says how it is written.
 _ENDINGS = (
     *("json", "base64", "b64", "encoded", "encrypted", "raw", "plain", "text", "data", "value", "values"),
@@ -24,8 +25,14 @@ _REVERSED_ENDING = re.compile(rf"(?:(?:{'|'.join(ending[::-1] for ending in _END
 # Wherever they stand in a name, it is that of a secret, unless it goes on to say something about the secret.
 _STEMS = re.compile(
     r"secret|passw(?:or)?d|pass_?phrase|private_?key|access_?key|api_?key|master_?key|auth_?key|subscription_?key"
-    r"|(?:access|auth|bearer|refresh|session)_?token(?!s)|webhook|connection_?string|kube_?config|seed_?phrase|mnemonic"
+    r"|(?:access|auth|bearer|refresh|session)_?token(?!s)|webhook|connection_?string|kube_?config|mnemonic"
+    r"|(?:seed|recovery|backup|wallet)_?(?:phrase|words)|(?:otp|recovery|wallet)_?seed"
+    # The same in other languages, without accents.
+    r"|kennwort|passwort|geheimnis|contrasena|clave_?secreta|senha|segredo|mot_?de_?passe|cle_?(?:secrete|api)"
+    r"|wachtwoord|hasło|heslo|losenord|adgangskode|salasana|parola|пароль|секрет"
 )
+# Compared without accents too: those of Japanese and Korean are parts of their letters.
+_IN_OTHER_SCRIPTS = ("パスワード", "暗証番号", "密码", "密碼", "密钥", "비밀번호")
 _ABOUT = re.compile(
     r"_(?:names?|arn|env|env_vars?|file|path|dir|uri|endpoint|manager|policy|length|limits?|count|ttl|type|enabled"
     r"|required|scopes?|expiry|expires(?:_(?:at|in))?|duration|seconds|issuer|cost)$|token_ur[li]$"
@@ -33,11 +40,12 @@ _ABOUT = re.compile(
 _LAST = re.compile(
     r"auth$|(?:^|_)auth_(?:header|info)s?$|authorization$|pwd$|jwt$|csrf$|xsrf$"
     r"|(?:^|_)(?:bearer|pass|passcode|credentials?|creds?|dsn|conn(?:ection)?_?str|cookies?|session|sessions|pats?|sas"
-    r"|sas_ur[li]|sig|signature|hmac|otp|totp|salt|pem|pfx|p12|pkcs12|keystore|assertion)$"
+    r"|sas_ur[li]|sig|signature|hmac|otp|totp|salt|pem|pfx|p12|pkcs12|keystore|assertion|psk|pw|pin)$"
     r"|(?:github|gitlab|azure|devops)pat$|(?:db|user|my|redis|proxy|login|smtp|http)pass$"
-    r"|(?:access|auth|authorization|device|invite|login|pin|security|verification)_?code$"
+    r"|(?:access|activation|auth|authorization|backup|device|invite|licen[cs]e|login|pin|recovery|security|unlock"
+    r"|verification)_?codes?$"
     r"|client_?cert(?:ificate)?s?$|(?:^|_)(?:oci|key)_fingerprint$"
-    r"|(?:^|_)(?:access|api|auth|bearer|refresh|session)_?tokens$"
+    r"|^tokens$|(?:^|_)(?:access|api|auth|bearer|refresh|session)_?tokens$"
 )
 _KEY = re.compile(r"keys?$")
 _BARE_KEYS = ("key", "keys")
@@ -62,8 +70,15 @@ _QUERIES = re.compile(r"(?:^|_)query(?:_?(?:param(?:eter)?s?|string))?$")
 
 
 def words(name: str) -> str:
-    """Return a name of any style (`apiKey`, `X-Api-Key`) in lower case, with `_` between its words."""
-    return _WORD_BORDER.sub("_", name).strip("_").lower()
+    """Return a name of any style (`apiKey`, `X-Api-Key`) in lower case, without accents, `_` between its words."""
+    return _WORD_BORDER.sub("_", name if name.isascii() else _without_accents(name)).strip("_").lower()
+
+
+def _without_accents(name: str) -> str:
+    return "".join(letter for letter in normalize("NFKD", name) if not combining(letter))
+
+
+_FOREIGN = re.compile("|".join(map(_without_accents, _IN_OTHER_SCRIPTS)))
 
 
 def is_secret_name(name: str, place: Place = Place.FIELD) -> bool:
@@ -73,6 +88,8 @@ def is_secret_name(name: str, place: Place = Place.FIELD) -> bool:
     `aws_role_name`), is none.
     """
     ending = _REVERSED_ENDING.match(name[::-1])
+    # The value of what is about a secret (`secret_name_value`) is the secret again.
+    is_value = ending is not None and "eulav" in ending[0]
     name = name[: len(name) - ending.end()] if ending else name
     if _is_harmless(name):
         return False
@@ -80,7 +97,9 @@ def is_secret_name(name: str, place: Place = Place.FIELD) -> bool:
         return place is not Place.FIELD or name not in _BARE_KEYS
     if place is not Place.FIELD and (_IN_HEADER.search(name) or (place is Place.QUERY and _IN_QUERY.search(name))):
         return True
-    return _STEMS.search(name) is not None and not _ABOUT.search(name)
+    if _FOREIGN.search(name):
+        return True
+    return _STEMS.search(name) is not None and (is_value or not _ABOUT.search(name))
 
 
 def is_bare_key(name: str) -> bool:

@@ -145,7 +145,7 @@ async def test_of_very_many_results_the_first_are_kept_and_the_others_counted(
 ) -> None:
     await directory.user("ann")
     monkeypatch.setattr("service.importing.sent_file.MAX_STEPS", 2)
-    prices = {f"m{at}": {"api_key": "x", "mode": "chat", "max_tokens": 1} for at in range(5)}
+    prices = {f"m{at}": {"api_key": "x", "mode": "chat", "litellm_provider": "p"} for at in range(5)}
     answer = (await send(directory, "ann", prices, mine=True)).json()
     assert ([step["outcome"] for step in answer["steps"]], answer["left_out"]) == (["note", "note"], 3)
     # The faults behind the notes are found all the same.

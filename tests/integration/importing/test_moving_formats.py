@@ -101,16 +101,26 @@ def test_the_format_is_recognised_by_the_content(
 
 TOOL: dict[str, Any] = {"id": "t", "name": "T", "content": "class Tools:", "specs": [], "access_control": None}
 
+QUOTING: dict[str, Any] = {
+    "id": "c",
+    "user_id": "u",
+    "title": "Help",
+    "chat": {"messages": [{"content": "model_list:\n- model_name: a\n  litellm_params: {model: openai/a}\n"}]},
+}
+RUNS = [{"id": "run-1", "name": "baseline", "params": {"lr": 0.1}, "metrics": {"acc": 0.9}}]
+
 
 @pytest.mark.parametrize(
     ("content", "expected"),
     [
         ("", "the file is empty"),
         ([TOOL], "not recognised: this is an export of tools, which holds no models"),
+        ([QUOTING], "not recognised: this is an export of chats, which holds no models"),
+        (RUNS, "not recognised. The formats are"),
         ({"nothing": "known"}, f"not recognised. The formats are {', '.join(SourceFormat)}."),
-        ({"users": [], "orders": []}, "nearest to modeldeck: a JSON object of users: a bundle, had it no other parts"),
+        ({"users": [], "orders": []}, "a JSON object of users: a bundle, but with other parts too"),
     ],
-    ids=["empty", "tools", "unknown", "near"],
+    ids=["empty", "tools", "a chat", "runs", "unknown", "near"],
 )
 def test_what_is_not_recognised_is_refused_and_nothing_is_stored(
     shell: CommandLine, store: Raw, tmp_path: Path, content: Any, expected: str

@@ -43,6 +43,10 @@ SHAPES: dict[str, tuple[SourceFormat, Any]] = {
     "bundle that has it all": (SourceFormat.MODELDECK, {"users": [], "models": [{**MODEL, "version_id": "v"}]}),
     "bundle longer than the head": (SourceFormat.MODELDECK, {"models": [MODEL, {**MODEL, "params": {"p": PADDING}}]}),
     "lines": (SourceFormat.MODELDECK, '{"kind": "user", "id": "ann"}\n{"kind": "model", "id": "m"}\n'),
+    "lines with users as an export has them": (
+        SourceFormat.MODELDECK,
+        json.dumps({"kind": "user", **USER, "role": "user"}) + "\n",
+    ),
     "lines after a blank one": (SourceFormat.MODELDECK, '\n\n{"kind": "group", "id": "g"}'),
     "export": (SourceFormat.OPENWEBUI, [{**MODEL, "version_id": "v", "access_grants": [OF_RESOURCE]}]),
     "export of nothing": (SourceFormat.OPENWEBUI, []),
@@ -67,6 +71,14 @@ SHAPES: dict[str, tuple[SourceFormat, Any]] = {
     "export of one running model": (SourceFormat.OPENWEBUI, RUNTIME),
     "export of one modelfile": (SourceFormat.OPENWEBUI, MODELFILE),
     "export longer than the head": (SourceFormat.OPENWEBUI, [MODEL, {**MODEL, "params": {"system": PADDING}}]),
+    "export of all fields and one of a fork": (
+        SourceFormat.OPENWEBUI,
+        [{**MODEL, "updated_at": 1, "is_pinned": True}],
+    ),
+    "export with a configuration in a prompt": (
+        SourceFormat.OPENWEBUI,
+        [{**MODEL, "params": {"system": "model_list:\n  - model_name: a\n    litellm_params: {model: b/c}\n"}}],
+    ),
     "database": (SourceFormat.OPENWEBUI_DB, b"SQLite format 3\0" + bytes(range(256)) * 16),
     "configuration": (SourceFormat.LITELLM, "# Ours\nmodel_list:\n  - model_name: m\n"),
     "configuration, list last": (SourceFormat.LITELLM, "general_settings:\n  a: b\n\nmodel_list: []"),
@@ -76,6 +88,10 @@ SHAPES: dict[str, tuple[SourceFormat, Any]] = {
     "configuration with line ends of Windows": (SourceFormat.LITELLM, "a: b\r\nmodel_list:\r\n- {}\r\n"),
     "price map": (SourceFormat.LITELLM_PRICES, {"sample_spec": {"mode": "one of"}, "gpt-4o": SPEC}),
     "price map without a sample": (SourceFormat.LITELLM_PRICES, {"openai/gpt-4o": SPEC, "odd": {"rules": []}}),
+    "price map of other prices": (
+        SourceFormat.LITELLM_PRICES,
+        {"a": {"mode": "image_generation", "output_cost_per_image": 0.04}},
+    ),
     "price map longer than the head": (SourceFormat.LITELLM_PRICES, {"a": SPEC, "b": {**SPEC, "source": PADDING}}),
 }
 # The shortest Modelfile is one by the name of its file alone.
@@ -104,7 +120,6 @@ OTHERS: dict[str, Any] = {
     "name that goes on": "model_list_of_ours:\n  - a\n",
     "binary": bytes(range(256)) * 100,
     "UTF-16": json.dumps({"users": []}).encode("utf-16"),
-    "no gzip": b"\x1f\x8bnonsense",
     "other database": b"SQLite format 2\0",
 }
 HOSTILE: dict[str, str | bytes] = {
@@ -175,22 +190,49 @@ def test_an_empty_file_is_refused_as_such() -> None:
     assert [refused(source_of(content)) for content in ("", " \n", b"\xef\xbb\xbf")] == ["the file is empty"] * 3
 
 
+def test_a_packed_file_of_which_nothing_can_be_read_is_not_called_empty() -> None:
+    packed = gzip.compress(written([MODEL]), mtime=0)
+    assert refused(source_of(packed[: len(packed) // 2])) == "can't be read: the compressed file is cut off"
+    damaged = "can't be read: the compressed file is damaged, or has something after its end"
+    assert refused(source_of(packed + b"more")) == damaged
+    assert refused(source_of(b"\x1f\x8bnonsense")) == damaged
+
+
 META = {"description": "Query", "manifest": {"title": "x"}}
 OWNED = {"id": "x", "user_id": "u", "name": "X", "access_control": None, "created_at": 1, "updated_at": 1}
+OF_KNOWLEDGE = {**OF_RESOURCE, "resource_type": "knowledge"}
 OTHER_EXPORTS: dict[str, tuple[str, Any]] = {
     "tools": ("tools", [{**OWNED, "content": "class Tools:", "specs": [{"name": "q"}], "meta": META}]),
     "tools of 0.12": ("tools", [{**OWNED, "content": "class Tools:", "meta": META, "access_grants": [OF_RESOURCE]}]),
     "tools in models": ("tools", {"models": [{**OWNED, "content": "", "specs": []}]}),
+    "tools of the community": ("tools", [{"id": "t", "name": "T", "meta": META, "content": "class Tools:"}]),
     "functions": ("functions", [{**OWNED, "type": "filter", "content": "class Filter:", "meta": META, "valves": {}}]),
     "pipes": ("functions", [{**OWNED, "type": "pipe", "content": "class Pipe:", "is_global": True}]),
+    "functions of the community": (
+        "functions",
+        [{"id": "f", "name": "F", "meta": META, "content": "import x\n\nclass Filter:"}],
+    ),
     "knowledge": ("knowledge bases", [{**OWNED, "description": "d", "data": {"file_ids": ["f"]}, "meta": None}]),
     "knowledge with files": ("knowledge bases", [{**OWNED, "description": "d", "files": []}]),
     "a page of knowledge": ("knowledge bases", {"items": [{**OWNED, "description": "d", "files": []}], "total": 1}),
+    "a page of knowledge without files": (
+        "knowledge bases",
+        {"items": [{**OWNED, "description": "d", "meta": {}, "access_grants": [OF_KNOWLEDGE]}], "total": 1},
+    ),
     "prompts": ("prompts", [{"command": "/x", "user_id": "u", "title": "X", "content": "c", "timestamp": 1}]),
     "prompts of 0.12": ("prompts", [{**OWNED, "command": "x", "content": "c", "version_id": "v", "tags": []}]),
     "one prompt": ("prompts", {"command": "/x", "title": "X", "content": "c"}),
     "chats": ("chats", [{"id": "c", "user_id": "u", "title": "Hi", "chat": {"models": ["m"]}, "meta": {}}]),
+    "early chats": ("chats", [{"id": "c", "title": "T", "models": ["m"], "params": {}, "messages": [], "history": {}}]),
     "skills": ("skills", [{**OWNED, "description": "d", "content": "# Skill", "meta": {}, "is_active": True}]),
+    "groups": ("groups", [{**OWNED, "description": "d", "permissions": {}, "data": {}, "user_ids": ["u"]}]),
+    "channels": ("channels", [{**OWNED, "type": None, "description": "d", "data": None, "meta": None}]),
+    "folders": ("folders", [{**OWNED, "parent_id": None, "items": None, "data": {}, "is_expanded": True}]),
+    "files": ("files", [{**OWNED, "filename": "a.pdf", "data": {}, "meta": {}}]),
+    "notes": ("notes", [{"id": "n", "user_id": "u", "title": "N", "data": {"content": {"md": "x"}}, "meta": {}}]),
+    "ratings": ("ratings", [{"id": "f", "user_id": "u", "type": "rating", "data": {"rating": 1}, "snapshot": {}}]),
+    "memories": ("memories", [{"id": "m", "user_id": "u", "content": "likes tea", "created_at": 1}]),
+    "users": ("users", [{**USER, "role": "user", "profile_image_url": "/user.png"}]),
     "configuration": ("the configuration", {"version": 0, "ui": {"banners": []}, "openai": {"api_keys": ["sk-x"]}}),
 }
 

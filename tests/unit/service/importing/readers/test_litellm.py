@@ -75,8 +75,9 @@ def test_unknown_fields_of_an_entry_are_noted() -> None:
 
 
 @pytest.mark.parametrize("content", ["model_list:\n", "model_list: []\nlitellm_settings: {}\n"])
-def test_a_list_of_nothing_has_no_models(content: str) -> None:
-    assert read(content) == []
+def test_a_list_of_nothing_is_remarked_on(content: str) -> None:
+    item = only(content)
+    assert (item.kind, item.notes[-1]) == ("note", "model_list: there are no models in it")
 
 
 def test_a_packed_file_is_read() -> None:

@@ -10,11 +10,13 @@ import pytest
 
 from service.importing.formats import SourceFormat, recognise
 from service.importing.readers.litellm import read_litellm
+from service.importing.readers.litellm_lists import find_lists
 from service.importing.source import Item, Source, SourceError, open_source
+from service.importing.yaml_file import yaml_documents
 from tests.support.memory_sources import source_of
 
 ENTRY = "- model_name: gpt-4o\n  litellm_params: {model: azure/gpt-4o}\n"
-AS_JSON = {"model_name": "gpt-4o", "litellm_params": {"model": "azure/gpt-4o"}}
+AS_JSON: dict[str, Any] = {"model_name": "gpt-4o", "litellm_params": {"model": "azure/gpt-4o"}}
 CONFIGURATION = f"model_list:\n{ENTRY}general_settings: {{master_key: os.environ/KEY}}\n"
 
 
@@ -49,6 +51,50 @@ PLACES: dict[str, tuple[Any, str]] = {
         f"services: {{}}\nconfigs:\n  litellm:\n    content: |\n{indented(CONFIGURATION, 6)}",
         "configs.litellm.content: model_list[0] (line 6)",
     ),
+    "Helm values in an application of Argo CD": (
+        "kind: Application\nspec:\n  source:\n    helm:\n      values: |\n        proxy_config:\n"
+        + indented(CONFIGURATION, 10),
+        "spec.source.helm.values: proxy_config.model_list[0] (line 8)",
+    ),
+    "Helm values in one of several sources": (
+        "kind: Application\nspec:\n  sources:\n  - helm:\n      values: |\n        proxy_config:\n"
+        + indented(CONFIGURATION, 10),
+        "spec.sources[0].helm.values: proxy_config.model_list[0] (line 8)",
+    ),
+    "a release of Flux": (
+        f"kind: HelmRelease\nspec:\n  values:\n    proxy_config:\n{indented(CONFIGURATION, 6)}",
+        "spec.values.proxy_config.model_list[0] (line 6)",
+    ),
+    "a chart of k3s": (
+        f"kind: HelmChart\nspec:\n  valuesContent: |-\n    proxy_config:\n{indented(CONFIGURATION, 6)}",
+        "spec.valuesContent: proxy_config.model_list[0] (line 6)",
+    ),
+    "the texts of a Secret": (
+        f"kind: Secret\nstringData:\n  config.yaml: |\n{indented(CONFIGURATION, 4)}",
+        "stringData.config.yaml: model_list[0] (line 5)",
+    ),
+    "the last of many ConfigMaps as JSON": (
+        {
+            "apiVersion": "v1",
+            "items": [
+                *({"kind": "ConfigMap", "data": {"n": str(number)}} for number in range(30)),
+                *({"kind": "Service", "spec": {"number": number}} for number in range(30)),
+                {"kind": "ConfigMap", "data": {"config.yaml": CONFIGURATION}},
+            ],
+            "kind": "List",
+        },
+        "items[60].data.config.yaml: model_list[0] (line 2)",
+    ),
+    "after very many other parts": (
+        "".join(f"k{number}: 1\n" for number in range(25_000)) + f"---\n{CONFIGURATION}",
+        "model_list[0] (line 25003)",
+    ),
+    "far down": (
+        "".join(f"{' ' * depth}a:\n" for depth in range(40)) + f"{' ' * 40}proxy_config: {{model_list: [{AS_JSON}]}}\n",
+        f"{'a.' * 40}proxy_config.model_list[0] (line 41)",
+    ),
+    "one entry alone": (AS_JSON, "[0]"),
+    "one entry alone as YAML": (f"model_name: gpt-4o\nlitellm_params: {AS_JSON['litellm_params']}\n", "[0] (line 1)"),
     "Helm values as JSON": ({"proxy_config": {"model_list": [AS_JSON]}}, "proxy_config.model_list[0]"),
     "the answer of model/info": ({"data": [{**AS_JSON, "model_info": {"db_model": True}}]}, "data[0]"),
     "a page of v2/model/info": ({"data": [AS_JSON], "total_count": 1, "current_page": 1}, "data[0]"),
@@ -115,6 +161,65 @@ def test_an_answer_of_several_pages_says_that_the_others_are_missing() -> None:
     model, rest = read({"data": [AS_JSON], "total_count": 2, "current_page": 1, "total_pages": 2})
     assert model.problem is None
     assert (rest.kind, rest.problem) == ("file", "is one of 2 pages; the others are not in the file")
+
+
+@pytest.mark.parametrize("entries", ["", " []", " null"])
+def test_an_empty_list_is_remarked_on(entries: str) -> None:
+    [found] = find_lists(yaml_documents(f"general_settings: {{}}\nmodel_list:{entries}\n", 100), 100)
+    assert (found.entries, found.notes) == ([], ("model_list: there are no models in it",))
+
+
+SCRIPT = 'if [ -z "$X" ]; then\n: ${X:=1} "\ncat <<EOT\nmodel_list:\nEOT\nfi\n'
+
+
+def test_a_script_beside_a_configuration_is_noted_and_not_searched() -> None:
+    text = f"kind: ConfigMap\ndata:\n  run.sh: |\n{indented(SCRIPT, 4)}  c.yaml: |\n{indented(CONFIGURATION, 4)}"
+    assert recognise(source_of(text)).format is SourceFormat.LITELLM
+    [found] = find_lists(yaml_documents(text, 100), 100)
+    [note] = found.notes
+    assert note.startswith("data.run.sh: no YAML (line ")
+    assert note.endswith("so it was not searched")
+
+
+@pytest.mark.parametrize("name", ["config.yaml", "config.YML", "config.json"])
+def test_a_configuration_that_is_no_yaml_is_an_error_also_beside_others(name: str) -> None:
+    text = f"kind: ConfigMap\ndata:\n  {name}: |\n{indented(SCRIPT, 4)}  c.yaml: |\n{indented(CONFIGURATION, 4)}"
+    assert recognise(source_of(text)).format is SourceFormat.LITELLM
+    with pytest.raises(SourceError, match=f"data.{name}: no YAML"):
+        read(text)
+
+
+def test_includes_are_found_in_a_config_map_too() -> None:
+    text = "kind: ConfigMap\ndata:\n  c.yaml: |\n    include: [a.yaml]\n    litellm_settings: {drop_params: true}\n"
+    assert recognise(source_of(text)).reason == "YAML with included files: a configuration of LiteLLM's proxy"
+    assert [item.position for item in read(text)] == ["include a.yaml"]
+
+
+def test_all_lists_are_found_or_the_search_says_that_it_gave_up() -> None:
+    many = "---\n" + "".join(f"k{number}: 1\n" for number in range(25_000)) + "---\n"
+    assert len(read(f"{CONFIGURATION}{many}{CONFIGURATION.replace('gpt-4o', 'gpt-5')}")) == 2
+    deep: Any = {"model_list": [AS_JSON]}
+    for _ in range(150):
+        deep = [deep]
+    with pytest.raises(SourceError, match="not all of the file was searched"):
+        read([{"model_list": [AS_JSON]}, deep])
+
+
+def test_the_files_that_are_kept_as_text_share_the_bounds() -> None:
+    data = "".join(f"  c{number}.yaml: '[include: 1, {'1,' * 60}]'\n" for number in range(3))
+    with pytest.raises(SourceError, match=r"data\.c1\.yaml: .*too many values"):
+        find_lists(yaml_documents(f"kind: ConfigMap\ndata:\n{data}", 1000), 100)
+
+
+def test_kept_files_that_are_no_yaml_count_too() -> None:
+    data = "".join(f"  c{number}.sh: 'include: [{'[],' * 100}'\n" for number in range(3)) + "  c.yaml: '[include: 1]'\n"
+    with pytest.raises(SourceError, match=r"data\.c2\.sh: .*too many values"):
+        find_lists(yaml_documents(f"kind: ConfigMap\ndata:\n{data}", 1000), 250)
+
+
+def test_no_name_of_a_file_shows_a_secret() -> None:
+    [item] = read({"sk-abcdef0123456789": {"proxy_config": {"model_list": [AS_JSON]}}})
+    assert item.position == "….proxy_config.model_list[0]"
 
 
 # --- Included files

@@ -27,6 +27,10 @@ SECRET = _names("""
     private_key snowflake_private_key snowflake_jwt jwt client_assertion signature sig hmac salt otp
     client_certificate client_cert pfx pem kubeconfig kube_config sas_url sas_token SharedAccessSignature
     oci_fingerprint key_fingerprint access_code authCode seed_phrase
+    psk wifi_psk pw db_pw pin card_pin otp_seed totpSeed wallet_seed recovery_phrase recovery_codes backup_code
+    unlock_code activation_code licenseKey licence_key license_code tokens secretsManagerValue secret_name_value
+    kennwort Passwort db_passwort contraseña CONTRASEÑA clave_secreta senha mot_de_passe motDePasse clé_secrète
+    clé_api wachtwoord hasło heslo lösenord geheimnis segredo пароль секрет パスワード 密码 密碼 비밀번호
 """)
 HARMLESS = _names("""
     model model_name api_base api_version base_url organization region_name rpm tpm timeout temperature user username
@@ -36,7 +40,7 @@ HARMLESS = _names("""
     sagemaker_input_component_name vertex_project vertex_location azure_scope tenant_id client_id azure_deployment
     oci_user oci_tenancy oci_region oci_compartment_id watsonx_region_name project_id space_id databricks_host
     snowflake_account account_id warehouse langfuse_public_key langfuse_host
-    max_tokens max_completion_tokens max_token max_input_tokens min_tokens tokens tokenizer custom_tokenizer
+    max_tokens max_completion_tokens max_token max_input_tokens min_tokens tokenizer custom_tokenizer
     stop_token eos_token bosToken pad_token decoder_start_token input_cost_per_token output_cost_per_audio_token
     input_cost_per_token_batches cache_read_input_token_cost token_limit token_count token_type token_url
     default_api_key_tpm_limit default_api_key_rpm_limit access_token_url api_key_name api_key_env private_key_path
@@ -45,6 +49,7 @@ HARMLESS = _names("""
     auth_type auth_url author authors configurable_clientside_auth_params session_id litellm_session_id
     sessions_per_user pattern patience passage compass bypass passthrough significant design assign code mode
     description notes
+    opinion pinned pin_memory license licence_name recovery_policy seed_count schlüssel_name größe 模型 説明 モデル
     system stop seed mode base_model team_id access_groups certificate_authority ssl_verify system_fingerprint version
 """)
 
