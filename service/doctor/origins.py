@@ -7,7 +7,7 @@ from service.database.client import Database
 from service.database.exact_bson import Record
 from service.database.work_context import BULK_TIMEOUT_FACTOR
 from service.doctor.diagnosis import Diagnosis, Kind
-from service.importing.origins import origin_of
+from service.models.origin import origin_of
 from service.models.store import ORIGIN
 
 BATCH = 2000

@@ -9,8 +9,8 @@ from documents import ModelRecord
 from service.database.client import Database
 from service.database.exact_bson import Record
 from service.importing.candidate import Candidate
-from service.importing.fingerprints import Fingerprints
 from service.importing.operations import batches
+from service.models.fingerprints import Fingerprints
 from service.models.shape_check import malformed_fields
 from service.models.store import ORIGIN
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any, Self
 
 from documents.image import IMAGE, image_problem
-from service.importing.fingerprints import Fingerprints, Path
 from service.importing.plan import Decision, ImportOptions
 from service.importing.records import ImportedModel
+from service.models.fingerprints import Fingerprints, Path
 from service.models.record import CONTENT_FIELDS, Content
 
 

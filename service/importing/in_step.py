@@ -7,12 +7,12 @@ from typing import Any
 from service.database.exact_bson import Record, unordered_bytes
 from service.errors import TooLargeError
 from service.importing.candidate import Candidate
-from service.importing.fingerprints import GRANTS, Fingerprints, grant_path, grant_paths
 from service.importing.operations import aligned_content, complete_content, differing_fields
-from service.importing.origins import MALFORMED_ORIGIN, KnownOrigin, new_origin, origin_of
 from service.importing.plan import Decision, ImportOptions, OnConflict, decide_update
 from service.importing.report import ImportOutcome
 from service.importing.three_way import merge
+from service.models.fingerprints import GRANTS, Fingerprints, grant_path, grant_paths
+from service.models.origin import MALFORMED_ORIGIN, KnownOrigin, new_origin, origin_of
 from service.models.record import Content, require_storable
 from service.models.shape_check import malformed_fields, unknown_fields, well_formed_grants
 

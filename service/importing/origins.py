@@ -1,51 +1,16 @@
 """Which record a model of a source belongs to: the one that came from it, by its key there, or the one of its id."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from documents import ModelRecord, Revision
 from documents.revision import ChangeKind
 from service.auth import access_rule
-from service.clock import now
 from service.database.client import Database
-from service.database.exact_bson import Record
 from service.importing.adoption import Adoption
 from service.importing.candidate import Candidate
-from service.importing.fingerprints import Fingerprints
 from service.importing.plan import ImportOptions
 from service.models.store import ORIGIN
-
-MALFORMED_ORIGIN = "was written past the service, with an origin that is none"
-
-
-@dataclass(frozen=True, slots=True)
-class KnownOrigin:
-    """Where a record came from, and what its source said last; None if that was stored in no form that is known."""
-
-    source: str
-    key: str
-    said: Fingerprints | None
-
-
-def origin_of(record: Record) -> KnownOrigin | None:
-    """Return where a record came from, None if from no source; raise ValueError for what no import has stored."""
-    stored = record.get(ORIGIN)
-    if stored is None:
-        return None
-    texts = [stored.get(name) for name in ("source", "key", "digest")] if isinstance(stored, dict) else []
-    source, key, digest = [text for text in texts if isinstance(text, str)] if texts else ("", "", "")
-    if not source:
-        raise ValueError(MALFORMED_ORIGIN)
-    try:
-        return KnownOrigin(source, key, Fingerprints.parse(digest))
-    except ValueError:
-        return KnownOrigin(source, key, None)
-
-
-def new_origin(source: str, key: str, said: Fingerprints) -> Record:
-    """Return an origin as it is stored."""
-    return {"source": source, "key": key, "at": now(), "digest": said.text}
 
 
 class Records:

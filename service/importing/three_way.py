@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from service.database.exact_bson import unordered_bytes
-from service.importing.fingerprints import CONTAINERS, GRANTS, MAX_MEMBERS, SCALARS, Fingerprints, Path, grant_paths
+from service.models.fingerprints import CONTAINERS, GRANTS, MAX_MEMBERS, SCALARS, Fingerprints, Path, grant_paths
 from service.models.record import Content
 
 _MAX_SHOWN_NAME = 100

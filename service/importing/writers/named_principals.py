@@ -12,10 +12,10 @@ from service.database.client import Database
 from service.database.exact_bson import Record
 from service.errors import ConflictError, InvalidInputError, invalid_input
 from service.importing.candidate import Candidate
-from service.importing.fingerprints import grant_path, paths_there
 from service.importing.operations import ExistingPrincipals
 from service.importing.plan import ImportOptions, UnknownOwner
 from service.importing.report import ImportOutcome, Report
+from service.models.fingerprints import grant_path, paths_there
 from service.people.groups import add_group
 
 OWNER_KEPT = "user_id: there is no user {!r} here; kept (see --map-users and --unknown-owner)"

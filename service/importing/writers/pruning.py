@@ -8,13 +8,13 @@ from documents.revision import ChangeKind
 from service.database.client import Database
 from service.database.exact_bson import Record
 from service.importing.deletion_guard import allows
-from service.importing.fingerprints import Fingerprints, field_print
 from service.importing.in_step import MALFORMED, UNKNOWN_DIGEST
 from service.importing.operations import batches
-from service.importing.origins import MALFORMED_ORIGIN, new_origin, origin_of
 from service.importing.plan import Decision, ImportOptions, OnConflict, Prune
 from service.importing.report import ImportOutcome, Report
 from service.importing.writers.lost_races import after_lost_race
+from service.models.fingerprints import Fingerprints, field_print
+from service.models.origin import MALFORMED_ORIGIN, new_origin, origin_of
 from service.models.record import CONTENT_FIELDS
 from service.models.record_sizes import split_by_size
 from service.models.shape_check import malformed_fields

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from service.importing.fingerprints import MAX_MEMBERS, Fingerprints
 from service.importing.three_way import Merged, merge
+from service.models.fingerprints import MAX_MEMBERS, Fingerprints
 from tests.support.directory import grant
 
 BASE: dict[str, Any] = {

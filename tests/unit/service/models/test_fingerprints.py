@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from service.importing.fingerprints import CONTAINERS, GRANTS, SCALARS, Fingerprints, field_print
+from service.models.fingerprints import CONTAINERS, GRANTS, SCALARS, Fingerprints, field_print
 from service.models.record import CONTENT_FIELDS
 from tests.support.directory import grant
 
