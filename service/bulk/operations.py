@@ -13,6 +13,7 @@ from service.database.client import Database
 from service.database.errors import DatabaseError
 from service.database.exact_bson import Record
 from service.errors import RIGHTS_CHANGED, RightsChangedError, UnauthorizedError
+from service.listing.owners import owner_ids
 from service.listing.pipeline import list_match
 from service.listing.search_statistics import SearchStatistics
 from service.models.bulk_change import BulkChange, RecordResult, RecordStatus, change_matching, change_models
@@ -33,7 +34,7 @@ async def change_states(
     """
     content = {"is_active": body.is_active}
     bulk = BulkChange(ChangeKind.TOGGLE, caller.user_id, access_rule.writable(caller), lambda _: content, check)
-    return await _change_selected(database, statistics, caller, body, bulk)
+    return await _change_selected(database, statistics, caller, body, replace(bulk, dry_run=body.dry_run))
 
 
 async def change_grants(
@@ -47,8 +48,9 @@ async def change_grants(
     added = [grant.model_dump() for grant in body.replace or body.add or ()]
     await require_principals(database, added, ("body", "add" if body.replace is None else "replace"))
     bulk = BulkChange(ChangeKind.ACCESS, caller.user_id, access_rule.manageable(caller), _new_grants(body), check)
-    results = await _change_selected(database, statistics, caller, body, bulk)
-    await revoke_absent_grants(database, added)
+    results = await _change_selected(database, statistics, caller, body, replace(bulk, dry_run=body.dry_run))
+    if not body.dry_run:
+        await revoke_absent_grants(database, added)
     return results
 
 
@@ -69,8 +71,10 @@ async def _change_selected(
     assert selection.filter is not None  # noqa: S101  # the model requires one of the two
     query = selection.filter.query
     narrowing = statistics.narrowing(fold(query)) if query else ()
+    owners = await owner_ids(database, selection.filter.owner)
+    match = list_match(selection.filter, caller, narrowing, owners)
     # The filter is checked again when a record is written, since the record may have changed since it was selected.
-    bulk = replace(bulk, condition={"$and": [list_match(selection.filter, caller, narrowing), bulk.condition]})
+    bulk = replace(bulk, condition={"$and": [match, bulk.condition]})
     results: list[RecordResult] = []
     reason = None
     try:

@@ -5,12 +5,16 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
-from documents.model import MAX_TAG_LENGTH
-from documents.text import STORABLE
+from documents.model import MAX_TAG_LENGTH, BaseModelId
+from documents.text import STORABLE, Identifier
 from service.http.pagination import PageParams
 from service.http.strict_model import QueryModel
+from service.listing.moments import SentMoment
 
 MAX_QUERY_LENGTH = 128
+# Of each filter that can be repeated.
+MAX_VALUES = 100
+MAX_OWNER_LENGTH = 320
 
 _BOOLEANS = {"true": True, "false": False}
 
@@ -27,7 +31,34 @@ def _trimmed(value: Any) -> Any:
 
 
 _Query = Annotated[Annotated[str, Field(max_length=MAX_QUERY_LENGTH), STORABLE] | None, BeforeValidator(_trimmed)]
-Tag = Annotated[Annotated[str, Field(max_length=MAX_TAG_LENGTH), STORABLE] | None, BeforeValidator(_trimmed)]
+_TagName = Annotated[str, Field(max_length=MAX_TAG_LENGTH), STORABLE]
+Tag = Annotated[_TagName | None, BeforeValidator(_trimmed)]
+
+
+def as_list(value: Any) -> Any:
+    """Return a single text as a list of it, and null as an empty one: a body may hold both for several."""
+    return [value] if isinstance(value, str) else [] if value is None else value
+
+
+def _trimmed_names(values: Any) -> Any:
+    values = as_list(values)
+    if not isinstance(values, list):
+        return values
+    return [name for name in map(_trimmed, values) if name is not None]
+
+
+def _several(description: str, *examples: str) -> Any:
+    return Field(default_factory=list, max_length=MAX_VALUES, description=description, examples=[[*examples]])
+
+
+_OwnerName = Annotated[
+    str,
+    BeforeValidator(lambda value: value.strip() if isinstance(value, str) else value),
+    Field(min_length=1, max_length=MAX_OWNER_LENGTH),
+    STORABLE,
+]
+_Capability = Annotated[str, Field(min_length=1, max_length=MAX_OWNER_LENGTH), STORABLE]
+AS_LIST = BeforeValidator(as_list)
 
 
 def _true_or_false(value: Any) -> Any:
@@ -50,12 +81,31 @@ class ListFilter(QueryModel):
     view_option: Literal["created", "shared"] | None = Field(
         None, description="`created`: the caller's own; `shared`: others' that the caller can read. Absent: both."
     )
-    tag: Tag = Field(None, description="The whole name of a tag, in any case.", examples=["engineering"])
+    id: Annotated[list[Identifier], AS_LIST] = _several("Repeatable: only these models.", "sql-tuning")
+    tag: Annotated[list[_TagName], BeforeValidator(_trimmed_names)] = _several(
+        "The whole name of a tag, in any case. Repeatable: the models that have all of them.", "engineering"
+    )
+    base_model_id: Annotated[list[BaseModelId], AS_LIST] = _several(
+        "Exactly this base model. Repeatable: any of them.", "openai/gpt-4o"
+    )
+    owner: Annotated[list[_OwnerName], AS_LIST] = _several(
+        "The models of this owner, by id or email. Repeatable: any of them.", "anna.kowalska@example.com"
+    )
+    capability: Annotated[list[_Capability], AS_LIST] = _several(
+        "`meta.capabilities` has this name, exactly so, with the value true. Repeatable: all of them.",
+        "function_calling",
+    )
     kind: Literal["custom", "base"] | None = Field(
         None, description="`custom`: has a base model; `base`: has none. Absent: both."
     )
     is_active: Annotated[bool | None, BeforeValidator(_true_or_false)] = Field(
         None, description="`true` or `false`. Absent: both.", examples=[True]
+    )
+    created_since: SentMoment | None = Field(
+        None, description="Created then or later: epoch seconds, or a time as in RFC 3339."
+    )
+    updated_since: SentMoment | None = Field(
+        None, description="Last changed then or later: epoch seconds, or a time as in RFC 3339."
     )
 
 

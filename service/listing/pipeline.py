@@ -1,7 +1,7 @@
 """The aggregation pipeline of a list request: typed inputs in, `list[dict]` out, no I/O."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from bson.min_key import MinKey
@@ -30,30 +30,70 @@ def search_match(query: str, narrowing: Sequence[str]) -> Match:
     return match
 
 
-def list_match(selected: ListFilter, caller: Caller, narrowing: Sequence[str] = ()) -> Match:
-    """Return the match fragment of the models that a filter selects for a caller: the access rule, then the filters."""
+def list_match(
+    selected: ListFilter, caller: Caller, narrowing: Sequence[str] = (), owners: Sequence[str] = ()
+) -> Match:
+    """Return the match fragment of the models that a filter selects for a caller: the access rule, then the filters.
+
+    `owners` are the ids of the owners that the filter names.
+    """
     views = {None: access_rule.readable, "created": access_rule.owned, "shared": access_rule.shared_with}
-    match = views[selected.view_option](caller)
+    return _all_of(views[selected.view_option](caller), *_filters(selected, narrowing, owners))
+
+
+def _filters(selected: ListFilter, narrowing: Sequence[str], owners: Sequence[str]) -> Iterator[Match]:
+    if selected.id:
+        yield {"_id": {"$in": selected.id}}
     if selected.query is not None:
-        match |= search_match(selected.query, narrowing)
-    if selected.tag is not None:
-        match["keys.tags"] = fold(selected.tag)
+        yield search_match(selected.query, narrowing)
+    if selected.tag:
+        yield {"keys.tags": _each([fold(tag) for tag in selected.tag])}
+    if selected.capability:
+        yield {"keys.capabilities": _each(selected.capability)}
+    if selected.owner:
+        yield {"user_id": {"$in": list(owners)}}
+    if selected.base_model_id:
+        yield {"base_model_id": {"$in": selected.base_model_id}}
     if selected.kind is not None:
-        match["base_model_id"] = None if selected.kind == "base" else {"$ne": None}
+        yield {"base_model_id": None if selected.kind == "base" else {"$ne": None}}
     if selected.is_active is not None:
-        match["is_active"] = selected.is_active
-    return match
+        yield {"is_active": selected.is_active}
+    for field, since in (("created_at", selected.created_since), ("updated_at", selected.updated_since)):
+        if since is not None:
+            yield {field: {"$gte": since}}
+
+
+def _each(values: Sequence[str]) -> Any:
+    unique = list(dict.fromkeys(values))
+    return unique[0] if len(unique) == 1 else {"$all": unique}
+
+
+def _all_of(match: Match, *others: Match) -> Match:
+    """Return the fragment that requires all of these: no condition of one may replace one of another."""
+    repeated: list[Match] = []
+    for other in others:
+        if match.keys().isdisjoint(other):
+            match |= other
+        else:
+            repeated.append(other)
+    return {**match, "$and": repeated} if repeated else match
 
 
 def list_hint(params: ListParams, match: Match) -> str | None:
     """Return the name of the index that the page must use; None to leave the choice to the server.
 
-    Without a search or a tag, the index of the requested order can stop after the last record of the page. The server
-    would prefer another index and a sort when a filter looks selective.
+    With filters that are answered from its keys, the index of the requested order can stop after the last record of
+    the page. The server would prefer another index and a sort when a filter looks selective. With other filters, it
+    compares that index with theirs.
     """
-    if params.query is not None or params.tag is not None:
-        return None
+    if params.id:
+        return "_id_"
     field = _SORT_FIELDS[params.order_by]
+    since = {"created_at": params.created_since, "updated_at": params.updated_since}
+    elsewhere = [moment for name, moment in since.items() if name != field]
+    filters = [params.query, params.tag, params.capability, params.owner, params.base_model_id, *elsewhere]
+    if any(value not in (None, []) for value in filters):
+        return None
     return readable_by(field) if "keys.readers" in match else all_by(field)
 
 

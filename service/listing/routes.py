@@ -29,6 +29,7 @@ from service.http.responses import (
     tagged_json_response,
 )
 from service.http.strict_model import QueryModel
+from service.listing.owners import owner_ids
 from service.listing.page import Page, items, page_items, tags
 from service.listing.params import ListParams, Tag
 from service.listing.pipeline import list_hint, list_match, list_pipeline
@@ -82,7 +83,7 @@ async def list_models(
     A page of more than a megabyte of large models is sent in parts and has no entity tag.
     """
     narrowing = statistics.narrowing(fold(params.query)) if params.query else ()
-    match = list_match(params, caller, narrowing)
+    match = list_match(params, caller, narrowing, await owner_ids(context.database, params.owner))
     yielded = await context.database.aggregate(
         ModelRecord,
         list_pipeline(params, match),

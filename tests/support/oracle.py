@@ -7,11 +7,12 @@ import json
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from functools import cache
 from typing import Any
 
 Record = Mapping[str, Any]
-Parameters = Mapping[str, str | int]
+Parameters = Mapping[str, str | int | list[str]]
 # The kind, the permission, and the groups from the user's own group up to the one with the grant.
 Path = tuple[str, str, tuple[str, ...]]
 
@@ -40,8 +41,8 @@ class Oracle:
     def answer(self, user_id: str, parameters: Parameters) -> dict[str, Any]:
         """Return the expected response to a list request, with the compared fields of its items."""
         ordered = self.ordered(user_id, parameters)
-        size = int(parameters.get("page_size", PAGE_SIZE))
-        start = (int(parameters.get("page", 1)) - 1) * size
+        size = int(str(parameters.get("page_size", PAGE_SIZE)))
+        start = (int(str(parameters.get("page", 1))) - 1) * size
         page = ordered[start : start + size]
         return {"items": [self._item(user_id, self._models[model_id]) for model_id in page], "total": len(ordered)}
 
@@ -156,9 +157,24 @@ class Oracle:
             _holds(parameters, "view_option", {"created": own, "shared": not own})
             and _holds(parameters, "kind", {"custom": custom, "base": not custom})
             and _holds(parameters, "is_active", {"true": active, "false": not active})
-            and ("tag" not in parameters or has_tag(model, str(parameters["tag"])))
+            and all(has_tag(model, tag) for tag in _values(parameters, "tag") if tag.strip())
+            and ("id" not in parameters or model["id"] in _values(parameters, "id"))
+            and ("base_model_id" not in parameters or model["base_model_id"] in _values(parameters, "base_model_id"))
+            and ("owner" not in parameters or any(self._owned_by(model, one) for one in _values(parameters, "owner")))
+            and all(
+                model["meta"].get("capabilities", {}).get(name) is True for name in _values(parameters, "capability")
+            )
+            and all(
+                model[field] >= _seconds(moment)
+                for field in ("created_at", "updated_at")
+                for moment in _values(parameters, field.replace("_at", "_since"))
+            )
             and self._found_by(str(parameters.get("query", "")), model)
         )
+
+    def _owned_by(self, model: Record, named: str) -> bool:
+        owner = self._users.get(model["user_id"])
+        return named == model["user_id"] or (owner is not None and fold(owner["email"]) == fold(named))
 
     def _found_by(self, query: str, model: Record) -> bool:
         return not query.strip() or any(fold(query.strip()) in fold(text) for text in self.texts(model))
@@ -166,6 +182,15 @@ class Oracle:
 
 def _holds(parameters: Parameters, name: str, meanings: Mapping[str, bool]) -> bool:
     return name not in parameters or meanings[str(parameters[name])]
+
+
+def _values(parameters: Parameters, name: str) -> list[str]:
+    given = parameters.get(name, [])
+    return given if isinstance(given, list) else [str(given)]
+
+
+def _seconds(moment: str) -> float:
+    return datetime.fromisoformat(moment).timestamp() if "T" in moment else int(moment)
 
 
 def has_tag(model: Record, tag: str) -> bool:

@@ -6,6 +6,7 @@ import random
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,8 @@ TAGS = [
     *("Straße", "STRASSE ", " ﬁne tuned", "FINE TUNED", "Ｃｏｄｅ", "code", "co", "coder", "cafe\u0301", "Café", "ΣΑΣ"),
     *("σας", "İ", "i\u0307", "🚀", "模型", "100%", "a_b", "a\\b", ".*", "[", "$owner", "$$ROOT", "\u00a0nbsp\u00a0"),
 ]
+BASES = ["openai/gpt-4o", "OpenAI/GPT-4o"]
+CAPABILITIES = ["vision", "Vision", "web.search", "$where", "a b", "function_calling"]
 VARIANTS: list[Callable[[str], str]] = [
     *(str, str, str.upper, str.lower, str.title, str.casefold, str.swapcase),
     *(partial(unicodedata.normalize, form) for form in ("NFD", "NFC", "NFKC", "NFKD")),
@@ -113,13 +116,15 @@ class Generator:
         if number % 25 == 0:
             name = f"{'Long ' * 80}{name}"
         tags = [{"name": tag} for tag in self.random.sample(TAGS, self.random.choice([0, 1, 2, 4]))]
+        able = {name: self.random.choice([True, True, False, 1, "yes", None]) for name in CAPABILITIES}
+        meta = {"tags": tags, **self.random.choice([{"capabilities": able}, {"capabilities": able}, {}])}
         return {
             "id": self._id("m", number),
             "user_id": owner,
-            "base_model_id": self.random.choice([None, self._text(2), self._id("base", number)]),
+            "base_model_id": self.random.choice([None, self._text(2), self._id("base", number), *BASES]),
             "name": name,
             "params": {"system": f"secret of {number}"},
-            "meta": self.random.choice([{"tags": tags}, {"tags": tags}, {}]),
+            "meta": self.random.choice([meta, meta, {}]),
             "access_grants": self._grants(),
             "is_active": self.random.random() < 0.8,
             "created_at": self.random.choice([0, 1_700_000_000, 1_700_000_001, self.random.randint(-(10**9), 2**33)]),
@@ -139,13 +144,40 @@ class Generator:
             weights=[70, 8, 10, 3, 3, 1, 1],
         )[0][:128]
 
-    def parameters(self) -> dict[str, str | int]:
+    def _several(self, pick: Callable[[], Any], most: int = 3) -> list[str]:
+        return [str(pick()) for _ in range(self.random.randint(1, most))]
+
+    def _since(self, field: str) -> str:
+        seconds = self.random.choice(self.models)[field] + self.random.choice([-1, 0, 0, 1])
+        zone = timezone(timedelta(hours=self.random.randint(-12, 12)))
+        return self.random.choice([str(seconds), datetime.fromtimestamp(seconds, zone).isoformat()])
+
+    def _owner(self) -> str:
+        user = self.random.choice(self.users)
+        return str(
+            self.random.choice([user["id"], user["email"], user["email"].swapcase(), user["name"].strip() or "x"])
+        )
+
+    def parameters(self) -> dict[str, str | int | list[str]]:
         """Return a random combination of all parameters."""
-        tag = self.random.choice(VARIANTS)(self.random.choice([*TAGS, *TAGS, "absent", self._text(1)]))
-        choices: dict[str, tuple[float, str | int]] = {
+
+        def tag() -> str:
+            name = self.random.choice(VARIANTS)(self.random.choice([*TAGS, *TAGS, "absent", self._text(1)]))
+            return str(self.random.choice(["", " "]) + name)
+
+        def model(field: str) -> Any:
+            return self.random.choice(self.models)[field] or "none"
+
+        choices: dict[str, tuple[float, str | int | list[str]]] = {
             "query": (0.7, self.term()),
             "view_option": (0.3, self.random.choice(["created", "shared"])),
-            "tag": (0.15, self.random.choice(["", " "]) + tag),
+            "tag": (0.15, self._several(tag, self.random.choice([1, 1, 2]))),
+            "id": (0.04, self._several(lambda: model("id"), 100)),
+            "base_model_id": (0.04, self._several(lambda: self.random.choice([*BASES, model("base_model_id")]))),
+            "owner": (0.1, self._several(self._owner)),
+            "capability": (0.1, self._several(lambda: self.random.choice([*CAPABILITIES, *CAPABILITIES, "x"]), 2)),
+            "created_since": (0.06, self._since("created_at")),
+            "updated_since": (0.06, self._since("updated_at")),
             "order_by": (0.7, self.random.choice(["name", "created_at", "updated_at"])),
             "direction": (0.7, self.random.choice(["asc", "desc"])),
             "page": (0.5, self.random.choice([1, 1, 2, 2, 3, 4, 7, 20, 1_000, 2**31])),

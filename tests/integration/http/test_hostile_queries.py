@@ -46,7 +46,7 @@ async def test_bad_parameters_are_named(directory: Directory, query: str, field:
     assert answer.headers["content-type"] == "application/problem+json"
     problem = answer.json()
     assert problem["title"] and problem["detail"]
-    assert [error["loc"] for error in problem["errors"]] == [["query", field]]
+    assert [error["loc"][:2] for error in problem["errors"]] == [["query", field]]
 
 
 async def test_allowed_values_are_named(directory: Directory) -> None:

@@ -52,7 +52,7 @@ async def test_a_list_request_is_one_aggregate_on_models(
     await directory.load({"models": [model(f"m{at}", "ann") for at in range(3)]}, tmp_path)
     await directory.page("ann")
     await directory.wait_for_last_use("ann")
-    for parameters in ({}, {"query": "name"}, {"tag": "x", "page": 2}, {"view_option": "shared", "page_size": 100}):
+    for parameters in ({}, {"query": "name"}, {"tag": ["x", "y"], "page": 2}, {"owner": "ann", "page_size": 100}):
         commands.clear()
         await directory.page("ann", **parameters)
         assert [name for name, _ in commands.on("models")] == ["aggregate"]
@@ -106,10 +106,16 @@ async def _explain(
     directory: Directory, raw: SyncDatabase[dict[str, Any]], user: str, params: ListParams
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     caller = await Authenticator(directory.database).resolve(f"Bearer {await directory.key(user)}")
-    match = list_match(params, caller)
+    match = list_match(params, caller, owners=params.owner)
     pipeline = list_pipeline(params, match)
     page = pipeline[: pipeline.index(WITHOUT_LARGE)]
-    command: dict[str, Any] = {"aggregate": "models", "pipeline": page, "hint": list_hint(params, match), "cursor": {}}
+    hint = list_hint(params, match)
+    command: dict[str, Any] = {
+        "aggregate": "models",
+        "pipeline": page,
+        "cursor": {},
+        **({"hint": hint} if hint else {}),
+    }
     explained = raw.command("explain", command, verbosity="executionStats")
     plan = explained["queryPlanner"]["winningPlan"]
     return _stages(plan.get("queryPlan", plan)), explained["executionStats"]
@@ -146,6 +152,78 @@ async def test_a_page_reads_no_more_records_than_it_shows(
             assert statistics["nReturned"] == 30, asked
             assert statistics["totalDocsExamined"] <= 30 + principals, asked
             assert "SORT" not in {stage["stage"] for stage in stages}, asked
+
+
+async def _thousand(directory: Directory, tmp_path: Path) -> None:
+    await directory.group("g")
+    await directory.user("ann", groups=["g"])
+    await directory.user("root", role=Role.ADMIN)
+    models = [
+        model(
+            f"m{at:04}",
+            "ann" if at % 3 else "other",
+            name=f"Name {at % 50}",
+            created_at=1_700_000_000 + at,
+            updated_at=1_700_001_000 - at,
+            base_model_id=f"base-{at % 100}",
+            meta={"tags": [f"t{at % 50}", "all"], "capabilities": {f"c{at % 100}": True, "all": True}},
+            access_grants=[grant("group:g"), grant("user:*")],
+        )
+        for at in range(1000)
+    ]
+    await directory.load({"models": models}, tmp_path)
+
+
+# Each with how many of the thousand models match.
+SELECTIVE: list[tuple[dict[str, Any], int]] = [
+    ({"id": ["m0001", "m0999", "absent"]}, 2),
+    ({"tag": ["T7", "all"]}, 20),
+    ({"tag": ["all", "absent"]}, 0),
+    ({"base_model_id": ["base-1", "base-2"]}, 20),
+    ({"owner": ["nobody"]}, 0),
+    ({"capability": ["c5"]}, 10),
+    ({"capability": ["c5", "all"]}, 10),
+    ({"created_since": "1700000990"}, 10),
+    ({"updated_since": "1700000991"}, 10),
+]
+
+
+@pytest.mark.parametrize("user", ["ann", "root"])
+async def test_a_selective_filter_reads_what_it_selects_and_little_more(
+    directory: Directory, tmp_path: Path, raw: SyncDatabase[dict[str, Any]], user: str
+) -> None:
+    await _thousand(directory, tmp_path)
+    for order_by, (filters, matching) in product(["created_at", "updated_at", "name"], SELECTIVE):
+        params = ListParams.model_validate({"order_by": order_by, **filters})
+        stages, statistics = await _explain(directory, raw, user, params)
+        asked = (user, params)
+        assert statistics["nReturned"] == min(matching, 30), asked
+        # A key for each principal of the caller, and some where one of several tags begins.
+        assert statistics["totalKeysExamined"] <= 4 * matching + 30, asked
+        assert statistics["totalDocsExamined"] <= 4 * matching + 30, asked
+        assert "COLLSCAN" not in {stage["stage"] for stage in stages}, asked
+
+
+UNSELECTIVE: list[dict[str, Any]] = [
+    {"tag": ["all"]},
+    {"capability": ["all"]},
+    {"owner": ["ann", "other"]},
+    {"created_since": "0"},
+]
+
+
+@pytest.mark.parametrize("user", ["ann", "root"])
+async def test_a_filter_that_selects_much_stops_at_the_end_of_the_page(
+    directory: Directory, tmp_path: Path, raw: SyncDatabase[dict[str, Any]], user: str
+) -> None:
+    await _thousand(directory, tmp_path)
+    for order_by, filters in product(["created_at", "updated_at", "name"], UNSELECTIVE):
+        params = ListParams.model_validate({"order_by": order_by, **filters})
+        stages, statistics = await _explain(directory, raw, user, params)
+        asked = (user, params)
+        assert statistics["nReturned"] == 30, asked
+        assert statistics["totalKeysExamined"] <= 4 * 30, asked
+        assert "SORT" not in {stage["stage"] for stage in stages}, asked
 
 
 async def test_every_index_of_models_is_declared_with_a_name(raw: SyncDatabase[dict[str, Any]]) -> None:
