@@ -10,6 +10,10 @@ from service.auth import access_rule
 from service.auth.access_rule import Match
 from service.auth.authentication import Caller
 from service.database.client import Database
+from service.database.exact_bson import Record
+from service.listing.params import ListParams
+from service.listing.parts import next_position
+from service.listing.position import Position
 from service.models.item import ITEM_STAGES, LARGE, render_item
 
 BATCH = 100
@@ -19,16 +23,27 @@ PART_BYTES = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The records of a page, in order, and how many match; of large records only the id and the size."""
+    """The records of a page, in order, and how many match; of large records only the id, the place and the size.
+
+    `total` is None where nobody asked for it, and `next_cursor` on the last page.
+    """
 
     records: Sequence[Mapping[str, Any]]
-    total: int
+    total: int | None
+    next_cursor: str | None
 
     @classmethod
-    def of(cls, yielded: Sequence[Mapping[str, Any]]) -> Self:
-        """Return the page from what the list pipeline yields."""
-        records = [document for document in yielded if "_id" in document]
-        return cls(records, next((document["total"] for document in yielded if "_id" not in document), 0))
+    def of(cls, yielded: Sequence[Record], params: ListParams, position: Position) -> Self:
+        """Return the page that begins at `position` from what the list pipeline yields."""
+        found = [document for document in yielded if "_id" in document]
+        counted = next((document["total"] for document in yielded if "_id" not in document), 0)
+        records, more = found[: params.page_size], found[params.page_size :]
+        following = next_position(params.order_by, params.direction, position, records) if more else None
+        return cls(
+            records,
+            None if params.total == "none" else counted,
+            following.cursor(params) if following is not None else None,
+        )
 
     @property
     def is_large(self) -> bool:

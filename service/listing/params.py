@@ -114,3 +114,11 @@ class ListParams(PageParams, ListFilter):
 
     order_by: SortField = Field("created_at", description="Ties are ordered by id, in the same direction.")
     direction: Literal["asc", "desc"] = Field("desc", description="`asc` or `desc`.")
+    cursor: str | None = Field(
+        None,
+        min_length=1,
+        description="The `next_cursor` of an answer to a request with the same filters and order: go on after its last "
+        "item. Not together with `page`.",
+        examples=["WzEsWyJjcmVhdGVkX2F0IiwiZGVzYyJdLCJiNGI4YmY3OGU5YWQiLDAsMCwxNzAwMDAwMDAyMDAwLCJtMDUiLGZhbHNlXQ"],
+    )
+    total: Literal["exact", "none"] = Field("exact", description="`none`: do not count; the total is then null.")

@@ -4,18 +4,17 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from bson.min_key import MinKey
-
 from documents import ModelRecord
 from documents.folding import fold
 from indexes.indexes import all_by, readable_by
 from service.auth import access_rule
 from service.auth.access_rule import Match
 from service.auth.authentication import Caller
+from service.listing.matches import all_of
 from service.listing.params import ListFilter, ListParams
-from service.models.item import ITEM_STAGES, WITHOUT_LARGE
-
-_SORT_FIELDS = {"name": "keys.name", "created_at": "created_at", "updated_at": "updated_at"}
+from service.listing.parts import Part, page_parts, sort_field
+from service.listing.position import Position
+from service.models.item import ITEM_STAGES, PART, WITHOUT_LARGE
 
 
 def search_match(query: str, narrowing: Sequence[str]) -> Match:
@@ -38,7 +37,7 @@ def list_match(
     `owners` are the ids of the owners that the filter names.
     """
     views = {None: access_rule.readable, "created": access_rule.owned, "shared": access_rule.shared_with}
-    return _all_of(views[selected.view_option](caller), *_filters(selected, narrowing, owners))
+    return all_of(views[selected.view_option](caller), *_filters(selected, narrowing, owners))
 
 
 def _filters(selected: ListFilter, narrowing: Sequence[str], owners: Sequence[str]) -> Iterator[Match]:
@@ -68,17 +67,6 @@ def _each(values: Sequence[str]) -> Any:
     return unique[0] if len(unique) == 1 else {"$all": unique}
 
 
-def _all_of(match: Match, *others: Match) -> Match:
-    """Return the fragment that requires all of these: no condition of one may replace one of another."""
-    repeated: list[Match] = []
-    for other in others:
-        if match.keys().isdisjoint(other):
-            match |= other
-        else:
-            repeated.append(other)
-    return {**match, "$and": repeated} if repeated else match
-
-
 def list_hint(params: ListParams, match: Match) -> str | None:
     """Return the name of the index that the page must use; None to leave the choice to the server.
 
@@ -88,7 +76,7 @@ def list_hint(params: ListParams, match: Match) -> str | None:
     """
     if params.id:
         return "_id_"
-    field = _SORT_FIELDS[params.order_by]
+    field = sort_field(params.order_by)
     since = {"created_at": params.created_since, "updated_at": params.updated_since}
     elsewhere = [moment for name, moment in since.items() if name != field]
     filters = [params.query, params.tag, params.capability, params.owner, params.base_model_id, *elsewhere]
@@ -97,24 +85,38 @@ def list_hint(params: ListParams, match: Match) -> str | None:
     return readable_by(field) if "keys.readers" in match else all_by(field)
 
 
-def list_pipeline(params: ListParams, match: Match) -> list[dict[str, Any]]:
-    """Return the pipeline on `models` that yields the records of the page in order, then `{total}`.
+def list_pipeline(params: ListParams, match: Match, position: Position | None = None) -> list[dict[str, Any]]:
+    """Return the pipeline on `models` that yields the records of the page in order and one more, then `{total}`.
 
-    `match` selects the records, see `list_match`. The total is computed by `$unionWith`: unlike with `$facet`, the
-    page may be larger than one document, and an empty page still has a total. When nothing matches, no total is
-    yielded. Large records are left out, see `WITHOUT_LARGE`: a page of them would take 50 MB.
+    `match` selects the records, see `list_match`; the page begins at `position`, by default where `params` has it. A
+    record more than the page holds says that there is a next one. The total is computed by `$unionWith`: unlike with
+    `$facet`, the page may be larger than one document, and an empty page still has a total. When nothing matches, no
+    total is yielded. Large records are left out, see `WITHOUT_LARGE`: a page of them would take 50 MB.
     """
-    field = _SORT_FIELDS[params.order_by]
-    direction = 1 if params.direction == "asc" else -1
-    # An open range on the sort field does not change the result. It makes the server apply the other filters to the
-    # index keys instead of fetching each record. With principals in the match, the server does so anyway.
-    page_match = match if "keys.readers" in match else {field: {"$gte": MinKey()}, **match}
+    position = position or Position(skip=params.skip)
+    first, *others = page_parts(params.order_by, params.direction, position)
+    stages = _part_stages(first, match, params.page_size + 1)
+    for number, part in enumerate(others, 1):
+        # The server begins with it only when those before have ended.
+        pipeline = [*_part_stages(part, match, params.page_size + 1), {"$addFields": {PART: number}}]
+        stages.append({"$unionWith": {"coll": ModelRecord.Settings.name, "pipeline": pipeline}})
+    if others:
+        stages.append({"$limit": params.page_size + 1})
+    return [*stages, WITHOUT_LARGE, *ITEM_STAGES, *_total_stages(params, match)]
+
+
+def _part_stages(part: Part, match: Match, limit: int) -> list[dict[str, Any]]:
+    match = all_of(match, part.with_principals) if "keys.readers" in match else {**part.without_principals, **match}
+    direction = 1 if part.ascending else -1
     return [
-        {"$match": page_match},
-        {"$sort": {field: direction, "_id": direction}},
-        {"$skip": params.skip},
-        {"$limit": params.page_size},
-        WITHOUT_LARGE,
-        *ITEM_STAGES,
-        {"$unionWith": {"coll": ModelRecord.Settings.name, "pipeline": [{"$match": match}, {"$count": "total"}]}},
+        {"$match": all_of(match, part.match)},
+        {"$sort": {part.field: direction, "_id": direction}},
+        {"$skip": part.start.skip},
+        {"$limit": limit},
     ]
+
+
+def _total_stages(params: ListParams, match: Match) -> list[dict[str, Any]]:
+    if params.total == "none":
+        return []
+    return [{"$unionWith": {"coll": ModelRecord.Settings.name, "pipeline": [{"$match": match}, {"$count": "total"}]}}]

@@ -187,4 +187,5 @@ class ModelPage(BaseModel):
     """A page of models."""
 
     items: list[Model]
-    total: int = Field(description="The number of items on all pages.", examples=[1])
+    total: int | None = Field(description="The number of items on all pages; null with `total=none`.", examples=[1])
+    next_cursor: str | None = Field(description="What `cursor` goes on with; null on the last page.", examples=[None])

@@ -44,7 +44,8 @@ class Oracle:
         size = int(str(parameters.get("page_size", PAGE_SIZE)))
         start = (int(str(parameters.get("page", 1))) - 1) * size
         page = ordered[start : start + size]
-        return {"items": [self._item(user_id, self._models[model_id]) for model_id in page], "total": len(ordered)}
+        items = [self._item(user_id, self._models[model_id]) for model_id in page]
+        return {"items": items, "total": len(ordered), "more": start + size < len(ordered)}
 
     def ordered(self, user_id: str, parameters: Parameters) -> list[str]:
         """Return the ids of all matching models in order, regardless of the page."""
@@ -196,6 +197,12 @@ def _seconds(moment: str) -> float:
 def has_tag(model: Record, tag: str) -> bool:
     """Say whether a model has a tag, in any case."""
     return any(fold(own["name"].strip()) == fold(tag.strip()) for own in model["meta"].get("tags", ()))
+
+
+def compared(page: Record) -> dict[str, Any]:
+    """Return of an answer of the service what the oracle computes too."""
+    items = [{field: item[field] for field in COMPARED_FIELDS} for item in page["items"]]
+    return {"items": items, "total": page["total"], "more": page["next_cursor"] is not None}
 
 
 def difference(user_id: str, parameters: Parameters, expected: Record, actual: Record) -> str:

@@ -15,7 +15,7 @@ from documents import ModelRecord, User
 from service.clock import epoch_seconds
 from service.doctor import examine
 from tests.support.directory import LIST, Directory, grant
-from tests.support.oracle import COMPARED_FIELDS, Oracle, Parameters, difference
+from tests.support.oracle import Oracle, Parameters, compared, difference
 
 # `python -m faults S1` sends fifty times as many. More, and another directory:
 # ORACLE_REQUESTS=50000 ORACLE_SEED=7 pytest tests/integration/auth/test_oracle*.py
@@ -227,8 +227,7 @@ class RandomDirectory:
         answer = await self.directory.get(path, user_id, **parameters)
         if answer.status_code != 200:
             return {"status": answer.status_code, "text": answer.text}
-        page = answer.json()
-        return {**page, "items": [{field: item[field] for field in COMPARED_FIELDS} for item in page["items"]]}
+        return compared(answer.json())
 
     async def compare(self, pairs: Iterable[tuple[str, Parameters]]) -> int:
         """Compare the responses to all requests, a few at a time; return how many pages had items."""

@@ -75,7 +75,7 @@ def test_files_named_in_decisions_exist() -> None:
 def test_the_answer_in_the_readme_has_the_shape_of_an_answer() -> None:
     [answer] = blocks(ROOT / "README.md", "json")
     page = json.loads(answer)
-    assert page.keys() == {"items", "total"}
+    assert page.keys() == {"items", "total", "next_cursor"}
     shown = page["items"][0].keys()
     assert shown == (ImportedModel.model_fields.keys() | {"write_access", "user"})
 

@@ -1,6 +1,6 @@
 """What only a real server can prove about the list: exact values, one round trip, large pages, query plans."""
 
-from itertools import product
+from itertools import chain, product
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from service.auth.authentication import Authenticator
 from service.errors import ConflictError
 from service.listing.params import ListParams
 from service.listing.pipeline import list_hint, list_match, list_pipeline
-from service.models.item import WITHOUT_LARGE
+from service.listing.position import Position
 from tests.conftest import Commands
 from tests.support.directory import LIST, Directory, grant, model
 
@@ -107,8 +107,9 @@ async def _explain(
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     caller = await Authenticator(directory.database).resolve(f"Bearer {await directory.key(user)}")
     match = list_match(params, caller, owners=params.owner)
-    pipeline = list_pipeline(params, match)
-    page = pipeline[: pipeline.index(WITHOUT_LARGE)]
+    pipeline = list_pipeline(params, match, Position.requested(params))
+    page = pipeline[:4]
+    assert [*chain(*page)] == ["$match", "$sort", "$skip", "$limit"]
     hint = list_hint(params, match)
     command: dict[str, Any] = {
         "aggregate": "models",
@@ -149,12 +150,14 @@ async def test_a_page_reads_no_more_records_than_it_shows(
         for user, principals in (("ann", 3), ("root", 0)):
             stages, statistics = await _explain(directory, raw, user, params)
             asked = (user, params)
-            assert statistics["nReturned"] == 30, asked
-            assert statistics["totalDocsExamined"] <= 30 + principals, asked
+            # One more than the page shows, to know whether there is a next one.
+            assert statistics["nReturned"] == 31, asked
+            assert statistics["totalDocsExamined"] <= 31 + principals, asked
             assert "SORT" not in {stage["stage"] for stage in stages}, asked
 
 
-async def _thousand(directory: Directory, tmp_path: Path) -> None:
+async def _thousand(directory: Directory, tmp_path: Path, same: int = 1) -> None:
+    """Fill the directory; `same` models after one another have the same name and times."""
     await directory.group("g")
     await directory.user("ann", groups=["g"])
     await directory.user("root", role=Role.ADMIN)
@@ -162,9 +165,9 @@ async def _thousand(directory: Directory, tmp_path: Path) -> None:
         model(
             f"m{at:04}",
             "ann" if at % 3 else "other",
-            name=f"Name {at % 50}",
-            created_at=1_700_000_000 + at,
-            updated_at=1_700_001_000 - at,
+            name=f"Name {at // same}",
+            created_at=1_700_000_000 + at // same * same,
+            updated_at=1_700_001_000 - at // same * same,
             base_model_id=f"base-{at % 100}",
             meta={"tags": [f"t{at % 50}", "all"], "capabilities": {f"c{at % 100}": True, "all": True}},
             access_grants=[grant("group:g"), grant("user:*")],
@@ -197,7 +200,7 @@ async def test_a_selective_filter_reads_what_it_selects_and_little_more(
         params = ListParams.model_validate({"order_by": order_by, **filters})
         stages, statistics = await _explain(directory, raw, user, params)
         asked = (user, params)
-        assert statistics["nReturned"] == min(matching, 30), asked
+        assert statistics["nReturned"] == min(matching, 31), asked
         # A key for each principal of the caller, and some where one of several tags begins.
         assert statistics["totalKeysExamined"] <= 4 * matching + 30, asked
         assert statistics["totalDocsExamined"] <= 4 * matching + 30, asked
@@ -221,9 +224,32 @@ async def test_a_filter_that_selects_much_stops_at_the_end_of_the_page(
         params = ListParams.model_validate({"order_by": order_by, **filters})
         stages, statistics = await _explain(directory, raw, user, params)
         asked = (user, params)
-        assert statistics["nReturned"] == 30, asked
-        assert statistics["totalKeysExamined"] <= 4 * 30, asked
+        assert statistics["nReturned"] == 31, asked
+        assert statistics["totalKeysExamined"] <= 4 * 31, asked
         assert "SORT" not in {stage["stage"] for stage in stages}, asked
+
+
+@pytest.mark.parametrize("user", ["ann", "root"])
+@pytest.mark.parametrize("order", [("created_at", 1), ("name", 1), ("name", 1000), ("updated_at", 1000)])
+async def test_a_page_by_cursor_costs_the_same_at_any_depth(
+    directory: Directory, tmp_path: Path, raw: SyncDatabase[dict[str, Any]], user: str, order: tuple[str, int]
+) -> None:
+    order_by, same = order
+    await _thousand(directory, tmp_path, same)
+    chosen: list[dict[str, Any]] = [{}, {"kind": "custom"}, {"is_active": "true"}]
+    for direction, filters in product(["asc", "desc"], chosen):
+        asked = {"order_by": order_by, "direction": direction, "page_size": 30, **filters}
+        for depth in (1, 15, 32):
+            cursor = (await directory.page(user, page=depth, **asked))["next_cursor"]
+            stages, statistics = await _explain(
+                directory, raw, user, ListParams.model_validate({**asked, "cursor": cursor})
+            )
+            where = (asked, depth)
+            assert statistics["nReturned"] == 31, where
+            # A key for the first of each scan, of which there are two for each of three principals.
+            assert statistics["totalKeysExamined"] <= 4 * 31, where
+            assert statistics["totalDocsExamined"] <= 31 + 6, where
+            assert "SORT" not in {stage["stage"] for stage in stages}, where
 
 
 async def test_every_index_of_models_is_declared_with_a_name(raw: SyncDatabase[dict[str, Any]]) -> None:

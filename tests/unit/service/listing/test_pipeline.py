@@ -35,7 +35,7 @@ def test_the_whole_pipeline() -> None:
         {"$match": READABLE},
         {"$sort": {"keys.name": 1, "_id": 1}},
         {"$skip": 20},
-        {"$limit": 10},
+        {"$limit": 11},
         WITHOUT_LARGE,
         {"$lookup": {"from": "users", "localField": "user_id", "foreignField": "_id", "as": "owner"}},
         {"$unionWith": {"coll": "models", "pipeline": [{"$match": READABLE}, {"$count": "total"}]}},
