@@ -54,9 +54,14 @@ class RecordDerivedKeys(BaseModel):
         examples=["sql tuning\0openai/gpt-4o\0anna kowalska"],
     )
     tags: list[str] = Field(description="The tags, folded.", examples=[["engineering", "sql"]])
-    # Absent in records that were stored before lists could be filtered by it, until the doctor repairs them.
+    # This and the description are absent in records of earlier versions, until the doctor repairs them.
     capabilities: list[str] = Field(
         default_factory=list, description="The names in `meta.capabilities` whose value is true.", examples=[["vision"]]
+    )
+    description: str = Field(
+        default="",
+        description="`meta.description`, folded. It is searched on request only, and has no trigrams.",
+        examples=["reads query plans and proposes indexes."],
     )
     readers: list[str] = Field(
         description="The principals who may read it: the owner and all grantees, as `user:…`, `group:…` or `user:*`.",
@@ -120,6 +125,7 @@ def record_derived_keys(
         text=FIELD_SEPARATOR.join(folded for folded, _ in fields),
         tags=sorted({fold(tag) for tag in tag_names(meta)}),
         capabilities=sorted(capability_names(meta)),
+        description=fold(description) if isinstance(description := meta.get("description"), str) else "",
         readers=sorted(readers),
         writers=sorted(writers),
         grams=sorted(frozenset().union(*(found for _, found in fields))),

@@ -12,7 +12,7 @@ from service.auth.authentication import Caller
 from service.database.client import Database
 from service.database.exact_bson import Record
 from service.listing.params import ListParams
-from service.listing.parts import next_position
+from service.listing.parts import Order, next_position
 from service.listing.position import Position
 from service.models.item import ITEM_STAGES, LARGE, render_item
 
@@ -33,12 +33,12 @@ class Page:
     next_cursor: str | None
 
     @classmethod
-    def of(cls, yielded: Sequence[Record], params: ListParams, position: Position) -> Self:
+    def of(cls, yielded: Sequence[Record], params: ListParams, order: Order, position: Position) -> Self:
         """Return the page that begins at `position` from what the list pipeline yields."""
         found = [document for document in yielded if "_id" in document]
         counted = next((document["total"] for document in yielded if "_id" not in document), 0)
         records, more = found[: params.page_size], found[params.page_size :]
-        following = next_position(params.order_by, params.direction, position, records) if more else None
+        following = next_position(order, position, records) if more else None
         return cls(
             records,
             None if params.total == "none" else counted,

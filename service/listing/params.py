@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from documents.model import MAX_TAG_LENGTH, BaseModelId
@@ -18,7 +18,7 @@ MAX_OWNER_LENGTH = 320
 
 _BOOLEANS = {"true": True, "false": False}
 
-SortField = Literal["name", "created_at", "updated_at"]
+SortField = Literal["name", "created_at", "updated_at", "relevance"]
 
 
 def blank_is_absent(value: Any) -> Any:
@@ -74,9 +74,16 @@ class ListFilter(QueryModel):
 
     query: _Query = Field(
         None,
-        description="Part of the name, the base model's id, or the owner's name, email or username; any case, "
-        "taken literally. White space around it is ignored, and blank counts as absent.",
+        description="Words that are part of the name, the base model's id, or the owner's name, email or username: all "
+        'of them, in any order and case, without wildcards. `"Several words"` in quotation marks are taken as they '
+        "stand. Blank counts as absent.",
         examples=["sql"],
+    )
+    searched_in: Literal["description"] | None = Field(
+        None,
+        alias="in",
+        description="`description`: `query` searches that of the models too.",
+        examples=["description"],
     )
     view_option: Literal["created", "shared"] | None = Field(
         None, description="`created`: the caller's own; `shared`: others' that the caller can read. Absent: both."
@@ -112,7 +119,11 @@ class ListFilter(QueryModel):
 class ListParams(PageParams, ListFilter):
     """The parameters of `GET /api/models/list`, checked."""
 
-    order_by: SortField = Field("created_at", description="Ties are ordered by id, in the same direction.")
+    order_by: SortField = Field(
+        "created_at",
+        description="Ties are ordered by id, in the same direction. `relevance`, only with a query: names that begin "
+        "with its first term, then the others, both by name; always the best first.",
+    )
     direction: Literal["asc", "desc"] = Field("desc", description="`asc` or `desc`.")
     cursor: str | None = Field(
         None,
@@ -122,3 +133,15 @@ class ListParams(PageParams, ListFilter):
         examples=["WzEsWyJjcmVhdGVkX2F0IiwiZGVzYyJdLCJiNGI4YmY3OGU5YWQiLDAsMCwxNzAwMDAwMDAyMDAwLCJtMDUiLGZhbHNlXQ"],
     )
     total: Literal["exact", "none"] = Field("exact", description="`none`: do not count; the total is then null.")
+
+    @field_validator("order_by")
+    @classmethod
+    def _relevant_to_a_query(cls, order_by: SortField, info: ValidationInfo) -> SortField:
+        if order_by == "relevance" and info.data.get("query", "unknown") is None:
+            raise ValueError("relevance needs a query")
+        return order_by
+
+    @property
+    def ascending(self) -> bool:
+        """Whether the sort keys ascend; by relevance, always."""
+        return self.direction == "asc" or self.order_by == "relevance"

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from documents import ModelRecord
@@ -12,45 +13,54 @@ from service.auth.access_rule import Match
 from service.auth.authentication import Caller
 from service.listing.matches import all_of
 from service.listing.params import ListFilter, ListParams
-from service.listing.parts import Part, page_parts, sort_field
+from service.listing.parts import Order, Part, page_parts, sort_field
 from service.listing.position import Position
 from service.models.item import ITEM_STAGES, PART, WITHOUT_LARGE
 
 
-def search_match(query: str, narrowing: Sequence[str]) -> Match:
-    """Return the match fragment of a literal search that ignores case.
+def search_matches(terms: Sequence[str], narrowing: Sequence[str], *, in_description: bool = False) -> Iterator[Match]:
+    """Yield the match fragments of a search for folded terms, all of which have to occur, each literally.
 
-    The escaped regular expression decides what matches. `narrowing` contains trigrams of the folded query, by which
-    an index finds the candidates.
+    The escaped regular expressions decide what matches. `narrowing` contains trigrams of the terms, by which an index
+    finds the candidates; a description has none.
     """
-    match: Match = {"keys.text": {"$regex": re.escape(fold(query))}}
-    if narrowing:
-        match["keys.grams"] = {"$all": list(narrowing)}
-    return match
+    for term in terms:
+        occurs: Match = {"$regex": re.escape(term)}
+        if in_description:
+            yield {"$or": [{"keys.text": occurs}, {"keys.description": occurs}]}
+        else:
+            yield {"keys.text": occurs}
+    if narrowing and not in_description:
+        yield {"keys.grams": {"$all": list(narrowing)}}
 
 
-def list_match(
-    selected: ListFilter, caller: Caller, narrowing: Sequence[str] = (), owners: Sequence[str] = ()
-) -> Match:
-    """Return the match fragment of the models that a filter selects for a caller: the access rule, then the filters.
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What a filter comes to: the terms of its search, trigrams that narrow it, and the ids of its owners."""
 
-    `owners` are the ids of the owners that the filter names.
-    """
+    terms: Sequence[str] = ()
+    narrowing: Sequence[str] = ()
+    owners: Sequence[str] = ()
+
+
+def list_match(selected: ListFilter, caller: Caller, resolved: Resolved) -> Match:
+    """Return the match fragment of the models that a filter selects for a caller: the access rule, then the filters."""
     views = {None: access_rule.readable, "created": access_rule.owned, "shared": access_rule.shared_with}
-    return all_of(views[selected.view_option](caller), *_filters(selected, narrowing, owners))
+    return all_of(views[selected.view_option](caller), *_filters(selected, resolved))
 
 
-def _filters(selected: ListFilter, narrowing: Sequence[str], owners: Sequence[str]) -> Iterator[Match]:
+def _filters(selected: ListFilter, resolved: Resolved) -> Iterator[Match]:
     if selected.id:
         yield {"_id": {"$in": selected.id}}
     if selected.query is not None:
-        yield search_match(selected.query, narrowing)
+        in_description = selected.searched_in is not None
+        yield from search_matches(resolved.terms, resolved.narrowing, in_description=in_description)
     if selected.tag:
         yield {"keys.tags": _each([fold(tag) for tag in selected.tag])}
     if selected.capability:
         yield {"keys.capabilities": _each(selected.capability)}
     if selected.owner:
-        yield {"user_id": {"$in": list(owners)}}
+        yield {"user_id": {"$in": list(resolved.owners)}}
     if selected.base_model_id:
         yield {"base_model_id": {"$in": selected.base_model_id}}
     if selected.kind is not None:
@@ -85,33 +95,37 @@ def list_hint(params: ListParams, match: Match) -> str | None:
     return readable_by(field) if "keys.readers" in match else all_by(field)
 
 
-def list_pipeline(params: ListParams, match: Match, position: Position | None = None) -> list[dict[str, Any]]:
+def list_pipeline(params: ListParams, match: Match, order: Order, position: Position) -> list[dict[str, Any]]:
     """Return the pipeline on `models` that yields the records of the page in order and one more, then `{total}`.
 
-    `match` selects the records, see `list_match`; the page begins at `position`, by default where `params` has it. A
-    record more than the page holds says that there is a next one. The total is computed by `$unionWith`: unlike with
-    `$facet`, the page may be larger than one document, and an empty page still has a total. When nothing matches, no
-    total is yielded. Large records are left out, see `WITHOUT_LARGE`: a page of them would take 50 MB.
+    `match` selects the records, see `list_match`; the page begins at `position`. A record more than the page holds says
+    that there is a next one. The total is computed by `$unionWith`: unlike with `$facet`, the page may be larger than
+    one document, and an empty page still has a total. When nothing matches, no total is yielded. Large records are left
+    out, see `WITHOUT_LARGE`: a page of them would take 50 MB.
     """
-    position = position or Position(skip=params.skip)
-    first, *others = page_parts(params.order_by, params.direction, position)
-    stages = _part_stages(first, match, params.page_size + 1)
+    limit = params.page_size + 1
+    first, *others = page_parts(order, position)
+    if not others:
+        stages = _part_stages(first, match, order, position.skip, limit)
+        return [*stages, WITHOUT_LARGE, *ITEM_STAGES, *_total_stages(params, match)]
+    # Several groups from their beginning on are skipped as one; of the others, only the first begins later.
+    together = position.skip if position.key is None and not position.strays else 0
+    stages = _part_stages(first, match, order, position.skip - together, together + limit)
     for number, part in enumerate(others, 1):
         # The server begins with it only when those before have ended.
-        pipeline = [*_part_stages(part, match, params.page_size + 1), {"$addFields": {PART: number}}]
+        pipeline = [*_part_stages(part, match, order, 0, together + limit), {"$addFields": {PART: number}}]
         stages.append({"$unionWith": {"coll": ModelRecord.Settings.name, "pipeline": pipeline}})
-    if others:
-        stages.append({"$limit": params.page_size + 1})
+    stages += [{"$skip": together}, {"$limit": limit}]
     return [*stages, WITHOUT_LARGE, *ITEM_STAGES, *_total_stages(params, match)]
 
 
-def _part_stages(part: Part, match: Match, limit: int) -> list[dict[str, Any]]:
+def _part_stages(part: Part, match: Match, order: Order, skip: int, limit: int) -> list[dict[str, Any]]:
     match = all_of(match, part.with_principals) if "keys.readers" in match else {**part.without_principals, **match}
-    direction = 1 if part.ascending else -1
+    direction = 1 if order.ascending else -1
     return [
         {"$match": all_of(match, part.match)},
-        {"$sort": {part.field: direction, "_id": direction}},
-        {"$skip": part.start.skip},
+        {"$sort": {order.field: direction, "_id": direction}},
+        {"$skip": skip},
         {"$limit": limit},
     ]
 

@@ -20,6 +20,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
 # Longer sort keys, written past the service, would not fit into a URL.
 _MAX_KEY_LENGTH = 10_000
+# Of the orders that have several: by relevance, the names that begin with the first term, and the others.
+GROUPS = {"relevance": 2}
 # Raised when cursors get another form, so that old ones are refused.
 _FORM = 1
 
@@ -54,13 +56,15 @@ class Position:
             if form != _FORM:
                 raise ValueError
             position = cls(*_place(*place))
+            if position.group >= GROUPS.get(params.order_by, 1):
+                raise ValueError
         except (ValueError, TypeError, binascii.Error, orjson.JSONDecodeError):
             raise _refusal("must be the next_cursor of an answer, unchanged") from None
         if order != _order(params):
             raise _refusal("belongs to another order; it must be sent with the same order_by and direction")
         if filters != _fingerprint(params):
             raise _refusal("belongs to other filters; it must be sent with the same ones")
-        if position.key and isinstance(position.key[0], str) != (params.order_by == "name"):
+        if position.key and isinstance(position.key[0], str) != (params.order_by in {"name", "relevance"}):
             raise _refusal("must be the next_cursor of an answer, unchanged")
         return position
 
@@ -81,7 +85,7 @@ def _padded(cursor: str) -> bytes:
 
 
 def _order(params: ListParams) -> list[str]:
-    return [params.order_by, params.direction]
+    return [params.order_by, "asc" if params.ascending else "desc"]
 
 
 def _fingerprint(params: ListParams) -> str:

@@ -30,12 +30,12 @@ from service.http.responses import (
     tagged_json_response,
 )
 from service.http.strict_model import QueryModel
-from service.listing.owners import owner_ids
 from service.listing.page import Page, items, page_items, tags
 from service.listing.params import ListParams, Tag
+from service.listing.parts import order_of
 from service.listing.pipeline import list_hint, list_match, list_pipeline
 from service.listing.position import Position
-from service.listing.search_statistics import SearchStatisticsDependency
+from service.listing.resolving import ResolveDependency
 from service.models.schemas import Model, ModelPage
 
 router = APIRouter(prefix="/models", tags=["models"])
@@ -79,7 +79,7 @@ async def list_models(
     caller: CallerDependency,
     params: Annotated[ListParams, Query()],
     context: ContextDependency,
-    statistics: SearchStatisticsDependency,
+    resolve: ResolveDependency,
     known: KnownETags = None,
     *,
     request: Request,
@@ -91,15 +91,15 @@ async def list_models(
     A page of more than a megabyte of large models is sent in parts and has no entity tag.
     """
     position = Position.requested(params)
-    narrowing = statistics.narrowing(fold(params.query)) if params.query else ()
-    match = list_match(params, caller, narrowing, await owner_ids(context.database, params.owner))
+    resolved = await resolve(params)
+    match, order = list_match(params, caller, resolved), order_of(params, resolved.terms)
     yielded = await context.database.aggregate(
         ModelRecord,
-        list_pipeline(params, match, position),
+        list_pipeline(params, match, order, position),
         hint=list_hint(params, match),
         seconds=context.settings.list_timeout,
     )
-    page = Page.of(yielded, params, position)
+    page = Page.of(yielded, params, order, position)
     shown = page_items(context.database, caller, page, readers_see_params=context.settings.readers_see_params)
     others = {"total": page.total, "next_cursor": page.next_cursor}
     headers = next_page_link(request, page.next_cursor) if page.next_cursor is not None else {}

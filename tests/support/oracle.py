@@ -38,24 +38,30 @@ class Oracle:
         self._models = {model["id"]: model for model in models}
         self._principals = {user_id: self._principals_of(user_id) for user_id in self._users}
 
-    def answer(self, user_id: str, parameters: Parameters) -> dict[str, Any]:
-        """Return the expected response to a list request, with the compared fields of its items."""
-        ordered = self.ordered(user_id, parameters)
+    def answer(self, user_id: str, parameters: Parameters, *, literal: bool = False) -> dict[str, Any]:
+        """Return the expected response to a list request, with the compared fields of its items.
+
+        With `literal`, as in the compatibility API, a query is one text.
+        """
+        ordered = self.ordered(user_id, parameters, literal=literal)
         size = int(str(parameters.get("page_size", PAGE_SIZE)))
         start = (int(str(parameters.get("page", 1))) - 1) * size
         page = ordered[start : start + size]
         items = [self._item(user_id, self._models[model_id]) for model_id in page]
         return {"items": items, "total": len(ordered), "more": start + size < len(ordered)}
 
-    def ordered(self, user_id: str, parameters: Parameters) -> list[str]:
+    def ordered(self, user_id: str, parameters: Parameters, *, literal: bool = False) -> list[str]:
         """Return the ids of all matching models in order, regardless of the page."""
         field = str(parameters.get("order_by", "created_at"))
-        keys = []
+        query = str(parameters.get("query", "")).strip()
+        terms = [query] if literal and query else terms_of(query)
+        keys: list[tuple[Any, str]] = []
         for model in self._models.values():
-            if self._can(user_id, model, writing=False) and self._matches(user_id, model, parameters):
-                value = fold(model["name"]) if field == "name" else model[field]
-                keys.append((value, model["id"]))
-        keys.sort(reverse=parameters.get("direction", "desc") == "desc")
+            if self._can(user_id, model, writing=False) and self._matches(user_id, model, parameters, terms):
+                name = fold(model["name"])
+                values = {"name": name, "relevance": (not (terms and name.startswith(fold(terms[0]))), name)}
+                keys.append((values.get(field, model.get(field)), model["id"]))
+        keys.sort(reverse=field != "relevance" and parameters.get("direction", "desc") == "desc")
         return [model_id for _, model_id in keys]
 
     def readers(self, model_id: str) -> dict[str, tuple[str, set[Path]]]:
@@ -152,7 +158,7 @@ class Oracle:
         parent = self._groups[group_id]["parent_id"]
         return (group_id, *(self._line(parent) if parent is not None else ()))
 
-    def _matches(self, user_id: str, model: Record, parameters: Parameters) -> bool:
+    def _matches(self, user_id: str, model: Record, parameters: Parameters, terms: list[str]) -> bool:
         own, custom, active = model["user_id"] == user_id, model["base_model_id"] is not None, model["is_active"]
         return (
             _holds(parameters, "view_option", {"created": own, "shared": not own})
@@ -170,15 +176,30 @@ class Oracle:
                 for field in ("created_at", "updated_at")
                 for moment in _values(parameters, field.replace("_at", "_since"))
             )
-            and self._found_by(str(parameters.get("query", "")), model)
+            and self._found_by(terms, model, described="in" in parameters)
         )
 
     def _owned_by(self, model: Record, named: str) -> bool:
         owner = self._users.get(model["user_id"])
         return named == model["user_id"] or (owner is not None and fold(owner["email"]) == fold(named))
 
-    def _found_by(self, query: str, model: Record) -> bool:
-        return not query.strip() or any(fold(query.strip()) in fold(text) for text in self.texts(model))
+    def _found_by(self, terms: list[str], model: Record, *, described: bool) -> bool:
+        searched = [*self.texts(model), *([model["meta"].get("description", "")] if described else [])]
+        return all(any(fold(term) in fold(text) for text in searched) for term in terms)
+
+
+def terms_of(query: str) -> list[str]:
+    """Return the words of a query, and its phrases: from a quotation mark before a word to one after a word."""
+    words, at = [], 0
+    while at < len(query):
+        if query[at].isspace():
+            at += 1
+            continue
+        ends = [end for end in range(at + 1, len(query) + 1) if end == len(query) or query[end].isspace()]
+        closing = [end for end in ends if end - at > 2 and query[end - 1] == '"'] if query[at] == '"' else []
+        words.append(query[at + 1 : closing[0] - 1] if closing else query[at : ends[0]])
+        at = closing[0] if closing else ends[0]
+    return words
 
 
 def _holds(parameters: Parameters, name: str, meanings: Mapping[str, bool]) -> bool:

@@ -117,7 +117,11 @@ class Generator:
             name = f"{'Long ' * 80}{name}"
         tags = [{"name": tag} for tag in self.random.sample(TAGS, self.random.choice([0, 1, 2, 4]))]
         able = {name: self.random.choice([True, True, False, 1, "yes", None]) for name in CAPABILITIES}
-        meta = {"tags": tags, **self.random.choice([{"capabilities": able}, {"capabilities": able}, {}])}
+        meta = {
+            "tags": tags,
+            "description": self._text(6),
+            **self.random.choice([{"capabilities": able}, {"capabilities": able}, {}]),
+        }
         return {
             "id": self._id("m", number),
             "user_id": owner,
@@ -139,9 +143,14 @@ class Generator:
         start = self.random.randrange(max(1, len(text) - length + 1))
         part = self.random.choice(VARIANTS)(text[start : start + length])
         across = text[-length:] + self.random.choice(SEPARATORS) + other[:3]
+        words = self.before.texts(self.random.choice(self.models))[0].split()
+        chosen = self.random.sample(words, min(2, len(words)))
+        several = [self.random.choice([word[:3], word, f'"{word}"']) for word in chosen]
+        phrase = f'"{part}"' if self.random.random() < 0.8 else f'"{part}'
+        others = [part, across, self.random.choice(METACHARACTERS), f"absent{length}", f" {part}", " ", ""]
         return self.random.choices(
-            [part, across, self.random.choice(METACHARACTERS), f"absent{length}", f" {part}", " ", ""],
-            weights=[70, 8, 10, 3, 3, 1, 1],
+            [" ".join([*several, part[:2]]), phrase, *others],
+            weights=[20, 8, 60, 8, 10, 3, 3, 1, 1],
         )[0][:128]
 
     def _several(self, pick: Callable[[], Any], most: int = 3) -> list[str]:
@@ -168,8 +177,11 @@ class Generator:
         def model(field: str) -> Any:
             return self.random.choice(self.models)[field] or "none"
 
+        query = self.term()
+        orders = ["name", "created_at", "updated_at", *(["relevance"] if query.strip() else [])]
         choices: dict[str, tuple[float, str | int | list[str]]] = {
-            "query": (0.7, self.term()),
+            "query": (0.7, query),
+            "in": (0.15, "description"),
             "view_option": (0.3, self.random.choice(["created", "shared"])),
             "tag": (0.15, self._several(tag, self.random.choice([1, 1, 2]))),
             "id": (0.04, self._several(lambda: model("id"), 100)),
@@ -178,14 +190,17 @@ class Generator:
             "capability": (0.1, self._several(lambda: self.random.choice([*CAPABILITIES, *CAPABILITIES, "x"]), 2)),
             "created_since": (0.06, self._since("created_at")),
             "updated_since": (0.06, self._since("updated_at")),
-            "order_by": (0.7, self.random.choice(["name", "created_at", "updated_at"])),
+            "order_by": (0.7, self.random.choice(orders)),
             "direction": (0.7, self.random.choice(["asc", "desc"])),
             "page": (0.5, self.random.choice([1, 1, 2, 2, 3, 4, 7, 20, 1_000, 2**31])),
             "page_size": (0.6, self.random.choice([1, 2, 3, 10, 30, 100, self.random.randint(1, 100)])),
             "kind": (0.2, self.random.choice(["custom", "base"])),
             "is_active": (0.2, self.random.choice(["true", "false"])),
         }
-        return {name: value for name, (chance, value) in choices.items() if self.random.random() < chance}
+        chosen = {name: value for name, (chance, value) in choices.items() if self.random.random() < chance}
+        if chosen.get("order_by") == "relevance":
+            chosen["query"] = query
+        return chosen
 
 
 @dataclass
@@ -236,7 +251,8 @@ class RandomDirectory:
         async def client(path: str) -> None:
             nonlocal filled
             for user_id, parameters in waiting:
-                expected, actual = self.oracle.answer(user_id, parameters), await self.ask(user_id, parameters, path)
+                expected = self.oracle.answer(user_id, parameters, literal="/v1/" in path)
+                actual = await self.ask(user_id, parameters, path)
                 filled += bool(expected["items"])
                 if actual != expected:
                     differences.append(difference(user_id, parameters, expected, actual))

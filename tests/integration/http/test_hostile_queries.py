@@ -53,7 +53,7 @@ async def test_allowed_values_are_named(directory: Directory) -> None:
     await directory.user("ann")
     answer = await directory.get(LIST, "ann", order_by="x", is_active="maybe")
     errors = {error["loc"][1]: error["allowed"] for error in answer.json()["errors"]}
-    assert errors == {"order_by": ["name", "created_at", "updated_at"], "is_active": ["true", "false"]}
+    assert errors == {"order_by": ["name", "created_at", "updated_at", "relevance"], "is_active": ["true", "false"]}
 
 
 @pytest.mark.parametrize("query", ["query=%FF", "query=%ED%A0%80", "tag=%C3"])

@@ -25,7 +25,7 @@ async def test_a_batch_is_read_by_ids(directory: Directory, tmp_path: Path) -> N
     page = await directory.page("ann", id=["vendor/a:1", "c", "hidden", "absent", "c"], order_by="name")
     assert ([item["id"] for item in page["items"]], page["total"]) == (["vendor/a:1", "c"], 2)
     assert await directory.ids("ann", id="b", query="of b") == ["b"]
-    assert await directory.ids("ann", id="b", query="of c") == []
+    assert await directory.ids("ann", id="b", query='"of c"') == []
 
 
 @on_each_backend

@@ -16,8 +16,11 @@ from indexes.indexes import INDEXES
 from service.auth.authentication import Authenticator
 from service.errors import ConflictError
 from service.listing.params import ListParams
-from service.listing.pipeline import list_hint, list_match, list_pipeline
+from service.listing.parts import order_of
+from service.listing.pipeline import Resolved, list_hint, list_match, list_pipeline
 from service.listing.position import Position
+from service.listing.search_statistics import SearchStatistics
+from service.listing.terms import search_terms
 from tests.conftest import Commands
 from tests.support.directory import LIST, Directory, grant, model
 
@@ -106,8 +109,9 @@ async def _explain(
     directory: Directory, raw: SyncDatabase[dict[str, Any]], user: str, params: ListParams
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     caller = await Authenticator(directory.database).resolve(f"Bearer {await directory.key(user)}")
-    match = list_match(params, caller, owners=params.owner)
-    pipeline = list_pipeline(params, match, Position.requested(params))
+    terms = search_terms(params.query, literal=False) if params.query else []
+    match = list_match(params, caller, Resolved(terms, SearchStatistics().narrowing(*terms), params.owner))
+    pipeline = list_pipeline(params, match, order_of(params, terms), Position.requested(params))
     page = pipeline[:4]
     assert [*chain(*page)] == ["$match", "$sort", "$skip", "$limit"]
     hint = list_hint(params, match)

@@ -141,7 +141,7 @@ async def test_a_match_never_spans_two_fields(directory: Directory, tmp_path: Pa
     await directory.user("ann", name="omega", email="z@example.com")
     await directory.load({"models": [model("m", "ann", name="alpha", base_model_id="beta")]}, tmp_path)
 
-    for query in ("alphabeta", "alpha beta", "alpha\nbeta", "betaomega", "a b"):
+    for query in ("alphabeta", '"alpha beta"', '"alpha\nbeta"', "betaomega", '"a b"'):
         assert await directory.ids("ann", query=query) == [], query
 
 
@@ -184,7 +184,7 @@ async def test_filters_combine(directory: Directory, tmp_path: Path) -> None:
     assert await directory.ids("ann", is_active="false") == ["b"]
     assert await directory.ids("ann", kind="custom") == ["b", "a"]
     assert await directory.ids("ann", kind="base") == ["d", "c"]
-    assert await directory.ids("ann", kind="base", query="of c") == ["c"]
+    assert await directory.ids("ann", kind="base", query='"of c"') == ["c"]
     assert await directory.ids("ann", tag="no such tag") == []
 
 

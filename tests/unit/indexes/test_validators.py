@@ -18,7 +18,13 @@ from indexes.validators import RULE, SHAPE, VALIDATORS, bson_schema, fingerprint
 from tests.unit.indexes.test_ensure import Server
 
 # One fingerprint for each released shape: a changed validator needs a new number.
-FINGERPRINTS = {1: "692f8119f45b4c75", 2: "6b13a80df37c24c2", 3: "93097bf13998bf6d", 4: "a8a4b257cd4941d3"}
+FINGERPRINTS = {
+    1: "692f8119f45b4c75",
+    2: "6b13a80df37c24c2",
+    3: "93097bf13998bf6d",
+    4: "a8a4b257cd4941d3",
+    5: "d5e0c52ed2d6e74a",
+}
 
 
 class Colour(StrEnum):

@@ -8,7 +8,10 @@ from bson.min_key import MinKey
 
 from service.auth.authentication import Caller
 from service.listing.params import ListParams
-from service.listing.pipeline import list_hint, list_match, list_pipeline
+from service.listing.parts import order_of
+from service.listing.pipeline import Resolved, list_hint, list_match, list_pipeline
+from service.listing.position import Position
+from service.listing.terms import search_terms
 from service.models.item import WITHOUT_LARGE
 
 ANN = Caller(user_id="ann", is_admin=False, principals=frozenset({"user:ann"}))
@@ -21,11 +24,13 @@ def _params(**values: Any) -> ListParams:
 
 
 def _pipeline(params: ListParams, caller: Caller) -> list[dict[str, Any]]:
-    return list_pipeline(params, list_match(params, caller))
+    terms = search_terms(params.query, literal=False) if params.query else []
+    match = list_match(params, caller, Resolved(terms))
+    return list_pipeline(params, match, order_of(params, terms), Position.requested(params))
 
 
 def _hint(params: ListParams, caller: Caller) -> str | None:
-    return list_hint(params, list_match(params, caller))
+    return list_hint(params, list_match(params, caller, Resolved()))
 
 
 def test_the_whole_pipeline() -> None:
@@ -66,13 +71,13 @@ def test_the_whole_pipeline() -> None:
     ],
 )
 def test_the_access_rule_comes_first_and_the_filters_join_it(values: dict[str, Any], match: dict[str, Any]) -> None:
-    assert list_match(_params(**values), ANN, ["a.b"], ["u1"]) == match
+    assert list_match(_params(**values), ANN, Resolved(["a.b"], ["a.b"], ["u1"])) == match
     assert next(iter(match)) == "keys.readers"
 
 
 def test_no_filter_replaces_another_or_the_access_rule() -> None:
     params = _params(view_option="created", owner=["bob"], kind="base", base_model_id=["x"])
-    assert list_match(params, ROOT, owners=["bob"]) == {
+    assert list_match(params, ROOT, Resolved(owners=["bob"])) == {
         "keys.readers": "user:root",
         "user_id": "root",
         "base_model_id": {"$in": ["x"]},
