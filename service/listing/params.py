@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from documents.model import MAX_TAG_LENGTH, BaseModelId
@@ -10,11 +10,13 @@ from documents.text import STORABLE, Identifier
 from service.http.pagination import PageParams
 from service.http.strict_model import QueryModel
 from service.listing.moments import SentMoment
+from service.models.fields import Fields
 
 MAX_QUERY_LENGTH = 128
 # Of each filter that can be repeated.
 MAX_VALUES = 100
 MAX_OWNER_LENGTH = 320
+MAX_FIELDS_LENGTH = 4000
 
 _BOOLEANS = {"true": True, "false": False}
 
@@ -67,6 +69,11 @@ def _true_or_false(value: Any) -> Any:
     if isinstance(value, str) and value in _BOOLEANS:
         return _BOOLEANS[value]
     raise PydanticCustomError("boolean", "must be true or false", {"expected": "true, false"})
+
+
+def _existing_fields(text: str) -> str:
+    Fields.named(text)
+    return text
 
 
 class ListFilter(QueryModel):
@@ -132,7 +139,18 @@ class ListParams(PageParams, ListFilter):
         "item. Not together with `page`.",
         examples=["WzEsWyJjcmVhdGVkX2F0IiwiZGVzYyJdLCJiNGI4YmY3OGU5YWQiLDAsMCwxNzAwMDAwMDAyMDAwLCJtMDUiLGZhbHNlXQ"],
     )
+    fields: Annotated[str, Field(max_length=MAX_FIELDS_LENGTH), AfterValidator(_existing_fields)] | None = Field(
+        None,
+        description="Comma-separated: items hold only these fields, and `id`. `meta.<name>` and `params.<name>` are "
+        "parts of the free-form ones.",
+        examples=["name,user,meta.description"],
+    )
     total: Literal["exact", "none"] = Field("exact", description="`none`: do not count; the total is then null.")
+
+    @property
+    def shown(self) -> Fields | None:
+        """The fields to show; None for all."""
+        return None if self.fields is None else Fields.named(self.fields)
 
     @field_validator("order_by")
     @classmethod

@@ -107,7 +107,7 @@ def list_pipeline(params: ListParams, match: Match, order: Order, position: Posi
     first, *others = page_parts(order, position)
     if not others:
         stages = _part_stages(first, match, order, position.skip, limit)
-        return [*stages, WITHOUT_LARGE, *ITEM_STAGES, *_total_stages(params, match)]
+        return [*stages, *_item_stages(params, order), *_total_stages(params, match)]
     # Several groups from their beginning on are skipped as one; of the others, only the first begins later.
     together = position.skip if position.key is None and not position.strays else 0
     stages = _part_stages(first, match, order, position.skip - together, together + limit)
@@ -116,7 +116,7 @@ def list_pipeline(params: ListParams, match: Match, order: Order, position: Posi
         pipeline = [*_part_stages(part, match, order, 0, together + limit), {"$addFields": {PART: number}}]
         stages.append({"$unionWith": {"coll": ModelRecord.Settings.name, "pipeline": pipeline}})
     stages += [{"$skip": together}, {"$limit": limit}]
-    return [*stages, WITHOUT_LARGE, *ITEM_STAGES, *_total_stages(params, match)]
+    return [*stages, *_item_stages(params, order), *_total_stages(params, match)]
 
 
 def _part_stages(part: Part, match: Match, order: Order, skip: int, limit: int) -> list[dict[str, Any]]:
@@ -128,6 +128,11 @@ def _part_stages(part: Part, match: Match, order: Order, skip: int, limit: int) 
         {"$skip": skip},
         {"$limit": limit},
     ]
+
+
+def _item_stages(params: ListParams, order: Order) -> list[dict[str, Any]]:
+    shown = params.shown
+    return [WITHOUT_LARGE, *ITEM_STAGES] if shown is None else shown.stages([order.field, PART])
 
 
 def _total_stages(params: ListParams, match: Match) -> list[dict[str, Any]]:

@@ -100,7 +100,13 @@ async def list_models(
         seconds=context.settings.list_timeout,
     )
     page = Page.of(yielded, params, order, position)
-    shown = page_items(context.database, caller, page, readers_see_params=context.settings.readers_see_params)
+    shown = page_items(
+        context.database,
+        caller,
+        page,
+        readers_see_params=context.settings.readers_see_params,
+        shown=params.shown,
+    )
     others = {"total": page.total, "next_cursor": page.next_cursor}
     headers = next_page_link(request, page.next_cursor) if page.next_cursor is not None else {}
     if page.is_large:

@@ -38,17 +38,18 @@ WITHOUT_LARGE: dict[str, Any] = {
     }
 }
 
+NEEDED_OF_OWNER = ("owner._id", "owner.name", "owner.email", "owner.leaving")
+OWNER_STAGE: dict[str, Any] = {
+    "$lookup": {"from": User.Settings.name, "localField": "user_id", "foreignField": "_id", "as": "owner"}
+}
 # What a response needs. `keys.writers` decides `write_access`; the other derived keys only serve search.
 _NEEDED = (
     *(*CONTENT_FIELDS, "version", "keys.writers", *_PLACE),
-    *("owner._id", "owner.name", "owner.email", "owner.leaving"),
+    *NEEDED_OF_OWNER,
     # Only in the place of a large record, see `WITHOUT_LARGE`.
     LARGE,
 )
-ITEM_STAGES: list[dict[str, Any]] = [
-    {"$lookup": {"from": User.Settings.name, "localField": "user_id", "foreignField": "_id", "as": "owner"}},
-    {"$project": dict.fromkeys(_NEEDED, 1)},
-]
+ITEM_STAGES: list[dict[str, Any]] = [OWNER_STAGE, {"$project": dict.fromkeys(_NEEDED, 1)}]
 
 
 def render_item(record: Mapping[str, Any], caller: Caller, *, readers_see_params: bool) -> dict[str, Any]:

@@ -186,6 +186,6 @@ class Model(BaseModel):
 class ModelPage(BaseModel):
     """A page of models."""
 
-    items: list[Model]
+    items: list[Model] = Field(description="With `fields`, each has only those and `id`.")
     total: int | None = Field(description="The number of items on all pages; null with `total=none`.", examples=[1])
     next_cursor: str | None = Field(description="What `cursor` goes on with; null on the last page.", examples=[None])
