@@ -1,6 +1,6 @@
 """The parameters of a list request."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
@@ -20,6 +20,7 @@ MAX_FIELDS_LENGTH = 4000
 
 _BOOLEANS = {"true": True, "false": False}
 
+FacetName = Literal["tag", "owner", "base_model_id", "capability", "kind", "is_active"]
 SortField = Literal["name", "created_at", "updated_at", "relevance"]
 
 
@@ -73,6 +74,19 @@ def _true_or_false(value: Any) -> Any:
 
 def _existing_fields(text: str) -> str:
     Fields.named(text)
+    return text
+
+
+def _facets(text: str) -> list[FacetName]:
+    names = dict.fromkeys(name.strip() for name in text.split(","))
+    found = [name for name in get_args(FacetName) if name in names]
+    if len(found) < len(names):
+        raise ValueError(f"must name facets, separated by commas: {', '.join(get_args(FacetName))}")
+    return found
+
+
+def _existing_facets(text: str) -> str:
+    _facets(text)
     return text
 
 
@@ -145,7 +159,19 @@ class ListParams(PageParams, ListFilter):
         "parts of the free-form ones.",
         examples=["name,user,meta.description"],
     )
+    facets: Annotated[str, Field(max_length=MAX_FIELDS_LENGTH), AfterValidator(_existing_facets)] | None = Field(
+        None,
+        description="Comma-separated: `tag`, `owner`, `base_model_id`, `capability`, `kind`, `is_active`. How many "
+        "models have each value under the same filters, the 50 most frequent; of `owner`, `base_model_id`, `kind` and "
+        "`is_active` without the filter of that name.",
+        examples=["tag,kind"],
+    )
     total: Literal["exact", "none"] = Field("exact", description="`none`: do not count; the total is then null.")
+
+    @property
+    def wanted_facets(self) -> list[FacetName]:
+        """The facets to count, each once."""
+        return _facets(self.facets) if self.facets is not None else []
 
     @property
     def shown(self) -> Fields | None:

@@ -1,6 +1,6 @@
 """`GET /models/list`, a page of the list; `/models/base` and `/models/tags`, without pages."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
@@ -30,6 +30,7 @@ from service.http.responses import (
     tagged_json_response,
 )
 from service.http.strict_model import QueryModel
+from service.listing.facets import facets
 from service.listing.page import Page, items, page_items, tags
 from service.listing.params import ListParams, Tag
 from service.listing.parts import order_of
@@ -107,7 +108,10 @@ async def list_models(
         readers_see_params=context.settings.readers_see_params,
         shown=params.shown,
     )
-    others = {"total": page.total, "next_cursor": page.next_cursor}
+    others: dict[str, Any] = {"total": page.total, "next_cursor": page.next_cursor}
+    if params.facets is not None:
+        seconds = context.settings.list_timeout
+        others["facets"] = await facets(context.database, caller, params, resolved, seconds)
     headers = next_page_link(request, page.next_cursor) if page.next_cursor is not None else {}
     if page.is_large:
         await take_place()

@@ -64,6 +64,39 @@ class Oracle:
         keys.sort(reverse=field != "relevance" and parameters.get("direction", "desc") == "desc")
         return [model_id for _, model_id in keys]
 
+    def facets(self, user_id: str, parameters: Parameters, names: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
+        """Return the expected facets, each with the values of all models that match without the filter of one value."""
+        return {name: self._facet(user_id, parameters, name) for name in names}
+
+    def _facet(self, user_id: str, parameters: Parameters, name: str) -> list[dict[str, Any]]:
+        single = {"owner", "base_model_id", "kind", "is_active"}
+        others = {key: value for key, value in parameters.items() if key != name or name not in single}
+        counts, spelled = Counter[Any](), Counter[str]()
+        for model in (self._models[model_id] for model_id in self.ordered(user_id, others)):
+            tags = {tag["name"].strip() for tag in model["meta"].get("tags", ())}
+            able = model["meta"].get("capabilities", {})
+            values: dict[str, set[Any]] = {
+                "tag": {fold(tag) for tag in tags},
+                "capability": {key for key, value in able.items() if value is True},
+                "owner": {model["user_id"]},
+                "base_model_id": {model["base_model_id"]} - {None},
+                "kind": {"custom" if model["base_model_id"] is not None else "base"},
+                "is_active": {model["is_active"]},
+            }
+            counts.update(values[name])
+            spelled.update(tags)
+        ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:50]
+        labels: dict[Any, str] = {}
+        if name == "owner":
+            labels = {key: user["name"] for key, user in self._users.items()}
+        elif name == "tag":
+            for tag in sorted(spelled, key=lambda tag: (-spelled[tag], tag)):
+                labels.setdefault(fold(tag), tag)
+        return [
+            {"value": value, **({"label": labels[value]} if value in labels else {}), "count": count}
+            for value, count in ranked
+        ]
+
     def readers(self, model_id: str) -> dict[str, tuple[str, set[Path]]]:
         """Return the active users who may read a model, each with their highest permission and all paths to it."""
         model = self._models[model_id]
