@@ -13,7 +13,7 @@ from documents.grant import PUBLIC, group_principal, user_principal
 from documents.user import Role
 from service.auth.authentication import Caller, user_pipeline
 from service.listing.params import ListParams
-from service.listing.pipeline import list_match
+from service.listing.pipeline import Resolved, list_match
 
 FIRST_PAGE, ABSENT, RARE = "first page", "absent word", "rare word"
 
@@ -89,7 +89,7 @@ def typical_user(database: Database[dict[str, Any]]) -> BenchmarkUser:
 
 def _benchmark_user(database: Database[dict[str, Any]], label: str, user_id: str) -> BenchmarkUser:
     caller = _caller(database, user_id)
-    return BenchmarkUser(label, caller, database.models.count_documents(list_match(ListParams(), caller)))
+    return BenchmarkUser(label, caller, database.models.count_documents(list_match(ListParams(), caller, Resolved())))
 
 
 def _caller(database: Database[dict[str, Any]], user_id: str) -> Caller:

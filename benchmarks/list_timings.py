@@ -14,9 +14,11 @@ from pymongo.database import Database
 from benchmarks.commands import BenchmarkError
 from benchmarks.list_requests import BenchmarkUser, ListRequest
 from documents import User
-from documents.folding import fold
-from service.listing.pipeline import list_hint, list_match, list_pipeline
+from service.listing.parts import order_of
+from service.listing.pipeline import Resolved, list_hint, list_match, list_pipeline
+from service.listing.position import Position
 from service.listing.search_statistics import SAMPLE_PIPELINE, SearchStatistics
+from service.listing.terms import search_terms
 from service.models.item import WITHOUT_LARGE
 
 Stages = list[dict[str, Any]]
@@ -96,9 +98,10 @@ class ListBenchmark:
     def run(self, request: ListRequest, user: BenchmarkUser, api: Api) -> Result:
         """Measure one list request of one user."""
         params = request.params
-        narrowing = self._statistics.narrowing(fold(params.query)) if params.query else []
-        match = list_match(params, user.caller, narrowing)
-        pipeline = list_pipeline(params, match)
+        terms = search_terms(params.query, literal=False) if params.query else []
+        narrowing = self._statistics.narrowing(*terms)
+        match = list_match(params, user.caller, Resolved(terms, narrowing))
+        pipeline = list_pipeline(params, match, order_of(params, terms), Position.requested(params))
         hint = list_hint(params, match)
         options: dict[str, Any] = {"hint": hint} if hint else {}
         page = pipeline[: pipeline.index(WITHOUT_LARGE)]
@@ -147,7 +150,8 @@ class ListBenchmark:
         # The time of a wrong answer would prove nothing.
         answer, (records, total) = json.loads(body), floor
         ids = [item["id"] for item in answer["items"]]
-        if ids != [record["_id"] for record in records] or answer["total"] != total:
+        # The page's query finds one more, to know whether there is a next page.
+        if ids != [record["_id"] for record in records[: request.params.page_size]] or answer["total"] != total:
             raise BenchmarkError(f"{request.name}: the answer is not what the database holds")
         return total
 

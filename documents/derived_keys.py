@@ -54,6 +54,15 @@ class RecordDerivedKeys(BaseModel):
         examples=["sql tuning\0openai/gpt-4o\0anna kowalska"],
     )
     tags: list[str] = Field(description="The tags, folded.", examples=[["engineering", "sql"]])
+    # This and the description are absent in records of earlier versions, until the doctor repairs them.
+    capabilities: list[str] = Field(
+        default_factory=list, description="The names in `meta.capabilities` whose value is true.", examples=[["vision"]]
+    )
+    description: str = Field(
+        default="",
+        description="`meta.description`, folded. It is searched on request only, and has no trigrams.",
+        examples=["reads query plans and proposes indexes."],
+    )
     readers: list[str] = Field(
         description="The principals who may read it: the owner and all grantees, as `user:…`, `group:…` or `user:*`.",
         examples=[["group:g-platform", "user:u-anna"]],
@@ -85,6 +94,12 @@ def tag_names(meta: Mapping[str, Any]) -> list[str]:
     return [tag["name"] for tag in tags if isinstance(tag, Mapping) and isinstance(tag.get("name"), str)]
 
 
+def capability_names(meta: Mapping[str, Any]) -> list[str]:
+    """Return the names in `meta.capabilities` whose value is true, and not something else that counts as true."""
+    capabilities = meta.get("capabilities")
+    return [name for name, value in capabilities.items() if value is True] if isinstance(capabilities, Mapping) else []
+
+
 def record_derived_keys(
     *,
     user_id: str,
@@ -109,6 +124,8 @@ def record_derived_keys(
         name=fold(name),
         text=FIELD_SEPARATOR.join(folded for folded, _ in fields),
         tags=sorted({fold(tag) for tag in tag_names(meta)}),
+        capabilities=sorted(capability_names(meta)),
+        description=fold(description) if isinstance(description := meta.get("description"), str) else "",
         readers=sorted(readers),
         writers=sorted(writers),
         grams=sorted(frozenset().union(*(found for _, found in fields))),

@@ -72,6 +72,9 @@ _MODELS = [
         Index(f"tagged_by_{_sort_name(field)}", "keys.tags", field, "_id", serves=f"A page of one tag, by `{field}`.")
         for field in SORT_FIELDS
     ),
+    # A few short entries a model, next to a hundred of `grams`. Where many have the capability, the server scans in the
+    # order of the page instead.
+    Index("capable", "keys.capabilities", serves="Models with a capability that few have, and their count."),
     # Yields candidates; each is verified on keys.text.
     Index("grams", "keys.grams", serves="Search for three or more characters."),
     Index(

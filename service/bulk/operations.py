@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict, replace
 from typing import Any
 
-from documents.folding import fold
 from documents.revision import ChangeKind
 from service.auth import access_rule
 from service.auth.authentication import Caller, RightsCheck
@@ -14,7 +13,7 @@ from service.database.errors import DatabaseError
 from service.database.exact_bson import Record
 from service.errors import RIGHTS_CHANGED, RightsChangedError, UnauthorizedError
 from service.listing.pipeline import list_match
-from service.listing.search_statistics import SearchStatistics
+from service.listing.resolving import Resolve
 from service.models.bulk_change import BulkChange, RecordResult, RecordStatus, change_matching, change_models
 from service.models.grant_revocation import revoke_absent_grants
 from service.models.grants import GrantChanges, build_grants, replace_grants
@@ -25,7 +24,7 @@ DATABASE_FAILED = "The database did not answer in time; send the request again."
 
 
 async def change_states(
-    database: Database, statistics: SearchStatistics, caller: Caller, body: BulkStateChange, check: RightsCheck
+    database: Database, resolve: Resolve, caller: Caller, body: BulkStateChange, check: RightsCheck
 ) -> dict[str, Any]:
     """Make the selected models active or inactive, if the caller may write them; return the results for the API.
 
@@ -33,11 +32,11 @@ async def change_states(
     """
     content = {"is_active": body.is_active}
     bulk = BulkChange(ChangeKind.TOGGLE, caller.user_id, access_rule.writable(caller), lambda _: content, check)
-    return await _change_selected(database, statistics, caller, body, bulk)
+    return await _change_selected(database, resolve, caller, body, replace(bulk, dry_run=body.dry_run))
 
 
 async def change_grants(
-    database: Database, statistics: SearchStatistics, caller: Caller, body: BulkAccessChange, check: RightsCheck
+    database: Database, resolve: Resolve, caller: Caller, body: BulkAccessChange, check: RightsCheck
 ) -> dict[str, Any]:
     """Change the grants of the selected models that the caller may manage; return the results for the API.
 
@@ -47,8 +46,9 @@ async def change_grants(
     added = [grant.model_dump() for grant in body.replace or body.add or ()]
     await require_principals(database, added, ("body", "add" if body.replace is None else "replace"))
     bulk = BulkChange(ChangeKind.ACCESS, caller.user_id, access_rule.manageable(caller), _new_grants(body), check)
-    results = await _change_selected(database, statistics, caller, body, bulk)
-    await revoke_absent_grants(database, added)
+    results = await _change_selected(database, resolve, caller, body, replace(bulk, dry_run=body.dry_run))
+    if not body.dry_run:
+        await revoke_absent_grants(database, added)
     return results
 
 
@@ -61,16 +61,15 @@ def _new_grants(body: BulkAccessChange) -> Callable[[Record], Content]:
 
 
 async def _change_selected(
-    database: Database, statistics: SearchStatistics, caller: Caller, selection: ModelSelection, bulk: BulkChange
+    database: Database, resolve: Resolve, caller: Caller, selection: ModelSelection, bulk: BulkChange
 ) -> dict[str, Any]:
     if selection.ids is not None:
         unique = list(dict.fromkeys(selection.ids))
         return _rendered(await change_models(database, unique, bulk))
     assert selection.filter is not None  # noqa: S101  # the model requires one of the two
-    query = selection.filter.query
-    narrowing = statistics.narrowing(fold(query)) if query else ()
+    match = list_match(selection.filter, caller, await resolve(selection.filter))
     # The filter is checked again when a record is written, since the record may have changed since it was selected.
-    bulk = replace(bulk, condition={"$and": [list_match(selection.filter, caller, narrowing), bulk.condition]})
+    bulk = replace(bulk, condition={"$and": [match, bulk.condition]})
     results: list[RecordResult] = []
     reason = None
     try:

@@ -10,7 +10,7 @@ from service.http.dependencies import MORE_TIME, BulkWorkDependency, ContextDepe
 from service.http.json_body import json_body
 from service.http.problems import BODY_FAILURES, Responses, documented_problems
 from service.http.responses import json_response
-from service.listing.search_statistics import SearchStatisticsDependency
+from service.listing.resolving import ResolveDependency
 
 _ANSWERS: Responses = {200: {"model": BulkChangeResults}, **documented_problems(*BODY_FAILURES)}
 
@@ -23,12 +23,12 @@ async def change_states(
     caller: WriterDependency,
     body: Annotated[BulkStateChange, json_body(BulkStateChange)],
     context: ContextDependency,
-    statistics: SearchStatisticsDependency,
+    resolve: ResolveDependency,
     work: BulkWorkDependency,
 ) -> Response:
     """Make many models active or inactive: each by itself, if the caller may write it."""
     with work.place():
-        return json_response(await operations.change_states(context.database, statistics, caller, body, work.check))
+        return json_response(await operations.change_states(context.database, resolve, caller, body, work.check))
 
 
 @router.post("/access", responses=_ANSWERS)
@@ -36,9 +36,9 @@ async def change_grants(
     caller: WriterDependency,
     body: Annotated[BulkAccessChange, json_body(BulkAccessChange)],
     context: ContextDependency,
-    statistics: SearchStatisticsDependency,
+    resolve: ResolveDependency,
     work: BulkWorkDependency,
 ) -> Response:
     """Add, remove or replace grants of many models: each by itself, if the caller is its owner or an admin."""
     with work.place():
-        return json_response(await operations.change_grants(context.database, statistics, caller, body, work.check))
+        return json_response(await operations.change_grants(context.database, resolve, caller, body, work.check))

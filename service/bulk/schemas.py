@@ -28,6 +28,7 @@ class ModelSelection(StrictModel):
         None, description="Either these models, or those that `filter` selects.", examples=[["sql-tuning"]]
     )
     filter: ModelFilter | None = Field(None, description="`{}` selects all that the caller may change.")
+    dry_run: StrictBool = Field(False, description="Change nothing, and answer what would come of it.")
 
     @model_validator(mode="after")
     def _one_selection(self) -> Self:
@@ -84,7 +85,9 @@ class BulkChangeResult(BaseModel):
 
     id: str = Field(examples=["sql-tuning"])
     status: RecordStatus = Field(description="`not_found`: absent, or the caller may not change it.")
-    version: int | None = Field(description="The current version.", examples=[4])
+    version: int | None = Field(
+        description="The current version; of a model that a dry run would change, the one it would have.", examples=[4]
+    )
     detail: str | None = Field(description="Why it failed.", examples=[None])
 
 

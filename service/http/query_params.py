@@ -24,8 +24,7 @@ def query_fields(endpoint: Callable[..., Any]) -> Fields:
         # Of `Annotated[Model, Query()]`, the model and then its metadata.
         parts = get_args(annotation)
         if any(isinstance(part, params.Query) for part in parts):
-            fields: Fields = parts[0].model_fields
-            return fields
+            return {field.alias or name: field for name, field in parts[0].model_fields.items()}
     return {}
 
 

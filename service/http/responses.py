@@ -36,12 +36,14 @@ def json_response(content: Any, headers: Mapping[str, str] | None = None) -> Res
     return Response(json_bytes(content), headers=headers, media_type=JSON)
 
 
-def tagged_json_response(body: bytes, known: Sequence[str] | None, tag: str | None = None) -> Response:
+def tagged_json_response(
+    body: bytes, known: Sequence[str] | None, tag: str | None = None, headers: Mapping[str, str] | None = None
+) -> Response:
     """Return a response with this JSON and an entity tag, or with 304 when its tag is among the `known` ones.
 
     By default the tag is a hash of the content. It is weak, since the same content can be sent compressed.
     """
-    tagged = {"ETag": tag or f'{WEAK}"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'}
+    tagged = {**(headers or {}), "ETag": tag or f'{WEAK}"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'}
     if is_known(tagged["ETag"], known):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={**tagged, "Vary": "Accept-Encoding"})
     return Response(body, headers=tagged, media_type=JSON)
@@ -52,9 +54,11 @@ async def json_page(items: AsyncIterator[Sequence[Any]], others: Mapping[str, An
     return b"".join([part async for part in _page_parts(items, others)])
 
 
-async def json_page_response(items: AsyncIterator[Sequence[Any]], others: Mapping[str, Any]) -> Response:
+async def json_page_response(
+    items: AsyncIterator[Sequence[Any]], others: Mapping[str, Any], headers: Mapping[str, str] | None = None
+) -> Response:
     """Return a page as JSON, which is sent while its later items are still being read."""
-    return await streamed_response(_page_parts(items, others), JSON)
+    return await streamed_response(_page_parts(items, others), JSON, headers)
 
 
 async def _page_parts(items: AsyncIterator[Sequence[Any]], others: Mapping[str, Any]) -> AsyncIterator[bytes]:

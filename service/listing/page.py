@@ -10,7 +10,12 @@ from service.auth import access_rule
 from service.auth.access_rule import Match
 from service.auth.authentication import Caller
 from service.database.client import Database
-from service.models.item import ITEM_STAGES, LARGE, render_item
+from service.database.exact_bson import Record
+from service.listing.params import ListParams
+from service.listing.parts import Order, next_position
+from service.listing.position import Position
+from service.models.fields import Fields
+from service.models.item import ITEM_STAGES, LARGE, WITHOUT_LARGE, render_item
 
 BATCH = 100
 # Large records that are in memory at once, unless one alone is larger.
@@ -19,16 +24,27 @@ PART_BYTES = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """The records of a page, in order, and how many match; of large records only the id and the size."""
+    """The records of a page, in order, and how many match; of large records only the id, the place and the size.
+
+    `total` is None where nobody asked for it, and `next_cursor` on the last page.
+    """
 
     records: Sequence[Mapping[str, Any]]
-    total: int
+    total: int | None
+    next_cursor: str | None
 
     @classmethod
-    def of(cls, yielded: Sequence[Mapping[str, Any]]) -> Self:
-        """Return the page from what the list pipeline yields."""
-        records = [document for document in yielded if "_id" in document]
-        return cls(records, next((document["total"] for document in yielded if "_id" not in document), 0))
+    def of(cls, yielded: Sequence[Record], params: ListParams, order: Order, position: Position) -> Self:
+        """Return the page that begins at `position` from what the list pipeline yields."""
+        found = [document for document in yielded if "_id" in document]
+        counted = next((document["total"] for document in yielded if "_id" not in document), 0)
+        records, more = found[: params.page_size], found[params.page_size :]
+        following = next_position(order, position, records) if more else None
+        return cls(
+            records,
+            None if params.total == "none" else counted,
+            following.cursor(params) if following is not None else None,
+        )
 
     @property
     def is_large(self) -> bool:
@@ -38,32 +54,45 @@ class Page:
 
 
 async def page_items(
-    database: Database, caller: Caller, page: Page, *, readers_see_params: bool
+    database: Database, caller: Caller, page: Page, *, readers_see_params: bool, shown: Fields | None = None
 ) -> AsyncIterator[Sequence[Mapping[str, Any]]]:
-    """Yield the items of a page as the API shows them to the caller, in parts; the large ones are read part by part."""
+    """Yield the items of a page as the API shows them to the caller, in parts; the large ones are read part by part.
+
+    With `shown`, items have only these fields.
+    """
+
+    async def rendered(part: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+        whole = await _whole(database, caller, part, ITEM_STAGES if shown is None else _unmeasured(shown))
+        items = [render_item(record, caller, readers_see_params=readers_see_params) for record in whole]
+        return items if shown is None else [shown.of(item) for item in items]
+
     part: list[Mapping[str, Any]] = []
     size = 0
     for record in page.records:
         part.append(record)
         size += record.get(LARGE, 0)
         if size > PART_BYTES:
-            yield await _rendered(database, caller, part, readers_see_params=readers_see_params)
+            yield await rendered(part)
             part, size = [], 0
-    yield await _rendered(database, caller, part, readers_see_params=readers_see_params)
+    yield await rendered(part)
 
 
-async def _rendered(
-    database: Database, caller: Caller, part: Sequence[Mapping[str, Any]], *, readers_see_params: bool
-) -> Sequence[Mapping[str, Any]]:
+def _unmeasured(shown: Fields) -> list[dict[str, Any]]:
+    return [stage for stage in shown.stages(()) if stage != WITHOUT_LARGE]
+
+
+async def _whole(
+    database: Database, caller: Caller, part: Sequence[Mapping[str, Any]], stages: Sequence[Mapping[str, Any]]
+) -> list[Mapping[str, Any]]:
+    """Return the records of a part, also the large ones, but not what was deleted or hidden meanwhile."""
     found: dict[str, Mapping[str, Any]] = {}
     if ids := [record["_id"] for record in part if LARGE in record]:
         match = {**access_rule.readable(caller), "_id": {"$in": ids}}
         # An id that was written past the service can be of any type.
-        read = await database.aggregate(ModelRecord, [{"$match": match}, *ITEM_STAGES])
+        read = await database.aggregate(ModelRecord, [{"$match": match}, *stages])
         found = {repr(record["_id"]): record for record in read}
     whole = [found.get(repr(record["_id"])) if LARGE in record else record for record in part]
-    # What was deleted or hidden meanwhile is left out.
-    return [render_item(one, caller, readers_see_params=readers_see_params) for one in whole if one is not None]
+    return [record for record in whole if record is not None]
 
 
 async def items(

@@ -1,10 +1,9 @@
 """The aggregation pipeline of a list request: typed inputs in, `list[dict]` out, no I/O."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
-
-from bson.min_key import MinKey
 
 from documents import ModelRecord
 from documents.folding import fold
@@ -12,69 +11,131 @@ from indexes.indexes import all_by, readable_by
 from service.auth import access_rule
 from service.auth.access_rule import Match
 from service.auth.authentication import Caller
+from service.listing.matches import all_of
 from service.listing.params import ListFilter, ListParams
-from service.models.item import ITEM_STAGES, WITHOUT_LARGE
+from service.listing.parts import Order, Part, page_parts, sort_field
+from service.listing.position import Position
+from service.models.item import ITEM_STAGES, PART, WITHOUT_LARGE
 
-_SORT_FIELDS = {"name": "keys.name", "created_at": "created_at", "updated_at": "updated_at"}
 
+def search_matches(terms: Sequence[str], narrowing: Sequence[str], *, in_description: bool = False) -> Iterator[Match]:
+    """Yield the match fragments of a search for folded terms, all of which have to occur, each literally.
 
-def search_match(query: str, narrowing: Sequence[str]) -> Match:
-    """Return the match fragment of a literal search that ignores case.
-
-    The escaped regular expression decides what matches. `narrowing` contains trigrams of the folded query, by which
-    an index finds the candidates.
+    The escaped regular expressions decide what matches. `narrowing` contains trigrams of the terms, by which an index
+    finds the candidates; a description has none.
     """
-    match: Match = {"keys.text": {"$regex": re.escape(fold(query))}}
-    if narrowing:
-        match["keys.grams"] = {"$all": list(narrowing)}
-    return match
+    for term in terms:
+        occurs: Match = {"$regex": re.escape(term)}
+        if in_description:
+            yield {"$or": [{"keys.text": occurs}, {"keys.description": occurs}]}
+        else:
+            yield {"keys.text": occurs}
+    if narrowing and not in_description:
+        yield {"keys.grams": {"$all": list(narrowing)}}
 
 
-def list_match(selected: ListFilter, caller: Caller, narrowing: Sequence[str] = ()) -> Match:
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What a filter comes to: the terms of its search, trigrams that narrow it, and the ids of its owners."""
+
+    terms: Sequence[str] = ()
+    narrowing: Sequence[str] = ()
+    owners: Sequence[str] = ()
+
+
+def list_match(selected: ListFilter, caller: Caller, resolved: Resolved) -> Match:
     """Return the match fragment of the models that a filter selects for a caller: the access rule, then the filters."""
     views = {None: access_rule.readable, "created": access_rule.owned, "shared": access_rule.shared_with}
-    match = views[selected.view_option](caller)
+    return all_of(views[selected.view_option](caller), *_filters(selected, resolved))
+
+
+def _filters(selected: ListFilter, resolved: Resolved) -> Iterator[Match]:
+    if selected.id:
+        yield {"_id": {"$in": selected.id}}
     if selected.query is not None:
-        match |= search_match(selected.query, narrowing)
-    if selected.tag is not None:
-        match["keys.tags"] = fold(selected.tag)
+        in_description = selected.searched_in is not None
+        yield from search_matches(resolved.terms, resolved.narrowing, in_description=in_description)
+    if selected.tag:
+        yield {"keys.tags": _each([fold(tag) for tag in selected.tag])}
+    if selected.capability:
+        yield {"keys.capabilities": _each(selected.capability)}
+    if selected.owner:
+        yield {"user_id": {"$in": list(resolved.owners)}}
+    if selected.base_model_id:
+        yield {"base_model_id": {"$in": selected.base_model_id}}
     if selected.kind is not None:
-        match["base_model_id"] = None if selected.kind == "base" else {"$ne": None}
+        yield {"base_model_id": None if selected.kind == "base" else {"$ne": None}}
     if selected.is_active is not None:
-        match["is_active"] = selected.is_active
-    return match
+        yield {"is_active": selected.is_active}
+    for field, since in (("created_at", selected.created_since), ("updated_at", selected.updated_since)):
+        if since is not None:
+            yield {field: {"$gte": since}}
+
+
+def _each(values: Sequence[str]) -> Any:
+    unique = list(dict.fromkeys(values))
+    return unique[0] if len(unique) == 1 else {"$all": unique}
 
 
 def list_hint(params: ListParams, match: Match) -> str | None:
     """Return the name of the index that the page must use; None to leave the choice to the server.
 
-    Without a search or a tag, the index of the requested order can stop after the last record of the page. The server
-    would prefer another index and a sort when a filter looks selective.
+    With filters that are answered from its keys, the index of the requested order can stop after the last record of
+    the page. The server would prefer another index and a sort when a filter looks selective. With other filters, it
+    compares that index with theirs.
     """
-    if params.query is not None or params.tag is not None:
+    if params.id:
+        return "_id_"
+    field = sort_field(params.order_by)
+    since = {"created_at": params.created_since, "updated_at": params.updated_since}
+    elsewhere = [moment for name, moment in since.items() if name != field]
+    filters = [params.query, params.tag, params.capability, params.owner, params.base_model_id, *elsewhere]
+    if any(value not in (None, []) for value in filters):
         return None
-    field = _SORT_FIELDS[params.order_by]
     return readable_by(field) if "keys.readers" in match else all_by(field)
 
 
-def list_pipeline(params: ListParams, match: Match) -> list[dict[str, Any]]:
-    """Return the pipeline on `models` that yields the records of the page in order, then `{total}`.
+def list_pipeline(params: ListParams, match: Match, order: Order, position: Position) -> list[dict[str, Any]]:
+    """Return the pipeline on `models` that yields the records of the page in order and one more, then `{total}`.
 
-    `match` selects the records, see `list_match`. The total is computed by `$unionWith`: unlike with `$facet`, the
-    page may be larger than one document, and an empty page still has a total. When nothing matches, no total is
-    yielded. Large records are left out, see `WITHOUT_LARGE`: a page of them would take 50 MB.
+    `match` selects the records, see `list_match`; the page begins at `position`. A record more than the page holds says
+    that there is a next one. The total is computed by `$unionWith`: unlike with `$facet`, the page may be larger than
+    one document, and an empty page still has a total. When nothing matches, no total is yielded. Large records are left
+    out, see `WITHOUT_LARGE`: a page of them would take 50 MB.
     """
-    field = _SORT_FIELDS[params.order_by]
-    direction = 1 if params.direction == "asc" else -1
-    # An open range on the sort field does not change the result. It makes the server apply the other filters to the
-    # index keys instead of fetching each record. With principals in the match, the server does so anyway.
-    page_match = match if "keys.readers" in match else {field: {"$gte": MinKey()}, **match}
+    limit = params.page_size + 1
+    first, *others = page_parts(order, position)
+    if not others:
+        stages = _part_stages(first, match, order, position.skip, limit)
+        return [*stages, *_item_stages(params, order), *_total_stages(params, match)]
+    # Several groups from their beginning on are skipped as one; of the others, only the first begins later.
+    together = position.skip if position.key is None and not position.strays else 0
+    stages = _part_stages(first, match, order, position.skip - together, together + limit)
+    for number, part in enumerate(others, 1):
+        # The server begins with it only when those before have ended.
+        pipeline = [*_part_stages(part, match, order, 0, together + limit), {"$addFields": {PART: number}}]
+        stages.append({"$unionWith": {"coll": ModelRecord.Settings.name, "pipeline": pipeline}})
+    stages += [{"$skip": together}, {"$limit": limit}]
+    return [*stages, *_item_stages(params, order), *_total_stages(params, match)]
+
+
+def _part_stages(part: Part, match: Match, order: Order, skip: int, limit: int) -> list[dict[str, Any]]:
+    match = all_of(match, part.with_principals) if "keys.readers" in match else {**part.without_principals, **match}
+    direction = 1 if order.ascending else -1
     return [
-        {"$match": page_match},
-        {"$sort": {field: direction, "_id": direction}},
-        {"$skip": params.skip},
-        {"$limit": params.page_size},
-        WITHOUT_LARGE,
-        *ITEM_STAGES,
-        {"$unionWith": {"coll": ModelRecord.Settings.name, "pipeline": [{"$match": match}, {"$count": "total"}]}},
+        {"$match": all_of(match, part.match)},
+        {"$sort": {order.field: direction, "_id": direction}},
+        {"$skip": skip},
+        {"$limit": limit},
     ]
+
+
+def _item_stages(params: ListParams, order: Order) -> list[dict[str, Any]]:
+    shown = params.shown
+    return [WITHOUT_LARGE, *ITEM_STAGES] if shown is None else shown.stages([order.field, PART])
+
+
+def _total_stages(params: ListParams, match: Match) -> list[dict[str, Any]]:
+    if params.total == "none":
+        return []
+    return [{"$unionWith": {"coll": ModelRecord.Settings.name, "pipeline": [{"$match": match}, {"$count": "total"}]}}]

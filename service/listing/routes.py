@@ -1,8 +1,8 @@
 """`GET /models/list`, a page of the list; `/models/base` and `/models/tags`, without pages."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
 from documents import ModelRecord
@@ -17,6 +17,7 @@ from service.http.dependencies import (
     PlaceWhenLargeDependency,
     RightsCheckDependency,
 )
+from service.http.links import next_page_link
 from service.http.problems import COMMON_FAILURES, Responses, documented_header, documented_problems
 from service.http.responses import (
     EXAMPLE_WEAK_TAG,
@@ -29,10 +30,13 @@ from service.http.responses import (
     tagged_json_response,
 )
 from service.http.strict_model import QueryModel
+from service.listing.facets import facets
 from service.listing.page import Page, items, page_items, tags
 from service.listing.params import ListParams, Tag
+from service.listing.parts import order_of
 from service.listing.pipeline import list_hint, list_match, list_pipeline
-from service.listing.search_statistics import SearchStatisticsDependency
+from service.listing.position import Position
+from service.listing.resolving import ResolveDependency
 from service.models.schemas import Model, ModelPage
 
 router = APIRouter(prefix="/models", tags=["models"])
@@ -43,7 +47,12 @@ MODELS: Responses = {
     200: {"model": list[Model], "description": "An array of models, in order of id."},
     **_REFUSALS,
 }
-_ETAG = documented_header("ETag", "A hash of the page; weak.", EXAMPLE_WEAK_TAG)
+_ETAG = {
+    **documented_header("ETag", "A hash of the page; weak.", EXAMPLE_WEAK_TAG),
+    **documented_header(
+        "Link", "The next page, if there is one (RFC 8288).", '</api/models/list?tag=sql&cursor=WzEsWyJj>; rel="next"'
+    ),
+}
 _PAGE: Responses = {
     200: {"model": ModelPage, "headers": _ETAG},
     304: {"description": "The client has this page already.", "headers": _ETAG},
@@ -71,9 +80,10 @@ async def list_models(
     caller: CallerDependency,
     params: Annotated[ListParams, Query()],
     context: ContextDependency,
-    statistics: SearchStatisticsDependency,
+    resolve: ResolveDependency,
     known: KnownETags = None,
     *,
+    request: Request,
     check: RightsCheckDependency,
     take_place: PlaceWhenLargeDependency,
 ) -> Response:
@@ -81,21 +91,32 @@ async def list_models(
 
     A page of more than a megabyte of large models is sent in parts and has no entity tag.
     """
-    narrowing = statistics.narrowing(fold(params.query)) if params.query else ()
-    match = list_match(params, caller, narrowing)
+    position = Position.requested(params)
+    resolved = await resolve(params)
+    match, order = list_match(params, caller, resolved), order_of(params, resolved.terms)
     yielded = await context.database.aggregate(
         ModelRecord,
-        list_pipeline(params, match),
+        list_pipeline(params, match, order, position),
         hint=list_hint(params, match),
         seconds=context.settings.list_timeout,
     )
-    page = Page.of(yielded)
-    shown = page_items(context.database, caller, page, readers_see_params=context.settings.readers_see_params)
-    others = {"total": page.total}
+    page = Page.of(yielded, params, order, position)
+    shown = page_items(
+        context.database,
+        caller,
+        page,
+        readers_see_params=context.settings.readers_see_params,
+        shown=params.shown,
+    )
+    others: dict[str, Any] = {"total": page.total, "next_cursor": page.next_cursor}
+    if params.facets is not None:
+        seconds = context.settings.list_timeout
+        others["facets"] = await facets(context.database, caller, params, resolved, seconds)
+    headers = next_page_link(request, page.next_cursor) if page.next_cursor is not None else {}
     if page.is_large:
         await take_place()
-        return await json_page_response(while_entitled(shown, check), others)
-    return tagged_json_response(await json_page(shown, others), known)
+        return await json_page_response(while_entitled(shown, check), others, headers)
+    return tagged_json_response(await json_page(shown, others), known, headers=headers)
 
 
 @router.get("/base", dependencies=[PAGE_PLACE], responses=MODELS)

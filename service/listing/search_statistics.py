@@ -39,10 +39,11 @@ class SearchStatistics:
             sampled += 1
         return cls(counts, sampled)
 
-    def narrowing(self, folded_term: str) -> list[str]:
-        """Return up to two trigrams of a folded term, the rarest first; none when all are too frequent."""
+    def narrowing(self, *folded_terms: str) -> list[str]:
+        """Return up to two trigrams of folded terms, the rarest first; none when all are too frequent."""
         limit = COMMON_SHARE * self._sampled
-        usable = [gram for gram in grams(folded_term) if not self._sampled or self._counts[gram] <= limit]
+        found = set[str]().union(*map(grams, folded_terms))
+        usable = [gram for gram in found if not self._sampled or self._counts[gram] <= limit]
         return sorted(usable, key=lambda gram: (self._counts[gram], gram))[:MAX_GRAMS]
 
 

@@ -48,7 +48,8 @@ class BulkChange:
     """A change of many records, requested by the user `by`.
 
     `condition` is the match fragment that must hold of a record at the moment when it is changed; `new_content`
-    returns the fields to change in a record, with their new values. `check` is called before each part of a batch.
+    returns the fields to change in a record, with their new values. `check` is called before each part of a batch. With
+    `dry_run`, the results are those of the change, and nothing is written.
     """
 
     change: ChangeKind
@@ -56,6 +57,7 @@ class BulkChange:
     condition: Match
     new_content: Callable[[Record], Content]
     check: RightsCheck = without_check
+    dry_run: bool = False
 
 
 async def change_matching(database: Database, query: Match, bulk: BulkChange) -> AsyncIterator[list[RecordResult]]:
@@ -145,10 +147,16 @@ async def _change_together(database: Database, model_ids: Sequence[str], bulk: B
             planned.append(decision)
         else:
             results[model_id] = decision
-    versions = await store_planned(database, planned, bulk.by) if planned else []
+    versions = await _versions(database, planned, bulk)
     for item, version in zip(planned, versions, strict=True):
         results[item.model_id] = RecordResult(item.model_id, RecordStatus.CHANGED, version)
     return [results[model_id] for model_id in model_ids]
+
+
+async def _versions(database: Database, planned: Sequence[PlannedWrite], bulk: BulkChange) -> list[int]:
+    if bulk.dry_run:
+        return [(item.stored_version or 0) + 1 for item in planned]
+    return await store_planned(database, planned, bulk.by) if planned else []
 
 
 def _decide(model_id: str, record: Record | None, bulk: BulkChange) -> PlannedWrite | RecordResult:

@@ -19,8 +19,8 @@ from service.models.shape_check import malformed_fields
 BATCH = 100
 # Everything that the derived keys are computed from, the keys themselves, and what the shape check needs.
 _FIELDS = [
-    *("user_id", "name", "base_model_id", "meta.tags", "access_grants", "version", "keys"),
-    *("is_active", "created_at", "updated_at"),
+    *("user_id", "name", "base_model_id", "meta.tags", "meta.capabilities", "meta.description", "access_grants"),
+    *("version", "keys", "is_active", "created_at", "updated_at"),
 ]
 
 

@@ -20,27 +20,36 @@ META_DEFAULTS: dict[str, Any] = {IMAGE: "/static/favicon.png", "description": ""
 # Of a larger record, a page holds only the id and this field, its size in bytes; it is read when it is sent. The size
 # is that of the stored record: to measure anything made of it, the server would have to build that first.
 LARGE, LARGE_BYTES = "__large_bytes", 100_000
+# The part of a list that a record is from, if not the first; see `service/listing/parts.py`.
+PART = "__part"
+# By these a list goes on after a record.
+_PLACE = ("created_at", "updated_at", "keys.name", PART)
 WITHOUT_LARGE: dict[str, Any] = {
     "$replaceWith": {
         "$cond": [
             {"$gt": [{"$bsonSize": "$$ROOT"}, LARGE_BYTES]},
-            {"_id": "$_id", LARGE: {"$bsonSize": "$$ROOT"}},
+            {
+                **{field: f"${field}" for field in ("_id", "created_at", "updated_at", PART)},
+                "keys": {"name": "$keys.name"},
+                LARGE: {"$bsonSize": "$$ROOT"},
+            },
             "$$ROOT",
         ]
     }
 }
 
+NEEDED_OF_OWNER = ("owner._id", "owner.name", "owner.email", "owner.leaving")
+OWNER_STAGE: dict[str, Any] = {
+    "$lookup": {"from": User.Settings.name, "localField": "user_id", "foreignField": "_id", "as": "owner"}
+}
 # What a response needs. `keys.writers` decides `write_access`; the other derived keys only serve search.
 _NEEDED = (
-    *(*CONTENT_FIELDS, "version", "created_at", "updated_at", "keys.writers"),
-    *("owner._id", "owner.name", "owner.email", "owner.leaving"),
+    *(*CONTENT_FIELDS, "version", "keys.writers", *_PLACE),
+    *NEEDED_OF_OWNER,
     # Only in the place of a large record, see `WITHOUT_LARGE`.
     LARGE,
 )
-ITEM_STAGES: list[dict[str, Any]] = [
-    {"$lookup": {"from": User.Settings.name, "localField": "user_id", "foreignField": "_id", "as": "owner"}},
-    {"$project": dict.fromkeys(_NEEDED, 1)},
-]
+ITEM_STAGES: list[dict[str, Any]] = [OWNER_STAGE, {"$project": dict.fromkeys(_NEEDED, 1)}]
 
 
 def render_item(record: Mapping[str, Any], caller: Caller, *, readers_see_params: bool) -> dict[str, Any]:

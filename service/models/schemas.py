@@ -183,8 +183,24 @@ class Model(BaseModel):
     updated_at: int = Field(description="Seconds since 1970, UTC.", examples=[1778845140])
 
 
+class FacetValue(BaseModel):
+    """A value that some of the models have."""
+
+    value: str | bool = Field(description="What the filter takes; of a tag, folded.", examples=["sql"])
+    label: str | None = Field(
+        None, description="The owner's name, or how most of the models spell the tag.", examples=["SQL"]
+    )
+    count: int = Field(description="How many models have it.", examples=[12])
+
+
 class ModelPage(BaseModel):
     """A page of models."""
 
-    items: list[Model]
-    total: int = Field(description="The number of items on all pages.", examples=[1])
+    items: list[Model] = Field(description="With `fields`, each has only those and `id`.")
+    total: int | None = Field(description="The number of items on all pages; null with `total=none`.", examples=[1])
+    next_cursor: str | None = Field(description="What `cursor` goes on with; null on the last page.", examples=[None])
+    facets: dict[str, list[FacetValue]] | None = Field(
+        None,
+        description="Of each facet that was asked for, the 50 most frequent values.",
+        examples=[{"tag": [{"value": "sql", "label": "SQL", "count": 12}]}],
+    )

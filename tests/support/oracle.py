@@ -7,11 +7,12 @@ import json
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from functools import cache
 from typing import Any
 
 Record = Mapping[str, Any]
-Parameters = Mapping[str, str | int]
+Parameters = Mapping[str, str | int | list[str]]
 # The kind, the permission, and the groups from the user's own group up to the one with the grant.
 Path = tuple[str, str, tuple[str, ...]]
 
@@ -37,24 +38,64 @@ class Oracle:
         self._models = {model["id"]: model for model in models}
         self._principals = {user_id: self._principals_of(user_id) for user_id in self._users}
 
-    def answer(self, user_id: str, parameters: Parameters) -> dict[str, Any]:
-        """Return the expected response to a list request, with the compared fields of its items."""
-        ordered = self.ordered(user_id, parameters)
-        size = int(parameters.get("page_size", PAGE_SIZE))
-        start = (int(parameters.get("page", 1)) - 1) * size
-        page = ordered[start : start + size]
-        return {"items": [self._item(user_id, self._models[model_id]) for model_id in page], "total": len(ordered)}
+    def answer(self, user_id: str, parameters: Parameters, *, literal: bool = False) -> dict[str, Any]:
+        """Return the expected response to a list request, with the compared fields of its items.
 
-    def ordered(self, user_id: str, parameters: Parameters) -> list[str]:
+        With `literal`, as in the compatibility API, a query is one text.
+        """
+        ordered = self.ordered(user_id, parameters, literal=literal)
+        size = int(str(parameters.get("page_size", PAGE_SIZE)))
+        start = (int(str(parameters.get("page", 1))) - 1) * size
+        page = ordered[start : start + size]
+        items = [self._item(user_id, self._models[model_id]) for model_id in page]
+        return {"items": items, "total": len(ordered), "more": start + size < len(ordered)}
+
+    def ordered(self, user_id: str, parameters: Parameters, *, literal: bool = False) -> list[str]:
         """Return the ids of all matching models in order, regardless of the page."""
         field = str(parameters.get("order_by", "created_at"))
-        keys = []
+        query = str(parameters.get("query", "")).strip()
+        terms = [query] if literal and query else terms_of(query)
+        keys: list[tuple[Any, str]] = []
         for model in self._models.values():
-            if self._can(user_id, model, writing=False) and self._matches(user_id, model, parameters):
-                value = fold(model["name"]) if field == "name" else model[field]
-                keys.append((value, model["id"]))
-        keys.sort(reverse=parameters.get("direction", "desc") == "desc")
+            if self._can(user_id, model, writing=False) and self._matches(user_id, model, parameters, terms):
+                name = fold(model["name"])
+                values = {"name": name, "relevance": (not (terms and name.startswith(fold(terms[0]))), name)}
+                keys.append((values.get(field, model.get(field)), model["id"]))
+        keys.sort(reverse=field != "relevance" and parameters.get("direction", "desc") == "desc")
         return [model_id for _, model_id in keys]
+
+    def facets(self, user_id: str, parameters: Parameters, names: Iterable[str]) -> dict[str, list[dict[str, Any]]]:
+        """Return the expected facets, each with the values of all models that match without the filter of one value."""
+        return {name: self._facet(user_id, parameters, name) for name in names}
+
+    def _facet(self, user_id: str, parameters: Parameters, name: str) -> list[dict[str, Any]]:
+        single = {"owner", "base_model_id", "kind", "is_active"}
+        others = {key: value for key, value in parameters.items() if key != name or name not in single}
+        counts, spelled = Counter[Any](), Counter[str]()
+        for model in (self._models[model_id] for model_id in self.ordered(user_id, others)):
+            tags = {tag["name"].strip() for tag in model["meta"].get("tags", ())}
+            able = model["meta"].get("capabilities", {})
+            values: dict[str, set[Any]] = {
+                "tag": {fold(tag) for tag in tags},
+                "capability": {key for key, value in able.items() if value is True},
+                "owner": {model["user_id"]},
+                "base_model_id": {model["base_model_id"]} - {None},
+                "kind": {"custom" if model["base_model_id"] is not None else "base"},
+                "is_active": {model["is_active"]},
+            }
+            counts.update(values[name])
+            spelled.update(tags)
+        ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))[:50]
+        labels: dict[Any, str] = {}
+        if name == "owner":
+            labels = {key: user["name"] for key, user in self._users.items()}
+        elif name == "tag":
+            for tag in sorted(spelled, key=lambda tag: (-spelled[tag], tag)):
+                labels.setdefault(fold(tag), tag)
+        return [
+            {"value": value, **({"label": labels[value]} if value in labels else {}), "count": count}
+            for value, count in ranked
+        ]
 
     def readers(self, model_id: str) -> dict[str, tuple[str, set[Path]]]:
         """Return the active users who may read a model, each with their highest permission and all paths to it."""
@@ -150,27 +191,72 @@ class Oracle:
         parent = self._groups[group_id]["parent_id"]
         return (group_id, *(self._line(parent) if parent is not None else ()))
 
-    def _matches(self, user_id: str, model: Record, parameters: Parameters) -> bool:
+    def _matches(self, user_id: str, model: Record, parameters: Parameters, terms: list[str]) -> bool:
         own, custom, active = model["user_id"] == user_id, model["base_model_id"] is not None, model["is_active"]
         return (
             _holds(parameters, "view_option", {"created": own, "shared": not own})
             and _holds(parameters, "kind", {"custom": custom, "base": not custom})
             and _holds(parameters, "is_active", {"true": active, "false": not active})
-            and ("tag" not in parameters or has_tag(model, str(parameters["tag"])))
-            and self._found_by(str(parameters.get("query", "")), model)
+            and all(has_tag(model, tag) for tag in _values(parameters, "tag") if tag.strip())
+            and ("id" not in parameters or model["id"] in _values(parameters, "id"))
+            and ("base_model_id" not in parameters or model["base_model_id"] in _values(parameters, "base_model_id"))
+            and ("owner" not in parameters or any(self._owned_by(model, one) for one in _values(parameters, "owner")))
+            and all(
+                model["meta"].get("capabilities", {}).get(name) is True for name in _values(parameters, "capability")
+            )
+            and all(
+                model[field] >= _seconds(moment)
+                for field in ("created_at", "updated_at")
+                for moment in _values(parameters, field.replace("_at", "_since"))
+            )
+            and self._found_by(terms, model, described="in" in parameters)
         )
 
-    def _found_by(self, query: str, model: Record) -> bool:
-        return not query.strip() or any(fold(query.strip()) in fold(text) for text in self.texts(model))
+    def _owned_by(self, model: Record, named: str) -> bool:
+        owner = self._users.get(model["user_id"])
+        return named == model["user_id"] or (owner is not None and fold(owner["email"]) == fold(named))
+
+    def _found_by(self, terms: list[str], model: Record, *, described: bool) -> bool:
+        searched = [*self.texts(model), *([model["meta"].get("description", "")] if described else [])]
+        return all(any(fold(term) in fold(text) for text in searched) for term in terms)
+
+
+def terms_of(query: str) -> list[str]:
+    """Return the words of a query, and its phrases: from a quotation mark before a word to one after a word."""
+    words, at = [], 0
+    while at < len(query):
+        if query[at].isspace():
+            at += 1
+            continue
+        ends = [end for end in range(at + 1, len(query) + 1) if end == len(query) or query[end].isspace()]
+        closing = [end for end in ends if end - at > 2 and query[end - 1] == '"'] if query[at] == '"' else []
+        words.append(query[at + 1 : closing[0] - 1] if closing else query[at : ends[0]])
+        at = closing[0] if closing else ends[0]
+    return words
 
 
 def _holds(parameters: Parameters, name: str, meanings: Mapping[str, bool]) -> bool:
     return name not in parameters or meanings[str(parameters[name])]
 
 
+def _values(parameters: Parameters, name: str) -> list[str]:
+    given = parameters.get(name, [])
+    return given if isinstance(given, list) else [str(given)]
+
+
+def _seconds(moment: str) -> float:
+    return datetime.fromisoformat(moment).timestamp() if "T" in moment else int(moment)
+
+
 def has_tag(model: Record, tag: str) -> bool:
     """Say whether a model has a tag, in any case."""
     return any(fold(own["name"].strip()) == fold(tag.strip()) for own in model["meta"].get("tags", ()))
+
+
+def compared(page: Record) -> dict[str, Any]:
+    """Return of an answer of the service what the oracle computes too."""
+    items = [{field: item[field] for field in COMPARED_FIELDS} for item in page["items"]]
+    return {"items": items, "total": page["total"], "more": page["next_cursor"] is not None}
 
 
 def difference(user_id: str, parameters: Parameters, expected: Record, actual: Record) -> str:

@@ -6,6 +6,7 @@ import random
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from documents import ModelRecord, User
 from service.clock import epoch_seconds
 from service.doctor import examine
 from tests.support.directory import LIST, Directory, grant
-from tests.support.oracle import COMPARED_FIELDS, Oracle, Parameters, difference
+from tests.support.oracle import Oracle, Parameters, compared, difference
 
 # `python -m faults S1` sends fifty times as many. More, and another directory:
 # ORACLE_REQUESTS=50000 ORACLE_SEED=7 pytest tests/integration/auth/test_oracle*.py
@@ -42,6 +43,8 @@ TAGS = [
     *("Straße", "STRASSE ", " ﬁne tuned", "FINE TUNED", "Ｃｏｄｅ", "code", "co", "coder", "cafe\u0301", "Café", "ΣΑΣ"),
     *("σας", "İ", "i\u0307", "🚀", "模型", "100%", "a_b", "a\\b", ".*", "[", "$owner", "$$ROOT", "\u00a0nbsp\u00a0"),
 ]
+BASES = ["openai/gpt-4o", "OpenAI/GPT-4o"]
+CAPABILITIES = ["vision", "Vision", "web.search", "$where", "a b", "function_calling"]
 VARIANTS: list[Callable[[str], str]] = [
     *(str, str, str.upper, str.lower, str.title, str.casefold, str.swapcase),
     *(partial(unicodedata.normalize, form) for form in ("NFD", "NFC", "NFKC", "NFKD")),
@@ -113,13 +116,19 @@ class Generator:
         if number % 25 == 0:
             name = f"{'Long ' * 80}{name}"
         tags = [{"name": tag} for tag in self.random.sample(TAGS, self.random.choice([0, 1, 2, 4]))]
+        able = {name: self.random.choice([True, True, False, 1, "yes", None]) for name in CAPABILITIES}
+        meta = {
+            "tags": tags,
+            "description": self._text(6),
+            **self.random.choice([{"capabilities": able}, {"capabilities": able}, {}]),
+        }
         return {
             "id": self._id("m", number),
             "user_id": owner,
-            "base_model_id": self.random.choice([None, self._text(2), self._id("base", number)]),
+            "base_model_id": self.random.choice([None, self._text(2), self._id("base", number), *BASES]),
             "name": name,
             "params": {"system": f"secret of {number}"},
-            "meta": self.random.choice([{"tags": tags}, {"tags": tags}, {}]),
+            "meta": self.random.choice([meta, meta, {}]),
             "access_grants": self._grants(),
             "is_active": self.random.random() < 0.8,
             "created_at": self.random.choice([0, 1_700_000_000, 1_700_000_001, self.random.randint(-(10**9), 2**33)]),
@@ -134,26 +143,64 @@ class Generator:
         start = self.random.randrange(max(1, len(text) - length + 1))
         part = self.random.choice(VARIANTS)(text[start : start + length])
         across = text[-length:] + self.random.choice(SEPARATORS) + other[:3]
+        words = self.before.texts(self.random.choice(self.models))[0].split()
+        chosen = self.random.sample(words, min(2, len(words)))
+        several = [self.random.choice([word[:3], word, f'"{word}"']) for word in chosen]
+        phrase = f'"{part}"' if self.random.random() < 0.8 else f'"{part}'
+        others = [part, across, self.random.choice(METACHARACTERS), f"absent{length}", f" {part}", " ", ""]
         return self.random.choices(
-            [part, across, self.random.choice(METACHARACTERS), f"absent{length}", f" {part}", " ", ""],
-            weights=[70, 8, 10, 3, 3, 1, 1],
+            [" ".join([*several, part[:2]]), phrase, *others],
+            weights=[20, 8, 60, 8, 10, 3, 3, 1, 1],
         )[0][:128]
 
-    def parameters(self) -> dict[str, str | int]:
+    def _several(self, pick: Callable[[], Any], most: int = 3) -> list[str]:
+        return [str(pick()) for _ in range(self.random.randint(1, most))]
+
+    def _since(self, field: str) -> str:
+        seconds = self.random.choice(self.models)[field] + self.random.choice([-1, 0, 0, 1])
+        zone = timezone(timedelta(hours=self.random.randint(-12, 12)))
+        return self.random.choice([str(seconds), datetime.fromtimestamp(seconds, zone).isoformat()])
+
+    def _owner(self) -> str:
+        user = self.random.choice(self.users)
+        return str(
+            self.random.choice([user["id"], user["email"], user["email"].swapcase(), user["name"].strip() or "x"])
+        )
+
+    def parameters(self) -> dict[str, str | int | list[str]]:
         """Return a random combination of all parameters."""
-        tag = self.random.choice(VARIANTS)(self.random.choice([*TAGS, *TAGS, "absent", self._text(1)]))
-        choices: dict[str, tuple[float, str | int]] = {
-            "query": (0.7, self.term()),
+
+        def tag() -> str:
+            name = self.random.choice(VARIANTS)(self.random.choice([*TAGS, *TAGS, "absent", self._text(1)]))
+            return str(self.random.choice(["", " "]) + name)
+
+        def model(field: str) -> Any:
+            return self.random.choice(self.models)[field] or "none"
+
+        query = self.term()
+        orders = ["name", "created_at", "updated_at", *(["relevance"] if query.strip() else [])]
+        choices: dict[str, tuple[float, str | int | list[str]]] = {
+            "query": (0.7, query),
+            "in": (0.15, "description"),
             "view_option": (0.3, self.random.choice(["created", "shared"])),
-            "tag": (0.15, self.random.choice(["", " "]) + tag),
-            "order_by": (0.7, self.random.choice(["name", "created_at", "updated_at"])),
+            "tag": (0.15, self._several(tag, self.random.choice([1, 1, 2]))),
+            "id": (0.04, self._several(lambda: model("id"), 100)),
+            "base_model_id": (0.04, self._several(lambda: self.random.choice([*BASES, model("base_model_id")]))),
+            "owner": (0.1, self._several(self._owner)),
+            "capability": (0.1, self._several(lambda: self.random.choice([*CAPABILITIES, *CAPABILITIES, "x"]), 2)),
+            "created_since": (0.06, self._since("created_at")),
+            "updated_since": (0.06, self._since("updated_at")),
+            "order_by": (0.7, self.random.choice(orders)),
             "direction": (0.7, self.random.choice(["asc", "desc"])),
             "page": (0.5, self.random.choice([1, 1, 2, 2, 3, 4, 7, 20, 1_000, 2**31])),
             "page_size": (0.6, self.random.choice([1, 2, 3, 10, 30, 100, self.random.randint(1, 100)])),
             "kind": (0.2, self.random.choice(["custom", "base"])),
             "is_active": (0.2, self.random.choice(["true", "false"])),
         }
-        return {name: value for name, (chance, value) in choices.items() if self.random.random() < chance}
+        chosen = {name: value for name, (chance, value) in choices.items() if self.random.random() < chance}
+        if chosen.get("order_by") == "relevance":
+            chosen["query"] = query
+        return chosen
 
 
 @dataclass
@@ -195,8 +242,7 @@ class RandomDirectory:
         answer = await self.directory.get(path, user_id, **parameters)
         if answer.status_code != 200:
             return {"status": answer.status_code, "text": answer.text}
-        page = answer.json()
-        return {**page, "items": [{field: item[field] for field in COMPARED_FIELDS} for item in page["items"]]}
+        return compared(answer.json())
 
     async def compare(self, pairs: Iterable[tuple[str, Parameters]]) -> int:
         """Compare the responses to all requests, a few at a time; return how many pages had items."""
@@ -205,7 +251,8 @@ class RandomDirectory:
         async def client(path: str) -> None:
             nonlocal filled
             for user_id, parameters in waiting:
-                expected, actual = self.oracle.answer(user_id, parameters), await self.ask(user_id, parameters, path)
+                expected = self.oracle.answer(user_id, parameters, literal="/v1/" in path)
+                actual = await self.ask(user_id, parameters, path)
                 filled += bool(expected["items"])
                 if actual != expected:
                     differences.append(difference(user_id, parameters, expected, actual))

@@ -75,14 +75,14 @@ def test_files_named_in_decisions_exist() -> None:
 def test_the_answer_in_the_readme_has_the_shape_of_an_answer() -> None:
     [answer] = blocks(ROOT / "README.md", "json")
     page = json.loads(answer)
-    assert page.keys() == {"items", "total"}
+    assert page.keys() == {"items", "total", "next_cursor"}
     shown = page["items"][0].keys()
     assert shown == (ImportedModel.model_fields.keys() | {"write_access", "user"})
 
 
 def test_the_parameters_of_the_list_are_named_in_the_readme() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert all(f"`{name}`" in text for name in ListParams.model_fields)
+    assert all(f"`{field.alias or name}`" in text for name, field in ListParams.model_fields.items())
 
 
 def test_the_bundle_of_the_documentation_is_a_bundle() -> None:

@@ -11,7 +11,7 @@ from documents.user import Role
 from service.doctor import examine
 from tests.support.directory import Directory, grant
 from tests.support.every_case import repetitions
-from tests.support.oracle import COMPARED_FIELDS, Oracle, difference
+from tests.support.oracle import Oracle, compared, difference
 
 USERS, GROUPS, STEPS = 8, 5, repetitions(35, 150)
 MODELS = "/api/models"
@@ -54,8 +54,7 @@ class Life:
             parameters: dict[str, Any] = {"order_by": self.random.choice(["name", "created_at"]), "page_size": 100}
             if self.random.random() < 0.5:
                 parameters["query"] = self.random.choice([*WORDS, "name of", "u1@", "renamed"])
-            page = await self.directory.page(user_id, **parameters)
-            actual = {**page, "items": [{field: item[field] for field in COMPARED_FIELDS} for item in page["items"]]}
+            actual = compared(await self.directory.page(user_id, **parameters))
             expected = oracle.answer(user_id, parameters)
             assert actual == expected, f"{step}\n{difference(user_id, parameters, expected, actual)}"
 

@@ -72,6 +72,13 @@ async def test_results_tell_the_version_and_each_change_is_remembered(directory:
         ("bob", {"view_option": "shared"}, ["a2"]),
         ("ann", {"query": "eta", "is_active": True, "kind": "base"}, ["a2"]),
         ("eve", {"query": "nothing"}, []),
+        ("root", {"owner": ["ann@EXAMPLE.com", "bob"], "id": ["a1", "b1", "hidden"]}, ["a1", "b1"]),
+        ("bob", {"owner": "ann"}, ["a2"]),
+        ("root", {"owner": []}, ["a1", "a2", "b1", "hidden", "readable"]),
+        ("root", {"owner": ["nobody"]}, []),
+        ("root", {"created_since": 1_700_000_001}, []),
+        ("root", {"updated_since": "2023-11-14T22:13:20Z", "id": "a1", "tag": None}, ["a1"]),
+        ("root", {"tag": "x", "capability": ["y"], "base_model_id": ["z"]}, []),
     ],
 )
 async def test_state_of_all_that_a_filter_selects(
@@ -81,6 +88,33 @@ async def test_state_of_all_that_a_filter_selects(
     body = {"filter": selected, "is_active": False}
     assert await _statuses(directory, STATE, user, body) == dict.fromkeys(changed, "changed")
     assert sorted(await directory.ids("root", is_active="false")) == changed
+
+
+@pytest.mark.parametrize("user", ["root", "ann", "bob"])
+@pytest.mark.parametrize(
+    ("path", "change"),
+    [
+        (STATE, {"is_active": False}),
+        (STATE, {"is_active": True}),
+        (ACCESS, {"add": [grant("user:bob", "write")]}),
+        (ACCESS, {"replace": []}),
+    ],
+)
+async def test_a_dry_run_answers_what_the_change_would_and_changes_nothing(
+    directory: Directory, tmp_path: Path, user: str, path: str, change: dict[str, Any]
+) -> None:
+    await _filled(directory, tmp_path)
+    before = (await directory.get("/api/models/export", "root")).json()
+    revisions = await directory.database.count(Revision, {})
+
+    for selection in ({"ids": ["a2", "b1", "hidden", "absent"]}, {"filter": {"query": "a"}}):
+        dry = await directory.post(path, user, {**selection, **change, "dry_run": True})
+        assert (await directory.get("/api/models/export", "root")).json() == before
+        assert await directory.database.count(Revision, {}) == revisions
+        real = await directory.post(path, user, {**selection, **change})
+        assert (dry.status_code, dry.json()) == (200, real.json())
+        before = (await directory.get("/api/models/export", "root")).json()
+        revisions = await directory.database.count(Revision, {})
 
 
 async def test_grants_are_added_removed_and_replaced(directory: Directory, tmp_path: Path) -> None:

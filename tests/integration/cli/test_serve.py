@@ -113,7 +113,7 @@ def test_a_server_and_other_commands_share_a_mongod_that_stops_when_the_terminal
     with shell.serving() as served:
         user = shell.ok("user", "add", "--email", "a@x.org", "--name", "N")
         key = shell.ok("key", "create", "--user", user)
-        assert served.get(LIST, key).json() == {"items": [], "total": 0}
+        assert served.get(LIST, key).json() == {"items": [], "total": 0, "next_cursor": None}
         assert mongods(data_dir) == kept
         stopped(served, signal.SIGHUP, data_dir)
 

@@ -1,4 +1,4 @@
-"""Clients of the running service: the examples of docs/clients.md, and generated clients."""
+"""Clients of the running service: the examples of docs/clients.md and docs/listing.md, and generated clients."""
 
 import json
 import os
@@ -60,6 +60,12 @@ def test_curl(api: httpx.Client, environment: dict[str, str]) -> None:
     assert json.loads(created) == api.get("/api/models/model", params={"id": "query-explainer"}).json()
     [answer] = shown("json")
     assert json.loads(output_of_command("bash", "-euc", refused, env=environment)) == json.loads(answer)
+
+
+def test_every_list_that_the_page_on_the_list_shows_finds_models(environment: dict[str, str]) -> None:
+    for example in blocks(ROOT / "docs/listing.md", "sh"):
+        for line in example.splitlines():
+            assert json.loads(output_of_command("bash", "-euc", line, env=environment))["items"], line
 
 
 def test_python(api: httpx.Client, environment: dict[str, str]) -> None:

@@ -46,14 +46,14 @@ async def test_bad_parameters_are_named(directory: Directory, query: str, field:
     assert answer.headers["content-type"] == "application/problem+json"
     problem = answer.json()
     assert problem["title"] and problem["detail"]
-    assert [error["loc"] for error in problem["errors"]] == [["query", field]]
+    assert [error["loc"][:2] for error in problem["errors"]] == [["query", field]]
 
 
 async def test_allowed_values_are_named(directory: Directory) -> None:
     await directory.user("ann")
     answer = await directory.get(LIST, "ann", order_by="x", is_active="maybe")
     errors = {error["loc"][1]: error["allowed"] for error in answer.json()["errors"]}
-    assert errors == {"order_by": ["name", "created_at", "updated_at"], "is_active": ["true", "false"]}
+    assert errors == {"order_by": ["name", "created_at", "updated_at", "relevance"], "is_active": ["true", "false"]}
 
 
 @pytest.mark.parametrize("query", ["query=%FF", "query=%ED%A0%80", "tag=%C3"])

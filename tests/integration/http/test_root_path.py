@@ -8,7 +8,7 @@ import pytest
 from service.database.client import Database
 from service.models.item import META_DEFAULTS
 from service.settings import Settings
-from tests.support.directory import Directory, model
+from tests.support.directory import LIST, Directory, model
 
 # The same as the beginning of the routes, which must not be taken for it.
 ROOT = "/api"
@@ -73,3 +73,14 @@ async def test_no_other_image_may_be_sent(behind: Directory) -> None:
         meta = {"profile_image_url": url}
         answer = await behind.post("/api/models/create", "ann", {"id": "m", "name": "M", "meta": meta})
         assert answer.status_code == 422
+
+
+async def test_the_link_to_the_next_page_is_below_it(behind: Directory, tmp_path: Path) -> None:
+    await behind.user("ann")
+    await behind.load({"models": [model(name, "ann") for name in "abc"]}, tmp_path)
+    link = (await behind.get(LIST, "ann", page_size=2)).headers["link"]
+    root = behind.settings.root_path or ""
+    assert link.startswith(f"<{root}{LIST}?page_size=2&cursor=")
+    stripped = link[1:].partition(">")[0].removeprefix(root)
+    headers = {"Authorization": f"Bearer {await behind.key('ann')}"}
+    assert [item["id"] for item in (await behind.client.get(stripped, headers=headers)).json()["items"]] == ["a"]

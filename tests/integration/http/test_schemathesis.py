@@ -139,7 +139,8 @@ def test_it_conforms_to_its_document_for_a_user(case: schemathesis.Case[Any], se
 def test_the_examples_of_the_document_are_understood(operation: Operation, service: Service) -> None:
     given: dict[str, dict[str, Any]] = {"path": {}, "query": {}, "header": {}}
     for parameter in operation.definition.get("parameters", ()):
-        if "example" in parameter:
+        # A cursor fits only the list that it came from.
+        if "example" in parameter and parameter["name"] != "cursor":
             example = parameter["example"]
             given[parameter["in"]][parameter["name"]] = str(example).lower() if isinstance(example, bool) else example
     answer = service.session.request(

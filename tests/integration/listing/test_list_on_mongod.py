@@ -1,6 +1,6 @@
 """What only a real server can prove about the list: exact values, one round trip, large pages, query plans."""
 
-from itertools import product
+from itertools import chain, product
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +16,11 @@ from indexes.indexes import INDEXES
 from service.auth.authentication import Authenticator
 from service.errors import ConflictError
 from service.listing.params import ListParams
-from service.listing.pipeline import list_hint, list_match, list_pipeline
-from service.models.item import WITHOUT_LARGE
+from service.listing.parts import order_of
+from service.listing.pipeline import Resolved, list_hint, list_match, list_pipeline
+from service.listing.position import Position
+from service.listing.search_statistics import SearchStatistics
+from service.listing.terms import search_terms
 from tests.conftest import Commands
 from tests.support.directory import LIST, Directory, grant, model
 
@@ -52,7 +55,7 @@ async def test_a_list_request_is_one_aggregate_on_models(
     await directory.load({"models": [model(f"m{at}", "ann") for at in range(3)]}, tmp_path)
     await directory.page("ann")
     await directory.wait_for_last_use("ann")
-    for parameters in ({}, {"query": "name"}, {"tag": "x", "page": 2}, {"view_option": "shared", "page_size": 100}):
+    for parameters in ({}, {"query": "name"}, {"tag": ["x", "y"], "page": 2}, {"owner": "ann", "page_size": 100}):
         commands.clear()
         await directory.page("ann", **parameters)
         assert [name for name, _ in commands.on("models")] == ["aggregate"]
@@ -106,10 +109,18 @@ async def _explain(
     directory: Directory, raw: SyncDatabase[dict[str, Any]], user: str, params: ListParams
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     caller = await Authenticator(directory.database).resolve(f"Bearer {await directory.key(user)}")
-    match = list_match(params, caller)
-    pipeline = list_pipeline(params, match)
-    page = pipeline[: pipeline.index(WITHOUT_LARGE)]
-    command: dict[str, Any] = {"aggregate": "models", "pipeline": page, "hint": list_hint(params, match), "cursor": {}}
+    terms = search_terms(params.query, literal=False) if params.query else []
+    match = list_match(params, caller, Resolved(terms, SearchStatistics().narrowing(*terms), params.owner))
+    pipeline = list_pipeline(params, match, order_of(params, terms), Position.requested(params))
+    page = pipeline[:4]
+    assert [*chain(*page)] == ["$match", "$sort", "$skip", "$limit"]
+    hint = list_hint(params, match)
+    command: dict[str, Any] = {
+        "aggregate": "models",
+        "pipeline": page,
+        "cursor": {},
+        **({"hint": hint} if hint else {}),
+    }
     explained = raw.command("explain", command, verbosity="executionStats")
     plan = explained["queryPlanner"]["winningPlan"]
     return _stages(plan.get("queryPlan", plan)), explained["executionStats"]
@@ -143,9 +154,106 @@ async def test_a_page_reads_no_more_records_than_it_shows(
         for user, principals in (("ann", 3), ("root", 0)):
             stages, statistics = await _explain(directory, raw, user, params)
             asked = (user, params)
-            assert statistics["nReturned"] == 30, asked
-            assert statistics["totalDocsExamined"] <= 30 + principals, asked
+            # One more than the page shows, to know whether there is a next one.
+            assert statistics["nReturned"] == 31, asked
+            assert statistics["totalDocsExamined"] <= 31 + principals, asked
             assert "SORT" not in {stage["stage"] for stage in stages}, asked
+
+
+async def _thousand(directory: Directory, tmp_path: Path, same: int = 1) -> None:
+    """Fill the directory; `same` models after one another have the same name and times."""
+    await directory.group("g")
+    await directory.user("ann", groups=["g"])
+    await directory.user("root", role=Role.ADMIN)
+    models = [
+        model(
+            f"m{at:04}",
+            "ann" if at % 3 else "other",
+            name=f"Name {at // same}",
+            created_at=1_700_000_000 + at // same * same,
+            updated_at=1_700_001_000 - at // same * same,
+            base_model_id=f"base-{at % 100}",
+            meta={"tags": [f"t{at % 50}", "all"], "capabilities": {f"c{at % 100}": True, "all": True}},
+            access_grants=[grant("group:g"), grant("user:*")],
+        )
+        for at in range(1000)
+    ]
+    await directory.load({"models": models}, tmp_path)
+
+
+# Each with how many of the thousand models match.
+SELECTIVE: list[tuple[dict[str, Any], int]] = [
+    ({"id": ["m0001", "m0999", "absent"]}, 2),
+    ({"tag": ["T7", "all"]}, 20),
+    ({"tag": ["all", "absent"]}, 0),
+    ({"base_model_id": ["base-1", "base-2"]}, 20),
+    ({"owner": ["nobody"]}, 0),
+    ({"capability": ["c5"]}, 10),
+    ({"capability": ["c5", "all"]}, 10),
+    ({"created_since": "1700000990"}, 10),
+    ({"updated_since": "1700000991"}, 10),
+]
+
+
+@pytest.mark.parametrize("user", ["ann", "root"])
+async def test_a_selective_filter_reads_what_it_selects_and_little_more(
+    directory: Directory, tmp_path: Path, raw: SyncDatabase[dict[str, Any]], user: str
+) -> None:
+    await _thousand(directory, tmp_path)
+    for order_by, (filters, matching) in product(["created_at", "updated_at", "name"], SELECTIVE):
+        params = ListParams.model_validate({"order_by": order_by, **filters})
+        stages, statistics = await _explain(directory, raw, user, params)
+        asked = (user, params)
+        assert statistics["nReturned"] == min(matching, 31), asked
+        # A key for each principal of the caller, and some where one of several tags begins.
+        assert statistics["totalKeysExamined"] <= 4 * matching + 30, asked
+        assert statistics["totalDocsExamined"] <= 4 * matching + 30, asked
+        assert "COLLSCAN" not in {stage["stage"] for stage in stages}, asked
+
+
+UNSELECTIVE: list[dict[str, Any]] = [
+    {"tag": ["all"]},
+    {"capability": ["all"]},
+    {"owner": ["ann", "other"]},
+    {"created_since": "0"},
+]
+
+
+@pytest.mark.parametrize("user", ["ann", "root"])
+async def test_a_filter_that_selects_much_stops_at_the_end_of_the_page(
+    directory: Directory, tmp_path: Path, raw: SyncDatabase[dict[str, Any]], user: str
+) -> None:
+    await _thousand(directory, tmp_path)
+    for order_by, filters in product(["created_at", "updated_at", "name"], UNSELECTIVE):
+        params = ListParams.model_validate({"order_by": order_by, **filters})
+        stages, statistics = await _explain(directory, raw, user, params)
+        asked = (user, params)
+        assert statistics["nReturned"] == 31, asked
+        assert statistics["totalKeysExamined"] <= 4 * 31, asked
+        assert "SORT" not in {stage["stage"] for stage in stages}, asked
+
+
+@pytest.mark.parametrize("user", ["ann", "root"])
+@pytest.mark.parametrize("order", [("created_at", 1), ("name", 1), ("name", 1000), ("updated_at", 1000)])
+async def test_a_page_by_cursor_costs_the_same_at_any_depth(
+    directory: Directory, tmp_path: Path, raw: SyncDatabase[dict[str, Any]], user: str, order: tuple[str, int]
+) -> None:
+    order_by, same = order
+    await _thousand(directory, tmp_path, same)
+    chosen: list[dict[str, Any]] = [{}, {"kind": "custom"}, {"is_active": "true"}]
+    for direction, filters in product(["asc", "desc"], chosen):
+        asked = {"order_by": order_by, "direction": direction, "page_size": 30, **filters}
+        for depth in (1, 15, 32):
+            cursor = (await directory.page(user, page=depth, **asked))["next_cursor"]
+            stages, statistics = await _explain(
+                directory, raw, user, ListParams.model_validate({**asked, "cursor": cursor})
+            )
+            where = (asked, depth)
+            assert statistics["nReturned"] == 31, where
+            # A key for the first of each scan, of which there are two for each of three principals.
+            assert statistics["totalKeysExamined"] <= 4 * 31, where
+            assert statistics["totalDocsExamined"] <= 31 + 6, where
+            assert "SORT" not in {stage["stage"] for stage in stages}, where
 
 
 async def test_every_index_of_models_is_declared_with_a_name(raw: SyncDatabase[dict[str, Any]]) -> None:

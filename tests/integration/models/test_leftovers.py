@@ -39,7 +39,7 @@ async def test_a_new_user_inherits_nothing_of_an_earlier_one_with_their_id(share
     assert (await shared.get(LIST, "ann")).status_code == 401
     key = (await shared.post("/api/users/keys/create", "root", {"user_id": "ann", "name": "k"})).json()["key"]
     answer = await shared.client.get(LIST, headers={"Authorization": f"Bearer {key}"})
-    assert answer.json() == {"items": [], "total": 0}
+    assert answer.json() == {"items": [], "total": 0, "next_cursor": None}
     history = (await shared.get(f"{MODEL}/history", "bob", id="m")).json()["items"]
     assert history[0]["fields"] == ["access_grants"]
 

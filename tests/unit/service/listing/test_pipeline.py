@@ -1,5 +1,6 @@
 """The list pipeline, compared as a value: the exact stages for a request."""
 
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -7,7 +8,10 @@ from bson.min_key import MinKey
 
 from service.auth.authentication import Caller
 from service.listing.params import ListParams
-from service.listing.pipeline import list_hint, list_match, list_pipeline
+from service.listing.parts import order_of
+from service.listing.pipeline import Resolved, list_hint, list_match, list_pipeline
+from service.listing.position import Position
+from service.listing.terms import search_terms
 from service.models.item import WITHOUT_LARGE
 
 ANN = Caller(user_id="ann", is_admin=False, principals=frozenset({"user:ann"}))
@@ -20,11 +24,13 @@ def _params(**values: Any) -> ListParams:
 
 
 def _pipeline(params: ListParams, caller: Caller) -> list[dict[str, Any]]:
-    return list_pipeline(params, list_match(params, caller))
+    terms = search_terms(params.query, literal=False) if params.query else []
+    match = list_match(params, caller, Resolved(terms))
+    return list_pipeline(params, match, order_of(params, terms), Position.requested(params))
 
 
 def _hint(params: ListParams, caller: Caller) -> str | None:
-    return list_hint(params, list_match(params, caller))
+    return list_hint(params, list_match(params, caller, Resolved()))
 
 
 def test_the_whole_pipeline() -> None:
@@ -34,7 +40,7 @@ def test_the_whole_pipeline() -> None:
         {"$match": READABLE},
         {"$sort": {"keys.name": 1, "_id": 1}},
         {"$skip": 20},
-        {"$limit": 10},
+        {"$limit": 11},
         WITHOUT_LARGE,
         {"$lookup": {"from": "users", "localField": "user_id", "foreignField": "_id", "as": "owner"}},
         {"$unionWith": {"coll": "models", "pipeline": [{"$match": READABLE}, {"$count": "total"}]}},
@@ -49,22 +55,38 @@ def test_the_whole_pipeline() -> None:
         ({}, READABLE),
         ({"view_option": "created"}, {"keys.readers": "user:ann", "user_id": "ann"}),
         ({"view_option": "shared"}, {**READABLE, "user_id": {"$ne": "ann"}}),
-        ({"tag": " Größe "}, {**READABLE, "keys.tags": "grösse"}),
+        ({"tag": [" Größe "]}, {**READABLE, "keys.tags": "grösse"}),
         ({"kind": "base"}, {**READABLE, "base_model_id": None}),
         ({"kind": "custom"}, {**READABLE, "base_model_id": {"$ne": None}}),
         ({"is_active": "false"}, {**READABLE, "is_active": False}),
         ({"query": "A.B"}, {**READABLE, "keys.text": {"$regex": r"a\.b"}, "keys.grams": {"$all": ["a.b"]}}),
         ({"query": "  "}, READABLE),
-        ({"tag": ""}, READABLE),
+        ({"tag": [""]}, READABLE),
+        ({"tag": ["b", "A", "a"]}, {**READABLE, "keys.tags": {"$all": ["b", "a"]}}),
+        ({"id": ["x"]}, {**READABLE, "_id": {"$in": ["x"]}}),
+        ({"capability": ["a.b", "$c"]}, {**READABLE, "keys.capabilities": {"$all": ["a.b", "$c"]}}),
+        ({"base_model_id": ["x"]}, {**READABLE, "base_model_id": {"$in": ["x"]}}),
+        ({"owner": ["x"]}, {**READABLE, "user_id": {"$in": ["u1"]}}),
+        ({"created_since": "0"}, {**READABLE, "created_at": {"$gte": datetime(1970, 1, 1, tzinfo=UTC)}}),
     ],
 )
 def test_the_access_rule_comes_first_and_the_filters_join_it(values: dict[str, Any], match: dict[str, Any]) -> None:
-    assert list_match(_params(**values), ANN, narrowing=["a.b"]) == match
+    assert list_match(_params(**values), ANN, Resolved(["a.b"], ["a.b"], ["u1"])) == match
     assert next(iter(match)) == "keys.readers"
 
 
+def test_no_filter_replaces_another_or_the_access_rule() -> None:
+    params = _params(view_option="created", owner=["bob"], kind="base", base_model_id=["x"])
+    assert list_match(params, ROOT, Resolved(owners=["bob"])) == {
+        "keys.readers": "user:root",
+        "user_id": "root",
+        "base_model_id": {"$in": ["x"]},
+        "$and": [{"user_id": {"$in": ["bob"]}}, {"base_model_id": None}],
+    }
+
+
 def test_the_page_and_the_total_select_alike() -> None:
-    params = _params(query="x", tag="t", view_option="shared", kind="base", is_active="true")
+    params = _params(query="x", tag=["t"], view_option="shared", kind="base", is_active="true")
     pipeline = _pipeline(params, ANN)
     assert pipeline[0] == pipeline[-1]["$unionWith"]["pipeline"][0]
 
@@ -80,7 +102,11 @@ def test_the_index_of_the_order_is_named_unless_a_search_or_tag_may_find_a_bette
     assert _hint(_params(kind="base"), ROOT) == "all_by_created"
     assert _hint(_params(view_option="created"), ROOT) == "readable_by_created"
     assert _hint(_params(query="x"), ANN) is None
-    assert _hint(_params(tag="x"), ROOT) is None
+    assert _hint(_params(tag=["x"]), ROOT) is None
+    assert _hint(_params(id=["x"], query="y"), ANN) == "_id_"
+    assert _hint(_params(created_since="0"), ANN) == "readable_by_created"
+    for filtered in ({"owner": ["x"]}, {"base_model_id": ["x"]}, {"capability": ["x"]}, {"updated_since": "0"}):
+        assert _hint(_params(**filtered), ROOT) is None
 
 
 def test_a_huge_page_number_is_past_the_end() -> None:

@@ -12,7 +12,8 @@ from service.bulk.schemas import BulkStateChange
 from service.database.client import Database
 from service.database.errors import DatabaseError
 from service.errors import RIGHTS_CHANGED, RightsChangedError
-from service.listing.search_statistics import SearchStatistics
+from service.listing.params import ListFilter
+from service.listing.pipeline import Resolved
 from service.models import bulk_change
 from service.models.bulk_change import (
     RESULT_UNKNOWN,
@@ -56,8 +57,11 @@ def error(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ex
 
 
 async def test_those_that_were_found_by_a_filter_are_not_all_reached(error: Exception) -> None:
+    async def resolve(_: ListFilter) -> Resolved:
+        return Resolved()
+
     body = BulkStateChange.model_validate({"filter": {}, "is_active": False})
-    answer = await operations.change_states(DATABASE, SearchStatistics(), ANN, body, without_check)
+    answer = await operations.change_states(DATABASE, resolve, ANN, body, without_check)
     assert [result["id"] for result in answer["results"]] == IDS[:2]
     database_failed = isinstance(error, DatabaseError)
     reason = operations.DATABASE_FAILED if database_failed else f"{RIGHTS_CHANGED}."

@@ -1,0 +1,109 @@
+"""Facets of the list."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pymongo.database import Database as SyncDatabase
+
+from documents.user import Role
+from service.auth.authentication import Authenticator
+from service.listing.facets import facet_match, facet_pipeline
+from service.listing.params import FacetName, ListParams
+from service.listing.pipeline import Resolved
+from tests.support.directory import LIST, Directory, grant, model
+from tests.support.every_case import repetitions
+from tests.support.random_directory import RandomDirectory
+
+NAMES: list[FacetName] = ["tag", "owner", "base_model_id", "capability", "kind", "is_active"]
+PUBLIC = [grant("user:*")]
+
+
+async def _facets(directory: Directory, user: str, **parameters: Any) -> dict[str, Any]:
+    facets: dict[str, Any] = (await directory.page(user, **parameters))["facets"]
+    return facets
+
+
+async def test_a_facet_counts_what_the_caller_may_read_under_the_same_filters(
+    directory: Directory, tmp_path: Path
+) -> None:
+    await directory.user("ann", name="Ann")
+    await directory.user("bob", name="Bob")
+    able = {"capabilities": {"vision": True, "a.b": True, "off": False}}
+    models = [
+        model("a", "ann", base_model_id="x", access_grants=PUBLIC, meta={"tags": ["SQL", "EU"], **able}),
+        model("b", "ann", base_model_id="y", access_grants=PUBLIC, meta={"tags": ["SQL", "sql"]}),
+        model("c", "bob", is_active=False, access_grants=PUBLIC, meta={"tags": ["sql"], **able}),
+        model("d", "gone", access_grants=PUBLIC),
+        model("secret", "ann", base_model_id="z", meta={"tags": ["sql", "secret"]}),
+    ]
+    await directory.load({"models": models}, tmp_path)
+
+    assert "facets" not in await directory.page("bob")
+    assert await _facets(directory, "bob", facets=",".join(NAMES)) == {
+        "tag": [{"value": "sql", "label": "SQL", "count": 3}, {"value": "eu", "label": "EU", "count": 1}],
+        "owner": [
+            {"value": "ann", "label": "Ann", "count": 2},
+            {"value": "bob", "label": "Bob", "count": 1},
+            {"value": "gone", "count": 1},
+        ],
+        "base_model_id": [{"value": "x", "count": 1}, {"value": "y", "count": 1}],
+        "capability": [{"value": "a.b", "count": 2}, {"value": "vision", "count": 2}],
+        "kind": [{"value": "base", "count": 2}, {"value": "custom", "count": 2}],
+        "is_active": [{"value": True, "count": 3}, {"value": False, "count": 1}],
+    }
+    filtered = {"owner": "ann", "kind": "custom", "tag": "sql"}
+    assert await _facets(directory, "bob", facets="kind, owner,tag", **filtered) == {
+        "tag": [{"value": "sql", "label": "SQL", "count": 2}, {"value": "eu", "label": "EU", "count": 1}],
+        "owner": [{"value": "ann", "label": "Ann", "count": 2}],
+        "kind": [{"value": "custom", "count": 2}],
+    }
+    nothing = await _facets(directory, "bob", facets=",".join(NAMES), id="secret")
+    assert nothing == {name: [] for name in NAMES}
+
+
+async def test_random_facets_are_what_the_contract_says(random_directory: RandomDirectory) -> None:
+    made = random_directory.generator
+    for _ in range(repetitions(40, 1000)):
+        user, parameters = made.random.choice(random_directory.callers), made.parameters()
+        names = [name for name in NAMES if made.random.random() < 0.5] or NAMES
+        answer = await random_directory.directory.get(LIST, user, **parameters, facets=",".join(names))
+        expected = random_directory.oracle.facets(user, parameters, names)
+        assert answer.json()["facets"] == expected, (user, parameters, names)
+
+
+async def test_only_the_most_frequent_values_are_named(directory: Directory, tmp_path: Path) -> None:
+    await directory.user("ann")
+    models = [model(f"m{at}", "ann", meta={"tags": [f"t{at:02}", f"u{at % 7}"]}) for at in range(60)]
+    await directory.load({"models": models}, tmp_path)
+    [tags] = (await _facets(directory, "ann", facets="tag", page_size=1)).values()
+    assert len(tags) == 50
+    assert [(tag["value"], tag["count"]) for tag in tags[:8]] == [
+        *((f"u{at}", 9 - (at > 3)) for at in range(7)),
+        ("t00", 1),
+    ]
+
+
+@pytest.mark.parametrize("facets", ["", "tags", "tag,", "tag,surprise", "name"])
+async def test_unknown_facets_are_refused_with_those_that_exist(directory: Directory, facets: str) -> None:
+    await directory.user("ann")
+    answer = await directory.get(LIST, "ann", facets=facets)
+    assert answer.status_code == 422
+    [error] = answer.json()["errors"]
+    assert error["loc"][:2] == ["query", "facets"]
+    assert all(name in error["msg"] for name in NAMES)
+
+
+async def test_facets_of_single_values_are_counted_on_an_index_for_an_admin(
+    directory: Directory, tmp_path: Path, raw: SyncDatabase[dict[str, Any]]
+) -> None:
+    await directory.user("root", role=Role.ADMIN)
+    await directory.load({"models": [model(f"m{at}", "ann") for at in range(200)]}, tmp_path)
+    caller = await Authenticator(directory.database).resolve(f"Bearer {await directory.key('root')}")
+    params = ListParams.model_validate({"is_active": "true"})
+    names: list[FacetName] = ["owner", "base_model_id", "kind"]
+    pipeline, hint = facet_pipeline(names, facet_match("tag", params, caller, Resolved()))
+    command: dict[str, Any] = {"aggregate": "models", "pipeline": pipeline, "hint": hint, "cursor": {}}
+    explained = raw.command("explain", command, verbosity="executionStats")
+    statistics = explained["stages"][0]["$cursor"]["executionStats"]
+    assert (statistics["nReturned"], statistics["totalDocsExamined"]) == (200, 0)
