@@ -134,9 +134,9 @@ async def test_a_page_far_past_the_end_is_empty_and_has_the_total(example_direct
     paged = [example for example in EXAMPLES if example.operation.takes("page")]
     assert len(paged) >= 6
     for example in paged:
-        query = [
-            pair for pair in example.pairs if pair[0] not in ("page", "query", "tag", "role", "user_id", "is_active")
-        ]
+        # The filters of the list select too little, and its cursor stands for a page.
+        left_out = ("page", "role", "user_id", "is_active")
+        query = [pair for pair in example.pairs if pair[0] not in left_out and not example.operation.takes("cursor")]
         totals = []
         for page in ("1", str(2**31), str(2**63), "9" * 400):
             answer = await example_directory.client.get(example.address([*query, ("page", page)]), headers=headers)
