@@ -21,7 +21,7 @@ MODELDECK = str(Path(sys.executable).parent / "modeldeck")
 RESOURCE_USAGE = str(Path(__file__).with_name("resource_usage.py"))
 IMPORT_SECONDS, COMMAND_SECONDS, START_SECONDS, STOP_SECONDS, SERVE_SECONDS = 1800, 60, 60, 40, 3600
 IDLE_SECONDS = 5.0
-_CHANGES = re.compile(r"^([\d,]+) changes?$", re.MULTILINE)
+_CHANGES = re.compile(r"^([\d,]+) changes$", re.MULTILINE)
 
 
 class BenchmarkError(Exception):

@@ -179,7 +179,8 @@ def _print(report: Report, source: OpenedSource, *, dry_run: bool) -> None:
     if report.unknown_owners:
         print(f"models of owners who are not here (see --map-users): {_owners(report)}")
     undone = ", had this not been a dry run" if dry_run else ", had this not failed" if report.undone else ""
-    print(f"{report.changes:,} {'change' if report.changes == 1 else 'changes'}{undone}")
+    # Scripts look for this line, so it reads the same for every number.
+    print(f"{report.changes:,} changes{undone}")
     if report.undone:
         print(f"modeldeck: {report.undone}", file=sys.stderr)
     if report.fatal is not None:

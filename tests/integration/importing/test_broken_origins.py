@@ -75,7 +75,7 @@ async def test_an_import_can_set_right_what_it_can_not_read(team: Team, digest: 
     for options in (["--prune"], ["--prune", "--delete", "--max-deletions", "100%"]):
         status, last, lines = team.keep(*options)
         assert (status, last, lines[-1].startswith(gone)) == (1, "0 changes", True)
-    assert team.keep("--prune", "--on-conflict", "update")[:2] == (0, "1 change")
+    assert team.keep("--prune", "--on-conflict", "update")[:2] == (0, "1 changes")
     assert team.stored("fast")["is_active"] is False
 
 

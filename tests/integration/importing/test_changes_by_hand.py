@@ -68,7 +68,7 @@ async def test_a_grant_that_was_never_brought_is_given_as_soon_as_it_can_be(team
     for _ in range(2):
         assert team.keep()[0] == 1
     await team.directory.group("later")
-    assert team.keep()[:2] == (0, "1 change")
+    assert team.keep()[:2] == (0, "1 changes")
     assert _readers(team) == ["later"]
 
 
@@ -105,7 +105,7 @@ async def test_an_owner_or_params_that_the_source_names_later_are_brought(team: 
     team.entries["fast"] = {"name": "Fast"}
     team.keep()
     team.entries["fast"] |= {"user_id": "ann", "params": {"top_p": 1}}
-    assert team.keep()[:2] == (0, "1 change")
+    assert team.keep()[:2] == (0, "1 changes")
     assert (team.stored("fast")["user_id"], team.stored("fast")["params"]) == ("ann", {"top_p": 1})
 
 
@@ -196,7 +196,7 @@ async def test_the_equal_model_of_somebody_else_is_not_taken(team: Team, owner: 
     team.entries["mine"]["params"] = {"top_p": 1, "system": "of the source"}
     assert team.keep()[:2] == (1, "0 changes")
     assert team.stored("mine")["params"] == {"top_p": 1}
-    assert team.keep("--adopt")[:2] == (0, "1 change")
+    assert team.keep("--adopt")[:2] == (0, "1 changes")
     assert team.stored("mine")["user_id"] == ("ann" if owner == "ann" else "ben")
 
 

@@ -98,7 +98,7 @@ def test_a_price_map_is_imported_all_or_nothing_as_it_is_published(
     assert "rejected" not in rooted.ok("import", "prices.json", *OWNED, "--atomic", "--dry-run")
     done = rooted.ok("import", "prices.json", *OWNED, "--atomic")
     assert "note entry 2 model 'a/b': left out, since the name is given again in entry 4, which counts" in done
-    assert done.endswith("\n1 change")
+    assert done.endswith("\n1 changes")
     meta = (store["models"].find_one({"_id": "a/b"}) or {})["meta"]
     assert meta["limits"] == {"max_tokens": 4096}
     assert (meta["prices"], meta["capabilities"]) == ({"input_cost_per_token": 3e-06}, {"vision": True})

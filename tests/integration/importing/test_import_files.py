@@ -184,7 +184,7 @@ def test_the_command_gives_models_an_owner_and_reports_every_rejection(
     bad_id, conflict, *summary = done.stdout.splitlines()
     assert bad_id.startswith("rejected models[1] model '\\xfc\\x1b[31m\\n': id: must not contain whitespace")
     assert conflict == "conflict models[2] model 'm1': exists and differs: name"
-    assert summary == ["models: 1 created, 1 conflict, 1 rejected", "1 change"]
+    assert summary == ["models: 1 created, 1 conflict, 1 rejected", "1 changes"]
     assert [record["user_id"] for record in stored["models"].find({"_id": "a"})] == ["ann"]
 
     report = json.loads((tmp_path / "report.json").read_text())

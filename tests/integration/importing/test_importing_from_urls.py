@@ -56,7 +56,7 @@ def test_a_rehearsal_and_an_import_from_an_address(admin: CommandLine, store: Ra
         assert rehearsed.startswith("read as openai-models, since JSON with data")
         assert store["models"].count_documents({}) == 0
         done = admin.ok(*import_it, "--report", "report.json")
-        assert done.endswith("\n1 change")
+        assert done.endswith("\n1 changes")
         assert admin.ok(*import_it).endswith("\n0 changes")
     assert [request.splitlines()[0] for request in server.requests] == ["GET /v1/models HTTP/1.1"] * 3
     assert all(HEADER in request for request in server.requests)

@@ -30,7 +30,7 @@ async def test_both_sides_edit_and_neither_loses_what_it_did(team: Team) -> None
         "access_grants": [grant("user:ann")],
     }
     status, last, lines = team.keep()
-    assert (status, last) == (1, "1 change")
+    assert (status, last) == (1, "1 changes")
     assert lines == [
         "conflict models[0] model 'fast': params.temperature: changed here and in the source; kept as it is here",
         "updated models[0] model 'fast': kept as changed here: name, access_grants: write of group legal, "
@@ -50,7 +50,7 @@ async def test_both_sides_edit_and_neither_loses_what_it_did(team: Team) -> None
 
     # What was in conflict is settled: the source has not changed it since.
     assert team.keep()[:2] == (0, "0 changes")
-    assert team.keep("--on-conflict", "update")[:2] == (0, "1 change")
+    assert team.keep("--on-conflict", "update")[:2] == (0, "1 changes")
     assert (team.stored("fast")["name"], team.stored("fast")["params"]["temperature"]) == ("Fast", 0.9)
     assert [given["principal_id"] for given in team.stored("fast")["access_grants"]] == ["ann"]
 
@@ -70,7 +70,7 @@ async def test_a_model_that_both_changed_can_be_left_alone(team: Team, policy: s
     team.entries["fast"]["params"] = {}
     team.entries["slow"]["name"] = "Slower"
     before = team.stored("fast")
-    for changes in ("1 change", "0 changes"):
+    for changes in ("1 changes", "0 changes"):
         found = team.keep("--on-conflict", policy)
         assert found[:2] == (status, changes)
         assert found[2][0] == f"{outcome} models[0] model 'fast': was changed here and in the source: name, params"
@@ -83,13 +83,13 @@ async def test_what_has_gone_from_the_source_becomes_inactive_and_comes_back(tea
     slow = team.entries.pop("slow")
     assert team.keep()[:2] == (0, "0 changes")
     status, last, lines = team.keep("--prune")
-    assert (status, last) == (0, "1 change")
+    assert (status, last) == (0, "1 changes")
     assert lines[1:] == ["updated source prod model 'slow': retired: is gone from the source (is_active)"]
     assert team.stored("slow")["is_active"] is False
     assert team.keep("--prune")[:2] == (0, "0 changes")
 
     team.entries["slow"] = slow
-    assert team.keep("--prune")[:2] == (0, "1 change")
+    assert team.keep("--prune")[:2] == (0, "1 changes")
     assert team.stored("slow")["is_active"] is True
 
 
@@ -138,7 +138,7 @@ async def test_what_has_gone_is_deleted_only_when_asked_and_within_bounds(team: 
         "conflict source prod model 'm2': is gone from the source, but was changed here; "
         "--on-conflict update deletes it",
     ]
-    assert team.keep(*deleting, "--max-deletions", "1", "--on-conflict", "update")[:2] == (0, "1 change")
+    assert team.keep(*deleting, "--max-deletions", "1", "--on-conflict", "update")[:2] == (0, "1 changes")
     # The import deleted them, and nobody here: they may come back.
     team.entries |= kept
     assert team.keep(*deleting)[:2] == (0, "3 changes")
@@ -151,7 +151,7 @@ async def test_what_was_deleted_here_stays_deleted(team: Team) -> None:
     status, last, lines = team.keep("--prune")
     assert (status, last) == (0, "0 changes")
     assert lines[1] == "skipped models[1] model 'slow': was deleted here; --on-conflict update brings it back"
-    assert team.keep("--on-conflict", "update")[:2] == (0, "1 change")
+    assert team.keep("--on-conflict", "update")[:2] == (0, "1 changes")
     assert team.keep()[:2] == (0, "0 changes")
 
 
@@ -201,13 +201,13 @@ async def test_a_model_from_elsewhere_is_taken_over_only_when_asked(team: Team) 
     await team.by_hand("/api/models/create", {"id": "fast", "name": "Made here", "base_model_id": None})
     await team.by_hand(ACCESS, {"id": "fast", "access_grants": [grant("user:*", "write")]})
     status, last, lines = team.keep()
-    assert (status, last) == (1, "1 change")
+    assert (status, last) == (1, "1 changes")
     exists = "exists and did not come from the source prod; --adopt takes it over"
     assert lines[0] == f"conflict models[0] model 'fast': {exists}"
     assert team.stored("fast")["name"] == "Made here"
 
     status, last, lines = team.keep("--adopt")
-    assert (status, last) == (0, "1 change")
+    assert (status, last) == (0, "1 changes")
     assert lines[0].startswith("updated models[0] model 'fast': taken over (base_model_id, name, ")
     assert {given["principal_id"] for given in team.stored("fast")["access_grants"]} == {"ops", "ann"}
     assert team.keep()[:2] == (0, "0 changes")
@@ -225,7 +225,7 @@ async def test_what_is_equal_is_remembered_without_a_version(team: Team) -> None
     assert after == before
     # From now on, changes of the source are its own.
     team.entries["fast"]["name"] = "Faster"
-    assert team.keep()[:2] == (0, "1 change")
+    assert team.keep()[:2] == (0, "1 changes")
 
 
 async def test_a_model_of_another_source_is_left_alone(team: Team) -> None:

@@ -111,7 +111,7 @@ async def test_a_list_with_a_name_leaves_what_was_shared_here(shell: CommandLine
     shell.ok("user", "add", "--id", "root", "--email", "root@x.org", "--name", "Root", "--role", "admin")
     path = write_sample(tmp_path, "openai-models", "OpenRouter")
     import_it = ("import", path.name, "--owner", "root", "--source", "openrouter")
-    assert shell.ok(*import_it).endswith("\n1 change")
+    assert shell.ok(*import_it).endswith("\n1 changes")
     shared = {"id": "g", "principal_type": "user", "principal_id": "*", "permission": "read"}
     store["models"].update_one({}, {"$set": {"access_grants": [shared]}})
     assert shell.ok(*import_it).endswith("\n0 changes")

@@ -28,10 +28,10 @@ MERGING = {"source": "prod", "owner_id": "root", "on_conflict": OnConflict.MERGE
 async def test_a_configuration_of_litellm(team: Team) -> None:
     write_source(team.shell.folder, CONFIGURATION.format(temperature=0.1, group="ops"), "config.yaml")
     # A route to any number of models is no model, and has not gone from anywhere.
-    assert team.run(*SOURCE, "--prune", name="config.yaml")[0].stdout.endswith("\n1 change\n")
+    assert team.run(*SOURCE, "--prune", name="config.yaml")[0].stdout.endswith("\n1 changes\n")
     await team.by_hand(UPDATE, {"id": "fast", "name": "Ours", "params": {"temperature": 0.1, "top_p": 1}})
     write_source(team.shell.folder, CONFIGURATION.format(temperature=0.9, group="legal"), "config.yaml")
-    assert team.run(*SOURCE, "--prune", name="config.yaml")[0].stdout.endswith("\n1 change\n")
+    assert team.run(*SOURCE, "--prune", name="config.yaml")[0].stdout.endswith("\n1 changes\n")
     fast = team.stored("fast")
     assert (fast["name"], fast["params"]["temperature"], fast["params"]["top_p"]) == ("Ours", 0.9, 1)
     assert [given["principal_id"] for given in fast["access_grants"]] == ["legal"]
@@ -50,7 +50,7 @@ async def test_an_export_of_open_webui_whose_times_are_its_own(team: Team) -> No
     assert team.run(*SOURCE, name="export.json")[0].stdout.endswith("\n0 changes\n")
     assert team.stored("m")["version"] == 1
     write_source(team.shell.folder, [_without_times(version_id="v2", name="M2")], "export.json")
-    assert team.run(*SOURCE, name="export.json")[0].stdout.endswith("\n1 change\n")
+    assert team.run(*SOURCE, name="export.json")[0].stdout.endswith("\n1 changes\n")
     assert team.stored("m")["updated_at"].timestamp() > 1_800_000_000 - 100_000_000
 
 
@@ -75,7 +75,7 @@ async def test_ids_of_users_are_mapped_before_anything_is_compared(team: Team) -
     await team.by_hand(ACCESS, {"id": "fast", "access_grants": []})
     assert team.keep(*mapped)[:2] == (0, "0 changes")
     team.entries["fast"]["user_id"] = "root"
-    assert team.keep(*mapped)[:2] == (0, "1 change")
+    assert team.keep(*mapped)[:2] == (0, "1 changes")
     assert (team.stored("fast")["user_id"], team.stored("fast")["access_grants"]) == ("root", [])
 
 

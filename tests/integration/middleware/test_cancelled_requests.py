@@ -138,4 +138,4 @@ def test_a_command_waits_for_what_a_killed_one_has_left_locked(
         assert process.poll() is None
         session.abort_transaction()
     done = finish(process)
-    assert (done.status, done.stdout.splitlines()[-1]) == (0, "1 change")
+    assert (done.status, done.stdout.splitlines()[-1]) == (0, "1 changes")
