@@ -7,6 +7,8 @@ from pydantic import ValidationError
 
 from documents import Group, ModelRecord
 from documents.grant import EVERYONE, PrincipalType
+from service.auth import access_rule
+from service.auth.access_rule import Match
 from service.clock import now
 from service.database.client import Database
 from service.database.exact_bson import Record
@@ -56,8 +58,11 @@ class NamedPrincipals:
         if not absent:
             return list(batch)
         policy = self._options.unknown_owner
-        ids = [candidate.record_id for candidate in absent]
-        records = await self._database.find(ModelRecord, {"_id": {"$in": ids}}, fields=["user_id"])
+        query: Match = {"_id": {"$in": [candidate.record_id for candidate in absent]}}
+        if self._options.caller is not None:
+            # A note must not tell who owns what the caller can't read.
+            query |= access_rule.readable(self._options.caller)
+        records = await self._database.find(ModelRecord, query, fields=["user_id"])
         current = await self._owners_here(records)
         for candidate in absent:
             owner = candidate.content["user_id"]
@@ -74,7 +79,8 @@ class NamedPrincipals:
                 self._note(candidate, OWNER_REPLACED.format(owner, self._options.owner_id))
             else:
                 self._note(candidate, OWNER_KEPT.format(owner))
-        return list(batch) if policy is not UnknownOwner.REJECT else [one for one in batch if one not in absent]
+        rejected = {id(candidate) for candidate in absent} if policy is UnknownOwner.REJECT else set()
+        return [candidate for candidate in batch if id(candidate) not in rejected]
 
     async def keep_owners(self, batch: Sequence[Candidate], records: Sequence[Record]) -> None:
         """Let the records that have an owner who is here keep them, where the source names one who is not."""

@@ -1,6 +1,7 @@
 """Concurrent imports to the ids of other users' models, while those are changed, deleted and created again."""
 
 import asyncio
+import json
 import os
 import random
 from collections.abc import Awaitable
@@ -147,3 +148,21 @@ async def test_an_id_that_is_somebody_elses_since_an_import_was_decided_is_not_t
     assert made == [200, 200]
     assert [step["outcome"] for step in answer.json()["steps"]] == ["rejected"]
     assert (await directory.page("eve"))["total"] == 0
+
+
+async def test_an_owner_who_is_not_here_reveals_no_owner_of_a_hidden_model(directory: Directory) -> None:
+    await directory.user("owner-of-it")
+    await directory.user("ben")
+    await directory.user("root", role=Role.ADMIN)
+    created = await directory.post("/api/models/create", "owner-of-it", {"id": "hidden", "name": "Hidden"})
+    assert created.status_code == 200, created.text
+    line = json.dumps({"kind": "model", "id": "hidden", "name": "X", "user_id": "nobody"}).encode()
+
+    async def sent(user: str) -> str:
+        headers = {"Authorization": f"Bearer {await directory.key(user)}"}
+        path = "/api/models/import?format=modeldeck&atomic=false&dry_run=true"
+        return (await directory.client.post(path, content=line, headers=headers)).text
+
+    assert "owner-of-it" not in await sent("ben")
+    # An admin may know.
+    assert "owner-of-it" in await sent("root")
