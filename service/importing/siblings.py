@@ -8,6 +8,7 @@ from typing import Any
 
 from documents import ModelRecord
 from service.auth import access_rule
+from service.auth.access_rule import Match
 from service.database.client import Database
 from service.database.exact_bson import Record
 from service.importing.operations import batches
@@ -84,13 +85,13 @@ class Siblings:
         return found
 
     async def _ids_here(self, keys: Sequence[str]) -> dict[str, str]:
-        query = {"_id": {"$in": list(keys)}}
-        if self._options.caller is not None:
-            query = {**access_rule.readable(self._options.caller), **query}
-        here = {
-            record["_id"]: record["_id"] for record in await self._database.find(ModelRecord, query, fields=["_id"])
-        }
-        return here | await self._records.by_key(keys)
+        here = await self._database.find(ModelRecord, self._readable(keys), fields=["_id"])
+        return {record["_id"]: record["_id"] for record in here} | await self._records.by_key(keys)
+
+    def _readable(self, ids: Sequence[str]) -> Match:
+        """Return the match fragment of the records of these ids that may be looked at."""
+        rule = {} if self._options.caller is None else access_rule.readable(self._options.caller)
+        return {**rule, "_id": {"$in": list(ids)}}
 
     async def _number(self, entries: Sequence[tuple[Item, Sibling]], existing: Found) -> None:
         own = [entry for entry in entries if entry[1].equals is None]
@@ -132,7 +133,7 @@ class Siblings:
         records: dict[int, Record] = {}
         fields = ["params", "meta", "access_grants", "is_active", "user_id", ORIGIN]
         for ids in batches(list(numbers), BATCH):
-            for record in await self._database.find(ModelRecord, {"_id": {"$in": list(ids)}}, fields=fields):
+            for record in await self._database.find(ModelRecord, self._readable(ids), fields=fields):
                 records[numbers[record["_id"]]] = record
         return dict(sorted(records.items()))
 

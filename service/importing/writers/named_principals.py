@@ -1,6 +1,6 @@
 """The users and groups that imported models name: owners and grantees who are here, and those who are not."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
@@ -104,7 +104,13 @@ class NamedPrincipals:
             for grant in candidate.model.access_grants:
                 named[grant.principal_type].add(grant.principal_id)
         if self._options.create_groups and batch:
-            await self._create_groups(named[PrincipalType.GROUP], batch[0].position)
+            positions = {
+                grant.principal_id: candidate.position
+                for candidate in reversed(batch)
+                for grant in candidate.model.access_grants
+                if grant.principal_type == PrincipalType.GROUP
+            }
+            await self._create_groups(positions)
         existing = {kind: await self._existing[PrincipalType(kind)].filter(ids) for kind, ids in named.items()}
         existing[PrincipalType.USER].add(EVERYONE)
         for candidate in batch:
@@ -119,9 +125,11 @@ class NamedPrincipals:
             if len(kept) != len(candidate.model.access_grants):
                 candidate.content["access_grants"] = [grant.model_dump() for grant in kept]
 
-    async def _create_groups(self, named: Collection[str], position: str) -> None:
+    async def _create_groups(self, named: Mapping[str, str]) -> None:
+        """Create the groups that are not here, of those that are named, each with the position that names it first."""
         groups = self._existing[PrincipalType.GROUP]
-        for group_id in sorted(set(named) - await groups.filter(named)):
+        for group_id in sorted(named.keys() - await groups.filter(named)):
+            position = named[group_id]
             name = self._group_names.get(group_id, group_id)
             try:
                 _require_group(group_id, name)
