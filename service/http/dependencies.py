@@ -79,6 +79,7 @@ async def get_caller(request: Request, context: ContextDependency, _: Annotated[
     """
     caller = await resolved(request, context, context.authenticator.resolve)
     request.state.caller = caller
+    request.state.authenticate = partial(context.authenticator.resolve, _credential(request))
     query_error: InvalidInputError | None = getattr(request.state, "query_error", None)
     if query_error is not None:
         raise query_error
@@ -194,9 +195,8 @@ async def require_still_entitled(request: Request) -> None:
     rights.
     """
     known: Caller = request.state.caller
-    context = await get_context(request)
     # Not throttled: the credential was valid when the request began, so that nobody guesses here.
-    caller = await context.authenticator.resolve(_credential(request))
+    caller: Caller = await request.state.authenticate()
     if not caller.has_rights_of(known):
         raise RightsChangedError
 
