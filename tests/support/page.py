@@ -33,7 +33,7 @@ class Browser:
         """Open a page."""
         return await self.client.get(path, params=query or None)
 
-    async def send(self, path: str, headers: Mapping[str, str] | None = None, **fields: Any) -> httpx.Response:
+    async def send(self, path: str, headers: Mapping[str, str] | None = None, /, **fields: Any) -> httpx.Response:
         """Send a form."""
         sent = {"form_token": self.form_token, **fields}
         return await self.client.post(path, data=sent, headers={"Origin": ORIGIN, **(headers or {})})

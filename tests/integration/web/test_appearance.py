@@ -1,0 +1,76 @@
+"""Each page as each kind of person sees it: accessible, within the width of the window, and harmless."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import axe_playwright_python
+import pytest
+from playwright.async_api import Page
+
+from tests.support.site import HOSTILE, Site
+
+AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+WIDTHS = (320, 1280, 2560)
+
+SEEN_BY_ALL = ["/", "/?as=rows", "/?query=no+such+model", "/changes", "/me", "/model?id=none"]
+HOSTILE_MODELS = [f"/model?id=hostile/{kind}" for kind in HOSTILE]
+WRITTEN = ["/model/history?id=hostile/markup", "/model/edit?id=hostile/markup"]
+PAGES = {
+    "root": [
+        *SEEN_BY_ALL,
+        *HOSTILE_MODELS,
+        *WRITTEN,
+        "/model/sharing?id=hostile/bidi",
+        "/model?id=hostile/long&person=R",
+    ],
+    "writer": [*HOSTILE_MODELS[:2], *WRITTEN],
+    "reader": ["/", "/?as=rows", HOSTILE_MODELS[2]],
+    "nobody": SEEN_BY_ALL,
+}
+
+
+async def _faults(page: Page) -> list[str]:
+    """Return what axe-core finds, one line each."""
+    options = json.dumps({"runOnly": RULES, "resultTypes": ["violations"]})
+    found: dict[str, Any] = await page.evaluate(f"axe.run(document, {options})")
+    return [
+        f"{fault['id']}: {node['target']} {node.get('failureSummary', '')[:200]}"
+        for fault in found["violations"]
+        for node in fault["nodes"]
+    ]
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("user", PAGES)
+async def test_pages_are_accessible_and_fit(page_site: Site, user: str, scheme: Any, tmp_path: Path) -> None:
+    async with page_site.opened(user, color_scheme=scheme, bypass_csp=True) as page:
+        for at, path in enumerate(PAGES[user]):
+            await page.goto(page_site.url + path)
+            assert await page.title() != "run"
+            await page.evaluate(AXE)
+            assert await _faults(page) == [], (path, user)
+            if scheme == "light":
+                for width in WIDTHS:
+                    await page.set_viewport_size({"width": width, "height": 900})
+                    beyond = await page.evaluate("document.documentElement.scrollWidth - innerWidth")
+                    assert beyond <= 0, (path, width)
+            await page.screenshot(path=tmp_path / f"{user}-{at}-{scheme}.png")
+            await page.set_viewport_size({"width": 1280, "height": 900})
+
+
+async def test_the_form_to_sign_in_is_accessible(page_site: Site) -> None:
+    async with page_site.opened(None, bypass_csp=True) as page:
+        await page.goto(f"{page_site.url}/sign-in?next=/me&ended=1")
+        await page.evaluate(AXE)
+        assert await _faults(page) == []
+
+
+async def test_nothing_that_is_stored_runs(page_site: Site) -> None:
+    async with page_site.opened("root") as page:
+        for path in [*HOSTILE_MODELS, *WRITTEN, "/?query=hostile"]:
+            await page.goto(page_site.url + path)
+            assert await page.evaluate("document.querySelectorAll('main img, main script').length") == 0, path
+            assert await page.evaluate("document.querySelectorAll('a[href^=\"javascript:\" i]').length") == 0, path
+            assert await page.title() != "run"
