@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
-from playwright.async_api import Browser, BrowserContext, Page
+from playwright.async_api import Browser, Page
 
 from documents.api_key import Scope
 from documents.user import Role
@@ -69,10 +69,6 @@ class Site:
         await page.press("#key", "Enter")
         await page.wait_for_selector(".main-nav")
 
-    async def second_window(self, page: Page) -> BrowserContext:
-        """Return another window of the same browser, with cookies of its own."""
-        return await self._browser.new_context()
-
 
 @asynccontextmanager
 async def site(database: Database, settings: Settings, browser: Browser, folder: Path) -> AsyncIterator[Site]:
@@ -93,13 +89,14 @@ async def site(database: Database, settings: Settings, browser: Browser, folder:
 
 async def _fill(directory: Directory, folder: Path) -> None:
     await directory.group("g-hostile")
-    for user, fields in {
+    people: dict[str, dict[str, Any]] = {
         "owner": {"name": MARKUP},
         "writer": {"name": BIDI},
         "reader": {"name": "Reader " + "R" * 300},
         "nobody": {},
         "root": {"role": Role.ADMIN},
-    }.items():
+    }
+    for user, fields in people.items():
         await directory.user(user, groups=["g-hostile"] if user == "reader" else [], **fields)
     grants = [grant("user:writer", "write"), grant("group:g-hostile"), grant("user:u-yuki"), grant("group:g-staff")]
     models = [
