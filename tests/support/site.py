@@ -73,9 +73,16 @@ class Site:
 @asynccontextmanager
 async def site(database: Database, settings: Settings, browser: Browser, folder: Path) -> AsyncIterator[Site]:
     """Serve the demo catalogue, with some records that try to do harm, for the duration of a block."""
+    async with demo_site(database, settings, browser) as running:
+        await _fill(running.directory, folder)
+        yield running
+
+
+@asynccontextmanager
+async def demo_site(database: Database, settings: Settings, browser: Browser) -> AsyncIterator[Site]:
+    """Serve the demo catalogue for the duration of a block."""
     async with Directory.on(database, settings) as directory:
         await load_demo(database)
-        await _fill(directory, folder)
         with socket.socket() as listening:
             listening.bind(("127.0.0.1", 0))
             # The application has been started by the directory.

@@ -6,8 +6,10 @@ from typing import Any
 
 import axe_playwright_python
 import pytest
+from PIL import Image
 from playwright.async_api import Page
 
+from tests.support.picture import HEIGHT, MOST_BYTES, PICTURE, WIDTH, take_picture
 from tests.support.site import HOSTILE, Site
 
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
@@ -58,6 +60,14 @@ async def test_pages_are_accessible_and_fit(page_site: Site, user: str, scheme: 
                     assert beyond <= 0, (path, width)
             await page.screenshot(path=tmp_path / f"{user}-{at}-{scheme}.png")
             await page.set_viewport_size({"width": 1280, "height": 900})
+
+
+async def test_the_picture_in_the_readme_is_made_of_the_page(page_site: Site, tmp_path: Path) -> None:
+    await take_picture(page_site, tmp_path / "page.png")
+    for path in (PICTURE, tmp_path / "page.png"):
+        with Image.open(path) as picture:
+            assert picture.size == (WIDTH, HEIGHT)
+        assert path.stat().st_size < MOST_BYTES
 
 
 async def test_the_form_to_sign_in_is_accessible(page_site: Site) -> None:
