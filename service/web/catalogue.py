@@ -1,33 +1,43 @@
 """The catalogue: search, filters with counts, and a page of models as cards or rows."""
 
+import asyncio
+import logging
+import secrets
 import shlex
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import StreamingResponse
 
 from documents import Group
 from service.auth.authentication import Caller
-from service.errors import InvalidInputError
+from service.database.errors import DatabaseError
+from service.errors import InvalidInputError, ModeldeckError
 from service.http.dependencies import LIST_TIME, Context, ContextDependency
 from service.http.places import LongRequest
 from service.http.root_path import public_path
 from service.listing.facets import facets
 from service.listing.page import Page, page_items, read_page
+from service.listing.pipeline import Resolved
 from service.listing.resolving import ResolveDependency
 from service.models.image_routes import answer_with_image, with_embedded_images
 from service.models.principals import names_of
 from service.web.cards import card
 from service.web.dependencies import PageCallerDependency, SignedInDependency
 from service.web.facet_choices import Facets, chosen, sections
-from service.web.rendering import html, link
+from service.web.rendering import HEADERS, HTML, frame, link, render
 from service.web.sharing_words import Names, own_groups, shared_with, sharing_icon
 from service.web.view import PERIODS, SORTS, View
 
 router = APIRouter(include_in_schema=False)
+log = logging.getLogger("modeldeck")
+
+# Stands in a page for what is made later; escaping leaves it as it is.
+_PLACE = "facets-come-here-" + secrets.token_hex(16)
 
 
 @router.get("/", dependencies=[LIST_TIME])
@@ -45,11 +55,39 @@ async def show_catalogue(
             # A list that has changed its filters begins anew.
             return _to_the_first_page(sent)
         raise
-    counted = await facets(context.database, caller, view.params, resolved, context.settings.list_timeout)
-    items = await shown_items(context, caller, page, view)
-    values = await _values(request, context, caller, view, counted)
+    named = {*own_groups(caller), *view.params.group}
+    items, teams = await asyncio.gather(
+        shown_items(context, caller, page, view), names_of(context.database, Group, named)
+    )
     following = view.following(page.next_cursor, len(items)) if page.next_cursor else None
-    return html("catalogue.html", signed_in=signed_in, items=items, total=page.total or 0, next=following, **values)
+    values = {**_values(request, caller, view, teams), "items": items, "total": page.total or 0, "next": following}
+    whole = render("catalogue.html", {**frame(signed_in), **values, "facets_come_here": _PLACE})
+    before, _, after = whole.partition(_PLACE)
+
+    async def parts() -> AsyncIterator[str]:
+        # Counting takes longer than a page of models, which is shown meanwhile.
+        yield before
+        yield await _facets(context, caller, view, resolved, teams) + after
+
+    return StreamingResponse(parts(), headers=HEADERS, media_type=HTML)
+
+
+async def _facets(context: Context, caller: Caller, view: View, resolved: Resolved, teams: Mapping[str, str]) -> str:
+    counted: Facets = dict.fromkeys(view.params.wanted_facets, ())
+    failed = False
+    try:
+        counted = await facets(context.database, caller, view.params, resolved, context.settings.list_timeout)
+    except (DatabaseError, ModeldeckError) as error:
+        log.warning("the catalogue is shown without counts: %s", type(error).__name__)
+        failed = True
+    groups = sorted(own_groups(caller), key=lambda group: teams.get(group, group))
+    values = {
+        "view": view,
+        "sections": sections(view, counted, {"group": teams}, groups),
+        "periods": {name: said for name, (_, said) in PERIODS.items()},
+        "failed": failed,
+    }
+    return render("facets.html", values)
 
 
 def _to_the_first_page(sent: Iterable[tuple[str, str]]) -> Response:
@@ -70,9 +108,10 @@ async def shown_items(context: Context, caller: Caller, page: Page, view: View) 
         )
         async for part in parts:
             items += [card(item) for item in part]
-    names = await Names.in_grants(context.database, caller, items)
     ids = [item["id"] for item in items if isinstance(item["id"], str)]
-    pictured = await with_embedded_images(context.database, caller, ids)
+    names, pictured = await asyncio.gather(
+        Names.in_grants(context.database, caller, items), with_embedded_images(context.database, caller, ids)
+    )
     return [card_with(item, names, pictured) for item in items]
 
 
@@ -91,18 +130,14 @@ def card_with(item: dict[str, Any], names: Names, pictured: set[str]) -> dict[st
     return {**item, "image": image, "shared": shared_with(item, names), "shared_icon": sharing_icon(item)}
 
 
-async def _values(request: Request, context: Context, caller: Caller, view: View, counted: Facets) -> dict[str, Any]:
-    teams = await names_of(context.database, Group, {*own_groups(caller), *view.params.group})
-    labels = {"group": teams}
+def _values(request: Request, caller: Caller, view: View, teams: Mapping[str, str]) -> dict[str, Any]:
     api = f"{request.url.scheme}://{request.url.netloc}{public_path('/api/models/list')}{view.api_query()}"
     return {
         "active": "models",
         "view": view,
-        "sections": sections(view, counted, labels, sorted(own_groups(caller), key=lambda one: teams.get(one, one))),
-        "chosen": chosen(view, labels),
+        "chosen": chosen(view, {"group": teams}),
         "tabs": _tabs(view, caller),
         "sorts": {name: said for name, (_, _, said) in SORTS.items() if name != "best" or view.params.query},
-        "periods": {name: said for name, (_, said) in PERIODS.items()},
         "curl": f'curl -s -H "Authorization: Bearer $MODELDECK_KEY" {shlex.quote(api)}',
     }
 

@@ -57,11 +57,15 @@ def render(template: str, values: Mapping[str, Any]) -> str:
 
 def html(template: str, *, status: int = 200, signed_in: SignedIn | None = None, **values: Any) -> Response:
     """Return a page as an answer; with who has signed in, its frame shows them."""
-    frame = {
+    return Response(render(template, {**frame(signed_in), **values}), status, HEADERS, media_type=HTML)
+
+
+def frame(signed_in: SignedIn | None) -> dict[str, Any]:
+    """Return what the frame around every page shows."""
+    return {
         "me": None if signed_in is None else _shown(signed_in.caller),
         "form_token": "" if signed_in is None else signed_in.form_token,
     }
-    return Response(render(template, {**frame, **values}), status, HEADERS, media_type=HTML)
 
 
 def _shown(caller: Caller) -> dict[str, Any]:

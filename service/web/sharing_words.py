@@ -1,5 +1,6 @@
 """With whom models are shared, in words; names only of those whom the reader knows already."""
 
+import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -35,8 +36,8 @@ class Names:
         named = {kind: set(_ids(managed, kind)) for kind in KINDS}
         own = own_groups(caller)
         groups = {grant["principal_id"] for item in items for grant in grants_of(item)} & own | named["group"]
-        users = await names_of(database, User, (named["user"] | {caller.user_id}) - {EVERYONE})
-        return cls(users, await names_of(database, Group, groups))
+        users = (named["user"] | {caller.user_id}) - {EVERYONE}
+        return cls(*await asyncio.gather(names_of(database, User, users), names_of(database, Group, groups)))
 
     def user(self, user_id: str) -> str:
         """Return the name of a user, or the id."""

@@ -27,9 +27,18 @@ async function show(url, { push }) {
       location.assign(url);
       return;
     }
-    replace(new DOMParser().parseFromString(await answer.text(), "text/html"));
-    if (push === true) history.pushState(null, "", url);
-    if (push === false) history.replaceState(null, "", url);
+    // The models come before the counts, and are shown at once.
+    let text = "";
+    let early = false;
+    for await (const part of answer.body.pipeThrough(new TextDecoderStream())) {
+      text += part;
+      if (!early && text.includes('id="filters"')) {
+        early = true;
+        replace(parsed(text), ["results"]);
+        remember(url, push);
+      }
+    }
+    replace(parsed(text), ["facets"]);
   } catch (error) {
     if (error.name === "AbortError") return;
     results.removeAttribute("aria-busy");
@@ -37,20 +46,29 @@ async function show(url, { push }) {
   }
 }
 
-function replace(page) {
+function parsed(text) {
+  return new DOMParser().parseFromString(text, "text/html");
+}
+
+function remember(url, push) {
+  if (push === true) history.pushState(null, "", url);
+  if (push === false) history.replaceState(null, "", url);
+}
+
+function replace(page, ids) {
   const focused = document.activeElement;
   const again = focused?.name && focused.form === form && focused !== query
     ? `[name="${CSS.escape(focused.name)}"][value="${CSS.escape(focused.value)}"], select[name="${CSS.escape(focused.name)}"]` : null;
   const opened = new Set([...document.querySelectorAll(".facet:has(.more[open])")].map((facet) => facet.id));
-  for (const id of ["facets", "results"]) {
-    document.getElementById(id).replaceWith(page.getElementById(id));
+  for (const id of ids) {
+    document.getElementById(id)?.replaceWith(page.getElementById(id));
   }
   for (const id of opened) document.getElementById(id)?.querySelector(".more")?.setAttribute("open", "");
   for (const hidden of form.querySelectorAll('input[type="hidden"]')) hidden.remove();
   form.append(...page.getElementById("view").querySelectorAll('input[type="hidden"]'));
   document.title = page.title;
   if (again) document.querySelector(again)?.focus();
-  offerCopies(document.getElementById("results"));
+  if (ids.includes("results")) offerCopies(document.getElementById("results"));
 }
 
 form.addEventListener("submit", (event) => {
