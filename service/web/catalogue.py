@@ -55,7 +55,8 @@ async def show_catalogue(
             # A list that has changed its filters begins anew.
             return _to_the_first_page(sent)
         raise
-    named = {*own_groups(caller), *view.params.group}
+    # An address can name any group; who is not in it learns no name of it.
+    named = own_groups(caller) | ({*view.params.group} if caller.is_admin else set())
     items, teams = await asyncio.gather(
         shown_items(context, caller, page, view), names_of(context.database, Group, named)
     )

@@ -21,6 +21,7 @@ _TITLES = {
     401: "You are signed out",
     403: "This is not for you",
     404: "Nothing to see here",
+    405: "There is no page here",
     409: "That did not fit",
     412: "Somebody was faster",
     413: "That is too large",
