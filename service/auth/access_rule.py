@@ -47,6 +47,9 @@ def can_manage(caller: Caller, record: Mapping[str, Any]) -> bool:
 
 def can_write(caller: Caller, record: Mapping[str, Any]) -> bool:
     """Return whether the caller may write a stored record, of which at least `keys.writers` was read."""
+    if caller.is_admin:
+        return True
     writers = record["keys"].get("writers") if isinstance(record.get("keys"), Mapping) else None
-    allowed = {writer for writer in writers if isinstance(writer, str)} if isinstance(writers, list) else set()
-    return caller.is_admin or not caller.principals.isdisjoint(allowed)
+    return isinstance(writers, list) and any(
+        isinstance(writer, str) and writer in caller.principals for writer in writers
+    )

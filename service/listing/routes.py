@@ -16,6 +16,7 @@ from service.http.dependencies import (
     ContextDependency,
     PlaceWhenLargeDependency,
     RightsCheckDependency,
+    get_rights_check,
 )
 from service.http.links import next_page_link
 from service.http.problems import COMMON_FAILURES, Responses, documented_header, documented_problems
@@ -84,7 +85,6 @@ async def list_models(
     known: KnownETags = None,
     *,
     request: Request,
-    check: RightsCheckDependency,
     take_place: PlaceWhenLargeDependency,
 ) -> Response:
     """Search, filter, sort and page through the models that the caller may see.
@@ -115,7 +115,8 @@ async def list_models(
     headers = next_page_link(request, page.next_cursor) if page.next_cursor is not None else {}
     if page.is_large:
         await take_place()
-        return await json_page_response(while_entitled(shown, check), others, headers)
+        entitled = while_entitled(shown, await get_rights_check(request))
+        return await json_page_response(entitled, others, headers)
     return tagged_json_response(await json_page(shown, others), known, headers=headers)
 
 

@@ -4,9 +4,9 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Iterable
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import Depends, Request
+from fastapi import Request
 
 from documents import ModelRecord
 from documents.derived_keys import grams
@@ -72,10 +72,7 @@ class SearchStatisticsMonitor:
             await asyncio.sleep(RENEW_SECONDS)
 
 
-async def get_search_statistics(request: Request) -> SearchStatistics:
+def search_statistics(request: Request) -> SearchStatistics:
     """Return the latest search statistics of the app that handles `request`."""
     monitor: SearchStatisticsMonitor = request.app.state.search_statistics
     return monitor.latest
-
-
-SearchStatisticsDependency = Annotated[SearchStatistics, Depends(get_search_statistics)]
