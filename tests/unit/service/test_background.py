@@ -91,20 +91,22 @@ class Lookups:
     def __init__(self) -> None:
         self.begun: list[tuple[set[str], float]] = []
         self.go_on: list[asyncio.Event] = []
+        self._changed = asyncio.Condition()
 
     async def __call__(self, keys: list[str], seconds: float) -> dict[str, str]:
         self.begun.append((set(keys), seconds))
         self.go_on.append(asyncio.Event())
         number = len(self.begun)
+        async with self._changed:
+            self._changed.notify_all()
         await self.go_on[-1].wait()
         if "broken" in keys:
             raise KeyError
         return {key: f"{key} at {number}" for key in keys if key != "absent"}
 
     async def have_begun(self, number: int) -> None:
-        async with asyncio.timeout(10):
-            while len(self.begun) < number:
-                await asyncio.sleep(0)
+        async with self._changed:
+            await self._changed.wait_for(lambda: len(self.begun) >= number)
 
 
 async def test_what_is_asked_while_a_lookup_runs_is_looked_up_together_after_it(
@@ -132,7 +134,7 @@ async def test_a_lookup_that_hangs_does_not_hold_up_the_next() -> None:
     hanging = asyncio.create_task(batched.get("a", 1))
     await lookups.have_begun(1)
     next_one = asyncio.create_task(batched.get("b", 1))
-    await asyncio.wait_for(lookups.have_begun(2), 10)
+    await lookups.have_begun(2)
     lookups.go_on[1].set()
     assert await next_one == "b at 2"
     lookups.go_on[0].set()
