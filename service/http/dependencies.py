@@ -185,12 +185,13 @@ async def _end_without_rights(request: Request) -> None:
             continue
 
 
-async def get_list_time(request: Request) -> None:
-    """Set the deadline of a request for a page of the list."""
+async def get_list_caller(request: Request) -> Caller:
+    """Return the caller of a request for a page of the list, and set its deadline; raises as `get_caller` does."""
     request.state.deadline.allow(context_of(request).settings.list_timeout)
+    return await get_caller(request)
 
 
-LIST_TIME = Depends(get_list_time)
+ListCallerDependency = Annotated[Caller, Depends(get_list_caller)]
 
 
 async def require_still_entitled(request: Request) -> None:

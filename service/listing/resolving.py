@@ -20,7 +20,7 @@ from service.models.principals import EXISTING
 Resolve = Callable[[ListFilter], Awaitable[Resolved]]
 
 
-async def get_resolve(request: Request) -> Resolve:
+def resolver(request: Request) -> Resolve:
     """Return what resolves the filter of a request; in the compatibility API, a query is one literal text."""
     database, statistics, compatible = context_of(request).database, search_statistics(request), is_compatible(request)
 
@@ -29,6 +29,11 @@ async def get_resolve(request: Request) -> Resolve:
         return Resolved(terms, statistics.narrowing(*terms), await _owner_ids(database, selected.owner))
 
     return resolve
+
+
+async def get_resolve(request: Request) -> Resolve:
+    """Return what resolves the filter of a request."""
+    return resolver(request)
 
 
 ResolveDependency = Annotated[Resolve, Depends(get_resolve)]

@@ -10,12 +10,13 @@ from documents.folding import fold
 from service.auth.access_rule import Match
 from service.auth.authentication import while_entitled
 from service.http.dependencies import (
-    LIST_TIME,
     PAGE_PLACE,
     CallerDependency,
     ContextDependency,
+    ListCallerDependency,
     PlaceWhenLargeDependency,
     RightsCheckDependency,
+    context_of,
     get_rights_check,
 )
 from service.http.links import next_page_link
@@ -37,7 +38,7 @@ from service.listing.params import ListParams, Tag
 from service.listing.parts import order_of
 from service.listing.pipeline import list_hint, list_match, list_pipeline
 from service.listing.position import Position
-from service.listing.resolving import ResolveDependency
+from service.listing.resolving import resolver
 from service.models.schemas import Model, ModelPage
 
 router = APIRouter(prefix="/models", tags=["models"])
@@ -76,12 +77,10 @@ class BaseParams(QueryModel):
     tag: Tag = Field(None, description="The whole name of a tag, in any case.", examples=["engineering"])
 
 
-@router.get("/list", dependencies=[LIST_TIME], responses=_PAGE)
+@router.get("/list", responses=_PAGE)
 async def list_models(
-    caller: CallerDependency,
+    caller: ListCallerDependency,
     params: Annotated[ListParams, Query()],
-    context: ContextDependency,
-    resolve: ResolveDependency,
     known: KnownETags = None,
     *,
     request: Request,
@@ -91,8 +90,8 @@ async def list_models(
 
     A page of more than a megabyte of large models is sent in parts and has no entity tag.
     """
-    position = Position.requested(params)
-    resolved = await resolve(params)
+    context, position = context_of(request), Position.requested(params)
+    resolved = await resolver(request)(params)
     match, order = list_match(params, caller, resolved), order_of(params, resolved.terms)
     yielded = await context.database.aggregate(
         ModelRecord,
