@@ -17,6 +17,10 @@ from service.settings import Settings, load_settings
 
 T = TypeVar("T")
 
+# Making the indexes of an empty database takes less.
+SLOW_SECONDS = 3.0
+BUILDING = "indexes are missing and are being built, which can take minutes"
+
 log = logging.getLogger("modeldeck")
 
 # The transaction of a command that was killed keeps its records locked until the server aborts it: after 60 seconds
@@ -48,6 +52,15 @@ def _require_guards(drifts: Sequence[Drift]) -> None:
         log.warning("%s; see: modeldeck indexes check", drift)
 
 
+@contextmanager
+def _said_if_slow() -> Iterator[None]:
+    waiting = asyncio.get_running_loop().call_later(SLOW_SECONDS, log.warning, BUILDING)
+    try:
+        yield
+    finally:
+        waiting.cancel()
+
+
 @asynccontextmanager
 async def open_database(settings: Settings, *, with_indexes: bool = True) -> AsyncIterator[Database]:
     """Yield the open database of located settings.
@@ -60,9 +73,13 @@ async def open_database(settings: Settings, *, with_indexes: bool = True) -> Asy
     try:
         await database.open()
         if with_indexes:
-            _require_guards(await ensure(database))
+            with _said_if_slow():
+                drifts = await ensure(database)
+            _require_guards(drifts)
         yield database
     finally:
+        # An interrupted command leaves nothing running on the server, and no thread that waits for it.
+        await database.calls.end_abandoned()
         database.close()
 
 

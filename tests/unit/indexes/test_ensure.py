@@ -23,6 +23,10 @@ class Server:
     async def create_indexes(self, collection: str, indexes: Sequence[IndexModel]) -> None:
         self.live[collection].extend({**index.document, "v": 2} for index in indexes)
 
+    async def drop_indexes(self, collection: str, names: Sequence[str]) -> bool:
+        self.live[collection] = [index for index in self.live[collection] if index["name"] not in names]
+        return True
+
     async def list_indexes(self, collection: str) -> list[dict[str, Any]]:
         return self.live[collection]
 
