@@ -21,7 +21,7 @@ log = logging.getLogger("modeldeck")
 
 _DURABLY = {"writeConcern": MAJORITY.document}
 _NAMESPACE_NOT_FOUND, _NAMESPACE_EXISTS = 26, 48
-_UNAUTHORIZED, _INDEX_NOT_FOUND = 13, 27
+_UNAUTHORIZED, _INDEX_NOT_FOUND, _TIMED_OUT, _BUILDS_RUN = 13, 27, 50, 12587
 # A day: long enough for any index, and a bound for a server that does not answer any more.
 BUILD_SECONDS = 86_400.0
 ASK_AGAIN_SECONDS = 1.0
@@ -78,12 +78,13 @@ class Administration:
     async def drop_indexes(self, collection: str, names: Sequence[str]) -> bool:
         """Drop indexes, and return whether they were dropped.
 
-        They stay when the database user may not do this, or somebody else has dropped one of them meanwhile.
+        They stay when the database user may not do this, somebody else drops or builds some of them, or holds the
+        collection for longer than a call may take.
         """
         try:
             await self.command({"dropIndexes": collection, "index": list(names)})
         except OperationFailure as error:
-            if error.code not in (_UNAUTHORIZED, _INDEX_NOT_FOUND):
+            if error.code not in (_UNAUTHORIZED, _INDEX_NOT_FOUND, _TIMED_OUT, _BUILDS_RUN):
                 raise
             return False
         return True
