@@ -15,6 +15,7 @@ from pymongo.errors import AutoReconnect
 from documents.user import Role
 from indexes.ensure import check, drop_until_loaded, ensure
 from indexes.indexes import INDEXES, LOADED
+from service.cli import open_database as opening
 from service.cli.open_database import open_database
 from service.database.client import Database
 from service.importing import first_load as module
@@ -58,6 +59,12 @@ async def indexed(mongod: Database) -> AsyncIterator[Database]:
     """The real database; what a test leaves undone with its indexes is made up for."""
     yield mongod
     assert await ensure(mongod) == []
+
+
+@pytest.fixture
+def located(settings: Settings, mongo_uri: str) -> Settings:
+    """Settings with which a command opens the database under test."""
+    return settings.model_copy(update={"mongodb_uri": SecretStr(mongo_uri), "database": DATABASE})
 
 
 def source(folder: Path, models: int = MANY, **extra: Any) -> Path:
@@ -176,16 +183,47 @@ async def test_when_they_cannot_be_built_the_user_is_told(indexed: Database, mon
     assert notices == [BEGUN, BUILDING, NOT_BUILT]
 
 
+async def test_another_interruption_leaves_them_to_the_next_command(
+    indexed: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def endless(_: Database) -> None:
+        building.set()
+        await asyncio.Event().wait()
+
+    async def load() -> None:
+        async with first_load(indexed, ImportOptions(), notices.append) as options:
+            await options.before_models(MANY)
+            loading.set()
+            await asyncio.Event().wait()
+
+    notices: list[str] = []
+    loading, building = asyncio.Event(), asyncio.Event()
+    monkeypatch.setattr(module, "ensure", endless)
+    running = asyncio.create_task(load())
+    for reached in (loading, building):
+        await reached.wait()
+        running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert notices == [BEGUN, BUILDING, NOT_BUILT]
+
+
 async def test_what_nobody_built_is_built_by_the_next_command(
-    indexed: Database, settings: Settings, mongo_uri: str, directory: Directory
+    indexed: Database,
+    located: Settings,
+    directory: Directory,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     # As after a load that was killed.
     await drop_until_loaded(indexed)
     assert (await directory.client.get("/health/ready")).status_code == 503
 
-    located = settings.model_copy(update={"mongodb_uri": SecretStr(mongo_uri), "database": DATABASE})
+    # What takes as long as with a large directory is said, and nothing else.
+    monkeypatch.setattr(opening, "SLOW_SECONDS", 0.0)
     async with open_database(located) as database:
         assert await check(database) == []
+    assert caplog.messages == [opening.BUILDING]
     assert (await directory.client.get("/health/ready")).status_code == 200
 
 
