@@ -1,6 +1,6 @@
 """Check the database against the declared indexes, validators and views, and create what is missing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 from pymongo import IndexModel
@@ -51,8 +51,10 @@ async def check(store: IndexStore) -> list[Drift]:
     return sorted(drifts, key=lambda drift: (drift.collection, drift.name))
 
 
-async def ensure(store: IndexStore) -> list[Drift]:
+async def ensure(store: IndexStore, before_building: Callable[[], object] = lambda: None) -> list[Drift]:
     """Create what is missing, in the declared order, and return the differences that remain.
+
+    `before_building` is called if indexes are to be built or waited for, which takes minutes for a large directory.
 
     Several processes may run this at once. No index is dropped: an index with the name or the fields of a declared
     one, an undeclared index, or a validator that modeldeck did not make may be someone's decision, so it is only
@@ -65,10 +67,15 @@ async def ensure(store: IndexStore) -> list[Drift]:
             await store.set_validator(collection, validator)
     await _ensure_views(store)
     missing = {(drift.collection, drift.name) for drift in await check(store) if drift.kind is DriftKind.MISSING}
-    for collection, declared in INDEXES.items():
-        wanted = [index for index in declared if (collection, index.document["name"]) in missing]
-        if wanted:
-            await store.create_indexes(collection, wanted)
+    wanted = {
+        collection: [index for index in declared if (collection, index.document["name"]) in missing]
+        for collection, declared in INDEXES.items()
+    }
+    if any(wanted.values()):
+        before_building()
+    for collection, indexes in wanted.items():
+        if indexes:
+            await store.create_indexes(collection, indexes)
     return await check(store)
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from typing import TypeVar
 
 from pydantic import SecretStr
@@ -52,13 +52,13 @@ def _require_guards(drifts: Sequence[Drift]) -> None:
         log.warning("%s; see: modeldeck indexes check", drift)
 
 
-@contextmanager
-def _said_if_slow() -> Iterator[None]:
-    waiting = asyncio.get_running_loop().call_later(SLOW_SECONDS, log.warning, BUILDING)
-    try:
-        yield
-    finally:
-        waiting.cancel()
+async def ensure_indexes(database: Database) -> list[Drift]:
+    """Do what `ensure` does, and say so if the building of indexes takes long."""
+    loop = asyncio.get_running_loop()
+    with ExitStack() as waiting:
+        return await ensure(
+            database, lambda: waiting.callback(loop.call_later(SLOW_SECONDS, log.warning, BUILDING).cancel)
+        )
 
 
 @asynccontextmanager
@@ -73,9 +73,7 @@ async def open_database(settings: Settings, *, with_indexes: bool = True) -> Asy
     try:
         await database.open()
         if with_indexes:
-            with _said_if_slow():
-                drifts = await ensure(database)
-            _require_guards(drifts)
+            _require_guards(await ensure_indexes(database))
         yield database
     finally:
         # An interrupted command leaves nothing running on the server, and no thread that waits for it.

@@ -14,7 +14,7 @@ from service.importing.plan import ImportOptions
 MIN_MODELS = 20_000
 
 BEGUN = "there are no models yet, so most indexes are built after all are stored; until then, searches are slow"
-BUILDING = "building indexes, which can take minutes"
+BUILDING = "building indexes, which can take minutes; if this is interrupted, the next command does it"
 NOT_BUILT = "the indexes are not built; the next command that opens the database builds them: modeldeck indexes ensure"
 
 Notice = Callable[[str], None]
@@ -26,24 +26,23 @@ class _FirstLoad:
     def __init__(self, database: Database, notice: Notice) -> None:
         self._database = database
         self._notice = notice
-        self._dropped = False
+        self._begun = False
 
     async def begin(self, models: int) -> None:
         """Drop the indexes if so many models are to come and none is here."""
         if models < MIN_MODELS or await self._database.find(ModelRecord, {}, fields=["_id"], limit=1):
             return
-        # Set before they are dropped: the answer to that can be lost.
-        self._dropped = True
+        # Set before they are dropped: the answer to that can be lost, and so can a load at the same time.
+        self._begun = True
         if await drop_until_loaded(self._database):
             self._notice(BEGUN)
 
     async def end(self) -> None:
-        """Build the indexes again if they were dropped."""
-        if not self._dropped:
+        """Build the indexes that are missing after a load that began."""
+        if not self._begun:
             return
-        self._notice(BUILDING)
         try:
-            await ensure(self._database)
+            await ensure(self._database, lambda: self._notice(BUILDING))
         except BaseException:
             self._notice(NOT_BUILT)
             raise

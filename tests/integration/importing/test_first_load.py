@@ -4,7 +4,7 @@ import asyncio
 import json
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -172,7 +172,8 @@ async def test_when_the_import_fails_its_own_failure_is_reported_and_the_indexes
 
 
 async def test_when_they_cannot_be_built_the_user_is_told(indexed: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def lost(_: Database) -> None:
+    async def lost(_: Database, before_building: Callable[[], None]) -> None:
+        before_building()
         raise AutoReconnect
 
     notices: list[str] = []
@@ -186,7 +187,8 @@ async def test_when_they_cannot_be_built_the_user_is_told(indexed: Database, mon
 async def test_another_interruption_leaves_them_to_the_next_command(
     indexed: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def endless(_: Database) -> None:
+    async def endless(_: Database, before_building: Callable[[], None]) -> None:
+        before_building()
         building.set()
         await asyncio.Event().wait()
 
