@@ -18,6 +18,11 @@ class Index(IndexModel):
         super().__init__(keys, name=name, **options)
         self.serves = serves
 
+    @property
+    def can_wait(self) -> bool:
+        """Whether it can be built after records are loaded: it keeps nothing unique, and no import looks into it."""
+        return not self.document.get("unique", False)
+
 
 SORT_FIELDS = ("created_at", "updated_at", "keys.name")
 
@@ -133,6 +138,9 @@ _REVISIONS = [
     # record in any case.
     Index("when", "at", serves="The changes of a day."),
 ]
+
+# The collections that a load fills. An import looks into their unique indexes and `_id` only.
+LOADED = (ModelRecord.Settings.name, Revision.Settings.name)
 
 INDEXES: Mapping[str, Sequence[Index]] = {
     ModelRecord.Settings.name: _MODELS,

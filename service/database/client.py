@@ -46,6 +46,7 @@ class Database:
         administration = Administration(calls)
         self.command, self.collection_options = administration.command, administration.collection_options
         self.create_indexes, self.list_indexes = administration.create_indexes, administration.list_indexes
+        self.drop_indexes = administration.drop_indexes
         self.set_validator, self.put_view = administration.set_validator, administration.put_view
 
     @classmethod
