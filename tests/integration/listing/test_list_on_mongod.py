@@ -256,6 +256,45 @@ async def test_a_page_by_cursor_costs_the_same_at_any_depth(
             assert "SORT" not in {stage["stage"] for stage in stages}, where
 
 
+# The server merges at most 200 scans of an index.
+MANY_GROUPS = 220
+
+
+@pytest.mark.parametrize("order_by", ["created_at", "name"])
+async def test_a_caller_in_too_many_groups_for_a_merge_gets_the_same_pages_in_little_memory(
+    directory: Directory, tmp_path: Path, raw: SyncDatabase[dict[str, Any]], order_by: str
+) -> None:
+    groups = [await directory.group(f"g{at:03}") for at in range(MANY_GROUPS)]
+    await directory.user("ann", groups=groups)
+    models = [
+        model(
+            f"m{at:03}",
+            "bob",
+            name=f"Name {at // 3:02}",
+            created_at=1_700_000_000 + at // 3,
+            # Each is found by several of the caller's principals, and must come once.
+            access_grants=[grant(f"group:{groups[at * times % MANY_GROUPS]}") for times in (1, 3, 7)],
+        )
+        for at in range(100)
+    ]
+    await directory.load({"models": [*models, model("hidden", "bob")]}, tmp_path)
+    asked: dict[str, Any] = {"order_by": order_by, "page_size": 30}
+    found: list[str] = []
+    page = await directory.page("ann", **asked)
+    assert page["total"] == 100
+    while True:
+        stages, _ = await _explain(directory, raw, "ann", ListParams.model_validate(asked))
+        # It holds the records of one page only, whatever it reads.
+        assert [stage["limitAmount"] for stage in stages if stage["stage"] == "SORT"] == [31], asked
+        assert "COLLSCAN" not in {stage["stage"] for stage in stages}, asked
+        found += [item["id"] for item in page["items"]]
+        if page["next_cursor"] is None:
+            break
+        asked["cursor"] = page["next_cursor"]
+        page = await directory.page("ann", **asked)
+    assert found == [one["id"] for one in reversed(models)]
+
+
 async def test_every_index_of_models_is_declared_with_a_name(raw: SyncDatabase[dict[str, Any]]) -> None:
     names = [index.document["name"] for index in INDEXES["models"]]
     assert len(names) == len(set(names))
