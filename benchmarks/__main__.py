@@ -51,6 +51,8 @@ def main(given: list[str] | None = None) -> int:
                     log_progress(LARGE_NOTICE.format(directory))
                 figures.append(run_size(mongo, directory, size, QUICK_EFFORT if arguments.quick else EFFORT))
                 print_size(figures[-1])
+                if arguments.keep:
+                    keep(figures)
     except KeyboardInterrupt:
         return 130
     except (BenchmarkError, ModeldeckError) as error:
@@ -62,8 +64,6 @@ def main(given: list[str] | None = None) -> int:
     print_checks(results)
     if arguments.json:
         write_json(arguments.json, figures, results, comparisons)
-    if arguments.keep:
-        keep(figures)
     return 1 if any(check.kept is False for check in results) else 0
 
 

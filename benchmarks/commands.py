@@ -81,10 +81,10 @@ class BenchmarkDatabase:
         """Run `modeldeck import` on a bundle with so many models, and return its time and memory."""
         limit = int(max(IMPORT_SECONDS, IMPORT_SECONDS_A_MODEL * models))
         result = self.directory / "import.json"
-        before = _mongod_cpu_seconds(self.uri)
+        before = mongod_cpu_seconds(self.uri)
         command = (sys.executable, "-I", "-S", RESOURCE_USAGE, str(result), str(limit))
         output = self.run(*command, MODELDECK, "import", str(bundle), seconds=limit + COMMAND_SECONDS)
-        mongod = _mongod_cpu_seconds(self.uri) - before
+        mongod = mongod_cpu_seconds(self.uri) - before
         changes = _CHANGES.search(output)
         if changes is None:
             raise BenchmarkError(f"the import did not print how many changes it made:\n{output}")
@@ -92,7 +92,8 @@ class BenchmarkDatabase:
         return ImportFigures(int(changes[1].replace(",", "")), mongod_cpu_seconds=mongod, **figures)
 
 
-def _mongod_cpu_seconds(uri: str) -> float:
+def mongod_cpu_seconds(uri: str) -> float:
+    """Return the processor time that the mongod has used so far."""
     with MongoClient[dict[str, Any]](uri) as client:
         used = client.admin.command("serverStatus")["extra_info"]
     return float(used["user_time_us"] + used["system_time_us"]) / 1e6

@@ -93,6 +93,7 @@ def main() -> None:
     lines = [f"GET {path} HTTP/1.1", "Host: bench", f"Authorization: Bearer {os.environ['KEY']}", "", ""]
     load = Load(int(port), "\r\n".join(lines).encode(), int(connections))
     warmed_up = load.run(float(seconds) * WARM_UP_SHARE)
+    requests = len(load.times)
     load.times.clear()
     took = load.run(float(seconds))
     ordered = sorted(load.times)
@@ -100,6 +101,7 @@ def main() -> None:
         sys.exit(f"not answered within {seconds} s")
     figures = {
         "seconds": warmed_up + took,
+        "requests": requests + len(ordered),
         "per_second": len(ordered) / took,
         "p50_ms": ordered[len(ordered) // 2],
         "p99_ms": ordered[len(ordered) * 99 // 100],

@@ -29,7 +29,7 @@ def print_size(figures: SizeFigures) -> None:
     print(f"  {_import_line('again', figures.second_import)}")
     print(
         f"  first import: {figures.first_import.cpu_ms_a_change:.2f} ms of processor a record; "
-        f"{figures.import_ratio:.1f} x the time of inserting finished ones ({figures.insert_ms:.2f} ms)"
+        f"{figures.import_ratio:.1f} x that of inserting finished ones ({figures.insert_cpu_ms:.2f} ms)"
     )
     print(f"  service: {figures.idle_mb:.0f} MB resident when idle, {figures.after_mb:.0f} MB after the run")
     print(f"  records {figures.data_mb:,.0f} MB, indexes {figures.index_mb:,.0f} MB")
@@ -51,8 +51,8 @@ def print_size(figures: SizeFigures) -> None:
 
 def _print_throughput(throughput: Throughput) -> None:
     print(
-        f"\n{'load':18} {'workers':>7} {'connections':>11} {'a second':>9} {'p50 ms':>7} {'p99':>7} {'x bare':>7} "
-        f"{'load generator':>15} {'service':>8}  (shares of a core)"
+        f"\n{'load':18} {'workers':>7} {'connections':>11} {'a second':>9} {'p50 ms':>7} {'p99':>7} "
+        f"{'cpu ms':>7} {'x bare':>7} {'load generator':>15} {'service':>8}  (shares of a core)"
     )
     for load in (throughput.bare_alone, throughput.bare, *throughput.alone, *throughput.loaded):
         print(_load(load, throughput.ratio(load)))
@@ -61,7 +61,7 @@ def _print_throughput(throughput: Throughput) -> None:
 def _load(load: Load, ratio: float) -> str:
     return (
         f"{load.route:18} {load.workers:7} {load.connections:11} {load.per_second:9,.0f} {load.p50_ms:7.2f} "
-        f"{load.p99_ms:7.2f} {ratio:7.2f} {load.own_share:15.0%} {load.server_share:8.0%}"
+        f"{load.p99_ms:7.2f} {load.cpu_ms:7.2f} {ratio:7.2f} {load.own_share:15.0%} {load.server_share:8.0%}"
     )
 
 

@@ -16,7 +16,7 @@ from benchmarks.api_client import ApiClient
 from benchmarks.bundle_generator import write_bundle
 from benchmarks.callers import BenchmarkUser, admin, typical_user
 from benchmarks.commands import BenchmarkDatabase, BenchmarkError, ImportFigures
-from benchmarks.insert_floor import insert_ms
+from benchmarks.insert_floor import insert_cpu_ms
 from benchmarks.list_requests import LIST_REQUESTS
 from benchmarks.list_timings import ListBenchmark, Result
 from benchmarks.route_timings import RouteFigures, run_routes
@@ -36,14 +36,14 @@ class Effort:
 
 @dataclass(frozen=True, slots=True)
 class SizeFigures:
-    """All figures of one size; memory in MB. `insert_ms` is the floor of the import, for one record."""
+    """All figures of one size; memory in MB. `insert_cpu_ms` is the floor of the import, for one record."""
 
     size: int
     seconds: float
     bundle_mb: float
     first_import: ImportFigures
     second_import: ImportFigures
-    insert_ms: float
+    insert_cpu_ms: float
     idle_mb: float
     after_mb: float
     data_mb: float
@@ -55,8 +55,8 @@ class SizeFigures:
 
     @property
     def import_ratio(self) -> float:
-        """How many times as long as inserting finished records an import takes."""
-        return self.first_import.seconds * 1000 / self.first_import.changes / self.insert_ms
+        """How many times the processor time of inserting finished records an import takes."""
+        return self.first_import.cpu_ms_a_change / self.insert_cpu_ms
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def run_size(mongo: EmbeddedMongo, directory: Path, size: int, effort: Effort) -
     first, second = _imported_twice(target, bundle, size)
     with MongoClient[dict[str, Any]](target.uri, tz_aware=True) as client:
         database = client[name]
-        floor = insert_ms(database)
+        floor = insert_cpu_ms(database, target.uri)
         # Otherwise, data of the import would be written to disk during the measurement.
         client.admin.command("fsync")
         storage = database.command("collStats", "models", scale=1_000_000)
@@ -104,7 +104,7 @@ def run_size(mongo: EmbeddedMongo, directory: Path, size: int, effort: Effort) -
         bundle_mb=bundle_mb,
         first_import=first,
         second_import=second,
-        insert_ms=floor,
+        insert_cpu_ms=floor,
         idle_mb=lists.idle_mb,
         after_mb=lists.after_mb,
         data_mb=float(storage["size"]),

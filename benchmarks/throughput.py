@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.commands import BenchmarkDatabase, BenchmarkError
+from benchmarks.commands import BenchmarkDatabase, BenchmarkError, mongod_cpu_seconds
 from benchmarks.list_requests import LIST
 from benchmarks.servers import Server, serving, serving_bare
 
@@ -21,7 +21,8 @@ STOP_SECONDS = 120
 class Load:
     """What some connections got that sent one request again and again.
 
-    `own_share` is the share of one core that sending took, `server_share` what the service took, without mongod.
+    `cpu_ms` is the processor time of the service and mongod for one request, `own_share` the share of one core that
+    sending took, `server_share` what the service took, without mongod.
     """
 
     route: str
@@ -30,6 +31,7 @@ class Load:
     per_second: float
     p50_ms: float
     p99_ms: float
+    cpu_ms: float
     own_share: float
     server_share: float
 
@@ -49,17 +51,16 @@ class Throughput:
     loaded: tuple[Load, ...]
 
     def ratio(self, load: Load) -> float:
-        """Return how many times as long as the bare application the service needs for a request."""
-        if load.connections == 1:
-            return load.p50_ms / self.bare_alone.p50_ms
-        return self.bare.per_second / load.per_second
+        """Return how many times the processor time of the bare application a request needs."""
+        # Not the rates: they depend on how many processors there are, and on what else they do.
+        return load.cpu_ms / (self.bare_alone if load.connections == 1 else self.bare).cpu_ms
 
 
 def measure_throughput(target: BenchmarkDatabase, key: str, seconds: float) -> Throughput:
     """Measure each route for some seconds with each number of workers."""
     with serving_bare(target) as server:
         bare_alone, bare = (
-            _load(server, key, "bare", workers=1, connections=connections, seconds=seconds)
+            _load(target, server, key, "bare", workers=1, connections=connections, seconds=seconds)
             for connections in (1, CONNECTIONS)
         )
     alone: list[Load] = []
@@ -68,21 +69,27 @@ def measure_throughput(target: BenchmarkDatabase, key: str, seconds: float) -> T
         with serving(target, workers) as server:
             for route in ROUTES:
                 if workers == 1:
-                    alone.append(_load(server, key, route, workers=workers, connections=1, seconds=seconds))
-                loaded.append(_load(server, key, route, workers=workers, connections=CONNECTIONS, seconds=seconds))
+                    alone.append(_load(target, server, key, route, workers=workers, connections=1, seconds=seconds))
+                loaded.append(
+                    _load(target, server, key, route, workers=workers, connections=CONNECTIONS, seconds=seconds)
+                )
     return Throughput(bare_alone, bare, tuple(alone), tuple(loaded))
 
 
-def _load(server: Server, key: str, route: str, *, workers: int, connections: int, seconds: float) -> Load:
+def _load(
+    target: BenchmarkDatabase, server: Server, key: str, route: str, *, workers: int, connections: int, seconds: float
+) -> Load:
     path = route if route in ROUTES else "/"
     command = [sys.executable, "-I", "-S", LOAD_GENERATOR, str(server.port), path, str(connections), str(seconds)]
-    before = server.cpu_seconds()
+    before, mongod_before = server.cpu_seconds(), mongod_cpu_seconds(target.uri)
     done = subprocess.run(
         command, env={"KEY": key}, capture_output=True, text=True, timeout=seconds + STOP_SECONDS, check=False
     )
-    used = server.cpu_seconds() - before
+    used, mongod = server.cpu_seconds() - before, mongod_cpu_seconds(target.uri) - mongod_before
     if done.returncode != 0:
         raise BenchmarkError(f"{path} under load: {done.stderr.strip()}")
     figures: dict[str, float] = json.loads(done.stdout)
-    took = figures.pop("seconds")
-    return Load(route, workers, connections, server_share=used / took, **figures)
+    took, requests = figures.pop("seconds"), figures.pop("requests")
+    # The bare application does not use mongod, which idles meanwhile.
+    both = used + (mongod if route in ROUTES else 0)
+    return Load(route, workers, connections, cpu_ms=both * 1000 / requests, server_share=used / took, **figures)
