@@ -16,7 +16,7 @@ SIZES, QUICK_SIZES = (SMALL, MEDIUM), (2_000,)
 EFFORT = Effort(repetitions=60, warm_up=5, load_seconds=4)
 QUICK_EFFORT = Effort(repetitions=6, warm_up=1, load_seconds=0.4)
 MIN_SIZE = 1000
-LARGE_NOTICE = f"{LARGE:,} models: about two hours, most of it for two imports, and 12 GB in {{}}"
+LARGE_NOTICE = f"{LARGE:,} models: one to two hours, most of it for two imports, and 12 GB in {{}}"
 
 
 def _size(text: str) -> int:
