@@ -60,6 +60,9 @@ async def ensure(store: IndexStore, before_building: Callable[[], object] = lamb
     one, an undeclared index, or a validator that modeldeck did not make may be someone's decision, so it is only
     reported. A validator made by an earlier version of modeldeck is replaced.
     """
+    # Usually all is there, and every command asks.
+    if not await check(store):
+        return []
     options = await store.collection_options()
     for collection, validator in validators.VALIDATORS.items():
         found = options.get(collection, {})

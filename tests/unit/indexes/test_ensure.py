@@ -47,6 +47,24 @@ async def test_an_empty_database_gets_every_declared_index_and_validator() -> No
     assert await check(server) == []
 
 
+async def test_where_all_is_as_declared_everything_is_looked_at_once() -> None:
+    class Counting(Server):
+        async def collection_options(self) -> dict[str, dict[str, Any]]:
+            asked.append("options")
+            return await super().collection_options()
+
+        async def list_indexes(self, collection: str) -> list[dict[str, Any]]:
+            asked.append(collection)
+            return await super().list_indexes(collection)
+
+    asked: list[str] = []
+    server = Counting()
+    await ensure(server)
+    asked.clear()
+    assert await ensure(server) == []
+    assert sorted(asked) == sorted(["options", *INDEXES])
+
+
 async def test_extra_and_different_indexes_are_reported_and_left_alone() -> None:
     server = Server()
     await ensure(server)
