@@ -14,6 +14,7 @@ from pymongo.database import Database
 from benchmarks.commands import BenchmarkError
 from benchmarks.list_requests import BenchmarkUser, ListRequest
 from documents import User
+from service.listing.counting import count_pipelines
 from service.listing.parts import order_of
 from service.listing.pipeline import Resolved, list_hint, list_match, list_pipeline
 from service.listing.position import Position
@@ -92,16 +93,18 @@ class ListBenchmark:
         self._models = database.models
         self._repetitions = repetitions
         self._warm_up = warm_up
-        sample = self._models.aggregate(SAMPLE_PIPELINE)
-        self._statistics = SearchStatistics.of(record["keys"]["grams"] for record in sample)
+        sample = list(self._models.aggregate(SAMPLE_PIPELINE))
+        self._statistics = SearchStatistics.of(sample, self._models.estimated_document_count())
 
     def run(self, request: ListRequest, user: BenchmarkUser, api: Api) -> Result:
         """Measure one list request of one user."""
         params = request.params
         terms = search_terms(params.query, literal=False) if params.query else []
         narrowing = self._statistics.narrowing(*terms)
-        match = list_match(params, user.caller, Resolved(terms, narrowing))
-        pipeline = list_pipeline(params, match, order_of(params, terms), Position.requested(params))
+        resolved = Resolved(terms, narrowing, statistics=self._statistics)
+        match = list_match(params, user.caller, resolved)
+        [counted, *_] = count_pipelines(params, user.caller, resolved)
+        pipeline = list_pipeline(params, match, order_of(params, terms), Position.requested(params), counted)
         hint = list_hint(params, match)
         options: dict[str, Any] = {"hint": hint} if hint else {}
         page = pipeline[: pipeline.index(WITHOUT_LARGE)]
@@ -131,7 +134,7 @@ class ListBenchmark:
             literal_p50=median(literal_times),
             literal_repetitions=len(literal_times),
             page=explain(self._database, page, hint),
-            count=explain(self._database, [{"$match": match}, {"$count": "total"}]),
+            count=explain(self._database, counted),
             narrowing=tuple(narrowing),
         )
 

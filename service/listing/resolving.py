@@ -27,7 +27,8 @@ async def get_resolve(
 
     async def resolve(selected: ListFilter) -> Resolved:
         terms = search_terms(selected.query, literal=compatible) if selected.query is not None else []
-        return Resolved(terms, statistics.narrowing(*terms), await _owner_ids(context.database, selected.owner))
+        owners = await _owner_ids(context.database, selected.owner)
+        return Resolved(terms, statistics.narrowing(*terms), owners, statistics)
 
     return resolve
 
