@@ -105,7 +105,7 @@ class ListBenchmark:
         match = list_match(params, user.caller, resolved)
         [counted, *_] = count_pipelines(params, user.caller, resolved)
         pipeline = list_pipeline(params, match, order_of(params, terms), Position.requested(params), counted)
-        hint = list_hint(params, match)
+        hint = list_hint(params, match, resolved)
         options: dict[str, Any] = {"hint": hint} if hint else {}
         page = pipeline[: pipeline.index(WITHOUT_LARGE)]
         literal = _literal(match, page)

@@ -76,8 +76,8 @@ class RecordDerivedKeys(BaseModel):
         examples=[["group:g-platform", "user:u-anna"]],
     )
     grams: list[str] = Field(description="All trigrams of `keys.text`.", examples=[[" tu", "ing", "l t"]])
-    # These three are absent in records of earlier versions, until the doctor repairs them. Such records are read where
-    # others are found by index keys.
+    # What follows is absent in records of earlier versions, until the doctor repairs them. Such records are read where
+    # others are counted on index keys.
     rows: bool = Field(
         default=False,
         description="Whether `keys.readable` holds rows. They are left out where they would be too large.",
@@ -90,11 +90,16 @@ class RecordDerivedKeys(BaseModel):
         "`%25`, `%2E` and `%24`.",
         examples=[{"user:u-anna": "sql tuning\0openai/gpt-4o\0anna kowalska\0\0engineering\0sql\0"}],
     )
-    line: str | None = Field(
+    tag_line: str | None = Field(
         default=None,
-        description="The tags as `t` and the tag as it is written, the folded tags as `f` and the tag, and the "
-        "capabilities as `c` and the name; joined by NUL. Facets are counted by it.",
-        examples=["cvision\0fengineering\0fsql\0tEngineering\0tSQL"],
+        description="Each tag as `t` and the tag as it is written, and each folded tag as `f` and the tag; joined by "
+        "NUL. The facet of tags is counted by it.",
+        examples=["fengineering\0fsql\0tEngineering\0tSQL"],
+    )
+    capability_line: str | None = Field(
+        default=None,
+        description="Each of `keys.capabilities` as `c` and the name, joined by NUL. Their facet is counted by it.",
+        examples=["cvision"],
     )
 
 
@@ -115,12 +120,9 @@ def _row(fields: Sequence[str], tags: Sequence[str], copies: int) -> str | None:
     return row if len(row.encode(errors="surrogatepass")) * copies <= MAX_ROW_BYTES else None
 
 
-def _line(written: Iterable[str], tags: Iterable[str], capabilities: Iterable[str]) -> str | None:
-    parts = {"t": written, "f": tags, "c": capabilities}
-    entries = sorted({kind + name for kind, names in parts.items() for name in names})
-    if any(FIELD_SEPARATOR in entry for entry in entries):
-        return None
-    return FIELD_SEPARATOR.join(entries)
+def _line(entries: set[str]) -> str | None:
+    # Written past the service, a name can hold the separator.
+    return None if any(FIELD_SEPARATOR in entry for entry in entries) else FIELD_SEPARATOR.join(sorted(entries))
 
 
 def grams(folded: str) -> set[str]:
@@ -184,7 +186,8 @@ def record_derived_keys(
         grams=sorted(frozenset().union(*(found for _, found in fields))),
         rows=row is not None,
         readable={} if row is None else {_field_name(reader): row for reader in readers},
-        line=_line(written, tags, capabilities),
+        tag_line=_line({f"t{tag}" for tag in written} | {f"f{tag}" for tag in tags}),
+        capability_line=_line({f"c{name}" for name in capabilities}),
     )
 
 

@@ -88,14 +88,16 @@ _MODELS = [
     Index("rows", "keys.rows", serves="Count of all models, and the models that `readable_text` lacks."),
     Index(
         "facets",
-        "keys.line",
+        "keys.tag_line",
+        "keys.capability_line",
         *_FILTERS,
         serves="Facets of all models.",
     ),
     Index(
         "readable_facets",
         "keys.readers",
-        "keys.line",
+        "keys.tag_line",
+        "keys.capability_line",
         *_FILTERS,
         serves="Facets of the models that a caller may read.",
     ),

@@ -11,7 +11,7 @@ from service.auth.access_rule import Match
 from service.auth.authentication import Caller
 from service.listing.matches import all_of
 from service.listing.params import ListFilter
-from service.listing.pipeline import Resolved, Stages, list_match, unsearched_match
+from service.listing.pipeline import Resolved, Stages, finds_few, list_match, unsearched_match
 
 # With more, planning would take longer than reading the records that most callers can.
 MAX_PRINCIPALS = 100
@@ -34,12 +34,14 @@ def count_pipelines(selected: ListFilter, caller: Caller, resolved: Resolved) ->
     if not match:
         # Without a condition the server would read the records. No index has smaller keys.
         return [_counted({"keys.rows": _ALL})]
+    if finds_few(resolved) and selected.searched_in is None:
+        return [_counted_among({"keys.grams": {"$all": list(resolved.narrowing)}}, match)]
     if not _keys_pay(selected, caller, resolved):
         return [_counted(match)]
     if not caller.is_admin:
         rows = access_rule.readable_rows(caller, _row_conditions(selected, resolved))
         with_rows = all_of({"$or": rows}, unsearched_match(selected, caller))
-        return [[*_counted(with_rows), *_added(_WITHOUT_ROWS, match)]]
+        return [[*_counted(with_rows), *_added(_counted_among(_WITHOUT_ROWS, match))]]
     # The index `all_by_created` holds what is searched. The trigrams would make the server read records.
     searched = list_match(selected, caller, resolved.without_narrowing)
     middle = resolved.statistics.middle
@@ -54,12 +56,16 @@ def _counted(match: Match) -> Stages:
     return [{"$match": match}, {"$count": "total"}]
 
 
-def _added(among: Match, match: Match) -> Stages:
-    """Return the stages that add to a total how many of the records that `among` matches, which are few, match too."""
-    # Across the limit the server does not look for another index than that of `among`.
-    few: Stages = [{"$match": among}, {"$limit": 2**62}, *_counted(match)]
+def _counted_among(few: Match, match: Match) -> Stages:
+    """Return the pipeline that counts which of the records that `few` matches, on an index, match too."""
+    # Across the limit the server does not look for another index, and so can't choose a worse one.
+    return [{"$match": few}, {"$limit": 2**62}, *_counted(match)]
+
+
+def _added(counted: Stages) -> Stages:
+    """Return the stages that add to a total what `counted` yields."""
     return [
-        {"$unionWith": {"coll": ModelRecord.Settings.name, "pipeline": few}},
+        {"$unionWith": {"coll": ModelRecord.Settings.name, "pipeline": counted}},
         {"$group": {"_id": None, "total": {"$sum": "$total"}}},
         {"$project": {"_id": 0}},
     ]
@@ -92,8 +98,10 @@ def _keys_pay(selected: ListFilter, caller: Caller, resolved: Resolved) -> bool:
     if any(value not in (None, []) for value in selective):
         return False
     if caller.is_admin:
-        # Tags alone are counted on index keys already, and are not in the index that holds what is searched.
-        possible = bool(resolved.terms) and not selected.tag
+        # Tags are not in the index that holds what is searched, and alone are counted on index keys already. So are
+        # base models and inactive models, which are few.
+        most = selected.is_active is not False and selected.kind != "base"
+        possible = not selected.tag and (bool(resolved.terms) or most)
     else:
         possible = bool(resolved.terms or selected.tag) and len(caller.principals) <= MAX_PRINCIPALS
     found = resolved.statistics.share_with("grams", resolved.narrowing)

@@ -15,11 +15,13 @@ MAX_VALUES = 50
 MAX_SPELLINGS = 2000
 # Counted together with the facet of tags: how they are spelled.
 SPELLING = "spelling"
-# The models whose `keys.line` does not tell their tags and capabilities, such as those of an earlier version.
-UNKNOWN = "unknown"
+# Counted together with a facet: the models without the line that it is counted by, such as those of earlier versions.
+UNKNOWN = {"tag": "unknown_tag", "capability": "unknown_capability"}
 
+_TAGS, _CAPABILITIES = "keys.tag_line", "keys.capability_line"
 _FIELDS: dict[str, str] = {
-    **{"tag": "keys.line", SPELLING: "keys.line", "capability": "keys.line", UNKNOWN: "keys.line"},
+    **{"tag": _TAGS, SPELLING: _TAGS, UNKNOWN["tag"]: _TAGS},
+    **{"capability": _CAPABILITIES, UNKNOWN["capability"]: _CAPABILITIES},
     **{"owner": "user_id", "base_model_id": "base_model_id", "kind": "base_model_id", "is_active": "is_active"},
 }
 # What the entries of a line begin with.
@@ -29,9 +31,9 @@ _LISTS: dict[str, Any] = {"tag": "$keys.tags", "capability": "$keys.capabilities
 _SINGLE = {"user_id", "base_model_id", "is_active"}
 # What the keys of each index hold, and the field that an open range makes the server scan it by.
 _INDEXES = (
-    ("facets", {"keys.line", *_SINGLE}, "keys.line"),
+    ("facets", {_TAGS, _CAPABILITIES, *_SINGLE}, _TAGS),
     (all_by("created_at"), {"created_at", "_id", "keys.text", *_SINGLE}, "created_at"),
-    ("readable_facets", {"keys.readers", "keys.line", *_SINGLE}, None),
+    ("readable_facets", {"keys.readers", _TAGS, _CAPABILITIES, *_SINGLE}, None),
 )
 
 Stages = list[dict[str, Any]]
@@ -40,12 +42,12 @@ Stages = list[dict[str, Any]]
 def facet_pipelines(names: Sequence[FacetName], match: Match, *, apart: bool) -> tuple[list[Stages], str | None]:
     """Return pipelines that together yield `{name: [{_id, count}]}` for facets of the same models, and their index.
 
-    The facet of tags comes with `SPELLING`, and those of tags and capabilities with `UNKNOWN`: unless that is empty,
-    they are wrong, and `facet_pipelines_of_records` are to be used. With `apart` there are several, to run at the same
+    The facet of tags comes with `SPELLING`, and those of tags and capabilities with `UNKNOWN`: unless these are empty,
+    both are wrong, and `facet_pipelines_of_records` are to be used. With `apart` there are several, to run at the same
     time, if an index answers them; otherwise each record would be read by each.
     """
     counted: list[str] = [*names, *([SPELLING] if "tag" in names else [])]
-    counted += [UNKNOWN] if "tag" in names or "capability" in names else []
+    counted += [UNKNOWN[name] for name in names if name in UNKNOWN]
     fields = sorted({_FIELDS[name] for name in counted})
     hint = None
     for index, held, scanned_by in _INDEXES:
@@ -81,7 +83,7 @@ def _grouped(field: str) -> dict[str, Any]:
 
 def _entries(field: str) -> Stages:
     """Return the stages that make counted entries of counted lines."""
-    if field != "keys.line":
+    if field not in (_TAGS, _CAPABILITIES):
         return []
     is_line = {"$eq": [{"$type": "$_id"}, "string"]}
     return [
@@ -93,7 +95,7 @@ def _entries(field: str) -> Stages:
 
 def _most(name: str) -> Stages:
     """Return the stages that keep the most frequent values of a facet among what is counted of its field."""
-    if name == UNKNOWN:
+    if name in UNKNOWN.values():
         return [{"$match": {"_id": _UNKNOWN_ENTRY}}]
     stages: Stages = []
     if name in _ENTRIES:

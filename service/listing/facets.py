@@ -70,7 +70,8 @@ async def _counted(
     for counting in running:
         [counted] = counting.result()
         found |= counted
-    if found.pop(UNKNOWN, None):
+    unknown = [found.pop(name, None) for name in UNKNOWN.values()]
+    if any(unknown):
         for pipeline in facet_pipelines_of_records(names, match):
             [counted] = await database.aggregate(ModelRecord, pipeline, seconds=seconds)
             found |= counted

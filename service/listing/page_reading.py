@@ -21,7 +21,7 @@ async def read_page(
 
     async def read(counted: Stages | None) -> list[Record]:
         pipeline = list_pipeline(params, match, order, position, counted)
-        return await database.aggregate(ModelRecord, pipeline, hint=list_hint(params, match), seconds=seconds)
+        return await database.aggregate(ModelRecord, pipeline, hint=list_hint(params, match, resolved), seconds=seconds)
 
     async def count(counted: Stages) -> int:
         found = await database.aggregate(ModelRecord, counted, seconds=seconds)

@@ -20,7 +20,7 @@ from tests.support.random_directory import REQUESTS, RandomDirectory
 
 Raw = SyncDatabase[dict[str, Any]]
 PUBLIC = [grant("user:*")]
-NEW_KEYS = ("keys.rows", "keys.readable", "keys.line")
+NEW_KEYS = ("keys.rows", "keys.readable", "keys.tag_line", "keys.capability_line")
 
 
 async def _filled(directory: Directory, tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ def _pipeline(params: ListParams, caller: Caller) -> list[dict[str, Any]]:
 
 
 def _hint(params: ListParams, caller: Caller) -> str | None:
-    return list_hint(params, list_match(params, caller, Resolved()))
+    return list_hint(params, list_match(params, caller, Resolved()), Resolved())
 
 
 def test_the_whole_pipeline() -> None:
