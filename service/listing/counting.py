@@ -73,7 +73,12 @@ def _added(counted: Stages) -> Stages:
 
 def counts_apart(caller: Caller, resolved: Resolved) -> bool:
     """Return whether counting may take so long that it is worth a call of its own, at the same time as the page."""
-    return resolved.statistics.records * _visible_share(caller, resolved) > KEYS_OF_A_CALL
+    return visible_records(caller, resolved) > KEYS_OF_A_CALL
+
+
+def visible_records(caller: Caller, resolved: Resolved) -> float:
+    """Return how many records the caller may read, about."""
+    return resolved.statistics.records * _visible_share(caller, resolved)
 
 
 def _visible_share(caller: Caller, resolved: Resolved) -> float:

@@ -70,7 +70,7 @@ async def test_random_facets_are_what_the_contract_says(
     random_directory: RandomDirectory, monkeypatch: pytest.MonkeyPatch, *, apart: bool
 ) -> None:
     if apart:
-        monkeypatch.setattr("service.listing.counting.KEYS_OF_A_CALL", -1)
+        monkeypatch.setattr("service.listing.facets.KEYS_OF_A_CALL", -1)
     made = random_directory.generator
     for _ in range(repetitions(20, 1000)):
         user, parameters = made.random.choice(random_directory.callers), made.parameters()

@@ -11,6 +11,7 @@ from service.listing.params import ListParams
 from service.listing.parts import order_of
 from service.listing.pipeline import Resolved, list_hint, list_match, list_pipeline
 from service.listing.position import Position
+from service.listing.search_statistics import SearchStatistics
 from service.listing.terms import search_terms
 from service.models.item import WITHOUT_LARGE
 
@@ -100,6 +101,19 @@ def test_the_index_of_the_order_is_named_unless_a_search_or_tag_may_find_a_bette
     assert _hint(_params(created_since="0"), ANN) == "readable_by_created"
     for filtered in ({"owner": ["x"]}, {"base_model_id": ["x"]}, {"capability": ["x"]}, {"updated_since": "0"}):
         assert _hint(_params(**filtered), ROOT) is None
+
+
+def test_a_search_that_few_records_can_match_begins_with_its_trigrams() -> None:
+    sample = [{"keys": {"grams": ["abc", *(["rar"] if at == 0 else [])]}} for at in range(1000)]
+    statistics = SearchStatistics.of(sample, 100_000)
+    for grams, params, hint in (
+        (["rar"], _params(query="rar"), "grams"),
+        (["rar"], _params(query="rar", tag="x"), "grams"),
+        (["rar"], _params(query="rar", **{"in": "description"}), None),
+        (["abc"], _params(query="abc"), None),
+        ([], _params(query="ab"), None),
+    ):
+        assert list_hint(params, READABLE, Resolved(["x"], grams, (), statistics)) == hint
 
 
 def test_a_huge_page_number_is_past_the_end() -> None:
