@@ -34,7 +34,7 @@ def count_pipelines(selected: ListFilter, caller: Caller, resolved: Resolved) ->
     if not match:
         # Without a condition the server would read the records. No index has smaller keys.
         return [_counted({"keys.rows": _ALL})]
-    if finds_few(resolved) and selected.searched_in is None:
+    if finds_few(selected, resolved):
         return [_counted_among({"keys.grams": {"$all": list(resolved.narrowing)}}, match)]
     if not _keys_pay(selected, caller, resolved):
         return [_counted(match)]
@@ -45,7 +45,7 @@ def count_pipelines(selected: ListFilter, caller: Caller, resolved: Resolved) ->
     # The index `all_by_created` holds what is searched. The trigrams would make the server read records.
     searched = list_match(selected, caller, resolved.without_narrowing)
     middle = resolved.statistics.middle
-    if middle is None or not counts_apart(caller, resolved):
+    if middle is None or not counts_apart(selected, caller, resolved):
         return [_counted(all_of({"created_at": _ALL}, searched))]
     # A time of creation never changes, so that none is counted twice.
     later = {"$gte": middle}
@@ -71,8 +71,10 @@ def _added(counted: Stages) -> Stages:
     ]
 
 
-def counts_apart(caller: Caller, resolved: Resolved) -> bool:
+def counts_apart(selected: ListFilter, caller: Caller, resolved: Resolved) -> bool:
     """Return whether counting may take so long that it is worth a call of its own, at the same time as the page."""
+    if selected.id or selected.view_option == "created" or finds_few(selected, resolved):
+        return False
     return visible_records(caller, resolved) > KEYS_OF_A_CALL
 
 

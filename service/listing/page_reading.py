@@ -28,7 +28,7 @@ async def read_page(
         return int(found[0]["total"]) if found else 0
 
     counted = [] if params.total == "none" else count_pipelines(params, caller, resolved)
-    if not counted or not counts_apart(caller, resolved):
+    if not counted or not counts_apart(params, caller, resolved):
         return Page.of(await read(counted[0] if counted else None), params, order, position)
     async with together() as group:
         counts = [group.create_task(count(one)) for one in counted]

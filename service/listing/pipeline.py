@@ -102,8 +102,10 @@ def _each(values: Sequence[str]) -> Any:
     return unique[0] if len(unique) == 1 else {"$all": unique}
 
 
-def finds_few(resolved: Resolved) -> bool:
+def finds_few(selected: ListFilter, resolved: Resolved) -> bool:
     """Return whether trigrams find so few candidates that nothing else is as fast."""
+    if selected.searched_in is not None:
+        return False
     candidates = resolved.statistics.records * resolved.statistics.share_with("grams", resolved.narrowing)
     return bool(resolved.narrowing) and candidates <= FEW
 
@@ -118,7 +120,7 @@ def list_hint(params: ListParams, match: Match, resolved: Resolved) -> str | Non
     """
     if params.id:
         return "_id_"
-    if params.searched_in is None and finds_few(resolved):
+    if finds_few(params, resolved):
         return "grams"
     field = sort_field(params.order_by)
     since = {"created_at": params.created_since, "updated_at": params.updated_since}
