@@ -17,6 +17,7 @@ from benchmarks.floor import Floor, Stages, page_stages
 from benchmarks.list_requests import ListRequest, case_key
 from benchmarks.query_plans import Plan, explain
 from documents import User
+from service.listing.counting import count_pipelines
 from service.listing.parts import order_of
 from service.listing.pipeline import Resolved, list_hint, list_match, list_pipeline
 from service.listing.position import Position
@@ -74,8 +75,8 @@ class ListBenchmark:
         self._models = database.models
         self._repetitions = repetitions
         self._warm_up = warm_up
-        sample = self._models.aggregate(SAMPLE_PIPELINE)
-        self._statistics = SearchStatistics.of(record["keys"]["grams"] for record in sample)
+        sample = list(self._models.aggregate(SAMPLE_PIPELINE))
+        self._statistics = SearchStatistics.of(sample, self._models.estimated_document_count())
 
     def run(self, wanted: ListRequest, user: BenchmarkUser, api: ApiClient) -> Result:
         """Measure one list request of one user."""
@@ -83,9 +84,11 @@ class ListBenchmark:
         params = request.params
         terms = search_terms(params.query, literal=False) if params.query else []
         narrowing = self._statistics.narrowing(*terms)
-        match = list_match(params, user.caller, Resolved(terms, narrowing, params.owner))
-        pipeline = list_pipeline(params, match, order_of(params, terms), Position.requested(params))
-        hint = list_hint(params, match)
+        resolved = Resolved(terms, narrowing, params.owner, self._statistics)
+        match = list_match(params, user.caller, resolved)
+        counted = None if params.total == "none" else count_pipelines(params, user.caller, resolved)[0]
+        pipeline = list_pipeline(params, match, order_of(params, terms), Position.requested(params), counted)
+        hint = list_hint(params, match, resolved)
         options: dict[str, Any] = {"hint": hint} if hint else {}
         page = page_stages(pipeline)
         floor = Floor(self._database, params, match, page, hint, params.wanted_facets)
@@ -113,7 +116,7 @@ class ListBenchmark:
             literal_p50=median(literal[0]) if literal else None,
             repetitions=len(http),
             page=explain(self._database, page, hint),
-            count=None if params.total == "none" else explain(self._database, [{"$match": match}, {"$count": "total"}]),
+            count=None if counted is None else explain(self._database, counted),
             narrowing=tuple(narrowing),
         )
 

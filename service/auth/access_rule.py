@@ -3,11 +3,13 @@
 A caller may read a record that they own or that a grant, to read or to write, gives to one of their principals. They
 may write a record that they own or have a write grant for. Admins may do both to every record. The derived keys
 `keys.readers` and `keys.writers` contain exactly these principals, so the rule is one indexed `$in` in every query.
+`keys.readable` has a field for each of `keys.readers`, so that an index answers the rule together with a search.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from documents.derived_keys import reader_field
 from documents.grant import user_principal
 from service.auth.authentication import Caller
 
@@ -17,6 +19,16 @@ Match = dict[str, Any]
 def readable(caller: Caller) -> Match:
     """Return the match fragment of the records that the caller may read."""
     return {} if caller.is_admin else {"keys.readers": {"$in": list(caller.principals)}}
+
+
+def readable_rows(caller: Caller, conditions: Sequence[Match]) -> list[Match]:
+    """Return match fragments, one for each principal of a caller who is no admin.
+
+    At least one of them matches each record with rows that the caller may read, if its row meets all conditions, of
+    which there must be one. None of them matches another record, or one without rows.
+    """
+    fields = [reader_field(principal) for principal in sorted(caller.principals)]
+    return [{"$and": [{field: condition} for condition in conditions]} for field in fields]
 
 
 def writable(caller: Caller) -> Match:

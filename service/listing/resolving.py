@@ -26,7 +26,8 @@ def resolver(request: Request) -> Resolve:
 
     async def resolve(selected: ListFilter) -> Resolved:
         terms = search_terms(selected.query, literal=compatible) if selected.query is not None else []
-        return Resolved(terms, statistics.narrowing(*terms), await _owner_ids(database, selected.owner))
+        owners = await _owner_ids(database, selected.owner)
+        return Resolved(terms, statistics.narrowing(*terms), owners, statistics)
 
     return resolve
 

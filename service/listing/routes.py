@@ -5,7 +5,6 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
-from documents import ModelRecord
 from documents.folding import fold
 from service.auth.access_rule import Match
 from service.auth.authentication import while_entitled
@@ -33,10 +32,9 @@ from service.http.responses import (
 )
 from service.http.strict_model import QueryModel
 from service.listing.facets import facets
-from service.listing.page import Page, items, page_items, tags
+from service.listing.page import items, page_items, tags
+from service.listing.page_reading import read_page
 from service.listing.params import ListParams, Tag
-from service.listing.parts import order_of
-from service.listing.pipeline import list_hint, list_match, list_pipeline
 from service.listing.position import Position
 from service.listing.resolving import resolver
 from service.models.schemas import Model, ModelPage
@@ -92,14 +90,8 @@ async def list_models(
     """
     context, position = context_of(request), Position.requested(params)
     resolved = await resolver(request)(params)
-    match, order = list_match(params, caller, resolved), order_of(params, resolved.terms)
-    yielded = await context.database.aggregate(
-        ModelRecord,
-        list_pipeline(params, match, order, position),
-        hint=list_hint(params, match),
-        seconds=context.settings.list_timeout,
-    )
-    page = Page.of(yielded, params, order, position)
+    seconds = context.settings.list_timeout
+    page = await read_page(context.database, caller, params, resolved, position, seconds=seconds)
     shown = page_items(
         context.database,
         caller,
@@ -109,7 +101,6 @@ async def list_models(
     )
     others: dict[str, Any] = {"total": page.total, "next_cursor": page.next_cursor}
     if params.facets is not None:
-        seconds = context.settings.list_timeout
         others["facets"] = await facets(context.database, caller, params, resolved, seconds)
     headers = next_page_link(request, page.next_cursor) if page.next_cursor is not None else {}
     if page.is_large:

@@ -111,11 +111,12 @@ async def _explain(
 ) -> tuple[list[dict[str, Any]], dict[str, Any]]:
     caller = await Authenticator(directory.database).resolve(f"Bearer {await directory.key(user)}")
     terms = search_terms(params.query, literal=False) if params.query else []
-    match = list_match(params, caller, Resolved(terms, SearchStatistics().narrowing(*terms), params.owner))
+    resolved = Resolved(terms, SearchStatistics().narrowing(*terms), params.owner)
+    match = list_match(params, caller, resolved)
     pipeline = list_pipeline(params, match, order_of(params, terms), Position.requested(params))
     page = pipeline[:4]
     assert [*chain(*page)] == ["$match", "$sort", "$skip", "$limit"]
-    hint = list_hint(params, match)
+    hint = list_hint(params, match, resolved)
     command: dict[str, Any] = {
         "aggregate": "models",
         "pipeline": page,
