@@ -14,6 +14,8 @@ unexport PYTHONDONTWRITEBYTECODE
 
 # `make test-fast SINCE=<commit>` runs the tests of what differs from that commit; by default, of what is not committed.
 SINCE :=
+# `make bench ARGS=--quick`: what else `python -m benchmarks` takes.
+ARGS :=
 # One more process than the cores of a small machine, because each waits for its mongod part of the time.
 # Schemathesis is run by `make check`; each process would load it for nothing.
 TESTS := $(BIN)/pytest --numprocesses 3 --dist worksteal -p no:schemathesis
@@ -45,7 +47,7 @@ picture: $(DEVELOPED)
 	$(BIN)/python -m tests.support.picture
 
 bench: $(DEVELOPED)
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks $(ARGS)
 
 faults: $(DEVELOPED)
 	@$(BIN)/python -m faults

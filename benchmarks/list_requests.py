@@ -1,29 +1,44 @@
-"""The list requests that are measured, and the two users who send them: an admin and a typical user."""
+"""The list requests that are measured."""
 
-from dataclasses import dataclass, field
-from statistics import median
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal, get_args
 from urllib.parse import urlencode
 
-from pymongo.database import Database
-
 from benchmarks import vocabulary
-from benchmarks.commands import BenchmarkError
-from documents.grant import PUBLIC, group_principal, user_principal
-from documents.user import Role
-from service.auth.authentication import Caller, user_pipeline
-from service.listing.params import ListParams
-from service.listing.pipeline import Resolved, list_match
+from benchmarks.api_client import ApiClient
+from benchmarks.bundle_generator import NEWEST
+from service.listing.params import FacetName, ListParams
 
+LIST = "/api/models/list"
 FIRST_PAGE, ABSENT, RARE = "first page", "absent word", "rare word"
+UNCOUNTED, BY_CURSOR, BY_CURSOR_UNCOUNTED = "first, no total", "cursor", "cursor, no total"
+# Their cost must not grow with the directory.
+BOUNDED = (UNCOUNTED, BY_CURSOR_UNCOUNTED)
+FACETS: tuple[FacetName, ...] = get_args(FacetName)
+ALL_FACETS = "all facets"
+PAGE_SIZE, DEEPEST_PAGE = 30, 666
+WEEK = 7 * 86_400
 
 
 @dataclass(frozen=True, slots=True)
 class ListRequest:
-    """A list request: its name in the table and its query parameters."""
+    """A list request: its name in the table, its query parameters, and what is known of them only in a directory.
+
+    `deep`: at two thirds of what the caller may read, but no deeper than page 666, `by_cursor` or by number.
+    `of_first_page`: with the ids of the models on the first page, or with the owner of the first one. `known`: the
+    client has the page already, and says so. `literal`: it is also compared with the pipeline as one would write it
+    first.
+    """
 
     name: str
-    values: dict[str, str] = field(default_factory=dict)
+    values: Mapping[str, str | Sequence[str]] = field(default_factory=dict)
+    deep: bool = False
+    by_cursor: bool = False
+    of_first_page: Literal["id", "owner"] | None = None
+    known: bool = False
+    literal: bool = False
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def params(self) -> ListParams:
@@ -33,67 +48,82 @@ class ListRequest:
     @property
     def path(self) -> str:
         """The path and query string of the request."""
-        return f"/api/models/list?{urlencode(self.values)}"
+        return f"{LIST}?{urlencode(self.values, doseq=True)}"
 
     @property
-    def without_search(self) -> bool:
-        """Whether it has neither a search nor a tag, so that only the records of the page need to be read."""
-        return not self.values.keys() & {"query", "tag"}
+    def reads_only_its_page(self) -> bool:
+        """Whether the keys of the index of its order answer all filters, so that no other records are read."""
+        answered = {"page", "page_size", "order_by", "direction", "view_option", "kind", "is_active", "total", "fields"}
+        return not self.by_cursor and self.values.keys() <= answered
+
+    def prepared(self, api: ApiClient, visible: int) -> "ListRequest":
+        """Return the request with what depends on the directory, for a caller who may read `visible` models."""
+        values, headers = dict(self.values), {}
+        if self.deep:
+            number = max(1, min(DEEPEST_PAGE, visible * 2 // (3 * PAGE_SIZE)))
+            if self.by_cursor:
+                # The page before ends where this one begins.
+                before = {**self.values, "page": str(number - 1 or 1), "total": "none"}
+                values["cursor"] = str(api.page(f"{LIST}?{urlencode(before, doseq=True)}")["next_cursor"])
+            else:
+                values["page"] = str(number)
+        if self.of_first_page is not None:
+            items = api.page(self.path)["items"]
+            values[self.of_first_page] = (
+                [item["id"] for item in items] if self.of_first_page == "id" else items[0]["user_id"]
+            )
+        if self.known:
+            headers["If-None-Match"] = api.get(self.path).headers["etag"]
+        return replace(self, values=values, headers=headers)
 
 
-LIST_REQUESTS = (
-    ListRequest(FIRST_PAGE),
-    ListRequest("page 10", {"page": "10"}),
-    ListRequest("name order", {"order_by": "name", "direction": "asc"}),
-    ListRequest("view created", {"view_option": "created"}),
-    ListRequest("view shared", {"view_option": "shared"}),
-    ListRequest("kind=base", {"kind": "base"}),
-    ListRequest("is_active=false", {"is_active": "false"}),
-    ListRequest("tag", {"tag": vocabulary.TAG}),
-    ListRequest(ABSENT, {"query": vocabulary.ABSENT}),
-    ListRequest("absent phrase", {"query": vocabulary.ABSENT_PHRASE}),
-    ListRequest(RARE, {"query": vocabulary.RARE[0]}),
-    ListRequest("common word", {"query": vocabulary.COMMON}),
-    ListRequest("two letters", {"query": vocabulary.TWO_LETTERS}),
-    ListRequest("surname", {"query": vocabulary.SURNAME}),
-    ListRequest("email domain", {"query": vocabulary.EVERYWHERE}),
-)
+def _searches() -> Iterator[ListRequest]:
+    words = f"{vocabulary.ADJECTIVES[0]} {vocabulary.ROLES[0]}"
+    phrase = f'"{vocabulary.ADJECTIVES[0]} {vocabulary.SUBJECTS[0]}"'
+    yield ListRequest(ABSENT, {"query": vocabulary.ABSENT}, literal=True)
+    yield ListRequest("absent phrase", {"query": f'"{vocabulary.ABSENT_PHRASE}"'}, literal=True)
+    yield ListRequest(RARE, {"query": vocabulary.RARE[0]}, literal=True)
+    yield ListRequest("common word", {"query": vocabulary.COMMON}, literal=True)
+    yield ListRequest("two words", {"query": words})
+    yield ListRequest("phrase", {"query": phrase})
+    yield ListRequest("two letters", {"query": vocabulary.TWO_LETTERS}, literal=True)
+    yield ListRequest("surname", {"query": vocabulary.SURNAME}, literal=True)
+    yield ListRequest("email domain", {"query": vocabulary.EVERYWHERE}, literal=True)
+    yield ListRequest("in=description", {"query": vocabulary.IN_DESCRIPTIONS, "in": "description"})
+    yield ListRequest("relevance", {"query": vocabulary.COMMON, "order_by": "relevance"})
 
 
-@dataclass(frozen=True, slots=True)
-class BenchmarkUser:
-    """A user who sends the requests: the label in the table, and how many models they can read."""
-
-    label: str
-    caller: Caller
-    visible: int
-
-
-def admin(database: Database[dict[str, Any]]) -> BenchmarkUser:
-    """Return the first admin."""
-    found = database.users.find_one({"role": Role.ADMIN}, sort=[("_id", 1)])
-    if found is None:
-        raise BenchmarkError("there is no admin")
-    return _benchmark_user(database, "admin", found["_id"])
-
-
-def typical_user(database: Database[dict[str, Any]]) -> BenchmarkUser:
-    """Return the user in several groups whose number of readable models is closest to the median of such users."""
-    in_several = database.users.find({"role": Role.USER, "group_ids.1": {"$exists": True}}, ["_id"]).sort("_id", 1)
-    candidates = [_benchmark_user(database, "user", user["_id"]) for user in in_several]
-    if not candidates:
-        raise BenchmarkError("no user is in several groups")
-    middle = median(candidate.visible for candidate in candidates)
-    return min(candidates, key=lambda candidate: abs(candidate.visible - middle))
-
-
-def _benchmark_user(database: Database[dict[str, Any]], label: str, user_id: str) -> BenchmarkUser:
-    caller = _caller(database, user_id)
-    return BenchmarkUser(label, caller, database.models.count_documents(list_match(ListParams(), caller, Resolved())))
+def _requests() -> Iterator[ListRequest]:
+    yield ListRequest(FIRST_PAGE, literal=True)
+    yield ListRequest(UNCOUNTED, {"total": "none"})
+    yield ListRequest("304", known=True)
+    yield ListRequest("fields", {"fields": "name,user,meta.description"})
+    yield ListRequest("page 10", {"page": "10"}, literal=True)
+    yield ListRequest("deep page", deep=True)
+    yield ListRequest("deep, no total", {"total": "none"}, deep=True)
+    yield ListRequest(BY_CURSOR, deep=True, by_cursor=True)
+    yield ListRequest(BY_CURSOR_UNCOUNTED, {"total": "none"}, deep=True, by_cursor=True)
+    yield ListRequest("name order", {"order_by": "name", "direction": "asc"}, literal=True)
+    yield ListRequest("view created", {"view_option": "created"}, literal=True)
+    yield ListRequest("view shared", {"view_option": "shared"}, literal=True)
+    yield ListRequest("kind=base", {"kind": "base"}, literal=True)
+    yield ListRequest("is_active=false", {"is_active": "false"}, literal=True)
+    yield ListRequest("batch by id", of_first_page="id")
+    yield ListRequest("tag", {"tag": vocabulary.TAG}, literal=True)
+    yield ListRequest("several tags", {"tag": [vocabulary.TAG, vocabulary.OTHER_TAG]})
+    yield ListRequest("owner", of_first_page="owner")
+    yield ListRequest("base model", {"base_model_id": vocabulary.BASE_MODELS[0]})
+    yield ListRequest("capability", {"capability": vocabulary.CAPABILITY})
+    yield ListRequest("updated_since", {"updated_since": str(NEWEST - WEEK)})
+    yield from _searches()
+    for facet in FACETS:
+        yield ListRequest(f"facet {facet}", {"facets": facet})
+    yield ListRequest(ALL_FACETS, {"facets": ",".join(FACETS)})
 
 
-def _caller(database: Database[dict[str, Any]], user_id: str) -> Caller:
-    found = next(database.users.aggregate(user_pipeline(user_id)))
-    groups = {group_principal(group["_id"]) for group in found["groups"]}
-    principals = frozenset({PUBLIC, user_principal(user_id), *groups})
-    return Caller(user_id, is_admin=found["user"]["role"] == Role.ADMIN, principals=principals)
+LIST_REQUESTS = tuple(_requests())
+
+
+def case_key(caller: str, case: str) -> str:
+    """Return the name of a request of one user among all."""
+    return f"{caller}, {case}"

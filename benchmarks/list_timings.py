@@ -1,70 +1,42 @@
 """The times and query plans of one list request: over HTTP, the pipeline alone, the floor and the literal pipeline."""
 
-import http.client
 import json
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
 from pymongo.database import Database
 
+from benchmarks.api_client import ApiClient
+from benchmarks.callers import BenchmarkUser
 from benchmarks.commands import BenchmarkError
-from benchmarks.list_requests import BenchmarkUser, ListRequest
+from benchmarks.floor import Floor, Stages, page_stages
+from benchmarks.list_requests import ListRequest, case_key
+from benchmarks.query_plans import Plan, explain
 from documents import User
+from service.listing.counting import count_pipelines
 from service.listing.parts import order_of
 from service.listing.pipeline import Resolved, list_hint, list_match, list_pipeline
 from service.listing.position import Position
 from service.listing.search_statistics import SAMPLE_PIPELINE, SearchStatistics
 from service.listing.terms import search_terms
-from service.models.item import WITHOUT_LARGE
 
-Stages = list[dict[str, Any]]
 Step = Callable[[], Any]
 
-# A slow literal pipeline is repeated as often as fits into this time, but at least so many times.
-LITERAL_SECONDS, LITERAL_REPETITIONS = 3.0, 5
-# The stages of a query plan that show how it works; the others only wrap these.
-_SIGNIFICANT_STAGES = {"COLLSCAN", "SORT", "SORT_MERGE", "AND_SORTED", "AND_HASH", "COUNT_SCAN", "TEXT"}
-
-
-class Api:
-    """One keep-alive connection to the service, with one API key."""
-
-    def __init__(self, port: int, key: str) -> None:
-        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
-        self._headers = {"Authorization": f"Bearer {key}"}
-
-    def get(self, path: str) -> bytes:
-        """Return the body of an answer; raise BenchmarkError for any status but 200."""
-        self._connection.request("GET", path, headers=self._headers)
-        answer = self._connection.getresponse()
-        body = answer.read()
-        if answer.status != 200:
-            raise BenchmarkError(f"GET {path}: {answer.status} {body[:500]!r}")
-        return body
-
-    def close(self) -> None:
-        """Close the connection."""
-        self._connection.close()
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """How many index keys and documents a query examined, and the significant stages and indexes of its plan."""
-
-    keys: int
-    documents: int
-    steps: str
+# A slow step is repeated as often as fits into this time, but at least so many times.
+STEP_SECONDS, LEAST_REPETITIONS = 3.0, 5
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
     """The figures of one list request of one user; times in ms.
 
-    `case` is the name of the request. `literal` is the pipeline as one would write it first: with a `$facet`.
+    `case` is the name of the request. `literal` is the pipeline as one would write it first, with a `$facet`; None
+    where it is not measured, since it can't answer the same. `http_least` is the shortest time, which is least
+    affected by what else the machine does.
     """
 
     case: str
@@ -72,16 +44,27 @@ class Result:
     principals: int
     page_size: int
     plain: bool
-    total: int
+    total: int | None
     http_p50: float
     http_p99: float
+    http_least: float
     pipeline_p50: float
     floor_p50: float
-    literal_p50: float
-    literal_repetitions: int
+    literal_p50: float | None
+    repetitions: int
     page: Plan
-    count: Plan
+    count: Plan | None
     narrowing: tuple[str, ...]
+
+    @property
+    def key(self) -> str:
+        """The name of the request and of its user."""
+        return case_key(self.caller, self.case)
+
+    @property
+    def ratio(self) -> float:
+        """How many times as long as the floor the request takes."""
+        return self.http_p50 / self.floor_p50
 
 
 class ListBenchmark:
@@ -92,83 +75,79 @@ class ListBenchmark:
         self._models = database.models
         self._repetitions = repetitions
         self._warm_up = warm_up
-        sample = self._models.aggregate(SAMPLE_PIPELINE)
-        self._statistics = SearchStatistics.of(record["keys"]["grams"] for record in sample)
+        sample = list(self._models.aggregate(SAMPLE_PIPELINE))
+        self._statistics = SearchStatistics.of(sample, self._models.estimated_document_count())
 
-    def run(self, request: ListRequest, user: BenchmarkUser, api: Api) -> Result:
+    def run(self, wanted: ListRequest, user: BenchmarkUser, api: ApiClient) -> Result:
         """Measure one list request of one user."""
+        request = wanted.prepared(api, user.visible)
         params = request.params
         terms = search_terms(params.query, literal=False) if params.query else []
         narrowing = self._statistics.narrowing(*terms)
-        match = list_match(params, user.caller, Resolved(terms, narrowing))
-        pipeline = list_pipeline(params, match, order_of(params, terms), Position.requested(params))
-        hint = list_hint(params, match)
+        resolved = Resolved(terms, narrowing, params.owner, self._statistics)
+        match = list_match(params, user.caller, resolved)
+        counted = None if params.total == "none" else count_pipelines(params, user.caller, resolved)[0]
+        pipeline = list_pipeline(params, match, order_of(params, terms), Position.requested(params), counted)
+        hint = list_hint(params, match, resolved)
         options: dict[str, Any] = {"hint": hint} if hint else {}
-        page = pipeline[: pipeline.index(WITHOUT_LARGE)]
-        literal = _literal(match, page)
-        floor = self._floor(match, page)
-        total = self._require_same(api.get(request.path), floor(), request)
-        times = self._timed_in_turns(
+        page = page_stages(pipeline)
+        floor = Floor(self._database, params, match, page, hint, params.wanted_facets)
+        total = self._require_same(request, api, floor)
+        http, least, alone, *literal = self._timed_in_turns(
             [
-                lambda: api.get(request.path),
-                floor,
+                lambda: api.get(request.path, request.headers),
+                floor.run,
                 lambda: list(self._models.aggregate(pipeline, **options)),
-                lambda: list(self._models.aggregate(literal)),
+                *([lambda: list(self._models.aggregate(_literal(match, page)))] if request.literal else []),
             ]
         )
-        http_times, floor_times, pipeline_times, literal_times = times
         return Result(
             case=request.name,
             caller=user.label,
             principals=len(user.caller.principals),
             page_size=params.page_size,
-            plain=request.without_search,
+            plain=request.reads_only_its_page,
             total=total,
-            http_p50=median(http_times),
-            http_p99=_percentile(http_times, 0.99),
-            pipeline_p50=median(pipeline_times),
-            floor_p50=median(floor_times),
-            literal_p50=median(literal_times),
-            literal_repetitions=len(literal_times),
+            http_p50=median(http),
+            http_p99=percentile(http, 0.99),
+            http_least=min(http),
+            pipeline_p50=median(alone),
+            floor_p50=median(least),
+            literal_p50=median(literal[0]) if literal else None,
+            repetitions=len(http),
             page=explain(self._database, page, hint),
-            count=explain(self._database, [{"$match": match}, {"$count": "total"}]),
+            count=None if counted is None else explain(self._database, counted),
             narrowing=tuple(narrowing),
         )
 
-    def _floor(self, match: dict[str, Any], page: Stages) -> Callable[[], tuple[list[dict[str, Any]], int]]:
-        """Return what no service can be faster than: the query of the page and the count, alone."""
-        stages = {name: value for stage in page for name, value in stage.items()}
-        sort = list(stages["$sort"].items())
-
-        def floor() -> tuple[list[dict[str, Any]], int]:
-            found = self._models.find(stages["$match"], sort=sort, skip=stages["$skip"], limit=stages["$limit"])
-            return list(found), self._models.count_documents(match)
-
-        return floor
-
-    def _require_same(self, body: bytes, floor: tuple[list[dict[str, Any]], int], request: ListRequest) -> int:
+    def _require_same(self, request: ListRequest, api: ApiClient, floor: Floor) -> int | None:
+        """Return the total; raise BenchmarkError where the service and the floor do not find the same."""
         # The time of a wrong answer would prove nothing.
-        answer, (records, total) = json.loads(body), floor
-        ids = [item["id"] for item in answer["items"]]
+        answer = json.loads(api.get(request.path).body)
+        records, total, counts = floor.run()
         # The page's query finds one more, to know whether there is a next page.
-        if ids != [record["_id"] for record in records[: request.params.page_size]] or answer["total"] != total:
+        ids = [record["_id"] for record in records[: request.params.page_size]]
+        same = [item["id"] for item in answer["items"]] == ids and answer["total"] == total
+        for facet, values in answer.get("facets", {}).items():
+            same = same and all(counts[facet].get(one["value"]) == one["count"] for one in values)
+        if not same:
             raise BenchmarkError(f"{request.name}: the answer is not what the database holds")
         return total
 
     def _timed_in_turns(self, steps: Sequence[Step]) -> list[list[float]]:
         # Alternately and in a different order each time, so that drift and warm caches affect all steps alike.
-        for step in steps[:-1]:
-            for _ in range(self._warm_up):
+        every = []
+        for step in steps:
+            took = min(_timed(step) for _ in range(2)) / 1000
+            repetitions = min(self._repetitions, max(LEAST_REPETITIONS, int(STEP_SECONDS / took)))
+            every.append(max(1, self._repetitions // repetitions))
+            for _ in range(self._warm_up if repetitions == self._repetitions else 0):
                 step()
-        literal_seconds = min(_timed(steps[-1]) for _ in range(2)) / 1000
-        affordable = int(LITERAL_SECONDS / literal_seconds)
-        literals = min(self._repetitions, max(LITERAL_REPETITIONS, affordable))
-        every = max(1, self._repetitions // literals)
         times: list[list[float]] = [[] for _ in steps]
         for turn in range(self._repetitions):
             order = [(turn + at) % len(steps) for at in range(len(steps))]
             for at in order:
-                if at < len(steps) - 1 or turn % every == 0:
+                if turn % every[at] == 0:
                     times[at].append(_timed(steps[at]))
         return times
 
@@ -190,29 +169,6 @@ def _timed(step: Step) -> float:
     return (time.perf_counter() - started) * 1000
 
 
-def _percentile(times: Sequence[float], share: float) -> float:
+def percentile(times: Sequence[float], share: float) -> float:
+    """Return the time that this share of all does not exceed."""
     return sorted(times)[math.ceil(share * len(times)) - 1]
-
-
-def explain(database: Database[dict[str, Any]], pipeline: Sequence[Mapping[str, Any]], hint: str | None = None) -> Plan:
-    """Run a pipeline without `$lookup` on `models`, and return what `explain` reports of its execution."""
-    command: dict[str, Any] = {"aggregate": "models", "pipeline": list(pipeline), "cursor": {}}
-    if hint is not None:
-        command["hint"] = hint
-    explained = database.command("explain", command, verbosity="executionStats")
-    stats = next(_values(explained, "executionStats"))
-    winning = next(_values(explained, "winningPlan"))
-    steps = [str(stage) for stage in _values(winning, "stage") if stage in _SIGNIFICANT_STAGES]
-    indexes = [str(index) for index in _values(winning, "indexName")]
-    return Plan(stats["totalKeysExamined"], stats["totalDocsExamined"], " ".join(dict.fromkeys(steps + indexes)))
-
-
-def _values(tree: Any, name: str) -> Iterator[Any]:
-    if isinstance(tree, Mapping):
-        if name in tree:
-            yield tree[name]
-        for child in tree.values():
-            yield from _values(child, name)
-    elif isinstance(tree, list):
-        for child in tree:
-            yield from _values(child, name)

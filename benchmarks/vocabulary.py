@@ -35,7 +35,8 @@ TAGS = _words(
     "finance legal hr engineering support sales research education health internal public draft approved "
     "experimental multilingual coding writing analysis vision retrieval agents evaluation archive Équipe-Nord"
 )
-TAG = "finance"
+TAG, OTHER_TAG = "finance", "legal"
+CAPABILITY = "vision"
 
 COMMON, COMMON_SHARE = "Concierge", 0.05
 RARE = (
@@ -77,3 +78,4 @@ SENTENCES = (
     "If the user pastes code, explain the error before you correct it.",
     "Amounts are in euros unless the user says otherwise.",
 )
+IN_DESCRIPTIONS = "euros"

@@ -12,6 +12,10 @@ from documents.grant import PUBLIC, Permission, user_principal
 # Neither stored text nor a search term may contain NUL, so a match never spans two fields.
 FIELD_SEPARATOR = "\0"
 GRAM_LENGTH = 3
+# A record with many readers and long tags would become several times as large.
+MAX_ROW_BYTES = 64 * 1024
+# A principal as the name of a field: the names of fields that queries reach hold no dot, no dollar sign and no NUL.
+_AS_FIELD = str.maketrans({"%": "%25", ".": "%2E", "$": "%24", "\0": "%00"})
 
 
 class GrantFields(Protocol):
@@ -72,6 +76,53 @@ class RecordDerivedKeys(BaseModel):
         examples=[["group:g-platform", "user:u-anna"]],
     )
     grams: list[str] = Field(description="All trigrams of `keys.text`.", examples=[[" tu", "ing", "l t"]])
+    # What follows is absent in records of earlier versions, until the doctor repairs them. Such records are read where
+    # others are counted on index keys.
+    rows: bool = Field(
+        default=False,
+        description="Whether `keys.readable` holds rows. They are left out where they would be too large.",
+        examples=[True],
+    )
+    readable: dict[str, str] = Field(
+        default_factory=dict,
+        description="For each of `keys.readers` the same row: `keys.text`, two NULs, and each of `keys.tags` followed "
+        "by NUL. By it an index counts what a caller may read and a search finds. In the names, `%`, `.` and `$` are "
+        "`%25`, `%2E` and `%24`.",
+        examples=[{"user:u-anna": "sql tuning\0openai/gpt-4o\0anna kowalska\0\0engineering\0sql\0"}],
+    )
+    tag_line: str | None = Field(
+        default=None,
+        description="Each tag as `t` and the tag as it is written, and each folded tag as `f` and the tag; joined by "
+        "NUL. The facet of tags is counted by it.",
+        examples=["fengineering\0fsql\0tEngineering\0tSQL"],
+    )
+    capability_line: str | None = Field(
+        default=None,
+        description="Each of `keys.capabilities` as `c` and the name, joined by NUL. Their facet is counted by it.",
+        examples=["cvision"],
+    )
+
+
+def reader_field(principal: str) -> str:
+    """Return the path of the field that holds a record's row for a reader; it differs for different principals."""
+    return f"keys.readable.{_field_name(principal)}"
+
+
+def _field_name(principal: str) -> str:
+    return principal.translate(_AS_FIELD)
+
+
+def _row(fields: Sequence[str], tags: Sequence[str], copies: int) -> str | None:
+    # Written past the service, a text can hold the separator.
+    if any(FIELD_SEPARATOR in part for part in (*fields, *tags)) or "" in tags:
+        return None
+    row = FIELD_SEPARATOR.join(fields) + 2 * FIELD_SEPARATOR + "".join(tag + FIELD_SEPARATOR for tag in tags)
+    return row if len(row.encode(errors="surrogatepass")) * copies <= MAX_ROW_BYTES else None
+
+
+def _line(entries: set[str]) -> str | None:
+    # Written past the service, a name can hold the separator.
+    return None if any(FIELD_SEPARATOR in entry for entry in entries) else FIELD_SEPARATOR.join(sorted(entries))
 
 
 def grams(folded: str) -> set[str]:
@@ -119,16 +170,24 @@ def record_derived_keys(
     # A record written past the service may have `*` as its owner; that must not make it public.
     own = {user_principal(user_id)} - {PUBLIC}
     writers = own | {grant.principal for grant in grants if grant.permission == Permission.WRITE}
-    readers = own | {grant.principal for grant in grants}
+    readers = sorted(own | {grant.principal for grant in grants})
+    written = tag_names(meta)
+    tags = sorted({fold(tag) for tag in written})
+    capabilities = sorted(capability_names(meta))
+    row = _row([folded for folded, _ in fields], tags, len(readers))
     return RecordDerivedKeys(
         name=fold(name),
         text=FIELD_SEPARATOR.join(folded for folded, _ in fields),
-        tags=sorted({fold(tag) for tag in tag_names(meta)}),
-        capabilities=sorted(capability_names(meta)),
+        tags=tags,
+        capabilities=capabilities,
         description=fold(description) if isinstance(description := meta.get("description"), str) else "",
-        readers=sorted(readers),
+        readers=readers,
         writers=sorted(writers),
         grams=sorted(frozenset().union(*(found for _, found in fields))),
+        rows=row is not None,
+        readable={} if row is None else {_field_name(reader): row for reader in readers},
+        tag_line=_line({f"t{tag}" for tag in written} | {f"f{tag}" for tag in tags}),
+        capability_line=_line({f"c{name}" for name in capabilities}),
     )
 
 

@@ -1,6 +1,6 @@
 """How the indexes, validators and views of a database differ from the declared ones; pure comparisons, no I/O."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -16,8 +16,10 @@ Options = Mapping[str, Mapping[str, Any]]
 # The fields of an index with their directions, and its options that matter.
 Shape = tuple[list[tuple[str, Any]], dict[str, Any]]
 
+# Marks, in a description, an index that the server has not finished: no query can use it yet.
+BUILDING = "building"
 # Options that the server adds by itself, or that never change an answer.
-_INCIDENTAL = {"v", "ns", "name", "key", "background"}
+_INCIDENTAL = {"v", "ns", "name", "key", "background", BUILDING}
 # Two indexes on the same fields can exist side by side only if they differ in one of these options.
 _DISTINGUISHING = ("collation", "partialFilterExpression", "sparse")
 
@@ -59,7 +61,8 @@ def index_drift(collection: str, descriptions: Sequence[Mapping[str, Any]]) -> l
     """Return how the indexes of a collection, as the server describes them, differ from the declared ones."""
     declared = {index.document["name"]: _shape(index.document) for index in INDEXES[collection]}
     actual = {item["name"]: _shape(item) for item in descriptions if item["name"] != "_id_"}
-    compared = (_compare_index(collection, name, shape, actual) for name, shape in declared.items())
+    building = {item["name"] for item in descriptions if item.get(BUILDING)}
+    compared = (_compare_index(collection, name, shape, actual, building) for name, shape in declared.items())
     extra = [
         Drift(collection, name, DriftKind.EXTRA, _rendered(shape))
         for name, shape in actual.items()
@@ -68,11 +71,16 @@ def index_drift(collection: str, descriptions: Sequence[Mapping[str, Any]]) -> l
     return [drift for drift in compared if drift is not None] + extra
 
 
-def _compare_index(collection: str, name: str, declared: Shape, actual: Mapping[str, Shape]) -> Drift | None:
+def _compare_index(
+    collection: str, name: str, declared: Shape, actual: Mapping[str, Shape], building: Collection[str]
+) -> Drift | None:
     unique = bool(declared[1].get("unique"))
+    if actual.get(name) == declared:
+        detail = f"{_rendered(declared)}, which is being built"
+        return Drift(collection, name, DriftKind.MISSING, detail, unique) if name in building else None
     if name in actual:
         detail = f"declared {_rendered(declared)}, found {_rendered(actual[name])}"
-        return None if actual[name] == declared else Drift(collection, name, DriftKind.DIFFERENT, detail, unique)
+        return Drift(collection, name, DriftKind.DIFFERENT, detail, unique)
     for other, shape in actual.items():
         if _clash(declared, shape):
             detail = f"declared {_rendered(declared)}, found {_rendered(shape)} under the name {other}"

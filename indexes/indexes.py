@@ -18,6 +18,11 @@ class Index(IndexModel):
         super().__init__(keys, name=name, **options)
         self.serves = serves
 
+    @property
+    def can_wait(self) -> bool:
+        """Whether it can be built after records are loaded: it keeps nothing unique, and no import looks into it."""
+        return not self.document.get("unique", False)
+
 
 SORT_FIELDS = ("created_at", "updated_at", "keys.name")
 
@@ -77,6 +82,30 @@ _MODELS = [
     Index("capable", "keys.capabilities", serves="Models with a capability that few have, and their count."),
     # Yields candidates; each is verified on keys.text.
     Index("grams", "keys.grams", serves="Search for three or more characters."),
+    # A wildcard index is multikey for each path on its own. So unlike one with `keys.readers`, it answers a regular
+    # expression from its keys.
+    Index(
+        "readable_text",
+        "keys.readable.$**",
+        serves="Count of the models that a caller may read and a search or a tag finds.",
+    ),
+    # Its keys take one byte, so that all models can be counted on it. Records of earlier versions are found as null.
+    Index("rows", "keys.rows", serves="Count of all models, and the models that `readable_text` lacks."),
+    Index(
+        "facets",
+        "keys.tag_line",
+        "keys.capability_line",
+        *_FILTERS,
+        serves="Facets of all models.",
+    ),
+    Index(
+        "readable_facets",
+        "keys.readers",
+        "keys.tag_line",
+        "keys.capability_line",
+        *_FILTERS,
+        serves="Facets of the models that a caller may read.",
+    ),
     Index(
         "owner",
         "user_id",
@@ -133,6 +162,9 @@ _REVISIONS = [
     # record in any case.
     Index("when", "at", serves="The changes of a day."),
 ]
+
+# The collections that a load fills. An import looks into their unique indexes and `_id` only.
+LOADED = (ModelRecord.Settings.name, Revision.Settings.name)
 
 INDEXES: Mapping[str, Sequence[Index]] = {
     ModelRecord.Settings.name: _MODELS,

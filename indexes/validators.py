@@ -14,7 +14,7 @@ from documents import DOCUMENTS
 Schema = dict[str, Any]
 
 # Increased with every change of a stored shape, so that an older version of modeldeck never restores its own.
-SHAPE = 4
+SHAPE = 5
 
 LEVEL, ACTION = "strict", "error"
 RULE = "$jsonSchema"
@@ -73,6 +73,8 @@ def _translated(described: Mapping[str, Any], named: Mapping[str, Schema]) -> Sc
         schema["required"] = list(described["required"])
         schema["properties"] = {name: _translated(part, named) for name, part in described["properties"].items()}
         schema["additionalProperties"] = False
+    elif isinstance(values := described.get("additionalProperties"), Mapping):
+        schema["additionalProperties"] = _translated(values, named)
     return schema
 
 

@@ -1,14 +1,18 @@
-"""Background tasks, and work whose result concurrent callers share (single-flight)."""
+"""Background tasks, and work that concurrent callers share: single-flight, and lookups in batches."""
 
 import asyncio
 import contextvars
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Generic, TypeVar
 
 log = logging.getLogger("modeldeck")
 
 T = TypeVar("T")
+K = TypeVar("K")
+V = TypeVar("V")
+# A lookup that takes longer does not hold up the next one.
+PATIENCE_SECONDS = 0.02
 
 
 class BackgroundTasks:
@@ -59,3 +63,64 @@ class SingleFlight(Generic[T]):
             # Retrieve the exception, so that asyncio does not warn when all callers were cancelled.
             self._task.add_done_callback(lambda task: task.cancelled() or task.exception())
         return await asyncio.shield(self._task)
+
+
+class BatchedLookups(Generic[K, V]):
+    """Looks up together what several callers ask for while another lookup runs.
+
+    Each lookup begins after its callers have asked, so that none of them gets an older answer.
+    """
+
+    def __init__(self, look_up: Callable[[list[K], float], Coroutine[Any, Any, Mapping[K, V]]]) -> None:
+        """Share the calls of `look_up`, which takes the keys and for how many seconds they are waited for."""
+        self._look_up = look_up
+        self._running = 0
+        self._next: _Batch[K, V] | None = None
+
+    async def get(self, key: K, seconds: float) -> V | None:
+        """Return the value of a key, or None if it has none; raise the error of the lookup."""
+        batch = self._next
+        if batch is None:
+            loop = asyncio.get_running_loop()
+            batch = self._next = _Batch(loop.create_future())
+            # Retrieve the exception, so that asyncio does not warn when all callers were cancelled.
+            batch.found.add_done_callback(lambda found: found.cancelled() or found.exception())
+            if self._running:
+                loop.call_later(PATIENCE_SECONDS, self._start, batch)
+            else:
+                # Not at once: what else is asked for in this round of the loop can go with it.
+                loop.call_soon(self._start, batch)
+        batch.keys.add(key)
+        batch.seconds = max(batch.seconds, seconds)
+        return (await asyncio.shield(batch.found)).get(key)
+
+    def _start(self, batch: "_Batch[K, V]") -> None:
+        if batch is not self._next:
+            return
+        self._next = None
+        self._running += 1
+        # In an empty context: the deadline and the transaction of one caller must not apply to the others.
+        batch.task = asyncio.get_running_loop().create_task(self._run(batch), context=contextvars.Context())
+
+    async def _run(self, batch: "_Batch[K, V]") -> None:
+        try:
+            found = await self._look_up(list(batch.keys), batch.seconds)
+        except Exception as error:  # the callers raise it
+            batch.found.set_exception(error)
+        else:
+            batch.found.set_result(found)
+        finally:
+            if not batch.found.done():
+                batch.found.cancel()
+            self._running -= 1
+            if self._next is not None:
+                self._start(self._next)
+
+
+class _Batch(Generic[K, V]):
+    def __init__(self, found: "asyncio.Future[Mapping[K, V]]") -> None:
+        self.keys: set[K] = set()
+        self.seconds = 0.0
+        self.found = found
+        # The loop holds only weak references to tasks.
+        self.task: asyncio.Task[None] | None = None

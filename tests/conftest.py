@@ -26,7 +26,7 @@ from service.importing.source import GZIP_MAGIC
 from service.settings import Settings
 from tests.support.backends import MockedDatabase, teach_union_with
 from tests.support.directory import Directory
-from tests.support.every_case import is_tried
+from tests.support.every_case import is_tried, repetitions
 from tests.support.random_directory import SEED, RandomDirectory
 from tests.support.raw_database import UnvalidatedDatabase
 
@@ -43,7 +43,7 @@ MANY_FAILURES = 100_000
 sys.modules["trio"] = None  # type: ignore[assignment]
 
 # No deadline for a single example: its duration depends on how busy the machine is.
-hypothesis.settings.register_profile("modeldeck", deadline=None)
+hypothesis.settings.register_profile("modeldeck", deadline=None, max_examples=repetitions(25, 100))
 hypothesis.settings.load_profile("modeldeck")
 
 

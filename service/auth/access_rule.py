@@ -3,11 +3,13 @@
 A caller may read a record that they own or that a grant, to read or to write, gives to one of their principals. They
 may write a record that they own or have a write grant for. Admins may do both to every record. The derived keys
 `keys.readers` and `keys.writers` contain exactly these principals, so the rule is one indexed `$in` in every query.
+`keys.readable` has a field for each of `keys.readers`, so that an index answers the rule together with a search.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+from documents.derived_keys import reader_field
 from documents.grant import user_principal
 from service.auth.authentication import Caller
 
@@ -17,6 +19,16 @@ Match = dict[str, Any]
 def readable(caller: Caller) -> Match:
     """Return the match fragment of the records that the caller may read."""
     return {} if caller.is_admin else {"keys.readers": {"$in": list(caller.principals)}}
+
+
+def readable_rows(caller: Caller, conditions: Sequence[Match]) -> list[Match]:
+    """Return match fragments, one for each principal of a caller who is no admin.
+
+    At least one of them matches each record with rows that the caller may read, if its row meets all conditions, of
+    which there must be one. None of them matches another record, or one without rows.
+    """
+    fields = [reader_field(principal) for principal in sorted(caller.principals)]
+    return [{"$and": [{field: condition} for condition in conditions]} for field in fields]
 
 
 def writable(caller: Caller) -> Match:
@@ -47,6 +59,9 @@ def can_manage(caller: Caller, record: Mapping[str, Any]) -> bool:
 
 def can_write(caller: Caller, record: Mapping[str, Any]) -> bool:
     """Return whether the caller may write a stored record, of which at least `keys.writers` was read."""
+    if caller.is_admin:
+        return True
     writers = record["keys"].get("writers") if isinstance(record.get("keys"), Mapping) else None
-    allowed = {writer for writer in writers if isinstance(writer, str)} if isinstance(writers, list) else set()
-    return caller.is_admin or not caller.principals.isdisjoint(allowed)
+    return isinstance(writers, list) and any(
+        isinstance(writer, str) and writer in caller.principals for writer in writers
+    )

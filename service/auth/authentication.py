@@ -1,4 +1,4 @@
-"""Authentication: from an API key or, if configured, a JWT to a Caller, in one round trip to the database."""
+"""Authentication: from an API key or, if configured, a JWT to a Caller, in at most one round trip to the database."""
 
 import hashlib
 import re
@@ -6,8 +6,11 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from hmac import compare_digest
 from typing import Any, TypeVar
+
+from beanie import Document
 
 from documents import ApiKey, Group, User
 from documents.api_key import Scope
@@ -15,10 +18,11 @@ from documents.derived_keys import OwnerFields
 from documents.grant import PUBLIC, group_principal, user_principal
 from documents.user import Role
 from service.auth.jwt import JwtVerifier
+from service.background import BatchedLookups
 from service.clock import now
 from service.database.client import Database
 from service.database.exact_bson import Record
-from service.database.work_context import outside_transaction
+from service.database.work_context import within_deadline
 from service.errors import UnauthorizedError
 
 API_KEY_PREFIX = "mdk"
@@ -105,48 +109,52 @@ _WITH_GROUPS: list[dict[str, Any]] = [
 ]
 
 
-def api_key_pipeline(identifier: str) -> list[dict[str, Any]]:
-    """Return the pipeline on `api_keys` that finds an API key, its user and all their groups."""
+def api_key_pipeline(*identifiers: str) -> list[dict[str, Any]]:
+    """Return the pipeline on `api_keys` that finds API keys, the user of each and all their groups."""
     return [
-        {"$match": {"_id": identifier}},
+        {"$match": {"_id": {"$in": list(identifiers)}}},
         {"$lookup": {"from": User.Settings.name, "localField": "user_id", "foreignField": "_id", "as": "user"}},
         {"$unwind": "$user"},
         *_WITH_GROUPS,
     ]
 
 
-def user_pipeline(user_id: str) -> list[dict[str, Any]]:
-    """Return the pipeline on `users` that finds a user and all their groups."""
-    return [{"$match": {"_id": user_id}}, {"$project": {"user": "$$ROOT"}}, *_WITH_GROUPS]
+def user_pipeline(*user_ids: str) -> list[dict[str, Any]]:
+    """Return the pipeline on `users` that finds users, each with all their groups."""
+    return [{"$match": {"_id": {"$in": list(user_ids)}}}, {"$project": {"user": "$$ROOT"}}, *_WITH_GROUPS]
 
 
 class Authenticator:
-    """Resolves credentials against the current state of the database; caches nothing."""
+    """Resolves credentials against the current state of the database; caches nothing.
+
+    Credentials that are sent at the same time are looked up together, outside of transactions: those would show the
+    rights as they were when they began.
+    """
 
     def __init__(self, database: Database, jwt_verifier: JwtVerifier | None = None) -> None:
         self._database = database
         self._jwt_verifier = jwt_verifier
+        self._api_keys = BatchedLookups(partial(self._found, ApiKey, api_key_pipeline))
+        self._users = BatchedLookups(partial(self._found, User, user_pipeline))
+
+    async def _found(
+        self, kind: type[Document], pipeline: Callable[..., list[dict[str, Any]]], ids: list[str], seconds: float
+    ) -> dict[str, Record]:
+        return {found["_id"]: found for found in await self._database.aggregate(kind, pipeline(*ids), seconds=seconds)}
 
     async def resolve(self, authorization: str | None) -> Caller:
         """Return the caller with this Authorization header; raise UnauthorizedError when it is missing or invalid."""
-        # A transaction would show the rights as they were when it began.
-        with outside_transaction():
-            return await self._resolve(authorization)
-
-    async def _resolve(self, authorization: str | None) -> Caller:
         scheme, _, credential = (authorization or "").partition(" ")
         credential = credential.strip()
         if scheme.lower() != "bearer" or not credential or not credential.isascii():
             raise UnauthorizedError
         user_id = self._jwt_verifier.user_id(credential) if self._jwt_verifier else None
         if user_id is not None:
-            found = await self._database.aggregate(User, user_pipeline(user_id))
-            return _active_caller(found[0] if found else None)
+            return _active_caller(await self._users.get(user_id, within_deadline(self._database.timeout)))
         return await self._by_api_key(credential)
 
     async def _by_api_key(self, key: str) -> Caller:
-        found = await self._database.aggregate(ApiKey, api_key_pipeline(api_key_id(key)))
-        record = found[0] if found else {}
+        record = await self._api_keys.get(api_key_id(key), within_deadline(self._database.timeout)) or {}
         stored = record.get("sha256")
         # Compared for an absent API key too, so that the response time does not reveal whether it exists.
         matches = compare_digest(
@@ -161,9 +169,7 @@ class Authenticator:
 
         Raises UnauthorizedError as `resolve` does for the whole API key.
         """
-        with outside_transaction():
-            found = await self._database.aggregate(ApiKey, api_key_pipeline(identifier))
-        record = found[0] if found else {}
+        record = await self._api_keys.get(identifier, within_deadline(self._database.timeout)) or {}
         if record.get("user", {}).get("_id") != user_id or _has_expired(record.get("expires_at")):
             raise UnauthorizedError
         return _active_caller(record, key=record)

@@ -7,7 +7,7 @@ from typing import Any
 import jwt
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 
-from documents.text import text_problem
+from documents.text import MAX_ID_LENGTH, text_problem
 from service.errors import ConfigurationError, UnauthorizedError
 from service.settings import Settings
 
@@ -51,7 +51,7 @@ class JwtVerifier:
         except jwt.PyJWTError:
             raise UnauthorizedError from None
         user_id = claims[self._claim]
-        if not isinstance(user_id, str) or not user_id or text_problem(user_id):
+        if not isinstance(user_id, str) or not 0 < len(user_id) <= MAX_ID_LENGTH or text_problem(user_id):
             raise UnauthorizedError
         return user_id
 

@@ -7,9 +7,9 @@ from typing import Annotated
 import typer
 
 from indexes.drift import Drift
-from indexes.ensure import check, ensure
+from indexes.ensure import check
 from service.cli.command_line import EXIT_PROBLEMS
-from service.cli.open_database import located_mongo, mongodb_uri, with_database
+from service.cli.open_database import ensure_indexes, located_mongo, mongodb_uri, with_database
 from service.cli.progress import progress
 from service.clock import now
 from service.doctor import examine
@@ -27,7 +27,7 @@ analysts = typer.Typer(help="Database users who may read the views, and nothing 
 @indexes.command("ensure")
 def indexes_ensure() -> None:
     """Make the indexes, validators and views that are missing or outdated; print what still differs."""
-    _print_drifts(with_database(ensure, with_indexes=False))
+    _print_drifts(with_database(ensure_indexes, with_indexes=False))
 
 
 @indexes.command("check")

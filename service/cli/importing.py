@@ -16,6 +16,7 @@ from service.cli.open_database import with_database
 from service.cli.progress import progress
 from service.database.client import Database
 from service.errors import InvalidInputError
+from service.importing.first_load import first_load
 from service.importing.formats import SourceFormat, UnrecognisedError
 from service.importing.open_source import OpenedSource, import_opened, open_fetched_source, open_named_source
 from service.importing.plan import ImportOptions, OnConflict, UnknownOwner
@@ -155,16 +156,21 @@ async def _import(
     if owner is not None:
         options = replace(options, owner_id=(await find_user(database, owner)).id)
     user_map = await read_user_map(database, map_users) if map_users is not None else None
-    with opened() as source:
-        with progress("imported", source.share) as advance:
-            report = await import_opened(database, source, options, user_map, advance)
-        try:
-            _print(report, source, dry_run=options.dry_run)
-            if report_file is not None:
-                report.write(report_file, source.format, source.reason)
-            return report.clean
-        finally:
-            report.close()
+    async with first_load(database, options, _notice) as options_for_load:
+        with opened() as source:
+            with progress("imported", source.share) as advance:
+                report = await import_opened(database, source, options_for_load, user_map, advance)
+            try:
+                _print(report, source, dry_run=options.dry_run)
+                if report_file is not None:
+                    report.write(report_file, source.format, source.reason)
+                return report.clean
+            finally:
+                report.close()
+
+
+def _notice(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 def _print(report: Report, source: OpenedSource, *, dry_run: bool) -> None:

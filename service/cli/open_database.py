@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from typing import TypeVar
 
 from pydantic import SecretStr
@@ -16,6 +16,10 @@ from service.errors import ConfigurationError
 from service.settings import Settings, load_settings
 
 T = TypeVar("T")
+
+# Making the indexes of an empty database takes less.
+SLOW_SECONDS = 3.0
+BUILDING = "indexes are missing and are being built, which can take minutes"
 
 log = logging.getLogger("modeldeck")
 
@@ -48,6 +52,15 @@ def _require_guards(drifts: Sequence[Drift]) -> None:
         log.warning("%s; see: modeldeck indexes check", drift)
 
 
+async def ensure_indexes(database: Database) -> list[Drift]:
+    """Do what `ensure` does, and say so if the building of indexes takes long."""
+    loop = asyncio.get_running_loop()
+    with ExitStack() as waiting:
+        return await ensure(
+            database, lambda: waiting.callback(loop.call_later(SLOW_SECONDS, log.warning, BUILDING).cancel)
+        )
+
+
 @asynccontextmanager
 async def open_database(settings: Settings, *, with_indexes: bool = True) -> AsyncIterator[Database]:
     """Yield the open database of located settings.
@@ -60,9 +73,11 @@ async def open_database(settings: Settings, *, with_indexes: bool = True) -> Asy
     try:
         await database.open()
         if with_indexes:
-            _require_guards(await ensure(database))
+            _require_guards(await ensure_indexes(database))
         yield database
     finally:
+        # An interrupted command leaves nothing running on the server, and no thread that waits for it.
+        await database.calls.end_abandoned()
         database.close()
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TypeVar
 
 import pymongo
@@ -11,6 +12,9 @@ from service.background import BackgroundTasks
 from service.database.abandoned import AbandonedCalls
 from service.database.connection import Connection
 from service.database.work_context import current_session, within_deadline, write_tracker
+
+# As long as a kill may take.
+END_SECONDS = 2.0
 
 T = TypeVar("T")
 Session = AsyncIOMotorClientSession | None
@@ -67,6 +71,12 @@ class Calls:
         # Create the id now: the thread that uses the session and the one that kills it both need it.
         _ = session.session_id
         return session
+
+    async def end_abandoned(self) -> None:
+        """Wait, for a short while, until the server has ended the operations of abandoned calls."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(END_SECONDS):
+                await self.background.finish()
 
     def close(self) -> None:
         """Stop killing operations, and close every connection."""

@@ -39,6 +39,7 @@ class Database:
         self.snapshot, self.in_transaction = transactions.snapshot, transactions.in_transaction
         self.after_commit = transactions.after_commit
         self.find, self.get, self.count, self.malformed = reads.find, reads.get, reads.count, reads.malformed
+        self.estimated_count = reads.estimated_count
         self.aggregate, self.aggregate_batches, self.batches = reads.aggregate, reads.aggregate_batches, reads.batches
         self.insert, self.insert_record, self.write_many = writes.insert, writes.insert_record, writes.write_many
         self.update_one, self.update_many, self.delete_many = writes.update_one, writes.update_many, writes.delete_many
@@ -46,6 +47,7 @@ class Database:
         administration = Administration(calls)
         self.command, self.collection_options = administration.command, administration.collection_options
         self.create_indexes, self.list_indexes = administration.create_indexes, administration.list_indexes
+        self.drop_indexes = administration.drop_indexes
         self.set_validator, self.put_view = administration.set_validator, administration.put_view
 
     @classmethod

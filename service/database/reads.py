@@ -94,6 +94,10 @@ class Reads:
         """Return how many documents match."""
         return await self._calls.call(lambda session: self._collection(kind).count_documents(query, session=session))
 
+    async def estimated_count(self, kind: type[Document]) -> int:
+        """Return how many documents there are about: exact, unless the server has crashed."""
+        return await self._calls.call(lambda _: self._collection(kind).estimated_document_count())
+
     async def batches(
         self, kind: type[Document], query: Mapping[str, Any], *, fields: Sequence[str], size: int
     ) -> AsyncIterator[list[Record]]:

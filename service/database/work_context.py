@@ -81,13 +81,3 @@ def untracked() -> Iterator[None]:
         yield
     finally:
         current_write_tracker.reset(token)
-
-
-@contextmanager
-def outside_transaction() -> Iterator[None]:
-    """Make the calls of a block outside of the current transaction or snapshot: they see the database as it is now."""
-    token = current_session.set(None)
-    try:
-        yield
-    finally:
-        current_session.reset(token)

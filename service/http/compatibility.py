@@ -1,6 +1,6 @@
 """The compatibility API, `/api/v1`: the same handlers for clients of Open WebUI, which send more than these take."""
 
-from typing import Annotated, Any, get_args
+from typing import Any, get_args
 from urllib.parse import urlencode
 
 from fastapi import Depends, Request
@@ -30,12 +30,9 @@ async def take_from_existing_client(request: Request) -> None:
 COMPATIBLE = [Depends(take_from_existing_client)]
 
 
-async def is_compatible(request: Request) -> bool:
+def is_compatible(request: Request) -> bool:
     """Say whether a request was made to the compatibility API."""
     return getattr(request.state, "compatible", False)
-
-
-CompatibleDependency = Annotated[bool, Depends(is_compatible)]
 
 
 def _current_name(name: str, fields: Fields) -> str:

@@ -5,10 +5,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, TypeVar
 
 from fastapi import Depends, Request
-from fastapi.security import HTTPBearer
 
 from documents.api_key import Scope
 from service.auth.authentication import Authenticator, Caller, RightsCheck
@@ -46,17 +45,20 @@ class Context:
         self.places = places(self.settings.max_in_flight)
 
 
-async def get_context(request: Request) -> Context:
+# What the dependencies need of each other, they call: FastAPI would take longer to find it than all of them together
+# take to run.
+def context_of(request: Request) -> Context:
     """Return the running parts of the service that answers `request`."""
     context: Context = request.app.state.context
     return context
 
 
+async def get_context(request: Request) -> Context:
+    """Return the running parts of the service that answers `request`."""
+    return context_of(request)
+
+
 ContextDependency = Annotated[Context, Depends(get_context)]
-
-
-# Only describes the credential in the OpenAPI document; `Authenticator` reads it.
-_bearer = HTTPBearer(auto_error=False, description="An API key, or a JWT where the service is configured for it.")
 
 
 async def resolved(request: Request, context: Context, resolve: Callable[[str | None], Awaitable[T]]) -> T:
@@ -71,12 +73,18 @@ def _credential(request: Request) -> str | None:
     return sent[0] if len(sent) == 1 else None
 
 
-async def get_caller(request: Request, context: ContextDependency, _: Annotated[Any, Depends(_bearer)]) -> Caller:
-    """Return the caller of a request: the only place where a route authenticates.
+async def get_caller(request: Request) -> Caller:
+    """Return the caller of a request, who is authenticated the first time: the only place where a route does so.
 
     Raises UnauthorizedError, or TooManyLoginFailuresError after too many of those. Raises InvalidInputError for what
     `check_query` has found, because only known callers get an explanation of it.
     """
+    known: Caller | None = getattr(request.state, "caller", None)
+    return known if known is not None else await _authenticated(request)
+
+
+async def _authenticated(request: Request) -> Caller:
+    context = context_of(request)
     caller = await resolved(request, context, context.authenticator.resolve)
     request.state.caller = caller
     request.state.authenticate = partial(context.authenticator.resolve, _credential(request))
@@ -91,20 +99,21 @@ async def get_caller(request: Request, context: ContextDependency, _: Annotated[
 CallerDependency = Annotated[Caller, Depends(get_caller)]
 
 
-async def get_more_time(request: Request, context: ContextDependency) -> None:
+async def get_more_time(request: Request) -> None:
     """Give a request that concerns many records more time."""
-    request.state.deadline.allow(context.settings.request_timeout * BULK_TIMEOUT_FACTOR)
+    request.state.deadline.allow(context_of(request).settings.request_timeout * BULK_TIMEOUT_FACTOR)
 
 
 MORE_TIME = Depends(get_more_time)
 
 
-async def get_people_place(context: ContextDependency, caller: CallerDependency) -> AsyncIterator[None]:
+async def get_people_place(request: Request) -> AsyncIterator[None]:
     """Take a place for a change of users or groups; raise UnavailableError when there is none.
 
     A handler names it after its body: while a body arrives, no place is taken.
     """
-    with context.places[LongRequest.PEOPLE_CHANGE].taken_by(caller.user_id):
+    caller = await get_caller(request)
+    with context_of(request).places[LongRequest.PEOPLE_CHANGE].taken_by(caller.user_id):
         yield
 
 
@@ -112,11 +121,12 @@ PeoplePlaceDependency = Annotated[None, Depends(get_people_place)]
 
 
 @asynccontextmanager
-async def _stream(request: Request, context: Context, caller: Caller, kind: LongRequest) -> AsyncIterator[None]:
+async def _stream(request: Request, kind: LongRequest) -> AsyncIterator[None]:
     """Take a place for an answer that is sent in parts; raise UnavailableError when there is none.
 
     The answer is broken off when its caller loses rights, even while their client reads nothing.
     """
+    context, caller = context_of(request), await get_caller(request)
     with context.places[kind].taken_by(caller.user_id):
         request.state.deadline.allow(context.settings.request_timeout)
         watching = asyncio.create_task(_end_without_rights(request))
@@ -126,12 +136,10 @@ async def _stream(request: Request, context: Context, caller: Caller, kind: Long
             watching.cancel()
 
 
-async def get_stream_place(
-    request: Request, context: ContextDependency, caller: CallerDependency
-) -> AsyncIterator[None]:
+async def get_stream_place(request: Request) -> AsyncIterator[None]:
     """Take a place for an export. Its first part has as much time as a change of many models, others less."""
-    seconds = context.settings.request_timeout
-    async with _stream(request, context, caller, LongRequest.STREAM):
+    seconds = context_of(request).settings.request_timeout
+    async with _stream(request, LongRequest.STREAM):
         request.state.deadline.allow(seconds * BULK_TIMEOUT_FACTOR, part_seconds=seconds)
         yield
 
@@ -139,9 +147,9 @@ async def get_stream_place(
 STREAM_PLACE = Depends(get_stream_place)
 
 
-async def get_page_place(request: Request, context: ContextDependency, caller: CallerDependency) -> AsyncIterator[None]:
+async def get_page_place(request: Request) -> AsyncIterator[None]:
     """Take a place for a list that is sent in parts."""
-    async with _stream(request, context, caller, LongRequest.PAGE):
+    async with _stream(request, LongRequest.PAGE):
         yield
 
 
@@ -150,14 +158,12 @@ PAGE_PLACE = Depends(get_page_place)
 TakePlace = Callable[[], Awaitable[None]]
 
 
-async def get_place_when_large(
-    request: Request, context: ContextDependency, caller: CallerDependency
-) -> AsyncIterator[TakePlace]:
+async def get_place_when_large(request: Request) -> AsyncIterator[TakePlace]:
     """Yield a function that takes the place of `get_page_place`, for a page that turns out to be large."""
     async with AsyncExitStack() as stack:
 
         async def take() -> None:
-            await stack.enter_async_context(_stream(request, context, caller, LongRequest.PAGE))
+            await stack.enter_async_context(_stream(request, LongRequest.PAGE))
 
         yield take
 
@@ -180,12 +186,13 @@ async def _end_without_rights(request: Request) -> None:
             continue
 
 
-async def get_list_time(request: Request, context: ContextDependency) -> None:
-    """Set the deadline of a request for a page of the list."""
-    request.state.deadline.allow(context.settings.list_timeout)
+async def get_list_caller(request: Request) -> Caller:
+    """Return the caller of a request for a page of the list, and set its deadline; raises as `get_caller` does."""
+    request.state.deadline.allow(context_of(request).settings.list_timeout)
+    return await get_caller(request)
 
 
-LIST_TIME = Depends(get_list_time)
+ListCallerDependency = Annotated[Caller, Depends(get_list_caller)]
 
 
 async def require_still_entitled(request: Request) -> None:
@@ -201,8 +208,9 @@ async def require_still_entitled(request: Request) -> None:
         raise RightsChangedError
 
 
-async def get_rights_check(request: Request, _: CallerDependency) -> RightsCheck:
+async def get_rights_check(request: Request) -> RightsCheck:
     """Return the function with which work on many records checks, between batches, that its caller still may do it."""
+    await get_caller(request)
     return partial(require_still_entitled, request)
 
 
@@ -221,19 +229,21 @@ class BulkWork:
     check: RightsCheck
 
 
-async def get_bulk_work(context: ContextDependency, caller: CallerDependency, check: RightsCheckDependency) -> BulkWork:
-    """Return what a change of many models by this caller needs."""
-    return BulkWork(partial(context.places[LongRequest.BULK_CHANGE].taken_by, caller.user_id), check)
+async def get_bulk_work(request: Request) -> BulkWork:
+    """Return what a change of many models by the caller of a request needs."""
+    caller, places = await get_caller(request), context_of(request).places[LongRequest.BULK_CHANGE]
+    return BulkWork(partial(places.taken_by, caller.user_id), partial(require_still_entitled, request))
 
 
 BulkWorkDependency = Annotated[BulkWork, Depends(get_bulk_work)]
 
 
-async def get_writer(caller: CallerDependency, context: ContextDependency) -> AsyncIterator[Caller]:
+async def get_writer(request: Request) -> AsyncIterator[Caller]:
     """Yield the caller of a request that changes something, and count afterwards what it changed, however it ended.
 
     Raises ForbiddenError for a read-only API key, TooManyWritesError when the caller's write quota is used up.
     """
+    caller, context = await get_caller(request), context_of(request)
     if caller.scope is not Scope.WRITE:
         raise ForbiddenError("This key is for reading only.")
     context.write_quota.require(caller.user_id)
@@ -248,8 +258,9 @@ async def get_writer(caller: CallerDependency, context: ContextDependency) -> As
 WriterDependency = Annotated[Caller, Depends(get_writer)]
 
 
-async def get_admin(caller: CallerDependency) -> Caller:
+async def get_admin(request: Request) -> Caller:
     """Return the caller, who is an admin; raise ForbiddenError for others."""
+    caller = await get_caller(request)
     if not caller.is_admin:
         raise ForbiddenError("Only admins may do this.")
     return caller

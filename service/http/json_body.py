@@ -96,7 +96,7 @@ async def read_body(request: Request, model: type[M], limit: int, *, takes_gzip:
 
     The `Content-Type` is not looked at: a body is JSON or refused, whatever it is called.
     """
-    compatible = await is_compatible(request)
+    compatible = is_compatible(request)
     with spool() as file:
         size = await copy_body(request, file, limit, takes_gzip=takes_gzip)
         if size <= MAX_BODY_BYTES:

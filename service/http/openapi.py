@@ -23,6 +23,13 @@ from service.http.json_schema import (
 from service.http.problems import PROBLEM_JSON, Problem
 
 _RESPONSES = "#/components/responses/"
+_CREDENTIAL: Schema = {
+    "HTTPBearer": {
+        "type": "http",
+        "description": "An API key, or a JWT where the service is configured for it.",
+        "scheme": "bearer",
+    }
+}
 _UNDESCRIBED = "Successful Response"
 
 _DESCRIPTION = """\
@@ -110,7 +117,11 @@ def completed(gathered: Schema, bodies: Mapping[str, Schema]) -> Schema:
     problem = Problem.model_json_schema(ref_template=REFERENCE_TEMPLATE)
     _add(schemas, problem["title"], _lifted(problem, schemas))
     operations = [operation for path in document["paths"].values() for operation in path.values()]
+    components["securitySchemes"] = _CREDENTIAL
     for operation in operations:
+        # Metrics take a token of their own, if any.
+        if str(int(HTTPStatus.UNAUTHORIZED)) in operation["responses"] and operation["tags"] != ["health"]:
+            operation["security"] = [{name: []} for name in _CREDENTIAL]
         if operation["operationId"] in bodies:
             operation["requestBody"] = without_null_defaults(bodies[operation["operationId"]])
         for parameter in operation.get("parameters", ()):

@@ -62,17 +62,22 @@ async def json_page_response(
 
 
 async def _page_parts(items: AsyncIterator[Sequence[Any]], others: Mapping[str, Any]) -> AsyncIterator[bytes]:
-    before, rendered = b'{"items":[', 0
+    rendered, size, before = [b'{"items":['], 0, b""
     async for part in items:
         for item in part:
-            content = before + json_bytes(item)
-            yield content
+            content = json_bytes(item)
+            rendered += (before, content)
             before = b","
-            rendered += len(content)
-            if rendered > MAX_RENDERED_BYTES:
-                rendered = 0
+            size += len(content)
+            if size > MAX_RENDERED_BYTES:
+                yield b"".join(rendered)
+                rendered, size = [], 0
                 await asyncio.sleep(0)
-    yield (b"" if before == b"," else before) + b"]," + json_bytes(others)[1:]
+        if rendered:
+            # The next part is read only when the client has taken this one.
+            yield b"".join(rendered)
+            rendered, size = [], 0
+    yield b"".join(rendered) + b"]," + json_bytes(others)[1:]
 
 
 async def json_array_response(batches: AsyncIterator[Sequence[Any]]) -> Response:

@@ -120,7 +120,7 @@ class _Run:
         self._items = items
         self._options = options
         self._progress = progress
-        self._refused = 0
+        self._refused = self._models_to_come = 0
         self._report = Report(whole=options.whole_report or options.dry_run, most=options.most_results)
         self._users = UserWriter(database, options, self._report)
         self._groups = GroupWriter(database, options, self._report)
@@ -139,6 +139,7 @@ class _Run:
             if prunes:
                 await self._pruning.begin()
             await self._import_principals()
+            await self._options.before_models(self._models_to_come)
             await self._import_rest()
             if prunes:
                 await self._pruning.run()
@@ -164,6 +165,7 @@ class _Run:
         async for item, found in self._checked_items(
             lambda kind: kind in _PRINCIPALS or kind not in (*RECORD_TYPES, NOTE)
         ):
+            self._models_to_come += item.kind == "model"
             if item.kind == "revision":
                 self._histories.count(item.value)
             if item.sibling is not None:

@@ -1,6 +1,6 @@
 """What an import is asked to do, and what it decides on each record."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -13,6 +13,13 @@ ATTEMPTS = 5
 CONTENDED = "The same records are being changed by others all the time; try again later."
 EXISTS = "exists and differs"
 BEING_DELETED = "is being deleted; try again when it is gone, or run: modeldeck doctor --repair"
+
+
+BeforeModels = Callable[[int], Awaitable[None]]
+
+
+async def _nothing(_: int) -> None:
+    pass
 
 
 class OnConflict(StrEnum):
@@ -50,7 +57,8 @@ class ImportOptions:
     read to its end. `atomic` writes all or nothing. `create_groups` creates the groups that grants name and that do not
     exist. With `mine`, all new models belong to `owner_id`, whatever the source says, and existing ones keep their
     owners. `caller` is the user whose rights limit the import; without one, as on the command line, there is no limit.
-    `check` is called before each batch, and ends the import when it raises.
+    `check` is called before each batch, and ends the import when it raises; `before_models` before the first model,
+    with the number of models in the source.
 
     `source` names the source, whose models are then kept in step. `format_name` stands for it where none is named, for
     models that were taken over. With `adopt`, models are taken over that are here and did not come from the source.
@@ -68,6 +76,7 @@ class ImportOptions:
     unknown_owner: UnknownOwner = UnknownOwner.KEEP
     caller: Caller | None = None
     check: RightsCheck = without_check
+    before_models: BeforeModels = _nothing
     source: str | None = None
     format_name: str | None = None
     adopt: bool = False

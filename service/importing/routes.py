@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from documents.revision import ChangeKind
 from service.errors import MAX_ERRORS, InvalidInputError
-from service.http.compatibility import CompatibleDependency
+from service.http.compatibility import is_compatible
 from service.http.dependencies import (
     MORE_TIME,
     AdminDependency,
@@ -93,7 +93,7 @@ async def import_models(
     context: ContextDependency,
     *,
     work: BulkWorkDependency,
-    compatible: CompatibleDependency,
+    request: Request,
 ) -> Response:
     """Create models and update existing ones, with the caller's rights: all of them, or none.
 
@@ -108,7 +108,7 @@ async def import_models(
     with work.place():
         plan = await import_set(context.database, wanted)
     # Clients of Open WebUI expect `true` and nothing else.
-    if compatible and not dry_run:
+    if is_compatible(request) and not dry_run:
         return json_response(content=True)
     return json_response(_rendered(plan, dry_run=dry_run))
 

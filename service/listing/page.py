@@ -12,8 +12,7 @@ from service.auth.authentication import Caller
 from service.database.client import Database
 from service.database.exact_bson import Record
 from service.listing.params import ListParams
-from service.listing.parts import Order, next_position, order_of
-from service.listing.pipeline import Resolved, list_hint, list_match, list_pipeline
+from service.listing.parts import Order, next_position
 from service.listing.position import Position
 from service.models.fields import Fields
 from service.models.item import ITEM_STAGES, LARGE, WITHOUT_LARGE, render_item
@@ -52,18 +51,6 @@ class Page:
         """Whether the large records together are too many to be in memory at once."""
         size: int = sum(record.get(LARGE, 0) for record in self.records)
         return size > PART_BYTES
-
-
-async def read_page(database: Database, caller: Caller, params: ListParams, resolved: Resolved, seconds: float) -> Page:
-    """Return the page that a request asks for, read within `seconds`.
-
-    Raises InvalidInputError for a cursor that does not fit.
-    """
-    position = Position.requested(params)
-    match, order = list_match(params, caller, resolved), order_of(params, resolved.terms)
-    pipeline, hint = list_pipeline(params, match, order, position), list_hint(params, match)
-    yielded = await database.aggregate(ModelRecord, pipeline, hint=hint, seconds=seconds)
-    return Page.of(yielded, params, order, position)
 
 
 async def page_items(

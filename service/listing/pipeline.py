@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from documents import ModelRecord
@@ -16,7 +16,13 @@ from service.listing.matches import all_of
 from service.listing.params import ListFilter, ListParams
 from service.listing.parts import Order, Part, page_parts, sort_field
 from service.listing.position import Position
+from service.listing.search_statistics import SearchStatistics
 from service.models.item import ITEM_STAGES, PART, WITHOUT_LARGE
+
+Stages = list[dict[str, Any]]
+
+# To read and check so many records takes a few milliseconds.
+FEW = 500
 
 
 def search_matches(terms: Sequence[str], narrowing: Sequence[str], *, in_description: bool = False) -> Iterator[Match]:
@@ -37,17 +43,36 @@ def search_matches(terms: Sequence[str], narrowing: Sequence[str], *, in_descrip
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """What a filter comes to: the terms of its search, trigrams that narrow it, and the ids of its owners."""
+    """What a filter comes to: the terms of its search, trigrams that narrow it, and the ids of its owners.
+
+    `statistics` say how much is to be expected of it.
+    """
 
     terms: Sequence[str] = ()
     narrowing: Sequence[str] = ()
     owners: Sequence[str] = ()
+    statistics: SearchStatistics = field(default_factory=SearchStatistics)
+
+    @property
+    def without_narrowing(self) -> "Resolved":
+        """The same, but no trigrams narrow it."""
+        return replace(self, narrowing=())
 
 
 def list_match(selected: ListFilter, caller: Caller, resolved: Resolved) -> Match:
     """Return the match fragment of the models that a filter selects for a caller: the access rule, then the filters."""
     views = {None: access_rule.readable, "created": access_rule.owned, "shared": access_rule.shared_with}
     return all_of(views[selected.view_option](caller), *_filters(selected, resolved))
+
+
+def unsearched_match(selected: ListFilter, caller: Caller) -> Match:
+    """Return what `list_match` requires besides the search, the tags, and that the caller may read the records.
+
+    The filter must have no owners.
+    """
+    others = selected.model_copy(update={"query": None, "tag": []})
+    viewed: Match = {"user_id": {"$ne": caller.user_id}} if selected.view_option == "shared" else {}
+    return all_of(viewed, *_filters(others, Resolved()))
 
 
 def _filters(selected: ListFilter, resolved: Resolved) -> Iterator[Match]:
@@ -70,9 +95,9 @@ def _filters(selected: ListFilter, resolved: Resolved) -> Iterator[Match]:
         yield {"base_model_id": None if selected.kind == "base" else {"$ne": None}}
     if selected.is_active is not None:
         yield {"is_active": selected.is_active}
-    for field, since in (("created_at", selected.created_since), ("updated_at", selected.updated_since)):
+    for name, since in (("created_at", selected.created_since), ("updated_at", selected.updated_since)):
         if since is not None:
-            yield {field: {"$gte": since}}
+            yield {name: {"$gte": since}}
 
 
 def _each(values: Sequence[str]) -> Any:
@@ -80,15 +105,26 @@ def _each(values: Sequence[str]) -> Any:
     return unique[0] if len(unique) == 1 else {"$all": unique}
 
 
-def list_hint(params: ListParams, match: Match) -> str | None:
+def finds_few(selected: ListFilter, resolved: Resolved) -> bool:
+    """Return whether trigrams find so few candidates that nothing else is as fast."""
+    if selected.searched_in is not None:
+        return False
+    candidates = resolved.statistics.records * resolved.statistics.share_with("grams", resolved.narrowing)
+    return bool(resolved.narrowing) and candidates <= FEW
+
+
+def list_hint(params: ListParams, match: Match, resolved: Resolved) -> str | None:
     """Return the name of the index that the page must use; None to leave the choice to the server.
 
     With filters that are answered from its keys, the index of the requested order can stop after the last record of
     the page. The server would prefer another index and a sort when a filter looks selective. With other filters, it
-    compares that index with theirs.
+    compares that index with theirs. It keeps its choice for searches of the same form, so that one for a rare word
+    would read what was right for a frequent one.
     """
     if params.id:
         return "_id_"
+    if finds_few(params, resolved):
+        return "grams"
     field = sort_field(params.order_by)
     since = {"created_at": params.created_since, "updated_at": params.updated_since}
     elsewhere = [moment for name, moment in since.items() if name != field]
@@ -106,19 +142,23 @@ def list_hint(params: ListParams, match: Match) -> str | None:
     return readable_by(field) if "keys.readers" in match else all_by(field)
 
 
-def list_pipeline(params: ListParams, match: Match, order: Order, position: Position) -> list[dict[str, Any]]:
+def list_pipeline(
+    params: ListParams, match: Match, order: Order, position: Position, counted: Stages | None = None
+) -> list[dict[str, Any]]:
     """Return the pipeline on `models` that yields the records of the page in order and one more, then `{total}`.
 
     `match` selects the records, see `list_match`; the page begins at `position`. A record more than the page holds says
-    that there is a next one. The total is computed by `$unionWith`: unlike with `$facet`, the page may be larger than
-    one document, and an empty page still has a total. When nothing matches, no total is yielded. Large records are left
-    out, see `WITHOUT_LARGE`: a page of them would take 50 MB.
+    that there is a next one. The total is what `counted` yields, and is absent without it; see `count_pipelines`. It is
+    computed by `$unionWith`: unlike with `$facet`, the page may be larger than one document, and an empty page still
+    has a total. When nothing matches, no total is yielded. Large records are left out, see `WITHOUT_LARGE`: a page of
+    them would take 50 MB.
     """
+    total = _total_stages(counted)
     limit = params.page_size + 1
     first, *others = page_parts(order, position)
     if not others:
         stages = _part_stages(first, match, order, position.skip, limit)
-        return [*stages, *_item_stages(params, order), *_total_stages(params, match)]
+        return [*stages, *_item_stages(params, order), *total]
     # Several groups from their beginning on are skipped as one; of the others, only the first begins later.
     together = position.skip if position.key is None and not position.strays else 0
     stages = _part_stages(first, match, order, position.skip - together, together + limit)
@@ -127,7 +167,7 @@ def list_pipeline(params: ListParams, match: Match, order: Order, position: Posi
         pipeline = [*_part_stages(part, match, order, 0, together + limit), {"$addFields": {PART: number}}]
         stages.append({"$unionWith": {"coll": ModelRecord.Settings.name, "pipeline": pipeline}})
     stages += [{"$skip": together}, {"$limit": limit}]
-    return [*stages, *_item_stages(params, order), *_total_stages(params, match)]
+    return [*stages, *_item_stages(params, order), *total]
 
 
 def _part_stages(part: Part, match: Match, order: Order, skip: int, limit: int) -> list[dict[str, Any]]:
@@ -146,7 +186,5 @@ def _item_stages(params: ListParams, order: Order) -> list[dict[str, Any]]:
     return [WITHOUT_LARGE, *ITEM_STAGES] if shown is None else shown.stages([order.field, PART])
 
 
-def _total_stages(params: ListParams, match: Match) -> list[dict[str, Any]]:
-    if params.total == "none":
-        return []
-    return [{"$unionWith": {"coll": ModelRecord.Settings.name, "pipeline": [{"$match": match}, {"$count": "total"}]}}]
+def _total_stages(counted: Stages | None) -> Stages:
+    return [] if counted is None else [{"$unionWith": {"coll": ModelRecord.Settings.name, "pipeline": counted}}]

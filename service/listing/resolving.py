@@ -3,16 +3,16 @@
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Annotated
 
-from fastapi import Depends
+from fastapi import Depends, Request
 
 from documents import User
 from documents.folding import fold
 from service.database.client import Database
-from service.http.compatibility import CompatibleDependency
-from service.http.dependencies import ContextDependency
+from service.http.compatibility import is_compatible
+from service.http.dependencies import context_of
 from service.listing.params import ListFilter
 from service.listing.pipeline import Resolved
-from service.listing.search_statistics import SearchStatisticsDependency
+from service.listing.search_statistics import search_statistics
 from service.listing.terms import search_terms
 from service.models.principals import EXISTING
 
@@ -20,16 +20,21 @@ from service.models.principals import EXISTING
 Resolve = Callable[[ListFilter], Awaitable[Resolved]]
 
 
-async def get_resolve(
-    context: ContextDependency, statistics: SearchStatisticsDependency, compatible: CompatibleDependency
-) -> Resolve:
+def resolver(request: Request) -> Resolve:
     """Return what resolves the filter of a request; in the compatibility API, a query is one literal text."""
+    database, statistics, compatible = context_of(request).database, search_statistics(request), is_compatible(request)
 
     async def resolve(selected: ListFilter) -> Resolved:
         terms = search_terms(selected.query, literal=compatible) if selected.query is not None else []
-        return Resolved(terms, statistics.narrowing(*terms), await _owner_ids(context.database, selected.owner))
+        owners = await _owner_ids(database, selected.owner)
+        return Resolved(terms, statistics.narrowing(*terms), owners, statistics)
 
     return resolve
+
+
+async def get_resolve(request: Request) -> Resolve:
+    """Return what resolves the filter of a request."""
+    return resolver(request)
 
 
 ResolveDependency = Annotated[Resolve, Depends(get_resolve)]

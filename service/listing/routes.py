@@ -9,12 +9,14 @@ from documents.folding import fold
 from service.auth.access_rule import Match
 from service.auth.authentication import while_entitled
 from service.http.dependencies import (
-    LIST_TIME,
     PAGE_PLACE,
     CallerDependency,
     ContextDependency,
+    ListCallerDependency,
     PlaceWhenLargeDependency,
     RightsCheckDependency,
+    context_of,
+    get_rights_check,
 )
 from service.http.links import next_page_link
 from service.http.problems import COMMON_FAILURES, Responses, documented_header, documented_problems
@@ -30,9 +32,11 @@ from service.http.responses import (
 )
 from service.http.strict_model import QueryModel
 from service.listing.facets import facets
-from service.listing.page import items, page_items, read_page, tags
+from service.listing.page import items, page_items, tags
+from service.listing.page_reading import read_page
 from service.listing.params import ListParams, Tag
-from service.listing.resolving import ResolveDependency
+from service.listing.position import Position
+from service.listing.resolving import resolver
 from service.models.schemas import Model, ModelPage
 
 router = APIRouter(prefix="/models", tags=["models"])
@@ -71,25 +75,23 @@ class BaseParams(QueryModel):
     tag: Tag = Field(None, description="The whole name of a tag, in any case.", examples=["engineering"])
 
 
-@router.get("/list", dependencies=[LIST_TIME], responses=_PAGE)
+@router.get("/list", responses=_PAGE)
 async def list_models(
-    caller: CallerDependency,
+    caller: ListCallerDependency,
     params: Annotated[ListParams, Query()],
-    context: ContextDependency,
-    resolve: ResolveDependency,
     known: KnownETags = None,
     *,
     request: Request,
-    check: RightsCheckDependency,
     take_place: PlaceWhenLargeDependency,
 ) -> Response:
     """Search, filter, sort and page through the models that the caller may see.
 
     A page of more than a megabyte of large models is sent in parts and has no entity tag.
     """
+    context, position = context_of(request), Position.requested(params)
+    resolved = await resolver(request)(params)
     seconds = context.settings.list_timeout
-    resolved = await resolve(params)
-    page = await read_page(context.database, caller, params, resolved, seconds)
+    page = await read_page(context.database, caller, params, resolved, position, seconds=seconds)
     shown = page_items(
         context.database,
         caller,
@@ -103,7 +105,8 @@ async def list_models(
     headers = next_page_link(request, page.next_cursor) if page.next_cursor is not None else {}
     if page.is_large:
         await take_place()
-        return await json_page_response(while_entitled(shown, check), others, headers)
+        entitled = while_entitled(shown, await get_rights_check(request))
+        return await json_page_response(entitled, others, headers)
     return tagged_json_response(await json_page(shown, others), known, headers=headers)
 
 

@@ -1,12 +1,13 @@
-"""Which trigrams are too frequent to narrow a search: an estimate from a sample, renewed in the background."""
+"""What is rare among the records, such as trigrams: an estimate from a sample, renewed in the background."""
 
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Iterable
-from typing import Annotated, Any
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
 
-from fastapi import Depends, Request
+from fastapi import Request
 
 from documents import ModelRecord
 from documents.derived_keys import grams
@@ -23,31 +24,62 @@ RENEW_SECONDS = 60.0
 
 
 class SearchStatistics:
-    """Chooses the trigrams of a search term that narrow the search most; without a sample, all are considered rare."""
+    """Says what is rare among the records; without a sample, all trigrams and tags are considered rare."""
 
-    def __init__(self, counts: Counter[str] | None = None, sampled: int = 0) -> None:
-        self._counts: Counter[str] = counts or Counter()
+    def __init__(
+        self,
+        counts: Mapping[str, Counter[str]] | None = None,
+        sampled: int = 0,
+        *,
+        records: int = 0,
+        middle: datetime | None = None,
+    ) -> None:
+        """Take for each derived key how many of the sampled records have each value; see the attributes."""
+        self._counts = counts or {key: Counter() for key in _COUNTED}
         self._sampled = sampled
+        self.records = records
+        """How many records there are about."""
+        self.middle = middle
+        """About half of the records were created before this."""
 
     @classmethod
-    def of(cls, records: Iterable[Iterable[str]]) -> "SearchStatistics":
-        """Return the estimate from the trigram lists of sampled records."""
-        counts: Counter[str] = Counter()
-        sampled = 0
-        for record in records:
-            counts.update(record)
-            sampled += 1
-        return cls(counts, sampled)
+    def of(cls, sample: Sequence[Mapping[str, Any]], records: int | None = None) -> "SearchStatistics":
+        """Return the estimate from sampled records with their derived keys, of `records`, by default only these."""
+        counts: dict[str, Counter[str]] = {name: Counter() for name in _COUNTED}
+        # What was written past the service can be of any type.
+        for keys in (keys for record in sample if isinstance(keys := record.get("keys"), Mapping)):
+            for name, counted in counts.items():
+                values = found if isinstance(found := keys.get(name), list) else []
+                counted.update({value for value in values if isinstance(value, str)})
+        created = sorted(at for record in sample if isinstance(at := record.get("created_at"), datetime))
+        middle = created[len(created) // 2] if created else None
+        return cls(counts, len(sample), records=len(sample) if records is None else records, middle=middle)
 
     def narrowing(self, *folded_terms: str) -> list[str]:
         """Return up to two trigrams of folded terms, the rarest first; none when all are too frequent."""
         limit = COMMON_SHARE * self._sampled
         found = set[str]().union(*map(grams, folded_terms))
-        usable = [gram for gram in found if not self._sampled or self._counts[gram] <= limit]
-        return sorted(usable, key=lambda gram: (self._counts[gram], gram))[:MAX_GRAMS]
+        held = self._counts["grams"]
+        usable = [gram for gram in found if not self._sampled or held[gram] <= limit]
+        return sorted(usable, key=lambda gram: (held[gram], gram))[:MAX_GRAMS]
+
+    def share_with(self, key: str, values: Iterable[str]) -> float:
+        """Return the share of the records that have the rarest of these values of a derived key; 1 without values."""
+        held = self._counts[key]
+        return min((held[value] / (self._sampled or 1) for value in values), default=1.0)
+
+    def visible_share(self, principals: Iterable[str]) -> float:
+        """Return the share of the records that these principals may read, or more where several of them may."""
+        held = self._counts["readers"]
+        return min(1.0, sum(held[principal] for principal in principals) / (self._sampled or 1))
 
 
-SAMPLE_PIPELINE: list[dict[str, Any]] = [{"$sample": {"size": SAMPLE_SIZE}}, {"$project": {"keys.grams": 1}}]
+# The derived keys that are counted.
+_COUNTED = ("grams", "tags", "readers")
+SAMPLE_PIPELINE: list[dict[str, Any]] = [
+    {"$sample": {"size": SAMPLE_SIZE}},
+    {"$project": {"created_at": 1, **{f"keys.{name}": 1 for name in _COUNTED}}},
+]
 
 
 class SearchStatisticsMonitor:
@@ -60,7 +92,7 @@ class SearchStatisticsMonitor:
     async def renew(self) -> None:
         """Take a new sample."""
         sample = await self._database.aggregate(ModelRecord, SAMPLE_PIPELINE)
-        self.latest = SearchStatistics.of(record.get("keys", {}).get("grams", ()) for record in sample)
+        self.latest = SearchStatistics.of(sample, await self._database.estimated_count(ModelRecord))
 
     async def run(self) -> None:
         """Renew the estimate again and again; after a failure, which is logged, the last one is kept."""
@@ -72,10 +104,7 @@ class SearchStatisticsMonitor:
             await asyncio.sleep(RENEW_SECONDS)
 
 
-async def get_search_statistics(request: Request) -> SearchStatistics:
+def search_statistics(request: Request) -> SearchStatistics:
     """Return the latest search statistics of the app that handles `request`."""
     monitor: SearchStatisticsMonitor = request.app.state.search_statistics
     return monitor.latest
-
-
-SearchStatisticsDependency = Annotated[SearchStatistics, Depends(get_search_statistics)]

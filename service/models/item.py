@@ -58,14 +58,14 @@ def render_item(record: Mapping[str, Any], caller: Caller, *, readers_see_params
     Missing fields of a record that was written past the service get defaults, so that it does not break the page.
     """
     write_access = access_rule.can_write(caller, record)
-    return {
-        **_content(record),
-        **({} if write_access or readers_see_params else {"params": {}}),
-        "meta": _shown_meta(record),
-        "write_access": write_access,
-        "user": owner_of(record),
-        **_version_and_times(record),
-    }
+    item = _content(record)
+    if not (write_access or readers_see_params):
+        item["params"] = {}
+    item["meta"] = _shown_meta(item["meta"])
+    item["write_access"] = write_access
+    item["user"] = owner_of(record)
+    item |= _version_and_times(record)
+    return item
 
 
 def plain_item(record: Mapping[str, Any], *, with_params: bool) -> dict[str, Any]:
@@ -78,8 +78,10 @@ def plain_item(record: Mapping[str, Any], *, with_params: bool) -> dict[str, Any
 
 def owner_of(record: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the `owner` that was looked up; None when they no longer exist."""
-    owner = next((owner for owner in record.get("owner", ()) if owner.get("leaving") is not True), None)
-    return {"id": owner["_id"], "name": owner.get("name"), "email": owner.get("email")} if owner else None
+    for owner in record.get("owner", ()):
+        if owner.get("leaving") is not True:
+            return {"id": owner["_id"], "name": owner.get("name"), "email": owner.get("email")}
+    return None
 
 
 def _content(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -107,13 +109,14 @@ def _meta(record: Mapping[str, Any]) -> dict[str, Any]:
     return record["meta"] if isinstance(record.get("meta"), dict) else {}
 
 
-def _with_defaults(record: Mapping[str, Any]) -> dict[str, Any]:
-    meta = _meta(record)
+def _with_defaults(meta: dict[str, Any]) -> dict[str, Any]:
+    if META_DEFAULTS.keys() <= meta.keys():
+        return meta
     return meta | {key: META_DEFAULTS[key] for key in META_DEFAULTS if key not in meta}
 
 
-def _shown_meta(record: Mapping[str, Any]) -> dict[str, Any]:
-    meta = _with_defaults(record)
+def _shown_meta(stored: dict[str, Any]) -> dict[str, Any]:
+    meta = _with_defaults(stored)
     image = meta[IMAGE]
     return {**meta, IMAGE: public_path(image)} if isinstance(image, str) and image.startswith(LOCAL) else meta
 
@@ -129,6 +132,6 @@ def with_own_image(meta: Any) -> Any:
 
 def as_stored(content: Content, record: Record) -> Content:
     """Return new content, with the stored `meta` if the client sent it back as it was shown, with defaults."""
-    if "meta" not in content or changed_fields({"meta": content["meta"]}, {"meta": _with_defaults(record)}):
+    if "meta" not in content or changed_fields({"meta": content["meta"]}, {"meta": _with_defaults(_meta(record))}):
         return content
     return {**content, "meta": record["meta"]}

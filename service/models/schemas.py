@@ -183,6 +183,16 @@ class Model(BaseModel):
     updated_at: int = Field(description="Seconds since 1970, UTC.", examples=[1778845140])
 
 
+def _all_optional_but_id(schema: Schema) -> None:
+    schema["required"] = ["id"]
+
+
+class ListedModel(Model):
+    """One model of a page: with the parameter `fields`, only those and `id`; without it, all that a model has."""
+
+    model_config = ConfigDict(json_schema_extra=_all_optional_but_id)
+
+
 class FacetValue(BaseModel):
     """A value that some of the models have."""
 
@@ -196,7 +206,7 @@ class FacetValue(BaseModel):
 class ModelPage(BaseModel):
     """A page of models."""
 
-    items: list[Model] = Field(description="With `fields`, each has only those and `id`.")
+    items: list[ListedModel]
     total: int | None = Field(description="The number of items on all pages; null with `total=none`.", examples=[1])
     next_cursor: str | None = Field(description="What `cursor` goes on with; null on the last page.", examples=[None])
     facets: dict[str, list[FacetValue]] | None = Field(

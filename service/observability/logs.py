@@ -8,8 +8,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any
 
-from pythonjsonlogger.orjson import OrjsonFormatter
-
+from documents.freeform import json_bytes
 from service.observability.rendered_errors import rendered_error, rendered_message
 from service.observability.requests import current_request_id
 from service.settings import Settings
@@ -26,26 +25,22 @@ def _error(record: logging.LogRecord) -> str | None:
     return rendered_error(record.exc_info[1]) if record.exc_info and record.exc_info[1] else None
 
 
-class JsonLines(OrjsonFormatter):
+class JsonLines(logging.Formatter):
     """Formats a record as a JSON object on one line."""
 
-    def formatException(self, ei: Any) -> str:  # noqa: ARG002, N802  # named by the library
-        """Return nothing: `add_fields` adds the rendered error."""
-        return ""
-
-    def add_fields(self, log_data: dict[str, Any], record: logging.LogRecord, message_dict: dict[str, Any]) -> None:  # noqa: ARG002
-        """Set the fields of a line; other attributes of the record are left out, since they may quote data."""
-        log_data["time"] = _time(record)
-        log_data["level"] = record.levelname.lower()
-        log_data["logger"] = record.name
-        log_data["request_id"] = current_request_id.get()
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line; attributes of the record that are not named here are left out, since they may quote data."""
+        line: dict[str, Any] = {
+            "time": _time(record),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "request_id": current_request_id.get(),
+        }
         request = getattr(record, REQUEST, None)
-        if request is not None:
-            log_data.update(request)
-        else:
-            log_data["message"] = rendered_message(record)
+        line |= request if request is not None else {"message": rendered_message(record)}
         if (error := _error(record)) is not None:
-            log_data["error"] = error
+            line["error"] = error
+        return json_bytes(line).decode()
 
 
 class TextLines(logging.Formatter):

@@ -61,10 +61,7 @@ class _MockedReads(Reads):
         if "$bsonSize" in str(pipeline):
             # It does not support $bsonSize.
             return []
-        first = pipeline[0].get("$match", {})
-        if any(condition == {"$gte": MinKey()} for condition in first.values()):
-            bounded = {name: condition for name, condition in first.items() if condition != {"$gte": MinKey()}}
-            pipeline = [{"$match": bounded}, *pipeline[1:]]
+        pipeline = _without_open_ranges(pipeline)
         return await super()._aggregate(kind, pipeline, {**options, "hint": None}, seconds)
 
     async def malformed(
@@ -110,8 +107,15 @@ class MockedDatabase(Database):
         super().__init__(calls, _NoTransactions(calls), reads, _MockedWrites(calls, reads))
 
 
+def _without_open_ranges(pipeline: Pipeline) -> list[Mapping[str, Any]]:
+    if not pipeline or "$match" not in pipeline[0]:
+        return [*pipeline]
+    bounded = {name: condition for name, condition in pipeline[0]["$match"].items() if condition != {"$gte": MinKey()}}
+    return [{"$match": bounded}, *pipeline[1:]]
+
+
 def _union_with(collection: list[dict[str, Any]], database: Any, options: dict[str, Any]) -> list[dict[str, Any]]:
-    others = list(database[options["coll"]].aggregate(options["pipeline"]))
+    others = list(database[options["coll"]].aggregate(_without_open_ranges(options["pipeline"])))
     return [*collection, *others]
 
 

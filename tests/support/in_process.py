@@ -7,11 +7,13 @@ import tempfile
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import cache
 from pathlib import Path
 from threading import Thread
 from unittest.mock import patch
 
 from service.cli import main
+from service.cli.command_line import LazyCommand
 
 
 class _Streams:
@@ -31,6 +33,9 @@ class _Streams:
             stream.flush()
             stream.seek(0)
         return self.stdout.read(), self.stderr.read()
+
+
+_loaded = cache(LazyCommand.load)
 
 
 def run_in_process(
@@ -78,6 +83,8 @@ def _surroundings(
         patch.object(tempfile, "tempdir", None),
         # A new process has no handlers, and prints warnings to standard error.
         patch.object(root, "handlers", []),
+        # A process makes its command once. Here, all would be made again and again.
+        patch.object(LazyCommand, "load", _loaded),
         # Only the main thread can handle signals; tests of signals use processes.
         patch("service.cli.command_line.end_on_signals"),
     ):

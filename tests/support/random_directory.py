@@ -234,6 +234,8 @@ class RandomDirectory:
         left = [user for user in made.users if user["id"] not in made.deleted]
         for user in left:
             await directory.key(user["id"])
+        # So that it is known what is rare, and the list is counted in each of its ways.
+        await directory.app.state.search_statistics.renew()
         oracle = Oracle(left, made.groups, made.models)
         return cls(directory, made, oracle, [user["id"] for user in left])
 

@@ -15,7 +15,12 @@ from tests.support.random_directory import MODELS, REQUESTS, RandomDirectory
 FEWER_MODELS, FEWER_PAIRS = 50, REQUESTS * 3 // 20
 
 
-async def test_many_random_requests_are_answered_as_the_contract_says(random_directory: RandomDirectory) -> None:
+@pytest.mark.parametrize("apart", [False, True], ids=["counted with the page", "counted at the same time"])
+async def test_many_random_requests_are_answered_as_the_contract_says(
+    random_directory: RandomDirectory, monkeypatch: pytest.MonkeyPatch, *, apart: bool
+) -> None:
+    if apart:
+        monkeypatch.setattr("service.listing.counting.KEYS_OF_A_CALL", -1)
     filled = await random_directory.compare(random_directory.pairs(REQUESTS))
     # Most pages must have items, or the comparison would prove little.
     assert REQUESTS > filled > REQUESTS // 3

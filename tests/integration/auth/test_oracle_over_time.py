@@ -13,7 +13,7 @@ from tests.support.directory import Directory, grant
 from tests.support.every_case import repetitions
 from tests.support.oracle import Oracle, compared, difference
 
-USERS, GROUPS, STEPS = 8, 5, repetitions(35, 150)
+USERS, GROUPS, STEPS = 8, 5, repetitions(25, 150)
 MODELS = "/api/models"
 WORDS = ["Alpha", "beta", "Gamma", "STRASSE", "straße", "ﬁsh", "delta"]
 

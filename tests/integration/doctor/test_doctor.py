@@ -185,6 +185,15 @@ def test_the_history_of_a_deleted_model_is_as_it_should_be(shell: CommandLine, d
     assert shell.ok("doctor").endswith(", 0 problems")
 
 
+def test_derived_keys_that_an_earlier_version_did_not_store_are_added(shell: CommandLine, directory: Raw) -> None:
+    made = directory.models.find_one({"_id": "m1"})
+    new = ("rows", "readable", "tag_line", "capability_line")
+    directory.models.update_one({"_id": "m1"}, {"$unset": {f"keys.{name}": "" for name in new}})
+    assert f"model 'm1' has stale derived keys: {', '.join(new)}" in "\n".join(lines_of(shell.run("doctor")))
+    shell.ok("doctor", "--repair")
+    assert directory.models.find_one({"_id": "m1"}) == made
+
+
 def test_every_kind_is_counted_and_shows_examples_of_its_own(shell: CommandLine, directory: Raw) -> None:
     many = EXAMPLES + 5
     sound = directory.models.find_one({"_id": "m0"}) or {}

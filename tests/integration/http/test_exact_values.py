@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 
 from tests.integration.importing.test_import_sent import send
 from tests.support.directory import LIST, Directory
+from tests.support.every_case import repetitions
 
 MODELS = "/api/models"
 bounded = settings(
-    max_examples=int(os.environ.get("HOSTILE_EXAMPLES", "10")),
+    max_examples=int(os.environ.get("HOSTILE_EXAMPLES", repetitions(6, 10))),
     derandomize=True,
     database=None,
     deadline=None,

@@ -145,6 +145,7 @@ def _notes(team: Team) -> list[str]:
     return [step["reason"] for step in steps if step["outcome"] == "note"]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("source", [True, False], ids=["in step", "without a source"])
 @pytest.mark.parametrize("here", [("--unknown-owner", "owner"), ("--map-users", "map.csv")], ids=["given", "mapped"])
 async def test_a_run_without_an_option_takes_no_model_from_its_owner(

@@ -91,7 +91,7 @@ def _edit_source(chance: random.Random, file: dict[str, Parts], lost: dict[str, 
     file[f"new-{number}"] = editor.new()
 
 
-@pytest.mark.sampled(12)
+@pytest.mark.sampled(24)
 @pytest.mark.parametrize("seed", range(24))
 async def test_ten_rounds_of_edits_on_both_sides(directory: Directory, raw: Raw, tmp_path: Path, seed: int) -> None:
     chance = random.Random(seed)

@@ -67,7 +67,7 @@ async def test_a_walk_is_the_list_in_its_order(
 
 async def test_walks_of_random_requests_are_what_the_contract_says(random_directory: RandomDirectory) -> None:
     made = random_directory.generator
-    for _ in range(repetitions(25, 400)):
+    for _ in range(repetitions(15, 400)):
         user = made.random.choice(random_directory.callers)
         parameters: Parameters = made.parameters()
         asked = {name: value for name, value in parameters.items() if name not in {"page", "page_size"}}

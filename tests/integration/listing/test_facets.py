@@ -8,7 +8,8 @@ from pymongo.database import Database as SyncDatabase
 
 from documents.user import Role
 from service.auth.authentication import Authenticator
-from service.listing.facets import facet_match, facet_pipeline
+from service.listing.facet_pipelines import facet_pipelines
+from service.listing.facets import facet_match
 from service.listing.params import FacetName, ListParams
 from service.listing.pipeline import Resolved
 from tests.support.directory import LIST, Directory, grant, model
@@ -16,6 +17,8 @@ from tests.support.every_case import repetitions
 from tests.support.random_directory import RandomDirectory
 
 NAMES: list[FacetName] = ["tag", "owner", "base_model_id", "capability", "kind", "is_active"]
+# The derived keys that earlier versions did not have.
+NEW_KEYS = ("keys.rows", "keys.readable", "keys.tag_line", "keys.capability_line")
 PUBLIC = [grant("user:*")]
 
 
@@ -62,9 +65,14 @@ async def test_a_facet_counts_what_the_caller_may_read_under_the_same_filters(
     assert nothing == {name: [] for name in NAMES}
 
 
-async def test_random_facets_are_what_the_contract_says(random_directory: RandomDirectory) -> None:
+@pytest.mark.parametrize("apart", [False, True], ids=["together", "at the same time"])
+async def test_random_facets_are_what_the_contract_says(
+    random_directory: RandomDirectory, monkeypatch: pytest.MonkeyPatch, *, apart: bool
+) -> None:
+    if apart:
+        monkeypatch.setattr("service.listing.facets.KEYS_OF_A_CALL", -1)
     made = random_directory.generator
-    for _ in range(repetitions(40, 1000)):
+    for _ in range(repetitions(20, 1000)):
         user, parameters = made.random.choice(random_directory.callers), made.parameters()
         names = [name for name in NAMES if made.random.random() < 0.5] or NAMES
         answer = await random_directory.directory.get(LIST, user, **parameters, facets=",".join(names))
@@ -94,16 +102,37 @@ async def test_unknown_facets_are_refused_with_those_that_exist(directory: Direc
     assert all(name in error["msg"] for name in NAMES)
 
 
-async def test_facets_of_single_values_are_counted_on_an_index_for_an_admin(
+@pytest.mark.parametrize("apart", [False, True])
+@pytest.mark.parametrize("user", ["ann", "root"])
+async def test_facets_are_counted_on_index_keys_alone(
+    directory: Directory, tmp_path: Path, raw: SyncDatabase[dict[str, Any]], user: str, *, apart: bool
+) -> None:
+    await directory.user("ann")
+    await directory.user("root", role=Role.ADMIN)
+    models = [model(f"m{at}", "ann", meta={"tags": ["SQL"], "capabilities": {"vision": True}}) for at in range(200)]
+    await directory.load({"models": models}, tmp_path)
+    caller = await Authenticator(directory.database).resolve(f"Bearer {await directory.key(user)}")
+    params = ListParams.model_validate({"is_active": "true"})
+    pipelines, hint = facet_pipelines(NAMES, facet_match("tag", params, caller, Resolved()), apart=apart)
+    assert len(pipelines) == (5 if apart else 1)
+    for pipeline in pipelines:
+        command: dict[str, Any] = {"aggregate": "models", "pipeline": pipeline, "hint": hint, "cursor": {}}
+        explained = raw.command("explain", command, verbosity="executionStats")
+        statistics = explained["stages"][0]["$cursor"]["executionStats"]
+        assert statistics["totalDocsExamined"] == 0
+        assert 200 <= statistics["totalKeysExamined"] <= 210
+
+
+async def test_facets_count_records_whose_derived_keys_are_those_of_an_earlier_version(
     directory: Directory, tmp_path: Path, raw: SyncDatabase[dict[str, Any]]
 ) -> None:
-    await directory.user("root", role=Role.ADMIN)
-    await directory.load({"models": [model(f"m{at}", "ann") for at in range(200)]}, tmp_path)
-    caller = await Authenticator(directory.database).resolve(f"Bearer {await directory.key('root')}")
-    params = ListParams.model_validate({"is_active": "true"})
-    names: list[FacetName] = ["owner", "base_model_id", "kind"]
-    pipeline, hint = facet_pipeline(names, facet_match("tag", params, caller, Resolved()))
-    command: dict[str, Any] = {"aggregate": "models", "pipeline": pipeline, "hint": hint, "cursor": {}}
-    explained = raw.command("explain", command, verbosity="executionStats")
-    statistics = explained["stages"][0]["$cursor"]["executionStats"]
-    assert (statistics["nReturned"], statistics["totalDocsExamined"]) == (200, 0)
+    await directory.user("ann")
+    able = {"capabilities": {"vision": True}}
+    models = [model(f"m{at}", "ann", meta={"tags": ["SQL", "eu"][: 1 + at % 2], **able}) for at in range(4)]
+    await directory.load({"models": models}, tmp_path)
+    raw.models.update_one({"_id": "m1"}, {"$unset": dict.fromkeys(NEW_KEYS, "")})
+    assert await _facets(directory, "ann", facets="tag,capability,kind") == {
+        "tag": [{"value": "sql", "label": "SQL", "count": 4}, {"value": "eu", "label": "eu", "count": 2}],
+        "capability": [{"value": "vision", "count": 4}],
+        "kind": [{"value": "base", "count": 4}],
+    }

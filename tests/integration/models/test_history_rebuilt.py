@@ -119,7 +119,7 @@ async def _shown(directory: Directory, version: int) -> dict[str, Any] | None:
     return None if answer.status_code == 404 else {"differences": answer.json()}
 
 
-@pytest.mark.parametrize("seed", range(repetitions(3, 30)))
+@pytest.mark.parametrize("seed", range(repetitions(2, 30)))
 async def test_every_version_is_shown_as_it_was(people: Directory, raw: Raw, seed: int) -> None:
     replay = Replay(people, raw, seed)
     await replay.run()

@@ -1,9 +1,19 @@
 """The derived keys of records and users."""
 
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from documents.derived_keys import OwnerFields, grams, record_derived_keys, user_derived_keys
+from documents.derived_keys import (
+    MAX_ROW_BYTES,
+    OwnerFields,
+    RecordDerivedKeys,
+    grams,
+    reader_field,
+    record_derived_keys,
+    user_derived_keys,
+)
 from documents.folding import fold
 from documents.grant import AccessGrant
 
@@ -32,6 +42,51 @@ def test_keys_hold_every_principal_tag_and_searched_field_in_folded_form() -> No
     assert "gro" in keys.grams
     assert "@x." in keys.grams
     assert not any("\0" in gram for gram in keys.grams)
+
+
+def _keys(name: str = "A", **meta: Any) -> RecordDerivedKeys:
+    return record_derived_keys(user_id="ann", name=name, base_model_id=None, meta=meta, grants=GRANTS, owner=None)
+
+
+def _tags(*names: str) -> list[dict[str, str]]:
+    return [{"name": name} for name in names]
+
+
+def test_each_reader_has_the_same_row_of_text_and_tags() -> None:
+    keys = _keys(tags=_tags("EU", "eu", "a b"))
+    assert keys.rows
+    assert keys.readable == dict.fromkeys(keys.readers, "a\0\0a b\0eu\0")
+    assert set(_keys().readable.values()) == {"a\0\0"}
+
+
+def test_rows_that_would_be_too_large_or_ambiguous_are_left_out() -> None:
+    for keys in (
+        _keys("é" * (MAX_ROW_BYTES // 8)),
+        _keys("written\0past the service"),
+        _keys(tags=_tags("a\0b")),
+        _keys(tags=_tags("")),
+    ):
+        assert (keys.rows, keys.readable) == (False, {})
+    assert _keys("é" * (MAX_ROW_BYTES // 8 - 2)).rows
+
+
+def test_lines_hold_tags_as_they_are_written_and_folded_and_capabilities() -> None:
+    keys = _keys(tags=_tags("EU", "eu"), capabilities={"b": True, "": True, "a": False})
+    assert (keys.tag_line, keys.capability_line) == ("feu\0tEU\0teu", "c\0cb")
+    assert (_keys().tag_line, _keys().capability_line) == ("", "")
+    keys = _keys(tags=_tags("a\0b"), capabilities={"a\0b": True})
+    assert (keys.tag_line, keys.capability_line) == (None, None)
+
+
+@given(storable, storable)
+def test_readers_have_fields_of_their_own_that_queries_can_reach(one: str, other: str) -> None:
+    assert (reader_field(one) == reader_field(other)) == (one == other)
+    assert not {".", "$"} & set(reader_field(one).removeprefix("keys.readable."))
+
+
+def test_a_reader_who_differs_only_in_escaping_is_another() -> None:
+    fields = {reader_field(f"user:{name}") for name in ("a.b", "a%2Eb", "a%252Eb", "a$b", "a%24b")}
+    assert len(fields) == 5
 
 
 def test_a_record_without_owner_is_not_found_by_one() -> None:

@@ -84,7 +84,7 @@ def test_nesting_up_to_the_limit_is_accepted() -> None:
 
 
 def test_looking_through_much_takes_no_memory() -> None:
-    much = {"a": [0] * 500_000}
+    much = {"a": [0] * 50_000}
     tracemalloc.start()
     try:
         assert free_form_problem(much) is None

@@ -7,8 +7,8 @@ import pytest
 from pymongo import IndexModel
 
 from indexes.drift import DriftKind
-from indexes.ensure import check, ensure
-from indexes.indexes import INDEXES
+from indexes.ensure import check, drop_until_loaded, ensure
+from indexes.indexes import INDEXES, LOADED
 
 
 class Server:
@@ -22,6 +22,10 @@ class Server:
 
     async def create_indexes(self, collection: str, indexes: Sequence[IndexModel]) -> None:
         self.live[collection].extend({**index.document, "v": 2} for index in indexes)
+
+    async def drop_indexes(self, collection: str, names: Sequence[str]) -> bool:
+        self.live[collection] = [index for index in self.live[collection] if index["name"] not in names]
+        return True
 
     async def list_indexes(self, collection: str) -> list[dict[str, Any]]:
         return self.live[collection]
@@ -41,6 +45,24 @@ async def test_an_empty_database_gets_every_declared_index_and_validator() -> No
     assert {drift.kind for drift in await check(server)} == {DriftKind.MISSING}
     assert await ensure(server) == []
     assert await check(server) == []
+
+
+async def test_where_all_is_as_declared_everything_is_looked_at_once() -> None:
+    class Counting(Server):
+        async def collection_options(self) -> dict[str, dict[str, Any]]:
+            asked.append("options")
+            return await super().collection_options()
+
+        async def list_indexes(self, collection: str) -> list[dict[str, Any]]:
+            asked.append(collection)
+            return await super().list_indexes(collection)
+
+    asked: list[str] = []
+    server = Counting()
+    await ensure(server)
+    asked.clear()
+    assert await ensure(server) == []
+    assert sorted(asked) == sorted(["options", *INDEXES])
 
 
 async def test_extra_and_different_indexes_are_reported_and_left_alone() -> None:
@@ -82,6 +104,44 @@ async def test_an_index_under_another_name_is_reported_and_not_made_again() -> N
         (DriftKind.EXTRA, "theirs", False),
     ]
     assert len(server.live["users"]) == len(INDEXES["users"]) + 1
+
+
+async def test_an_index_that_is_being_built_is_missing_and_waited_for() -> None:
+    server = Server()
+    await ensure(server)
+    [grams] = [index for index in server.live["models"] if index["name"] == "grams"]
+    grams["building"] = True
+    server.live["models"].append({"name": "theirs", "key": {"x": 1}, "v": 2, "building": True})
+
+    assert [str(drift) for drift in await check(server)] == [
+        "missing: models.grams ({keys.grams: 1}, which is being built)",
+        "extra: models.theirs ({x: 1})",
+    ]
+    waited_for: list[str] = []
+
+    async def wait(collection: str, indexes: Sequence[IndexModel]) -> None:
+        waited_for.extend(index.document["name"] for index in indexes)
+        del grams["building"]
+
+    server.create_indexes = wait  # type: ignore[method-assign]
+    assert [drift.name for drift in await ensure(server)] == ["theirs"]
+    assert waited_for == ["grams"]
+
+
+async def test_until_a_load_has_ended_only_unique_indexes_and_those_of_others_are_there() -> None:
+    server = Server()
+    await ensure(server)
+    server.live["models"].append({"name": "theirs", "key": {"x": 1}, "v": 2})
+
+    assert await drop_until_loaded(server)
+
+    assert {name: [index["name"] for index in found] for name, found in server.live.items() if name in LOADED} == {
+        "models": ["_id_", "origin", "theirs"],
+        "revisions": ["_id_", "history"],
+    }
+    assert {drift.collection for drift in await check(server)} == set(LOADED)
+    assert not await drop_until_loaded(server)
+    assert [drift.name for drift in await ensure(server)] == ["theirs"]
 
 
 async def test_indexes_are_made_in_the_declared_order() -> None:

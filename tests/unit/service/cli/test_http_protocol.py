@@ -63,6 +63,26 @@ async def test_what_can_be_parsed_reaches_the_application() -> None:
     assert (status, body) == (200, b"reached")
 
 
+async def test_an_answer_is_not_held_back_where_several_workers_share_a_socket() -> None:
+    made: asyncio.Queue[asyncio.Transport] = asyncio.Queue()
+
+    class Noticed(Protocol):
+        def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+            super().connection_made(transport)
+            made.put_nowait(transport)
+
+    config = Config(PlainTextResponse("reached"), log_config=None, access_log=False, http=Noticed, port=0)
+    config.load()
+    with config.bind_socket() as shared:
+        server = await asyncio.get_running_loop().create_server(lambda: Noticed(config, ServerState(), {}), sock=shared)
+        async with server:
+            _, writer = await asyncio.open_connection(*shared.getsockname())
+            connection = (await made.get()).get_extra_info("socket")
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+            writer.close()
+            await writer.wait_closed()
+
+
 @pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="only Linux has it")
 async def test_a_client_that_reads_nothing_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http_protocol, "UNREAD_MILLISECONDS", 100)

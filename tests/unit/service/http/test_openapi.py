@@ -179,3 +179,20 @@ def test_what_a_client_must_look_at_is_in_the_headers() -> None:
     assert responses["PreconditionFailed"] == {"ETag"}
     assert responses["ServiceUnavailable"] == {"Retry-After"}
     assert "ETag" in DOCUMENT["paths"][f"{API}/models/model"]["get"]["responses"]["200"]["headers"]
+
+
+def test_an_item_of_a_page_may_lack_every_field_but_its_id() -> None:
+    page = SCHEMAS["ModelPage"]
+    [route] = [operation for operation in OPERATIONS if operation.path == f"{API}/models/list"]
+    [content] = route.responses[200]["content"].values()
+    [whole] = content["example"]["items"]
+    for item in (
+        whole,
+        {"id": "m"},
+        {"id": "m", "name": "M", "meta": {"description": "d"}, "params": {}, "user": None},
+    ):
+        _validate(page, {**content["example"], "items": [item]})
+    for item in ({}, {"id": "m", "name": 1}):
+        with pytest.raises(jsonschema_rs.ValidationError):
+            _validate(page, {**content["example"], "items": [item]})
+    assert whole.keys() == SCHEMAS["Model"]["properties"].keys() == set(SCHEMAS["Model"]["required"])

@@ -11,11 +11,13 @@ from service.listing.params import ListParams
 from service.listing.parts import order_of
 from service.listing.pipeline import Resolved, list_hint, list_match, list_pipeline
 from service.listing.position import Position
+from service.listing.search_statistics import SearchStatistics
 from service.listing.terms import search_terms
 from service.models.item import WITHOUT_LARGE
 
 ANN = Caller(user_id="ann", is_admin=False, principals=frozenset({"user:ann"}))
 ROOT = Caller(user_id="root", is_admin=True, principals=frozenset({"user:root", "user:*"}))
+COUNTED: list[dict[str, Any]] = [{"$match": {"keys.rows": True}}, {"$count": "total"}]
 READABLE = {"keys.readers": {"$in": ["user:ann"]}}
 
 
@@ -26,11 +28,11 @@ def _params(**values: Any) -> ListParams:
 def _pipeline(params: ListParams, caller: Caller) -> list[dict[str, Any]]:
     terms = search_terms(params.query, literal=False) if params.query else []
     match = list_match(params, caller, Resolved(terms))
-    return list_pipeline(params, match, order_of(params, terms), Position.requested(params))
+    return list_pipeline(params, match, order_of(params, terms), Position.requested(params), COUNTED)
 
 
 def _hint(params: ListParams, caller: Caller) -> str | None:
-    return list_hint(params, list_match(params, caller, Resolved()))
+    return list_hint(params, list_match(params, caller, Resolved()), Resolved())
 
 
 def test_the_whole_pipeline() -> None:
@@ -43,7 +45,7 @@ def test_the_whole_pipeline() -> None:
         {"$limit": 11},
         WITHOUT_LARGE,
         {"$lookup": {"from": "users", "localField": "user_id", "foreignField": "_id", "as": "owner"}},
-        {"$unionWith": {"coll": "models", "pipeline": [{"$match": READABLE}, {"$count": "total"}]}},
+        {"$unionWith": {"coll": "models", "pipeline": COUNTED}},
     ]
     assert set(project.values()) == {1}
     assert {"keys.text", "keys.grams", "keys.readers"}.isdisjoint(project)
@@ -85,16 +87,8 @@ def test_no_filter_replaces_another_or_the_access_rule() -> None:
     }
 
 
-def test_the_page_and_the_total_select_alike() -> None:
-    params = _params(query="x", tag=["t"], view_option="shared", kind="base", is_active="true")
-    pipeline = _pipeline(params, ANN)
-    assert pipeline[0] == pipeline[-1]["$unionWith"]["pipeline"][0]
-
-
 def test_an_admin_is_matched_by_the_order_alone() -> None:
-    pipeline = _pipeline(_params(), ROOT)
-    assert pipeline[0] == {"$match": {"created_at": {"$gte": MinKey()}}}
-    assert pipeline[-1]["$unionWith"]["pipeline"][0] == {"$match": {}}
+    assert _pipeline(_params(), ROOT)[0] == {"$match": {"created_at": {"$gte": MinKey()}}}
 
 
 def test_the_index_of_the_order_is_named_unless_a_search_or_tag_may_find_a_better_one() -> None:
@@ -107,6 +101,19 @@ def test_the_index_of_the_order_is_named_unless_a_search_or_tag_may_find_a_bette
     assert _hint(_params(created_since="0"), ANN) == "readable_by_created"
     for filtered in ({"owner": ["x"]}, {"base_model_id": ["x"]}, {"capability": ["x"]}, {"updated_since": "0"}):
         assert _hint(_params(**filtered), ROOT) is None
+
+
+def test_a_search_that_few_records_can_match_begins_with_its_trigrams() -> None:
+    sample = [{"keys": {"grams": ["abc", *(["rar"] if at == 0 else [])]}} for at in range(1000)]
+    statistics = SearchStatistics.of(sample, 100_000)
+    for grams, params, hint in (
+        (["rar"], _params(query="rar"), "grams"),
+        (["rar"], _params(query="rar", tag="x"), "grams"),
+        (["rar"], _params(query="rar", **{"in": "description"}), None),
+        (["abc"], _params(query="abc"), None),
+        ([], _params(query="ab"), None),
+    ):
+        assert list_hint(params, READABLE, Resolved(["x"], grams, (), statistics)) == hint
 
 
 def test_a_huge_page_number_is_past_the_end() -> None:

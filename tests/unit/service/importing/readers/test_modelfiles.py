@@ -12,6 +12,7 @@ from service.importing.readers.modelfile_folder import read_modelfile_folder
 from service.importing.readers.modelfiles import NAMELESS, model_name, read_modelfile
 from service.importing.records import ImportedModel
 from service.importing.source import Item, Source, SourceError, open_source
+from tests.support.every_case import repetitions
 from tests.support.import_samples import write_source
 from tests.support.memory_sources import source_of
 
@@ -168,7 +169,13 @@ def test_what_is_no_modelfile_is_refused() -> None:
 
 def test_no_text_takes_long() -> None:
     began = time.thread_time()
-    for text in ('FROM a\nSYSTEM """' * 50_000, 'FROM a\nSYSTEM "x\n' * 50_000, "FROM a\n" * 400_000, "a " * 2_000_000):
+    many = repetitions(10_000, 50_000)
+    for text in (
+        'FROM a\nSYSTEM """' * many,
+        'FROM a\nSYSTEM "x\n' * many,
+        "FROM a\n" * (8 * many),
+        "a " * (40 * many),
+    ):
         try:
             recognise(source_of(text))
         except SourceError:

@@ -59,12 +59,12 @@ def test_numbers_and_text_that_cannot_be_stored_reach_the_engine_and_are_refused
 
 
 def test_a_large_file_is_read_in_little_memory() -> None:
-    models = (json.dumps({"id": f"m{number}", "name": "M", "params": {"p": "x" * 2000}}) for number in range(3_000))
+    models = (json.dumps({"id": f"m{number}", "name": "M", "params": {"p": "x" * 20_000}}) for number in range(300))
     packed = gzip.compress(f"[{','.join(models)}]".encode(), 1)
     for source in (source_of(packed), source_of(gzip.compress(b'{"models":' + gzip.decompress(packed) + b"}", 1))):
         tracemalloc.start()
         try:
-            assert sum(1 for _ in read_openwebui(source)) == 3_000
+            assert sum(1 for _ in read_openwebui(source)) == 300
             assert tracemalloc.get_traced_memory()[1] < 3_000_000
         finally:
             tracemalloc.stop()

@@ -3,6 +3,7 @@
 import pytest
 
 from service.importing.readers.secret_texts import is_reference, looks_secret, query_looks_secret
+from tests.support.every_case import sample
 
 SECRET = [
     "sk-1234abcd",
@@ -102,7 +103,7 @@ def test_a_query_string_by_itself() -> None:
 def test_a_secret_anywhere_in_a_long_text_is_found(before: str) -> None:
     filler = "risk-averse tasks, " * 4_000
     assert not looks_secret(filler)
-    for at in range(19_900, 21_200, 7):
+    for at in sample(range(19_900, 21_200, 7), 4, len(before)):
         assert looks_secret(f"{filler[:at]} {before} sk-1234abcd {filler[at:]}")
         assert looks_secret(f"{filler[:at]} {before} Password='plain-word' {filler[at:]}")
 

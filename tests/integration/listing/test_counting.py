@@ -1,0 +1,161 @@
+"""How the total of a list is counted: on index keys alone, each record once, whatever wrote it."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pymongo.database import Database as SyncDatabase
+
+from documents.derived_keys import MAX_ROW_BYTES
+from documents.user import Role
+from service.auth.authentication import Authenticator, Caller
+from service.listing.counting import MAX_PRINCIPALS, count_pipelines
+from service.listing.params import ListParams
+from service.listing.pipeline import Resolved
+from service.listing.search_statistics import SAMPLE_PIPELINE, SearchStatistics
+from service.listing.terms import search_terms
+from tests.support.directory import Directory, grant, model
+from tests.support.every_case import repetitions
+from tests.support.random_directory import REQUESTS, RandomDirectory
+
+Raw = SyncDatabase[dict[str, Any]]
+PUBLIC = [grant("user:*")]
+NEW_KEYS = ("keys.rows", "keys.readable", "keys.tag_line", "keys.capability_line")
+
+
+async def _filled(directory: Directory, tmp_path: Path) -> None:
+    await directory.group("g")
+    await directory.user("ann", name="Ann Kowalska", groups=["g"])
+    await directory.user("root", role=Role.ADMIN)
+    models = [
+        model(
+            f"m{at:03}",
+            "ann" if at % 2 else "other",
+            name=f"Helper {at}",
+            created_at=1_700_000_000 + at,
+            is_active=bool(at % 3),
+            meta={"tags": ["Engineering"] if at % 4 else ["ann kowalska"]},
+            access_grants=[grant("group:g"), *PUBLIC] if at % 5 else [],
+        )
+        for at in range(300)
+    ]
+    await directory.load({"models": models}, tmp_path)
+
+
+async def _pipelines(directory: Directory, raw: Raw, user: str, records: int | None = None, **values: Any) -> list[Any]:
+    caller = await Authenticator(directory.database).resolve(f"Bearer {await directory.key(user)}")
+    params = ListParams.model_validate(values)
+    terms = search_terms(params.query, literal=False) if params.query else []
+    statistics = SearchStatistics.of(list(raw.models.aggregate(SAMPLE_PIPELINE)), records)
+    return count_pipelines(params, caller, Resolved(terms, statistics.narrowing(*terms), (), statistics))
+
+
+def _count(raw: Raw, pipeline: list[dict[str, Any]]) -> tuple[int, dict[str, Any], str]:
+    command = {"aggregate": "models", "pipeline": pipeline, "cursor": {}}
+    explained = raw.command("explain", command, verbosity="executionStats")
+    cursor = explained["stages"][0]["$cursor"] if "stages" in explained else explained
+    found = list(raw.models.aggregate(pipeline))
+    return found[0]["total"] if found else 0, cursor["executionStats"], str(cursor["queryPlanner"]["winningPlan"])
+
+
+# With the number of the models that Ann can read and these find.
+SEARCHES: list[tuple[dict[str, Any], int]] = [
+    ({"query": "helper"}, 270),
+    ({"query": "er 29"}, 12),
+    ({"query": "kowalska HELPER"}, 150),
+    ({"query": "he", "tag": ["engineering"]}, 210),
+    ({"tag": ["ENGINEERING"]}, 210),
+    ({"query": "el er"}, 270),
+    # As a tag, not as the owner.
+    ({"tag": ["ann kowalska"]}, 60),
+    ({"tag": ["engineering", "ann kowalska"]}, 0),
+]
+
+
+@pytest.mark.parametrize(("values", "total"), SEARCHES)
+async def test_a_search_of_a_user_is_counted_without_reading_records(
+    directory: Directory, tmp_path: Path, raw: Raw, values: dict[str, Any], total: int
+) -> None:
+    await _filled(directory, tmp_path)
+    [pipeline] = await _pipelines(directory, raw, "ann", **values)
+    counted, statistics, plan = _count(raw, pipeline)
+    assert (counted, statistics["totalDocsExamined"]) == (total, 0), plan
+    assert "readable_text" in plan
+    assert (await directory.page("ann", **values))["total"] == total
+
+
+async def test_all_models_are_counted_on_the_smallest_keys(directory: Directory, tmp_path: Path, raw: Raw) -> None:
+    await _filled(directory, tmp_path)
+    raw.models.update_many({"name": {"$regex": "1$"}}, {"$unset": dict.fromkeys(NEW_KEYS, "")})
+    [pipeline] = await _pipelines(directory, raw, "root")
+    counted, statistics, plan = _count(raw, pipeline)
+    assert (counted, statistics["totalDocsExamined"]) == (300, 0)
+    assert "COUNT_SCAN" in plan
+    assert "'rows'" in plan
+
+
+@pytest.mark.parametrize(
+    "search",
+    [({"query": "helper"}, 300), ({"query": "ko"}, 150), ({"query": "he", "is_active": "true"}, 200)],
+)
+@pytest.mark.parametrize("records", [300, 1_000_000])
+async def test_a_search_of_an_admin_is_counted_on_keys_and_in_two_halves_where_there_are_many(
+    directory: Directory, tmp_path: Path, raw: Raw, search: tuple[dict[str, Any], int], records: int
+) -> None:
+    values, total = search
+    await _filled(directory, tmp_path)
+    # A record without a time of creation is in one half too.
+    raw.models.update_one({"_id": "m001"}, {"$unset": {"created_at": ""}})
+    pipelines = await _pipelines(directory, raw, "root", records, **values)
+    assert len(pipelines) == (1 if records == 300 else 2)
+    found = [_count(raw, pipeline) for pipeline in pipelines]
+    assert sum(counted for counted, _, _ in found) == total
+    assert all(counted > 0 for counted, _, _ in found)
+    assert all(statistics["totalDocsExamined"] == 0 for _, statistics, _ in found)
+
+
+async def test_records_of_an_earlier_version_are_counted(directory: Directory, tmp_path: Path, raw: Raw) -> None:
+    random_directory = await RandomDirectory.fill(directory, tmp_path, 60)
+    ids = sorted(record["_id"] for record in raw.models.find({}, ["_id"]))
+    earlier = raw.models.update_many({"_id": {"$in": ids[::3]}}, {"$unset": dict.fromkeys(NEW_KEYS, "")})
+    assert earlier.modified_count == 20
+    await random_directory.compare(random_directory.pairs(repetitions(REQUESTS // 2, REQUESTS * 10)))
+
+
+async def test_a_record_with_large_rows_is_found_without_them(directory: Directory, tmp_path: Path, raw: Raw) -> None:
+    await _filled(directory, tmp_path)
+    tags = [f"{at} {'long ' * 90}".strip() for at in range(60)]
+    readers = [await directory.user(f"u{at}") for at in range(4)]
+    grants = [grant(f"user:{reader}") for reader in readers]
+    await directory.load(
+        {"models": [model("large", "ann", name="Large", meta={"tags": tags}, access_grants=grants)]}, tmp_path
+    )
+    [large] = raw.models.find({"_id": "large"})
+    assert (large["keys"]["rows"], large["keys"]["readable"]) == (False, {})
+    assert len("".join(tags)) * 5 > MAX_ROW_BYTES
+    for user in ("ann", "root"):
+        assert (await directory.page(user, query="arg"))["total"] == 1
+        assert (await directory.page(user, tag=tags[3]))["total"] == 1
+    await directory.user("other")
+    assert await directory.ids("u3", query="large") == ["large"]
+    assert (await directory.page("other", query="large"))["total"] == 0
+
+
+async def test_ids_that_differ_only_in_escaping_are_different_readers(
+    directory: Directory, tmp_path: Path, raw: Raw
+) -> None:
+    ids = ["a.b", "a%2Eb", "a%252Eb", "a$b", "a%24b", "a"]
+    for user in ids:
+        await directory.user(user, email=f"{user}.{ids.index(user)}@example.com")
+    models = [model(f"of-{at}", user, name="Same", meta={"tags": ["t"]}) for at, user in enumerate(ids)]
+    await directory.load({"models": models}, tmp_path)
+    for at, user in enumerate(ids):
+        for values in ({"query": "am"}, {"tag": "t"}):
+            page = await directory.page(user, **values)
+            assert ([item["id"] for item in page["items"]], page["total"]) == ([f"of-{at}"], 1)
+
+
+def test_for_a_caller_with_very_many_groups_records_are_read() -> None:
+    caller = Caller("ann", is_admin=False, principals=frozenset(f"group:{at}" for at in range(MAX_PRINCIPALS + 1)))
+    [[match, _]] = count_pipelines(ListParams.model_validate({"query": "x"}), caller, Resolved(["x"]))
+    assert "keys.readers" in match["$match"]
