@@ -20,7 +20,7 @@ ARGS :=
 # Schemathesis is run by `make check`; each process would load it for nothing.
 TESTS := $(BIN)/pytest --numprocesses 3 --dist worksteal -p no:schemathesis
 
-.PHONY: run test test-fast check docs bench faults clean
+.PHONY: run test test-fast check docs picture bench faults clean
 
 run: $(INSTALLED)
 	@exec $(BIN)/modeldeck serve --demo --port $(PORT)
@@ -41,6 +41,10 @@ check: $(DEVELOPED)
 
 docs: $(DEVELOPED)
 	$(BIN)/python -m indexes.dictionary
+
+# Needs Debian's chromium.
+picture: $(DEVELOPED)
+	$(BIN)/python -m tests.support.picture
 
 bench: $(DEVELOPED)
 	$(BIN)/python -m benchmarks $(ARGS)

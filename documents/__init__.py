@@ -5,8 +5,9 @@ from documents.group import Group
 from documents.lock import Lock
 from documents.model import ModelRecord
 from documents.revision import Revision
+from documents.session import Session
 from documents.user import User
 
-__all__ = ["DOCUMENTS", "ApiKey", "Group", "Lock", "ModelRecord", "Revision", "User"]
+__all__ = ["DOCUMENTS", "ApiKey", "Group", "Lock", "ModelRecord", "Revision", "Session", "User"]
 
-DOCUMENTS = (ModelRecord, User, Group, ApiKey, Revision, Lock)
+DOCUMENTS = (ModelRecord, User, Group, ApiKey, Revision, Lock, Session)

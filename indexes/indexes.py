@@ -5,7 +5,7 @@ from typing import Any
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
-from documents import ApiKey, Group, ModelRecord, Revision, User
+from documents import ApiKey, Group, ModelRecord, Revision, Session, User
 
 Key = str | tuple[str, int]
 
@@ -172,4 +172,7 @@ INDEXES: Mapping[str, Sequence[Index]] = {
     Group.Settings.name: [Index("children", "parent_id", serves="The groups directly below a group.")],
     ApiKey.Settings.name: [Index("owner", "user_id", "created_at", serves="The API keys of one user.")],
     Revision.Settings.name: _REVISIONS,
+    Session.Settings.name: [
+        Index("ended", "expires_at", expireAfterSeconds=0, serves="Has the database delete sessions that have ended."),
+    ],
 }

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from starlette.routing import BaseRoute
 from starlette.types import ASGIApp
 
@@ -74,9 +74,24 @@ def middleware(settings: Settings, metrics: Metrics) -> Callable[[ASGIApp, Seque
         timed = RequestTimeout(compressed, settings.request_timeout, settings.export_timeout)
         bounded: ASGIApp = ConcurrencyLimit(timed, settings.max_in_flight, metrics.shed)
         shared = Cors(bounded, settings.cors_origins, routes) if settings.cors_origins else bounded
-        return AccessLog(HeadRequests(SecurityHeaders(shared)), RouteTemplates(routes), [metrics])
+        shown = html_problems(shared, settings.root_path) if settings.page else shared
+        return AccessLog(HeadRequests(SecurityHeaders(shown)), RouteTemplates(routes), [metrics])
 
     return behind
+
+
+def html_problems(app: ASGIApp, root_path: str | None) -> ASGIApp:
+    """Return an application that shows errors to browsers as pages."""
+    from service.web.html_problems import HtmlProblems  # noqa: PLC0415
+
+    return HtmlProblems(app, root_path)
+
+
+def page_router() -> APIRouter:
+    """Return the routes of the page. A service without the page does not import it, nor what it is made with."""
+    from service.web.routes import router  # noqa: PLC0415
+
+    return router
 
 
 def create_app(
@@ -151,4 +166,6 @@ def create_app(
     app.include_router(observability_routes.router, prefix=API, include_in_schema=False)
     app.include_router(observability_routes.metrics_router)
     app.include_router(image_routes.static_router)
+    if settings.page:
+        app.include_router(page_router())
     return app

@@ -111,6 +111,7 @@ class Settings(BaseSettings):
         None,
         description="Serve `/docs`, `/redoc` and `/openapi.json`. By default only with the embedded MongoDB.",
     )
+    page: bool = Field(True, description="Serve the page, for people with a browser, at `/`.")
     jwt_secret: SecretStr | None = Field(None, description="Accept HS256 tokens signed with this (32 bytes or more).")
     jwt_jwks_file: Path | None = Field(None, description="Accept RS256 tokens signed with a key of this JWKS file.")
     jwt_issuer: str | None = Field(None, description="Required `iss` of a token.")

@@ -164,6 +164,16 @@ class Authenticator:
             raise UnauthorizedError
         return _active_caller(record, key=record)
 
+    async def resolve_api_key_id(self, identifier: str, user_id: str) -> Caller:
+        """Return the caller with the API key of this id, if it is one of this user: for who has proved to have it.
+
+        Raises UnauthorizedError as `resolve` does for the whole API key.
+        """
+        record = await self._api_keys.get(identifier, within_deadline(self._database.timeout)) or {}
+        if record.get("user", {}).get("_id") != user_id or _has_expired(record.get("expires_at")):
+            raise UnauthorizedError
+        return _active_caller(record, key=record)
+
     def last_use_is_old(self, caller: Caller) -> bool:
         """Return whether the stored time of the last use of the caller's API key is at least a minute old."""
         if caller.api_key_id is None:

@@ -14,8 +14,10 @@ from fastapi import FastAPI
 from uvicorn.supervisors import Multiprocess
 
 from service.app import create_app
+from service.auth.authentication import Authenticator
 from service.cli.http_protocol import Protocol
 from service.cli.open_database import located_mongo, mongodb_uri, open_database
+from service.database.client import Database
 from service.demo.catalogue import demo_key, load_demo, require_room
 from service.embedded_mongo.restarts import restarted
 from service.embedded_mongo.server import EmbeddedMongo
@@ -24,6 +26,7 @@ from service.observability.logs import configuration, configure, log_uncaught
 from service.observability.metrics import SHARED_FOLDER
 from service.observability.tracing import require_libraries
 from service.settings import PREFIX, Settings, load_settings
+from service.web.sessions import new_link
 
 # From SIGTERM to the end, including the seconds in which it still serves but is not ready any more.
 LEAVING_SECONDS = 24
@@ -111,15 +114,23 @@ async def _prepare(settings: Settings, options: _Options, *, embedded: bool) -> 
             await require_room(database)
         added = await load_demo(database)
         key = await demo_key(database, settings.data_dir / "demo-key")
+        page = await _page_link(database, address, key) if settings.page else []
     return "\n".join(
         [
             f"Modeldeck is at {address}, with a demo catalogue ({added:,} records added).",
+            *page,
             f"Key:  {key}",
             f"Try:  curl -s -H 'Authorization: Bearer {key}' '{address}/api/models/list?query=gpt&page_size=3'",
             *([f"API:  {address}/docs"] if settings.docs else []),
             "Ctrl-C stops it all; the data stays.",
         ]
     )
+
+
+async def _page_link(database: Database, address: str, key: str) -> list[str]:
+    """Return the line with a link to the page that signs in once; after it only the key does."""
+    caller = await Authenticator(database).resolve(f"Bearer {key}")
+    return [f"Page: {address}/#{await new_link(database, caller)}  (signs in once, within 15 minutes)"]
 
 
 def _run(settings: Settings, options: _Options, announcement: str, logged: dict[str, Any]) -> None:

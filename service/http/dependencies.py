@@ -87,6 +87,7 @@ async def _authenticated(request: Request) -> Caller:
     context = context_of(request)
     caller = await resolved(request, context, context.authenticator.resolve)
     request.state.caller = caller
+    request.state.authenticate = partial(context.authenticator.resolve, _credential(request))
     query_error: InvalidInputError | None = getattr(request.state, "query_error", None)
     if query_error is not None:
         raise query_error
@@ -185,9 +186,17 @@ async def _end_without_rights(request: Request) -> None:
             continue
 
 
+async def get_list_time(request: Request) -> None:
+    """Set the deadline of a request for a page of the list."""
+    request.state.deadline.allow(context_of(request).settings.list_timeout)
+
+
+LIST_TIME = Depends(get_list_time)
+
+
 async def get_list_caller(request: Request) -> Caller:
     """Return the caller of a request for a page of the list, and set its deadline; raises as `get_caller` does."""
-    request.state.deadline.allow(context_of(request).settings.list_timeout)
+    await get_list_time(request)
     return await get_caller(request)
 
 
@@ -202,7 +211,7 @@ async def require_still_entitled(request: Request) -> None:
     """
     known: Caller = request.state.caller
     # Not throttled: the credential was valid when the request began, so that nobody guesses here.
-    caller = await context_of(request).authenticator.resolve(_credential(request))
+    caller: Caller = await request.state.authenticate()
     if not caller.has_rights_of(known):
         raise RightsChangedError
 

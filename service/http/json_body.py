@@ -14,6 +14,8 @@ from typing import IO, Any, Generic, TypeVar
 from fastapi import Depends, Request
 from pydantic import BaseModel, ValidationError
 
+from service.auth.authentication import Caller
+from service.auth.login_throttle import network
 from service.database.work_context import within_deadline
 from service.errors import (
     SHOWN_NAME_LENGTH,
@@ -167,7 +169,7 @@ async def _receive(request: Request, file: IO[bytes], limit: int) -> None:
     if limit > MAX_BODY_BYTES:
         # The time in which a large body arrives does not count as time to process it.
         request.state.deadline.renew()
-    if time.monotonic() - started > FRESH_SECONDS:
+    if time.monotonic() - started > FRESH_SECONDS and _caller(request) is not None:
         await require_still_entitled(request)
 
 
@@ -179,12 +181,24 @@ async def _arrived(request: Request, receiving: Coroutine[Any, Any, None]) -> No
         if task.done():
             return await task
         places = (await get_context(request)).places[LongRequest.SLOW_BODY]
-        with places.taken_by(request.state.caller.user_id), request.state.slot.given_up():
+        with places.taken_by(_sender(request)), request.state.slot.given_up():
             await task
     finally:
         task.cancel()
         # An exception of the task refers to this frame, which would refer to the task and keep the body in memory.
         del task
+
+
+def _caller(request: Request) -> Caller | None:
+    """Return who sends a request; None while somebody signs in."""
+    return getattr(request.state, "caller", None)
+
+
+def _sender(request: Request) -> str:
+    if caller := _caller(request):
+        return caller.user_id
+    # No id of a user has a space.
+    return f"somebody at {network(request.client.host if request.client else None)}"
 
 
 async def _bounded(request: Request, file: IO[bytes], limit: int) -> None:

@@ -23,7 +23,7 @@ def query_fields(endpoint: Callable[..., Any]) -> Fields:
     for annotation in inspect.get_annotations(endpoint).values():
         # Of `Annotated[Model, Query()]`, the model and then its metadata.
         parts = get_args(annotation)
-        if any(isinstance(part, params.Query) for part in parts):
+        if any(isinstance(part, params.Query) for part in parts) and hasattr(parts[0], "model_fields"):
             return {field.alias or name: field for name, field in parts[0].model_fields.items()}
     return {}
 

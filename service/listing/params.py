@@ -119,6 +119,9 @@ class ListFilter(QueryModel):
     owner: Annotated[list[_OwnerName], AS_LIST] = _several(
         "The models of this owner, by id or email. Repeatable: any of them.", "anna.kowalska@example.com"
     )
+    group: Annotated[list[Identifier], AS_LIST] = _several(
+        "The models with a grant to this group, by id. Repeatable: to any of them.", "g-platform"
+    )
     capability: Annotated[list[_Capability], AS_LIST] = _several(
         "`meta.capabilities` has this name, exactly so, with the value true. Repeatable: all of them.",
         "function_calling",

@@ -7,6 +7,7 @@ from typing import Any
 
 from documents import ModelRecord
 from documents.folding import fold
+from documents.grant import group_principal
 from indexes.indexes import all_by, readable_by
 from service.auth import access_rule
 from service.auth.access_rule import Match
@@ -84,6 +85,8 @@ def _filters(selected: ListFilter, resolved: Resolved) -> Iterator[Match]:
         yield {"keys.tags": _each([fold(tag) for tag in selected.tag])}
     if selected.capability:
         yield {"keys.capabilities": _each(selected.capability)}
+    if selected.group:
+        yield {"keys.readers": {"$in": [group_principal(group) for group in selected.group]}}
     if selected.owner:
         yield {"user_id": {"$in": list(resolved.owners)}}
     if selected.base_model_id:
@@ -125,7 +128,15 @@ def list_hint(params: ListParams, match: Match, resolved: Resolved) -> str | Non
     field = sort_field(params.order_by)
     since = {"created_at": params.created_since, "updated_at": params.updated_since}
     elsewhere = [moment for name, moment in since.items() if name != field]
-    filters = [params.query, params.tag, params.capability, params.owner, params.base_model_id, *elsewhere]
+    filters = [
+        params.query,
+        params.tag,
+        params.capability,
+        params.group,
+        params.owner,
+        params.base_model_id,
+        *elsewhere,
+    ]
     if any(value not in (None, []) for value in filters):
         return None
     return readable_by(field) if "keys.readers" in match else all_by(field)

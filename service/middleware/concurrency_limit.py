@@ -59,9 +59,9 @@ class ConcurrencyLimit:
         if scope["type"] != "http" or scope["path"] in PROBES:
             await self._app(scope, receive, send)
             return
-        sent = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
-        # As it is authenticated: the scheme in any case, and any number of spaces.
-        credential = sent.partition(b" ")[2].strip()
+        sent = dict(reversed(scope["headers"]))
+        # As it is authenticated: the scheme in any case, and any number of spaces. The page has a cookie instead.
+        credential = sent.get(b"authorization", b"").partition(b" ")[2].strip() or sent.get(b"cookie", b"")
         if not self.enter(credential):
             await self._refusal(scope, receive, send)
             return

@@ -1,6 +1,6 @@
 """The route of a model's image, which is served from the record or redirected to when that is safe."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
 from typing import Annotated, Any
@@ -8,10 +8,12 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query, Response
 
 from documents import ModelRecord
-from documents.image import IMAGE, INLINE_KINDS, LOCAL, REMOTE, image_problem, in_ascii, inline_image
+from documents.image import EMBEDDED, IMAGE, INLINE_KINDS, LOCAL, REMOTE, image_problem, in_ascii, inline_image
 from service.auth import access_rule
+from service.auth.authentication import Caller
+from service.database.client import Database
 from service.errors import NotFoundError
-from service.http.dependencies import CallerDependency, ContextDependency
+from service.http.dependencies import CallerDependency, Context, ContextDependency
 from service.http.problems import COMMON_FAILURES, Responses, documented_header, documented_problems
 from service.http.responses import EXAMPLE_TAG, KnownETags, tagged_response
 from service.http.root_path import public_path
@@ -70,7 +72,14 @@ async def get_image(
 
     404 for a model that does not exist or is hidden from the caller, and for an image that is not safe to show.
     """
-    match = {"_id": params.id, **access_rule.readable(caller)}
+    return await answer_with_image(context, caller, params.id, known)
+
+
+async def answer_with_image(
+    context: Context, caller: Caller, model_id: str, known: Sequence[str] | None = None
+) -> Response:
+    """Return a response with the image of a model, or with where it is; raise NotFoundError when there is none."""
+    match = {"_id": model_id, **access_rule.readable(caller)}
     found = await context.database.find(ModelRecord, match, fields=[f"meta.{IMAGE}"])
     if not found:
         raise NotFoundError(operations.HIDDEN)
@@ -83,6 +92,15 @@ async def get_image(
     location = in_ascii(public_path(url) if url.startswith(LOCAL) else url)
     headers = {**_FOR_ONE_CALLER, "Location": location}
     return Response(status_code=HTTPStatus.TEMPORARY_REDIRECT, headers=headers)
+
+
+async def with_embedded_images(database: Database, caller: Caller, model_ids: Sequence[str]) -> set[str]:
+    """Return those of the models whose image is in the record, and that the caller may read."""
+    if not model_ids:
+        return set()
+    match = {"_id": {"$in": list(model_ids)}, **access_rule.readable(caller)}
+    embedded = {f"meta.{IMAGE}": {"$regex": f"^{EMBEDDED}image/"}}
+    return {found["_id"] for found in await database.find(ModelRecord, {**match, **embedded}, fields=["_id"])}
 
 
 def _safe_image(record: Mapping[str, Any]) -> str:

@@ -68,6 +68,13 @@ async def require_principals(database: Database, grants: Sequence[Grant], loc: S
         raise InvalidInputError([absent_problem(principal, loc) for principal in sorted(absent)])
 
 
+async def names_of(database: Database, kind: Kind, identifiers: Iterable[str]) -> dict[str, str]:
+    """Return the names of those users or groups that exist, by id."""
+    wanted = sorted(set(identifiers))
+    found = await database.find(kind, {"_id": {"$in": wanted}, **EXISTING}, fields=["name"]) if wanted else []
+    return {one["_id"]: one["name"] for one in found if isinstance(one.get("name"), str)}
+
+
 def absent_problem(principal: Principal, loc: Sequence[str | int]) -> dict[str, Any]:
     """Return the error about one principal that does not exist, at a location of the input."""
     return {"loc": list(loc), "msg": f"there is no {principal[0]} {principal[1]!r}"}

@@ -138,6 +138,10 @@ class Directory:
             self._keys[user_id] = key
         return self._keys[user_id]
 
+    def forget_key(self, user_id: str) -> None:
+        """Have the next request of a user use a new key, after their key was revoked."""
+        del self._keys[user_id]
+
     async def wait_for_last_use(self, user_id: str) -> None:
         """Wait until the last use of a user's keys is stored, which happens in the background of a request."""
         for _ in range(10_000):

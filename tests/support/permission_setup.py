@@ -26,7 +26,7 @@ class PermissionSetup:
 
     def __init__(self, directory: Directory, raw: Raw, credentials: dict[str, str | None], ids: Ids) -> None:
         self._directory = directory
-        self._credentials = credentials
+        self.credentials = credentials
         self.ids = ids
         self.snapshot = Snapshot(raw)
 
@@ -65,7 +65,7 @@ class PermissionSetup:
         headers: Ids = NOTHING,
     ) -> Response:
         """Send the request of a case as one role; `instead` maps texts of the request to their replacements."""
-        credential = self._credentials[role]
+        credential = self.credentials[role]
         ids = {**self.ids, "spare key": self.ids.get(f"{role} key", "")}
         body = json.dumps(case.body(ids)) if case.body and case.body(ids) else ""
         address = route.path.replace("{revision}", self.ids["revision"]) + case.query

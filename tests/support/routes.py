@@ -61,6 +61,9 @@ def _routes() -> list[Route]:
 
 
 ROUTES = _routes()
-AUTHENTICATED = [route for route in ROUTES if route.path not in PUBLIC]
+# What a browser gets, and what signs it in.
+SIGNING_IN = {"/sign-in", "/sign-in/key", "/sign-in/link", "/sign-out", "/assets/{version}/{name}"}
+PAGE = [route for route in ROUTES if route.path not in PUBLIC | SIGNING_IN and not route.path.startswith(f"{API}/")]
+AUTHENTICATED = [route for route in ROUTES if route.path.startswith(f"{API}/") and route.path not in PUBLIC]
 STRICT = [route for route in AUTHENTICATED if not route.is_compatible]
 COMPATIBLE = [route for route in AUTHENTICATED if route.is_compatible]

@@ -4,6 +4,7 @@
 that they are derived from.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -125,15 +126,21 @@ class Sharing:
         return below
 
 
-async def explain_all(database: Database, caller: Caller, model_id: str, page: PageParams) -> dict[str, Any]:
+async def explain_all(
+    database: Database, caller: Caller, model_id: str, page: PageParams, *, named: str | None = None
+) -> dict[str, Any]:
     """Return a page of the users who may read a model for the API, in order of id.
 
+    With `named`, only those in whose name this text occurs, in any case.
     Raises NotFoundError when the model is absent or hidden from the caller, ForbiddenError when the caller may not
     manage its grants.
     """
     record = await _require_explainable(database, caller, model_id, of_others=True)
     sharing = await Sharing.of(database, record)
     query = sharing.readers()
+    if named is not None:
+        # The name alone: an owner may not learn the email addresses of others, not even by trying.
+        query["name"] = {"$regex": re.escape(named), "$options": "i"}
     order = [("_id", 1)]
     found = await database.find(User, query, fields=_USER_FIELDS, sort=order, skip=page.skip, limit=page.page_size)
     items = [_item(user, sharing.paths(user), caller) for user in found]

@@ -42,7 +42,7 @@ async def page(database: Database, caller: Caller, params: HistoryParams) -> dic
     query = (await history_of(database, caller, params.id, emptied=True)).revisions()
     found = await database.aggregate(Revision, page_pipeline(query, params))
     counted = found.pop() if found and "total" in found[-1] else {"total": 0}
-    return {"items": [_summary(revision, revision["fields"]) for revision in found], **counted}
+    return {"items": [summary(revision, revision["fields"]) for revision in found], **counted}
 
 
 def page_pipeline(query: Mapping[str, Any], params: HistoryParams) -> list[dict[str, Any]]:
@@ -52,7 +52,7 @@ def page_pipeline(query: Mapping[str, Any], params: HistoryParams) -> list[dict[
         {"$sort": {"version": -1}},
         {"$skip": params.skip},
         {"$limit": params.page_size},
-        {"$project": {**dict.fromkeys(_SUMMARY, 1), "fields": {"$ifNull": ["$fields", _DIFFERING]}}},
+        {"$project": {**dict.fromkeys(_SUMMARY, 1), "fields": {"$ifNull": ["$fields", NAMES_OF_DIFFERING]}}},
         {"$unionWith": {"coll": Revision.Settings.name, "pipeline": [{"$match": query}, {"$count": "total"}]}},
     ]
 
@@ -67,7 +67,7 @@ def _name_if_differing(field: str) -> dict[str, Any]:
 
 _SUMMARY = ("model_id", "version", "at", "by", "change")
 # The names of the fields that differ between two whole sides.
-_DIFFERING = {"$concatArrays": [_name_if_differing(field) for field in CONTENT_FIELDS]}
+NAMES_OF_DIFFERING = {"$concatArrays": [_name_if_differing(field) for field in CONTENT_FIELDS]}
 
 
 async def whole_revision(database: Database, caller: Caller, revision_id: str) -> dict[str, Any]:
@@ -77,7 +77,7 @@ async def whole_revision(database: Database, caller: Caller, revision_id: str) -
     fields = stored.get("fields")
     if fields is None:
         fields = changed_fields(before or {}, after or {})
-    return {**_summary(stored, fields), "before": before, "after": after}
+    return {**summary(stored, fields), "before": before, "after": after}
 
 
 async def _revision(database: Database, caller: Caller, revision_id: str) -> tuple[History, Record]:
@@ -118,7 +118,8 @@ async def compare(database: Database, caller: Caller, model_id: str, earlier: in
     return list(differences(before, after))
 
 
-def _summary(stored: Mapping[str, Any], fields: Sequence[str]) -> dict[str, Any]:
+def summary(stored: Mapping[str, Any], fields: Sequence[str]) -> dict[str, Any]:
+    """Return a revision for the API, without its content."""
     return {
         "id": stored["_id"],
         "model_id": stored["model_id"],

@@ -6,7 +6,7 @@ from tests.support.every_case import sample
 from tests.support.openapi_document import OPERATIONS
 from tests.support.permission_setup import Raw
 from tests.support.raw_requests import Headers, send_raw
-from tests.support.routes import AUTHENTICATED, COMPATIBLE, PUBLIC, ROUTES, STRICT, Route
+from tests.support.routes import AUTHENTICATED, COMPATIBLE, PAGE, PUBLIC, ROUTES, SIGNING_IN, STRICT, Route
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "CONNECT", "get", "PROPFIND", "X" * 100)
 REFUSED = {401, 404, 405}
@@ -60,7 +60,7 @@ def test_every_route_is_described_or_the_compatible_form_of_one_that_is_or_publi
     described = {(operation.method, operation.path) for operation in OPERATIONS}
     assert {(route.method, route.path) for route in STRICT} == {pair for pair in described if pair[1] not in PUBLIC}
     assert {(route.method, route.inner) for route in COMPATIBLE} <= {(route.method, route.inner) for route in STRICT}
-    others = {route.path for route in ROUTES} - {route.path for route in AUTHENTICATED}
+    others = {route.path for route in ROUTES} - {route.path for route in [*AUTHENTICATED, *PAGE]} - SIGNING_IN
     assert others <= PUBLIC
     assert {path for path in others if not path.startswith(("/health/", "/api/health/"))} <= {
         *("/static/favicon.png", "/openapi.json", "/docs", "/docs/oauth2-redirect", "/redoc"),

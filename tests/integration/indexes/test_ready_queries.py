@@ -28,6 +28,7 @@ from tests.conftest import TIMEOUT_SECONDS
 from tests.support.commands import end, until
 from tests.support.directory import Directory, grant, model
 from tests.support.documentation import ROOT, blocks
+from tests.support.page import browser
 from tests.support.queries import ANSWERS
 from tests.support.tools import install, output_of_command
 
@@ -68,6 +69,8 @@ async def demo(uri: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncItera
             ]
             await directory.load({"models": models}, folder, source="elsewhere")
             await directory.post("/api/models/model/toggle", "u-admin", id="nda-checker")
+            async with browser(directory, "u-admin") as opened:
+                await opened.get("/")
         client[NAME].users.update_one({"_id": "left"}, {"$set": {"is_active": False}})
         yield client[NAME]
         database.close()

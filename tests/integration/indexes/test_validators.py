@@ -15,7 +15,9 @@ from documents import DOCUMENTS
 from documents.user import Role
 from indexes.ensure import check, ensure
 from indexes.validators import SHAPE, VALIDATORS
+from service.auth.authentication import Authenticator
 from service.database.client import Database
+from service.web.sessions import begin_session
 from tests.conftest import DATABASE
 from tests.support.commands import CommandLine
 from tests.support.directory import Directory, grant, model
@@ -42,6 +44,8 @@ async def filled(directory: Directory, tmp_path: Path) -> Directory:
     # It is stored under a lock, which has a record of its own.
     await directory.key("ann", name="another")
     await directory.load({"models": [model("m", "ann", access_grants=[grant("group:team")])]}, tmp_path)
+    caller = await Authenticator(directory.database).resolve(f"Bearer {await directory.key('ann')}")
+    await begin_session(directory.database, caller)
     return directory
 
 

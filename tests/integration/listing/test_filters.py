@@ -128,3 +128,29 @@ async def test_what_was_stored_without_the_key_of_a_filter_is_repaired(
     assert await directory.ids("ann", capability="vision") == []
     assert (await examine(directory.database, repair=True)).repaired == 1
     assert await directory.ids("ann", capability="vision") == ["m"]
+
+
+@on_each_backend
+async def test_a_group_selects_what_is_shared_with_it_and_readable(directory: Directory, tmp_path: Path) -> None:
+    await directory.group("org")
+    await directory.group("team", "org")
+    await directory.group("other")
+    await directory.user("ann", groups=["team"])
+    await directory.user("root", role=Role.ADMIN)
+    models = [
+        model("a", "root", access_grants=[grant("group:team")]),
+        model("b", "root", access_grants=[grant("group:org", "write")]),
+        model("c", "root", access_grants=[grant("group:other"), *PUBLIC]),
+        model("d", "root", access_grants=[grant("group:other")]),
+        model("team", "ann"),
+    ]
+    await directory.load({"models": models}, tmp_path)
+    assert await directory.ids("ann", group="team", order_by="name") == ["a"]
+    assert await directory.ids("ann", group=["team", "org"], order_by="name", direction="asc") == ["a", "b"]
+    # A grant to a group of others is seen with the model, and selects nothing more than that.
+    assert await directory.ids("ann", group="other") == ["c"]
+    assert await directory.ids("root", group="other", order_by="name", direction="asc") == ["c", "d"]
+    assert await directory.ids("ann", group="ann") == []
+    assert (await directory.page("ann", group="team", facets="kind"))["facets"]["kind"] == [
+        {"value": "base", "count": 1}
+    ]
