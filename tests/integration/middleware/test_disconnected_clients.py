@@ -14,7 +14,7 @@ from pymongo import MongoClient
 from pymongo.database import Database as SyncDatabase
 
 from documents.user import Role
-from service.listing import page, pipeline
+from service.listing import page_reading, pipeline
 from tests.support.asgi_exchange import Exchange
 from tests.support.commands import POLL_SECONDS
 from tests.support.directory import LIST, Directory
@@ -73,7 +73,7 @@ async def test_a_search_ends_with_the_client_who_asked_for_it(
         first, *rest = pipeline.list_pipeline(*arguments)
         return [first, *_SLOWLY, *rest]
 
-    monkeypatch.setattr(page, "list_pipeline", slow)
+    monkeypatch.setattr(page_reading, "list_pipeline", slow)
     exchange = Exchange(LIST)
     asking = await asked(directory, exchange, "ann", lambda: running(other, "models"))
     exchange.disconnect()
