@@ -6,12 +6,13 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from documents.grant import EVERYONE, PrincipalType
 from documents.revision import ChangeKind
 from service.web.words import listed
 
 _FIELDS = {
     "name": "the name",
-    "params": "the settings",
+    "params": "the prompt or settings",
     "meta": "the description, tags or image",
     "access_grants": "the sharing",
     "is_active": "the state",
@@ -69,6 +70,22 @@ def as_text(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, indent=2, default=str)
 
 
+def _lines(value: Any, path: str) -> str:
+    """Return a value as text; tags and grants, each on a line."""
+    if isinstance(value, list) and all(isinstance(one, Mapping) for one in value):
+        if path == "/meta/tags":
+            return "\n".join(str(one.get("name")) for one in value)
+        if path == "/access_grants":
+            return "\n".join(sorted(map(_grant, value)))
+    return as_text(value)
+
+
+def _grant(grant: Mapping[str, Any]) -> str:
+    everyone = (grant.get("principal_type"), grant.get("principal_id")) == (PrincipalType.USER, EVERYONE)
+    whom = "Everyone" if everyone else f"{str(grant.get('principal_type')).title()} {grant.get('principal_id')}"
+    return f"{whom} may {grant.get('permission')}"
+
+
 def shortened(text: str) -> str:
     """Return text within what a page can show."""
     return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}… ({len(text) - MAX_SHOWN:,} characters more)"
@@ -98,7 +115,9 @@ def _parts(text: str) -> list[str]:
 
 def rendered(difference: Mapping[str, Any]) -> dict[str, Any]:
     """Return one difference as the page shows it: its name and its parts."""
-    before, after = (as_text(difference[side]) if side in difference else None for side in ("before", "after"))
+    before, after = (
+        _lines(difference[side], difference["path"]) if side in difference else None for side in ("before", "after")
+    )
     if before is None:
         parts = [("new", shortened(after or ""))]
     elif after is None:

@@ -201,14 +201,6 @@ class Oracle:
             and ("id" not in parameters or model["id"] in _values(parameters, "id"))
             and ("base_model_id" not in parameters or model["base_model_id"] in _values(parameters, "base_model_id"))
             and ("owner" not in parameters or any(self._owned_by(model, one) for one in _values(parameters, "owner")))
-            and (
-                "group" not in parameters
-                or any(
-                    (one["principal_type"], one["principal_id"]) == ("group", group)
-                    for one in model["access_grants"]
-                    for group in _values(parameters, "group")
-                )
-            )
             and all(
                 model["meta"].get("capabilities", {}).get(name) is True for name in _values(parameters, "capability")
             )

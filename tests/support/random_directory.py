@@ -187,7 +187,6 @@ class Generator:
             "id": (0.04, self._several(lambda: model("id"), 100)),
             "base_model_id": (0.04, self._several(lambda: self.random.choice([*BASES, model("base_model_id")]))),
             "owner": (0.1, self._several(self._owner)),
-            "group": (0.06, self._several(lambda: str(self.random.choice(self.groups)["id"]))),
             "capability": (0.1, self._several(lambda: self.random.choice([*CAPABILITIES, *CAPABILITIES, "x"]), 2)),
             "created_since": (0.06, self._since("created_at")),
             "updated_since": (0.06, self._since("updated_at")),
