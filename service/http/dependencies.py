@@ -186,9 +186,17 @@ async def _end_without_rights(request: Request) -> None:
             continue
 
 
+async def get_list_time(request: Request) -> None:
+    """Set the deadline of a request for a page of the list."""
+    request.state.deadline.allow(context_of(request).settings.list_timeout)
+
+
+LIST_TIME = Depends(get_list_time)
+
+
 async def get_list_caller(request: Request) -> Caller:
     """Return the caller of a request for a page of the list, and set its deadline; raises as `get_caller` does."""
-    request.state.deadline.allow(context_of(request).settings.list_timeout)
+    await get_list_time(request)
     return await get_caller(request)
 
 

@@ -99,7 +99,7 @@ def _keys_pay(selected: ListFilter, caller: Caller, resolved: Resolved) -> bool:
     if selected.view_option == "created" or selected.searched_in is not None:
         return False
     selective = (
-        *(selected.id, selected.group, selected.owner, selected.base_model_id, selected.capability),
+        *(selected.id, selected.owner, selected.group, selected.base_model_id, selected.capability),
         *(selected.created_since, selected.updated_since),
     )
     if any(value not in (None, []) for value in selective):

@@ -14,9 +14,13 @@ from service.listing.position import Position
 
 
 async def read_page(
-    database: Database, caller: Caller, params: ListParams, resolved: Resolved, position: Position, *, seconds: float
+    database: Database, caller: Caller, params: ListParams, resolved: Resolved, *, seconds: float
 ) -> Page:
-    """Return the page of a list that begins at `position`; each call takes at most `seconds`."""
+    """Return the page that a request asks for; each call takes at most `seconds`.
+
+    Raises InvalidInputError for a cursor that does not fit.
+    """
+    position = Position.requested(params)
     match, order = list_match(params, caller, resolved), order_of(params, resolved.terms)
 
     async def read(counted: Stages | None) -> list[Record]:

@@ -35,7 +35,6 @@ from service.listing.facets import facets
 from service.listing.page import items, page_items, tags
 from service.listing.page_reading import read_page
 from service.listing.params import ListParams, Tag
-from service.listing.position import Position
 from service.listing.resolving import resolver
 from service.models.schemas import Model, ModelPage
 
@@ -88,10 +87,10 @@ async def list_models(
 
     A page of more than a megabyte of large models is sent in parts and has no entity tag.
     """
-    context, position = context_of(request), Position.requested(params)
+    context = context_of(request)
     resolved = await resolver(request)(params)
     seconds = context.settings.list_timeout
-    page = await read_page(context.database, caller, params, resolved, position, seconds=seconds)
+    page = await read_page(context.database, caller, params, resolved, seconds=seconds)
     shown = page_items(
         context.database,
         caller,

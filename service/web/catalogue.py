@@ -17,19 +17,18 @@ from documents import Group
 from service.auth.authentication import Caller
 from service.database.errors import DatabaseError
 from service.errors import InvalidInputError, ModeldeckError
-from service.http.dependencies import Context, ContextDependency
+from service.http.dependencies import LIST_TIME, Context, ContextDependency
 from service.http.places import LongRequest
 from service.http.root_path import public_path
 from service.listing.facets import facets
 from service.listing.page import Page, page_items
 from service.listing.page_reading import read_page
 from service.listing.pipeline import Resolved
-from service.listing.position import Position
 from service.listing.resolving import ResolveDependency
 from service.models.image_routes import answer_with_image, with_embedded_images
 from service.models.principals import names_of
 from service.web.cards import card
-from service.web.dependencies import LIST_TIME, PageCallerDependency, SignedInDependency
+from service.web.dependencies import PageCallerDependency, SignedInDependency
 from service.web.facet_choices import Facets, chosen, sections
 from service.web.rendering import HEADERS, HTML, frame, link, render
 from service.web.sharing_words import Names, own_groups, shared_with, sharing_icon
@@ -51,9 +50,7 @@ async def show_catalogue(
     try:
         view = View.of(sent)
         resolved = await resolve(view.params)
-        seconds = context.settings.list_timeout
-        position = Position.requested(view.params)
-        page = await read_page(context.database, caller, view.params, resolved, position, seconds=seconds)
+        page = await read_page(context.database, caller, view.params, resolved, seconds=context.settings.list_timeout)
     except InvalidInputError as error:
         if any("cursor" in problem["loc"] for problem in error.errors):
             # A list that has changed its filters begins anew.
@@ -81,7 +78,7 @@ async def _facets(context: Context, caller: Caller, view: View, resolved: Resolv
     counted: Facets = dict.fromkeys(view.params.wanted_facets, ())
     failed = False
     try:
-        counted = await facets(context.database, caller, view.params, resolved, context.settings.list_timeout)
+        counted = await facets(context.database, caller, view.params, resolved, seconds=context.settings.list_timeout)
     except (DatabaseError, ModeldeckError) as error:
         log.warning("the catalogue is shown without counts: %s", type(error).__name__)
         failed = True

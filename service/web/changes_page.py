@@ -9,14 +9,13 @@ from fastapi import APIRouter, Query, Response
 
 from documents import User
 from service.auth.authentication import Caller
-from service.http.dependencies import Context, ContextDependency
+from service.http.dependencies import LIST_TIME, Context, ContextDependency
 from service.listing.page_reading import read_page
-from service.listing.position import Position
 from service.listing.resolving import ResolveDependency
 from service.models.history.recent import changes_since
 from service.models.principals import names_of
 from service.web.catalogue import shown_items
-from service.web.dependencies import LIST_TIME, SignedInDependency
+from service.web.dependencies import SignedInDependency
 from service.web.history_words import what
 from service.web.rendering import html
 from service.web.sharing_words import own_groups
@@ -45,8 +44,7 @@ async def show_changes(
     period = period if period in PERIODS else "7d"
     view = View.of(_asked(caller, period, whose, cursor), PAGE_SIZE)
     resolved = await resolve(view.params)
-    position, seconds = Position.requested(view.params), context.settings.list_timeout
-    page = await read_page(context.database, caller, view.params, resolved, position, seconds=seconds)
+    page = await read_page(context.database, caller, view.params, resolved, seconds=context.settings.list_timeout)
     items = await shown_items(context, caller, page, view)
     days = await _days(context, caller, items, view.params.updated_since)
     return html(

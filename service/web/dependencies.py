@@ -70,14 +70,6 @@ async def get_page_admin(caller: PageCallerDependency) -> Caller:
 PageAdminDependency = Annotated[Caller, Depends(get_page_admin)]
 
 
-async def get_list_time(request: Request, context: ContextDependency) -> None:
-    """Set the deadline of a request for a page of the list."""
-    request.state.deadline.allow(context.settings.list_timeout)
-
-
-LIST_TIME = Depends(get_list_time)
-
-
 async def get_form(request: Request, signed_in: SignedInDependency) -> Form:
     """Return the form in a request, which a page of this session has sent; raise ForbiddenError for any other."""
     require_own_origin(request)
@@ -89,9 +81,9 @@ async def get_form(request: Request, signed_in: SignedInDependency) -> Form:
 FormDependency = Annotated[Form, Depends(get_form)]
 
 
-async def get_page_writer(request: Request, _: PageCallerDependency, __: FormDependency) -> AsyncIterator[Caller]:
+async def get_page_writer(request: Request, _: FormDependency) -> AsyncIterator[Caller]:
     """Yield the caller of a request that changes something; raises as `get_writer` does."""
-    # It takes the caller of the request as known.
+    # It takes the caller whom the form has brought along, and looks for no header.
     async with asynccontextmanager(get_writer)(request) as writer:
         yield writer
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Request, Response
 
 from documents import User
 from service.auth.authentication import Caller
@@ -13,7 +13,7 @@ from service.http.places import LongRequest
 from service.listing import overview
 from service.listing.facets import facets
 from service.listing.params import ListParams
-from service.listing.pipeline import Resolved
+from service.listing.resolving import resolver
 from service.models.principals import names_of
 from service.web.dependencies import PageAdminDependency, SignedInDependency
 from service.web.rendering import html
@@ -28,29 +28,30 @@ COLUMN, COLUMN_HEIGHT = 26, 120
 
 @router.get("/overview", dependencies=[MORE_TIME])
 async def show_overview(
-    signed_in: SignedInDependency, admin: PageAdminDependency, context: ContextDependency
+    request: Request, signed_in: SignedInDependency, admin: PageAdminDependency, context: ContextDependency
 ) -> Response:
     """Return the overview."""
-    return html("overview.html", signed_in=signed_in, active="overview", **await _values(context, admin))
+    return html("overview.html", signed_in=signed_in, active="overview", **await _values(request, context, admin))
 
 
 @router.get("/overview/examined", dependencies=[MORE_TIME])
 async def show_examined(
-    signed_in: SignedInDependency, admin: PageAdminDependency, context: ContextDependency
+    request: Request, signed_in: SignedInDependency, admin: PageAdminDependency, context: ContextDependency
 ) -> Response:
     """Return the overview with what the doctor finds, who repairs nothing here."""
-    values = await _values(context, admin)
+    values = await _values(request, context, admin)
     if values["may_examine"]:
         with context.places[LongRequest.BULK_CHANGE].taken_by(admin.user_id):
             values["found"] = _found(await examine(context.database, repair=False))
     return html("overview.html", signed_in=signed_in, active="overview", **values)
 
 
-async def _values(context: Context, admin: Caller) -> dict[str, Any]:
+async def _values(request: Request, context: Context, admin: Caller) -> dict[str, Any]:
     database = context.database
     with context.places[LongRequest.PAGE].taken_by(admin.user_id):
         params = ListParams(facets="tag,base_model_id,kind,is_active,owner")
-        counted = await facets(database, admin, params, Resolved(), context.settings.request_timeout)
+        resolved = await resolver(request)(params)
+        counted = await facets(database, admin, params, resolved, context.settings.request_timeout)
         months = await overview.growth(database, admin)
         imports = await overview.last_imports(database)
         names = await names_of(database, User, {one["by"] for one in imports if isinstance(one["by"], str)})

@@ -109,3 +109,5 @@ document.addEventListener("keydown", (event) => {
   }
 });
 offerCopies(document);
+// What was typed before this ran.
+if (query.value.trim() !== (new URLSearchParams(location.search).get("query") ?? "")) show(address(), { push: true });

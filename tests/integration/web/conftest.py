@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Browser
+from playwright.async_api import Browser, expect
 
 from indexes.ensure import ensure
 from service.database.client import Database
@@ -12,6 +12,7 @@ from tests.support.chromium import ABSENT, CHROMIUM, chromium
 from tests.support.site import Site, site
 
 DATABASE = "modeldeck_test_page"
+WAIT_MS = 20_000
 
 
 @pytest.fixture(scope="session")
@@ -19,6 +20,8 @@ async def window() -> AsyncIterator[Browser]:
     """A real browser; what needs it is skipped where there is none."""
     if not CHROMIUM.exists():
         pytest.skip(ABSENT)
+    # For busy machines.
+    expect.set_options(timeout=WAIT_MS)
     async with chromium() as browser:
         yield browser
 

@@ -13,7 +13,6 @@ from service.listing.page import Page
 from service.listing.page_reading import read_page
 from service.listing.params import ListParams
 from service.listing.pipeline import Resolved
-from service.listing.position import Position
 from service.listing.search_statistics import SearchStatistics
 
 ROOT = Caller("root", is_admin=True, principals=frozenset({"user:root"}))
@@ -52,7 +51,7 @@ class _Database:
 async def _read(database: _Database, **values: Any) -> Page:
     params = ListParams.model_validate(values)
     resolved = Resolved(statistics=MANY)
-    return await read_page(cast("Database", database), ROOT, params, resolved, Position.requested(params), seconds=1.0)
+    return await read_page(cast("Database", database), ROOT, params, resolved, seconds=1.0)
 
 
 async def test_a_page_and_its_total_are_read_at_the_same_time() -> None:
