@@ -78,7 +78,7 @@ async def _facets(context: Context, caller: Caller, view: View, resolved: Resolv
     counted: Facets = dict.fromkeys(view.params.wanted_facets, ())
     failed = False
     try:
-        counted = await facets(context.database, caller, view.params, resolved, seconds=context.settings.list_timeout)
+        counted = await facets(context.database, caller, view.params, resolved, context.settings.list_timeout)
     except (DatabaseError, ModeldeckError) as error:
         log.warning("the catalogue is shown without counts: %s", type(error).__name__)
         failed = True
