@@ -109,6 +109,7 @@ def _content(record: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in record.items() if name != "_id"}
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(("order_by", "direction"), ORDERS)
 async def test_no_stray_is_lost_and_none_comes_for_ever(
     directory: Directory, tmp_path: Path, raw: SyncDatabase[dict[str, Any]], order_by: str, direction: str

@@ -61,7 +61,7 @@ async def test_every_choice_of_fields_shows_the_same_values_as_all(directory: Di
     chance = random.Random(3)
     for user in ("ann", "bob", "wil", "root"):
         whole = (await directory.page(user, order_by="name"))["items"]
-        for _ in range(repetitions(10, 200)):
+        for _ in range(repetitions(4, 200)):
             names = chance.sample(sorted(whole[0]), chance.randint(1, 6))
             page = await directory.page(user, order_by="name", fields=",".join(names), page_size=1)
             page["items"] += (await directory.page(user, order_by="name", fields=",".join(names), page=2, page_size=1))[
