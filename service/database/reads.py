@@ -11,7 +11,7 @@ from pymongo.errors import OperationFailure
 
 from indexes.validators import VALIDATORS
 from service.database.calls import Calls, Session
-from service.database.exact_bson import Record, decode_exactly
+from service.database.exact_bson import Record, decode_all_exactly
 
 log = logging.getLogger("modeldeck")
 
@@ -144,9 +144,5 @@ class Reads:
 async def _decoded(found: Sequence[RawBSONDocument | Record]) -> list[Record]:
     size = sum(len(document.raw) for document in found if isinstance(document, RawBSONDocument))
     if size > MAX_BYTES_ON_LOOP:
-        return await asyncio.to_thread(_decode_all, found)
-    return _decode_all(found)
-
-
-def _decode_all(found: Sequence[RawBSONDocument | Record]) -> list[Record]:
-    return [decode_exactly(document) for document in found]
+        return await asyncio.to_thread(decode_all_exactly, found)
+    return decode_all_exactly(found)
