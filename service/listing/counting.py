@@ -88,10 +88,12 @@ def _visible_share(caller: Caller, resolved: Resolved) -> float:
 
 
 def _row_conditions(selected: ListFilter, resolved: Resolved) -> list[Match]:
-    # The words stand before the two NULs, the tags behind them, each followed by one.
-    words = [{"$regex": rf"{re.escape(term)}(?=.*\x00\x00)", "$options": "s"} for term in resolved.terms]
-    tags = dict.fromkeys(fold(tag) for tag in selected.tag)
-    return words + [{"$regex": rf"\x00\x00(?:[^\x00]+\x00)*{re.escape(tag)}\x00"} for tag in tags]
+    # The words stand before the two NULs, the tags behind them, each followed by one. Where a word occurs first among
+    # the tags, none of its other places is tried: with long tags, that would take seconds for one record.
+    words = [rf"{re.escape(term)}(*COMMIT)(?=.*\x00\x00)" for term in resolved.terms]
+    # No group is repeated: the server would give up after some thousand tags, and find nothing.
+    tags = [rf"\x00\x00(?:.*\x00)?{re.escape(tag)}\x00" for tag in dict.fromkeys(map(fold, selected.tag))]
+    return [{"$regex": row, "$options": "s"} for row in (*words, *tags)]
 
 
 def _keys_pay(selected: ListFilter, caller: Caller, resolved: Resolved) -> bool:

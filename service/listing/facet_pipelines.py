@@ -111,8 +111,9 @@ def _most(name: str) -> Stages:
 
 def _most_frequent(kind: str, name: str) -> Stages:
     return [
-        # A model without a base model has none to choose, and what was written past the service can be of any type.
-        {"$match": {"_id": {"$type": kind}}},
+        # A model without a base model has none to choose, and what was written past the service can be of any type: a
+        # list too, which would match by one of its elements.
+        {"$match": {"_id": {"$type": kind, "$not": {"$type": "array"}}}},
         {"$sort": {"count": -1, "_id": 1}},
         {"$limit": MAX_SPELLINGS if name == SPELLING else MAX_VALUES},
     ]

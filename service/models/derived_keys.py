@@ -34,7 +34,7 @@ class CheckedRecord:
     @property
     def is_stale(self) -> bool:
         """Whether the stored derived keys differ from the recomputed ones."""
-        return self.keys is None or self.record.get("keys") != self.keys.model_dump()
+        return self.keys is None or not _equal(self.record.get("keys"), self.keys.model_dump())
 
     @property
     def malformed(self) -> bool:
@@ -52,8 +52,15 @@ class CheckedRecord:
         if not isinstance(stored, dict):
             return "has no derived keys"
         derived = self.keys.model_dump()
-        differing = [name for name, value in derived.items() if stored.get(name) != value]
+        differing = [name for name, value in derived.items() if not _equal(stored.get(name), value)]
         return f"has stale derived keys: {', '.join(differing or sorted(stored.keys() - derived.keys()))}"
+
+
+def _equal(stored: Any, derived: Any) -> bool:
+    # Python takes 1 for true, but a query does not.
+    if isinstance(stored, dict) and isinstance(derived, dict):
+        return stored.keys() == derived.keys() and all(_equal(stored[name], derived[name]) for name in derived)
+    return isinstance(stored, bool) == isinstance(derived, bool) and bool(stored == derived)
 
 
 async def existing_owners(database: Database, user_ids: Sequence[str]) -> dict[str, OwnerFields]:

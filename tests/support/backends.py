@@ -55,13 +55,13 @@ class _MockedReads(Reads):
     async def _aggregate(
         self, kind: type[Document], pipeline: Pipeline, options: Record, seconds: float | None
     ) -> list[Record]:
-        # It refuses a hint for an index that it does not have, can't compare with MinKey, and modifies the
-        # pipeline that it runs.
+        # It refuses a hint for an index that it does not have, can't compare with MinKey, has the regular expressions
+        # of Python, and modifies the pipeline that it runs.
         pipeline = [stage for stage in deepcopy(pipeline) if stage != WITHOUT_LARGE]
         if "$bsonSize" in str(pipeline):
             # It does not support $bsonSize.
             return []
-        pipeline = _without_open_ranges(pipeline)
+        pipeline = _in_python(_without_open_ranges(pipeline))
         return await super()._aggregate(kind, pipeline, {**options, "hint": None}, seconds)
 
     async def malformed(
@@ -112,6 +112,15 @@ def _without_open_ranges(pipeline: Pipeline) -> list[Mapping[str, Any]]:
         return [*pipeline]
     bounded = {name: condition for name, condition in pipeline[0]["$match"].items() if condition != {"$gte": MinKey()}}
     return [{"$match": bounded}, *pipeline[1:]]
+
+
+def _in_python(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _in_python(part) for name, part in value.items()}
+    if isinstance(value, list):
+        return [_in_python(part) for part in value]
+    # It only ends futile attempts early.
+    return value.replace("(*COMMIT)", "") if isinstance(value, str) else value
 
 
 def _union_with(collection: list[dict[str, Any]], database: Any, options: dict[str, Any]) -> list[dict[str, Any]]:

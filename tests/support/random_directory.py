@@ -164,7 +164,7 @@ class Generator:
     def _owner(self) -> str:
         user = self.random.choice(self.users)
         return str(
-            self.random.choice([user["id"], user["email"], user["email"].swapcase(), user["name"].strip() or "x"])
+            self.random.choice([user["id"], user["email"], user["email"].swapcase(), user["name"].strip()[:320] or "x"])
         )
 
     def parameters(self) -> dict[str, str | int | list[str]]:

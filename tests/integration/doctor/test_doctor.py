@@ -194,6 +194,15 @@ def test_derived_keys_that_an_earlier_version_did_not_store_are_added(shell: Com
     assert directory.models.find_one({"_id": "m1"}) == made
 
 
+def test_a_number_in_the_place_of_true_is_stale(shell: CommandLine, directory: Raw) -> None:
+    made = directory.models.find_one({"_id": "m1"})
+    directory.models.update_one({"_id": "m1"}, {"$set": {"keys.rows": Int64(1)}})
+    assert "model 'm1' has stale derived keys: rows" in "\n".join(lines_of(shell.run("doctor")))
+    shell.ok("doctor", "--repair")
+    repaired = directory.models.find_one({"_id": "m1"}) or {}
+    assert (repaired["keys"]["rows"] is True, repaired) == (True, made)
+
+
 def test_every_kind_is_counted_and_shows_examples_of_its_own(shell: CommandLine, directory: Raw) -> None:
     many = EXAMPLES + 5
     sound = directory.models.find_one({"_id": "m0"}) or {}

@@ -141,6 +141,27 @@ async def test_a_record_with_large_rows_is_found_without_them(directory: Directo
     assert (await directory.page("other", query="large"))["total"] == 0
 
 
+async def test_a_record_with_very_many_tags_is_counted(directory: Directory, tmp_path: Path, raw: Raw) -> None:
+    await _filled(directory, tmp_path)
+    # In the order of the row, the frequent one is the last.
+    tags = [*(f"{at:05}" for at in range(8000)), "engineering"]
+    await directory.load({"models": [model("many", "ann", name="Many", meta={"tags": tags})]}, tmp_path)
+    assert raw.models.count_documents({"_id": "many", "keys.rows": True}) == 1
+    [pipeline] = await _pipelines(directory, raw, "ann", tag="engineering")
+    counted, _, plan = _count(raw, pipeline)
+    assert (counted, "readable_text" in plan) == (211, True)
+
+
+async def test_long_tags_do_not_hold_up_a_count(directory: Directory, tmp_path: Path, raw: Raw) -> None:
+    await _filled(directory, tmp_path)
+    tags = [f"{'z' * 500} {at}" for at in range(120)]
+    await directory.load({"models": [model("long", "ann", name="Long", meta={"tags": tags})]}, tmp_path)
+    assert raw.models.count_documents({"_id": "long", "keys.rows": True}) == 1
+    [pipeline] = await _pipelines(directory, raw, "ann", query="z")
+    # With an attempt for each place, it would take longer than this by far.
+    assert list(raw.models.aggregate(pipeline, maxTimeMS=5000)) == []
+
+
 async def test_ids_that_differ_only_in_escaping_are_different_readers(
     directory: Directory, tmp_path: Path, raw: Raw
 ) -> None:

@@ -136,3 +136,23 @@ async def test_facets_count_records_whose_derived_keys_are_those_of_an_earlier_v
         "capability": [{"value": "vision", "count": 4}],
         "kind": [{"value": "base", "count": 4}],
     }
+
+
+async def test_a_facet_has_no_value_that_is_no_text(
+    directory: Directory, tmp_path: Path, raw: SyncDatabase[dict[str, Any]]
+) -> None:
+    await directory.user("root", role=Role.ADMIN)
+    models = [model(f"m{at}", "root", base_model_id="x") for at in range(3)]
+    await directory.load({"models": models}, tmp_path)
+    # Only without derived keys do the indexes take a list.
+    for model_id, lists in (
+        ("m0", {"user_id": ["root"]}),
+        ("m1", {"base_model_id": ["x"]}),
+        ("m2", {"is_active": [True]}),
+    ):
+        raw.models.update_one({"_id": model_id}, {"$set": lists, "$unset": {"keys": ""}})
+    assert await _facets(directory, "root", facets="owner,base_model_id,is_active") == {
+        "owner": [{"value": "root", "label": "Name of root", "count": 2}],
+        "base_model_id": [{"value": "x", "count": 2}],
+        "is_active": [{"value": True, "count": 2}],
+    }
