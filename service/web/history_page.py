@@ -1,5 +1,6 @@
 """The history of a model: every version, what differs between any two of them, and going back to one."""
 
+import asyncio
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -74,7 +75,8 @@ async def _compared(context: Context, caller: Caller, model_id: str, earlier: in
         found = await revisions.compare(context.database, caller, params.id, params.earlier, params.later)
     except NotFoundError as error:
         return {**both, "problem": error.detail, "differences": []}
-    return {**both, "problem": None, "differences": [rendered(difference) for difference in found]}
+    # In a thread, because comparing long texts would keep other requests waiting.
+    return {**both, "problem": None, "differences": await asyncio.to_thread(rendered, found)}
 
 
 @router.post("/model/restore")
