@@ -22,6 +22,7 @@ from service.web.model_page import read_item, recent_changes
 from service.web.redirects import to_model
 from service.web.rendering import html
 from service.web.sessions import SignedIn
+from service.web.words import isolated
 
 router = APIRouter(include_in_schema=False)
 
@@ -98,4 +99,4 @@ async def who_changed(context: Context, caller: Caller, model_id: str) -> str:
     """Return the name of who made the last change of a model."""
     found = await recent_changes(context, caller, model_id, size=1)
     by = next((one["by"] for one in found["items"]), None)
-    return (await names_of(context.database, User, [by])).get(by, by) if by else "Somebody"
+    return isolated((await names_of(context.database, User, [by])).get(by, by)) if by else "Somebody"

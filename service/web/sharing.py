@@ -29,6 +29,7 @@ from service.web.redirects import see
 from service.web.rendering import html, link
 from service.web.sessions import SignedIn
 from service.web.sharing_words import Names, grants_of
+from service.web.words import isolated
 
 router = APIRouter(include_in_schema=False)
 
@@ -91,11 +92,9 @@ def _said(grants: Sequence[Mapping[str, Any]], done: str | None, whom: str | Non
     if done == NONE and all(grant["principal_id"] != whom for grant in grants):
         return "The grant is gone."
     now = next((one for one in grants if (one["principal_id"], one["permission"]) == (whom, done)), None)
-    return (
-        f"{now['name'].capitalize() if whom == EVERYONE else now['name']} {_MAY[now['permission']]} now."
-        if now
-        else None
-    )
+    if now is None:
+        return None
+    return f"{'Everyone' if whom == EVERYONE else isolated(now['name'])} {_MAY[now['permission']]} now."
 
 
 @router.post("/model/sharing/add")
@@ -109,7 +108,11 @@ async def add(
     if len(found) == 1 and found[0].is_called(text):
         return await _set(context, signed_in, form, found[0].kind, found[0].id)
     problem = (
-        "Whom do you mean?" if found else f"Nobody whom you may find is called “{text}”." if text else "Type a name."
+        "Whom do you mean?"
+        if found
+        else f"Nobody whom you may find is called “{isolated(text)}”."
+        if text
+        else "Type a name."
     )
     attempt = Attempt(text, permission, problem, found)
     return await _sharing(context, signed_in, model_id, attempt, status=HTTPStatus.UNPROCESSABLE_ENTITY)

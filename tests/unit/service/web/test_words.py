@@ -10,7 +10,7 @@ from service.web.access_words import tell
 from service.web.history_words import Effort, compared, label, rendered, what
 from service.web.picture import picture
 from service.web.sharing_words import Names, shared_with
-from service.web.words import ago, date, listed
+from service.web.words import ago, date, isolated, listed
 from tests.support.directory import grant
 
 NOW = 1_700_000_000
@@ -148,3 +148,10 @@ def test_names_of_parts() -> None:
     assert [label(path) for path in ("/params/system", "/params/a~1b/c", "/meta/x")] == [
         *("System prompt", "Setting a/b › c", "Detail x")
     ]
+
+
+def test_a_name_in_a_sentence_orders_no_other_words() -> None:
+    assert isolated("Ann") == "Ann"
+    assert isolated("ليلى \u202eevil\u2069") == "\u2068ليلى evil\u2069"
+    told = tell(Path(PathKind.USER, Permission.READ, "x", "u", []), "\u202eAnn", {})
+    assert told.sentence == "\u2068Ann\u2069 may read it: it is shared with \u2068Ann\u2069."
