@@ -87,7 +87,7 @@ async def test_names_of_other_groups_are_not_told(filled: Directory) -> None:
 async def test_without_counts_the_models_are_shown_all_the_same(
     filled: Directory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def overdue(*_: Any) -> None:
+    async def overdue(*_: Any, **__: Any) -> None:
         raise OverdueError("too late")
 
     monkeypatch.setattr("service.web.catalogue.facets", overdue)
