@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from documents import User
 from documents.api_key import Scope
 from tests.support.directory import Directory, grant, model
 from tests.support.page import Browser, browser
@@ -215,3 +216,11 @@ async def test_a_prompt_is_hidden_from_readers(filled: Directory) -> None:
         for path in ("/model?id=m", "/", "/changes", "/model?id=m&person=ben"):
             assert "One." not in (await reader.get(path)).text
         assert "One." in (await writer.get("/model", id="m")).text
+
+
+async def test_a_name_of_any_script_leaves_the_sentence_around_it_readable(filled: Directory) -> None:
+    await filled.database.update_one(User, {"_id": "ben"}, {"$set": {"name": "\u202eBen"}})
+    async with browser(filled, "ann") as opened:
+        shown = (await opened.get("/model", id="m", person="ben")).text
+    # Not in an element that takes its direction from the name.
+    assert '<p class="told">\u2068Ben\u2069 may change it: it is shared with' in shown
