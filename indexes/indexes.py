@@ -174,5 +174,6 @@ INDEXES: Mapping[str, Sequence[Index]] = {
     Revision.Settings.name: _REVISIONS,
     Session.Settings.name: [
         Index("ended", "expires_at", expireAfterSeconds=0, serves="Has the database delete sessions that have ended."),
+        Index("user", "user_id", "expires_at", serves="The sessions of one user, of which there are at most 100."),
     ],
 }

@@ -26,7 +26,6 @@ from service.observability.logs import configuration, configure, log_uncaught
 from service.observability.metrics import SHARED_FOLDER
 from service.observability.tracing import require_libraries
 from service.settings import PREFIX, Settings, load_settings
-from service.web.sessions import new_link
 
 # From SIGTERM to the end, including the seconds in which it still serves but is not ready any more.
 LEAVING_SECONDS = 24
@@ -129,6 +128,9 @@ async def _prepare(settings: Settings, options: _Options, *, embedded: bool) -> 
 
 async def _page_link(database: Database, address: str, key: str) -> list[str]:
     """Return the line with a link to the page that signs in once; after it only the key does."""
+    # A service without the page does not load any of it.
+    from service.web.sessions import new_link  # noqa: PLC0415
+
     caller = await Authenticator(database).resolve(f"Bearer {key}")
     return [f"Page: {address}/#{await new_link(database, caller)}  (signs in once, within 15 minutes)"]
 

@@ -32,6 +32,10 @@ class Suggestion:
         """What kind it is, and its id."""
         return "everyone who can sign in" if self.id == EVERYONE else f"{self.kind} {self.id}"
 
+    def is_called(self, text: str) -> bool:
+        """Return whether a text is the id or the whole name, in any case."""
+        return text.strip() == self.id or fold(text.strip()) == fold(self.name)
+
 
 async def suggest(database: Database, caller: Caller, text: str) -> list[Suggestion]:
     """Return groups and users in whose name a text occurs, in any case, groups first.

@@ -6,6 +6,7 @@ from typing import Any
 
 from documents.grant import Permission
 from service.models.access.explanation import Path, PathKind
+from service.web.words import isolated
 
 MAY = {Permission.READ: "may read it", Permission.WRITE: "may change it"}
 
@@ -29,9 +30,10 @@ class Told:
 
 def tell(path: Path, person: str, groups: Mapping[str, str], *, you: bool = False) -> Told:
     """Return one way in which a person gets access; `groups` are the names of groups by id."""
-    names = [groups.get(group, group) for group in path.via]
-    may = f"{'You' if you else person} {MAY[path.permission]}"
-    them, have, are = ("you", "have", "are") if you else (person, "has", "is")
+    chain = [groups.get(group, group) for group in path.via]
+    names, shown = [isolated(name) for name in chain], isolated(person)
+    may = f"{'You' if you else shown} {MAY[path.permission]}"
+    them, have, are = ("you", "have", "are") if you else (shown, "has", "is")
     who = Step("person", "You" if you else person)
     granted = Step("grant", MAY[path.permission].removesuffix(" it"), "for")
     match path.kind:
@@ -48,7 +50,7 @@ def tell(path: Path, person: str, groups: Mapping[str, str], *, you: bool = Fals
             return Told(f"{may}: it is shared with everyone.", [_leading(who, "is one of"), everyone, granted, _MODEL])
         case _:
             return Told(
-                _by_groups(may, them, are, names), [_leading(who, f"{are} in"), *_chain(names), granted, _MODEL]
+                _by_groups(may, them, are, names), [_leading(who, f"{are} in"), *_chain(chain), granted, _MODEL]
             )
 
 
@@ -78,7 +80,7 @@ def best_first(paths: Sequence[Path]) -> list[Path]:
 
 def about_prompt(*, can_read: bool, can_write: bool, readers_see_params: bool, person: str) -> str:
     """Return whether somebody sees the prompt, as a sentence."""
-    them = "you" if person == "You" else person
+    them = "you" if person == "You" else isolated(person)
     if can_write:
         return f"So {them} {'see' if person == 'You' else 'sees'} the prompt too."
     if can_read and readers_see_params:

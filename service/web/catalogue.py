@@ -31,7 +31,7 @@ from service.web.cards import card
 from service.web.dependencies import PageCallerDependency, SignedInDependency
 from service.web.facet_choices import Facets, chosen, sections
 from service.web.rendering import HEADERS, HTML, frame, link, render
-from service.web.sharing_words import Names, own_groups, shared_with, sharing_icon
+from service.web.sharing_words import Names, asked_groups, own_groups, shared_with, sharing_icon
 from service.web.view import PERIODS, SORTS, View
 
 router = APIRouter(include_in_schema=False)
@@ -146,7 +146,7 @@ def _values(request: Request, caller: Caller, view: View, teams: Mapping[str, st
 
 def _tabs(view: View, caller: Caller) -> list[dict[str, Any]]:
     """Return the entries by which most people want to see the catalogue."""
-    groups = sorted(own_groups(caller))
+    groups = asked_groups(caller)
     mine, whose = view.params.view_option, set(view.params.group)
     teams = bool(groups) and whose == set(groups)
     plain = [("view_option", None), ("group", None)]

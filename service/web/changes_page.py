@@ -18,7 +18,7 @@ from service.web.catalogue import shown_items
 from service.web.dependencies import SignedInDependency
 from service.web.history_words import what
 from service.web.rendering import html
-from service.web.sharing_words import own_groups
+from service.web.sharing_words import asked_groups
 from service.web.view import PERIODS, View
 
 router = APIRouter(include_in_schema=False)
@@ -56,7 +56,7 @@ async def show_changes(
         period=period,
         periods={name: said for name, (_, said) in PERIODS.items()},
         whose=whose or "",
-        choices=WHOSE if own_groups(caller) else {key: said for key, said in WHOSE.items() if key != "teams"},
+        choices=WHOSE if asked_groups(caller) else {key: said for key, said in WHOSE.items() if key != "teams"},
         next=page.next_cursor,
         later=cursor is not None,
     )
@@ -65,7 +65,7 @@ async def show_changes(
 def _asked(caller: Caller, period: str, whose: str | None, cursor: str | None) -> list[tuple[str, str]]:
     pairs = [("changed", period), ("sort", "changed"), ("cursor", cursor or "")]
     if whose == "teams":
-        return [*pairs, *(("group", group) for group in sorted(own_groups(caller)))]
+        return [*pairs, *(("group", group) for group in asked_groups(caller))]
     return [*pairs, ("view_option", whose)] if whose in WHOSE and whose else pairs
 
 

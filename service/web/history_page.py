@@ -1,5 +1,6 @@
 """The history of a model: every version, what differs between any two of them, and going back to one."""
 
+import asyncio
 from http import HTTPStatus
 from typing import Annotated, Any
 
@@ -21,6 +22,7 @@ from service.web.model_page import read_item, recent_changes
 from service.web.redirects import to_model
 from service.web.rendering import html
 from service.web.sessions import SignedIn
+from service.web.words import isolated
 
 router = APIRouter(include_in_schema=False)
 
@@ -74,7 +76,8 @@ async def _compared(context: Context, caller: Caller, model_id: str, earlier: in
         found = await revisions.compare(context.database, caller, params.id, params.earlier, params.later)
     except NotFoundError as error:
         return {**both, "problem": error.detail, "differences": []}
-    return {**both, "problem": None, "differences": [rendered(difference) for difference in found]}
+    # In a thread, because comparing long texts would keep other requests waiting.
+    return {**both, "problem": None, "differences": await asyncio.to_thread(rendered, found)}
 
 
 @router.post("/model/restore")
@@ -96,4 +99,4 @@ async def who_changed(context: Context, caller: Caller, model_id: str) -> str:
     """Return the name of who made the last change of a model."""
     found = await recent_changes(context, caller, model_id, size=1)
     by = next((one["by"] for one in found["items"]), None)
-    return (await names_of(context.database, User, [by])).get(by, by) if by else "Somebody"
+    return isolated((await names_of(context.database, User, [by])).get(by, by)) if by else "Somebody"

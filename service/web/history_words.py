@@ -3,7 +3,9 @@
 import difflib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import groupby, takewhile
+from operator import itemgetter
 from typing import Any
 
 from documents.grant import EVERYONE, PrincipalType
@@ -36,8 +38,9 @@ _LABELS = {
     "/is_active": "State",
     "/user_id": "Owner",
 }
-# Comparing takes time that grows with the square of the parts.
-MAX_PARTS = 3000
+# Comparing takes time that grows with the product of the parts that may differ: about a second for so many.
+MAX_PAIRS = 2_000_000
+MAX_WORDS = 1500
 MAX_SHOWN = 20_000
 _WORDS = re.compile(r"\s+|\w+|[^\w\s]")
 
@@ -94,11 +97,43 @@ def shortened(text: str) -> str:
 Parts = list[tuple[str, str]]
 
 
-def compared(before: str, after: str) -> Parts:
-    """Return the parts of two texts in order, each as `same`, `gone` or `new`."""
+class Effort:
+    """What may still be spent on comparing for one answer, in pairs of parts."""
+
+    def __init__(self, pairs: int = MAX_PAIRS) -> None:
+        self._left = pairs
+
+    def spend(self, pairs: int) -> bool:
+        """Return whether so much is left, which then is spent."""
+        if pairs > self._left:
+            return False
+        self._left -= pairs
+        return True
+
+
+def compared(before: str, after: str, effort: Effort) -> Parts:
+    """Return the parts of two texts in order, each as `same`, `gone` or `new`; beyond the effort, both texts whole."""
     one, other = _parts(before), _parts(after)
-    if len(one) + len(other) > MAX_PARTS:
+    # Most changes are small, and what surrounds them costs nothing.
+    start = _common(one, other)
+    end = _common(one[start:][::-1], other[start:][::-1])
+    middle, changed = one[start : len(one) - end], other[start : len(other) - end]
+    if not effort.spend(len(middle) * len(changed)):
         return [("gone", shortened(before)), ("new", shortened(after))]
+    around = "".join(one[:start]), "".join(one[len(one) - end :])
+    return _joined([("same", around[0]), *_matched(middle, changed), ("same", around[1])])
+
+
+def _common(one: Sequence[str], other: Sequence[str]) -> int:
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
+
+
+def _joined(parts: Parts) -> Parts:
+    kinds = groupby((part for part in parts if part[1]), key=itemgetter(0))
+    return [(kind, "".join(text for _, text in several)) for kind, several in kinds]
+
+
+def _matched(one: Sequence[str], other: Sequence[str]) -> Parts:
     found: Parts = []
     for tag, i1, i2, j1, j2 in difflib.SequenceMatcher(None, one, other, autojunk=False).get_opcodes():
         if tag == "equal":
@@ -110,11 +145,16 @@ def compared(before: str, after: str) -> Parts:
 
 def _parts(text: str) -> list[str]:
     words = _WORDS.findall(text)
-    return words if len(words) <= MAX_PARTS // 2 else text.splitlines(keepends=True)
+    return words if len(words) <= MAX_WORDS else text.splitlines(keepends=True)
 
 
-def rendered(difference: Mapping[str, Any]) -> dict[str, Any]:
-    """Return one difference as the page shows it: its name and its parts."""
+def rendered(differences: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return differences as the page shows them: the name of each, and its parts."""
+    effort = Effort()
+    return [_rendered(difference, effort) for difference in differences]
+
+
+def _rendered(difference: Mapping[str, Any], effort: Effort) -> dict[str, Any]:
     before, after = (
         _lines(difference[side], difference["path"]) if side in difference else None for side in ("before", "after")
     )
@@ -123,5 +163,5 @@ def rendered(difference: Mapping[str, Any]) -> dict[str, Any]:
     elif after is None:
         parts = [("gone", shortened(before))]
     else:
-        parts = compared(before, after)
+        parts = compared(before, after, effort)
     return {"label": label(difference["path"]), "path": difference["path"], "parts": parts}

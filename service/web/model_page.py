@@ -24,6 +24,7 @@ from service.web.history_words import as_text, what
 from service.web.picture import picture
 from service.web.rendering import html
 from service.web.sharing_words import Names, grants_of, shared_with, sharing_icon
+from service.web.words import isolated
 
 router = APIRouter(include_in_schema=False)
 
@@ -121,9 +122,10 @@ async def why(context: Context, caller: Caller, model_id: str, user_id: str) -> 
     person = "You" if you else explained["user"]["name"] or user_id
     groups = await names_of(context.database, Group, {group for path in paths for group in path.via})
     told = [tell(path, person, groups, you=you) for path in paths]
-    refusal = f"{person} may not see it: it is shared neither with {'you' if you else 'them'}, nor with their groups."
+    shown = isolated(person)
+    refusal = f"{shown} may not see it: it is shared neither with {'you' if you else 'them'}, nor with their groups."
     if not explained["can_read"] and "inactive" in explained["reason"]:
-        refusal = f"{person} is inactive and may do nothing."
+        refusal = f"{shown} is inactive and may do nothing."
     return {
         "person": person,
         "can_read": explained["can_read"],

@@ -20,6 +20,8 @@ LIFETIME = timedelta(hours=12)
 LINK_LIFETIME = timedelta(minutes=15)
 # A session is prolonged when it was used, but stored again only so often.
 PROLONGED_EVERY = timedelta(minutes=15)
+# Of one user at a time, so that signing in again and again fills no disk; those end first that were not used longest.
+MOST_SESSIONS = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +76,15 @@ async def _begin(
         expires_at=moment + lifetime,
     )
     await database.insert(session)
+    await _end_oldest(database, user_id)
     return secret
+
+
+async def _end_oldest(database: Database, user_id: str) -> None:
+    newest_first = [("expires_at", -1)]
+    too_many = await database.find(Session, {"user_id": user_id}, fields=["_id"], sort=newest_first, skip=MOST_SESSIONS)
+    if too_many:
+        await database.delete_many(Session, {"_id": {"$in": [one["_id"] for one in too_many]}})
 
 
 async def resolve_session(database: Database, authenticator: Authenticator, secret: str) -> SignedIn:

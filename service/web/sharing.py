@@ -1,6 +1,6 @@
 """Sharing a model with people and groups, one at a time."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Annotated, Any
@@ -29,11 +29,12 @@ from service.web.redirects import see
 from service.web.rendering import html, link
 from service.web.sessions import SignedIn
 from service.web.sharing_words import Names, grants_of
+from service.web.words import isolated
 
 router = APIRouter(include_in_schema=False)
 
 NONE = "none"
-_SAID = {Permission.READ: "may read it", Permission.WRITE: "may change it", NONE: "has no grant any more"}
+_MAY = {Permission.READ.value: "may read it", Permission.WRITE.value: "may change it"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +52,11 @@ async def show_sharing(
     signed_in: SignedInDependency,
     context: ContextDependency,
     id: Identifier,  # noqa: A002
-    done: Annotated[str | None, Query(max_length=600)] = None,
+    done: Annotated[str | None, Query(max_length=20)] = None,
+    whom: Identifier | None = None,
 ) -> Response:
     """Return with whom a model is shared, and the form to change that; raises as a change does."""
-    return await _sharing(context, signed_in, id, done=done)
+    return await _sharing(context, signed_in, id, done=(done, whom))
 
 
 async def _sharing(
@@ -64,37 +66,53 @@ async def _sharing(
     attempt: Attempt | None = None,
     *,
     status: int = HTTPStatus.OK,
-    done: str | None = None,
+    done: tuple[str | None, str | None] = (None, None),
 ) -> Response:
     caller = signed_in.caller
     request = ChangeRequest(caller, model_id, ChangeKind.ACCESS, manages=True)
     await require_changeable(context.database, request, emptied=True)
     item = await read_item(context, caller, model_id)
     names = await Names.in_grants(context.database, caller, [item])
+    grants = [{**grant, "name": names.of(grant)} for grant in grants_of(item)]
     return html(
         "sharing.html",
         status=status,
         signed_in=signed_in,
         active="models",
         item=item,
-        grants=[{**grant, "name": names.of(grant)} for grant in grants_of(item)],
+        grants=grants,
         attempt=attempt or Attempt(),
-        done=done,
+        done=_said(grants, *done),
         everyone=EVERYONE,
     )
+
+
+def _said(grants: Sequence[Mapping[str, Any]], done: str | None, whom: str | None) -> str | None:
+    """Return what was done; an address, which anybody can write, chooses only among sentences that are true."""
+    if done == NONE and all(grant["principal_id"] != whom for grant in grants):
+        return "The grant is gone."
+    now = next((one for one in grants if (one["principal_id"], one["permission"]) == (whom, done)), None)
+    if now is None:
+        return None
+    return f"{'Everyone' if whom == EVERYONE else isolated(now['name'])} {_MAY[now['permission']]} now."
 
 
 @router.post("/model/sharing/add")
 async def add(
     signed_in: SignedInDependency, form: FormDependency, _: PageWriterDependency, context: ContextDependency
 ) -> Response:
-    """Share a model with a user or a group that is named by id or name; who is not clear is asked for."""
+    """Share a model with a user or a group that is named by id or whole name; who is not clear is asked for."""
     model_id, text, permission = form.line("id"), form.line("principal"), form.line("permission")
     found = await meant(context.database, signed_in.caller, text)
-    if len(found) == 1:
+    # A part of a name would share it with somebody who was not meant, or with everyone.
+    if len(found) == 1 and found[0].is_called(text):
         return await _set(context, signed_in, form, found[0].kind, found[0].id)
     problem = (
-        "Whom do you mean?" if found else f"Nobody whom you may find is called “{text}”." if text else "Type a name."
+        "Whom do you mean?"
+        if found
+        else f"Nobody whom you may find is called “{isolated(text)}”."
+        if text
+        else "Type a name."
     )
     attempt = Attempt(text, permission, problem, found)
     return await _sharing(context, signed_in, model_id, attempt, status=HTTPStatus.UNPROCESSABLE_ENTITY)
@@ -128,7 +146,7 @@ async def _set(context: Context, signed_in: SignedIn, form: Form, kind: str, pri
     except InvalidInputError as error:
         wrong = Attempt(attempt.text, attempt.permission, error.errors[0]["msg"])
         return await _sharing(context, signed_in, model_id, wrong, status=error.status)
-    return see(link("/model/sharing", id=model_id, done=_SAID.get(permission, "done")))
+    return see(link("/model/sharing", id=model_id, done=permission, whom=principal_id))
 
 
 @router.get("/suggestions")

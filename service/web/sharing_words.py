@@ -10,8 +10,9 @@ from documents.grant import EVERYONE, PrincipalType
 from service.auth import access_rule
 from service.auth.authentication import Caller
 from service.database.client import Database
+from service.listing.params import MAX_VALUES
 from service.models.principals import names_of
-from service.web.words import listed, plural
+from service.web.words import isolated, listed, plural
 
 Item = Mapping[str, Any]
 GROUP = f"{PrincipalType.GROUP}:"
@@ -62,6 +63,12 @@ def own_groups(caller: Caller) -> set[str]:
     return {name.removeprefix(GROUP) for name in caller.principals if name.startswith(GROUP)}
 
 
+def asked_groups(caller: Caller) -> list[str]:
+    """Return the caller's groups in order, to ask for the models of any of them; none when they are too many to ask."""
+    groups = sorted(own_groups(caller))
+    return groups if len(groups) <= MAX_VALUES else []
+
+
 def grants_of(item: Item) -> list[Item]:
     """Return the grants of an item that can be read; what was written past the service may be anything."""
     stored = item.get("access_grants")
@@ -82,9 +89,9 @@ def shared_with(item: Item, names: Names) -> str:
         return "everyone"
     parts = []
     if groups:
-        parts.append(names.group(groups[0]) if len(groups) == 1 else plural(len(groups), "group"))
+        parts.append(isolated(names.group(groups[0])) if len(groups) == 1 else plural(len(groups), "group"))
     if users:
-        parts.append(names.user(users[0]) if len(users) == 1 else plural(len(users), "person", "people"))
+        parts.append(isolated(names.user(users[0])) if len(users) == 1 else plural(len(users), "person", "people"))
     return listed(parts) if parts else "nobody else"
 
 

@@ -25,9 +25,9 @@ CookieParam = Annotated[str | None, Cookie(alias=COOKIE)]
 
 def local_address(address: str | None) -> str:
     """Return an address within the page, as the browser knows it; the catalogue instead of any other."""
-    # Browsers take `//host` and `/\host` for other sites, and drop line breaks and tabs.
-    fit = address and address.startswith("/") and not address.startswith(("//", "/\\")) and address.isprintable()
-    return public_path(address if fit and address else "/")
+    # Browsers take `//host` and `/\host` for other sites, and drop line breaks and tabs. A header is ASCII.
+    local = address.startswith("/") and not address.startswith(("//", "/\\")) if address else False
+    return public_path(address if address and local and address.isascii() and address.isprintable() else "/")
 
 
 @router.get(SIGN_IN)

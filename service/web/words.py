@@ -16,6 +16,9 @@ _UNITS = (
     (_MINUTE, "minute"),
 )
 
+# What could order the words after a name too.
+_DIRECTIONS = dict.fromkeys([*range(0x202A, 0x202F), *range(0x2066, 0x206A)])
+
 
 def number(value: int) -> str:
     """Return a number with separators."""
@@ -31,6 +34,11 @@ def listed(parts: Sequence[str]) -> str:
     """Return several things as one phrase: `a, b and c`."""
     *first, last = parts
     return f"{', '.join(first)} and {last}" if first else last
+
+
+def isolated(name: str) -> str:
+    """Return a name as it can stand within a sentence, whose other words keep their order whatever its script is."""
+    return name if name.isascii() else f"\u2068{name.translate(_DIRECTIONS)}\u2069"
 
 
 def _moment(seconds: int) -> datetime | None:

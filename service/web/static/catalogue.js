@@ -30,8 +30,10 @@ async function show(url, { push }) {
     // The models come before the counts, and are shown at once.
     let text = "";
     let early = false;
-    for await (const part of answer.body.pipeThrough(new TextDecoderStream())) {
-      text += part;
+    // Not `for await`, which Safari does not know here.
+    const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+    for (let part = await reader.read(); !part.done; part = await reader.read()) {
+      text += part.value;
       if (!early && text.includes('id="filters"')) {
         early = true;
         replace(parsed(text), ["results"]);

@@ -10,6 +10,7 @@ import pytest
 
 from documents.user import Role
 from service.errors import OverdueError
+from service.web import sharing_words
 from tests.support.directory import Directory, grant, model
 from tests.support.page import browser
 
@@ -95,3 +96,17 @@ async def test_without_counts_the_models_are_shown_all_the_same(
         assert (answer.status_code, "Counting took too long" in answer.text) == (200, True)
         assert len(_CARDS.findall(answer.text)) == 24
         assert 'value="tag number 3 of those that there are" form="view" checked' in answer.text
+
+
+async def test_who_is_in_very_many_groups_is_offered_no_address_that_does_not_work(
+    directory: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    groups = [await directory.group(group) for group in ("one", "two", "three")]
+    await directory.user("ann", groups=groups)
+    monkeypatch.setattr(sharing_words, "MAX_VALUES", 2)
+    async with browser(directory, "ann") as opened:
+        for path in ("/", "/changes"):
+            answer = await opened.get(path)
+            assert (answer.status_code, "Shared with my teams" in answer.text) == (200, False)
+        monkeypatch.undo()
+        assert "Shared with my teams" in (await opened.get("/")).text

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from documents import User
 from documents.api_key import Scope
 from tests.support.directory import Directory, grant, model
 from tests.support.page import Browser, browser
@@ -129,6 +130,9 @@ async def test_sharing_by_id_by_name_and_with_everyone(filled: Directory) -> Non
         assert (await _add(opened, 2, "Group g-other"))[0] == 422
         assert (await _add(admin, 2, "group G-OTHER", "write"))[0] == 303
         assert (await _add(opened, 3, "everyone"))[0] == 303
+        # A part of a name never shares it at once, least of all with everyone.
+        status, shown = await _add(admin, 4, "every")
+        assert (status, "Whom do you mean?" in shown) == (422, True)
         status, shown = await _add(admin, 4, "name of")
         assert (status, "Whom do you mean?" in shown, "Name of cleo" in shown) == (422, True, True)
         status, shown = await _add(opened, 3, "dora")
@@ -140,6 +144,20 @@ async def test_sharing_by_id_by_name_and_with_everyone(filled: Directory) -> Non
     assert {(one["principal_id"], one["permission"]) for one in grants} == {
         *(("ben", "write"), ("team", "read"), ("dora", "read"), ("*", "read"))
     }
+
+
+async def test_an_address_says_only_what_is_true_of_sharing(filled: Directory) -> None:
+    async with browser(filled, "ann") as opened:
+        for done, whom, said in (
+            ("read", "team", "may read it now."),
+            ("write", "team", None),
+            ("none", "dora", "The grant is gone."),
+            ("none", "team", None),
+            ("is stolen", "team", None),
+        ):
+            shown = (await opened.get("/model/sharing", id="m", done=done, whom=whom)).text
+            assert ("notice good" in shown, "is stolen" in shown) == (said is not None, False)
+            assert said is None or said in shown
 
 
 async def test_suggestions_tell_of_nobody_new(filled: Directory) -> None:
@@ -198,3 +216,11 @@ async def test_a_prompt_is_hidden_from_readers(filled: Directory) -> None:
         for path in ("/model?id=m", "/", "/changes", "/model?id=m&person=ben"):
             assert "One." not in (await reader.get(path)).text
         assert "One." in (await writer.get("/model", id="m")).text
+
+
+async def test_a_name_of_any_script_leaves_the_sentence_around_it_readable(filled: Directory) -> None:
+    await filled.database.update_one(User, {"_id": "ben"}, {"$set": {"name": "\u202eBen"}})
+    async with browser(filled, "ann") as opened:
+        shown = (await opened.get("/model", id="m", person="ben")).text
+    # Not in an element that takes its direction from the name.
+    assert '<p class="told">\u2068Ben\u2069 may change it: it is shared with' in shown

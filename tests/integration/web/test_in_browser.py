@@ -96,7 +96,7 @@ async def test_a_model_is_shared_with_a_group_by_keyboard_alone(page_site: Site)
         await expect(page.locator(".notice.good")).to_contain_text("may read it")
         await expect(page.locator(".grants")).to_contain_text("Legal")
         await page.get_by_role("button", name="Remove (Legal)").click()
-        await expect(page.locator(".notice.good")).to_contain_text("no grant")
+        await expect(page.locator(".notice.good")).to_contain_text("The grant is gone.")
 
 
 async def test_who_is_slower_sees_the_other_change_and_loses_nothing(page_site: Site) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from documents import ApiKey, Session, User
 from service.auth.authentication import Authenticator, api_key_id
+from service.web import sessions
 from service.web.sessions import new_link, session_hash
 from tests.support.directory import LIST, Directory
 from tests.support.page import Browser, browser
@@ -53,7 +54,7 @@ async def test_a_page_asks_to_sign_in_and_then_goes_on(directory: Directory) -> 
 
 
 @pytest.mark.parametrize(
-    "address", ["//evil.example", "/\\evil.example", "https://evil.example", "javascript:x", "/a\nb"]
+    "address", ["//evil.example", "/\\evil.example", "https://evil.example", "javascript:x", "/a\nb", "/日本"]
 )
 async def test_signing_in_leads_nowhere_else(directory: Directory, ann: str, address: str) -> None:
     async with browser(directory) as opened:
@@ -143,6 +144,32 @@ async def test_a_link_signs_in_once(directory: Directory, ann: str) -> None:
         assert (await opened.send("/sign-in/link", token=token)).status_code == 401
 
 
+async def test_of_several_who_use_a_link_at_once_one_signs_in(directory: Directory, ann: str) -> None:
+    caller = await Authenticator(directory.database).resolve(f"Bearer {await directory.key(ann)}")
+    token = await new_link(directory.database, caller)
+    async with browser(directory) as opened:
+        answers = await asyncio.gather(*(opened.send("/sign-in/link", token=token) for _ in range(8)))
+    assert sorted(answer.status_code for answer in answers) == [204, *[401] * 7]
+    assert await directory.database.count(Session, {}) == 1
+
+
+async def test_signing_in_again_and_again_keeps_the_sessions_that_were_used_last(
+    directory: Directory, ann: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sessions, "MOST_SESSIONS", 3)
+    await directory.user("ben")
+    async with browser(directory, "ben") as other, browser(directory, ann) as first:
+        await directory.database.update_one(
+            Session, {"user_id": ann}, {"$set": {"expires_at": datetime.now(UTC) + timedelta(hours=1)}}
+        )
+        async with browser(directory, ann) as second:
+            for _ in range(2):
+                async with browser(directory, ann):
+                    pass
+            assert await directory.database.count(Session, {"user_id": ann}) == 3
+            assert [(await one.get("/me")).status_code for one in (first, second, other)] == [303, 200, 200]
+
+
 async def test_an_old_link_does_not_sign_in(directory: Directory, ann: str) -> None:
     caller = await Authenticator(directory.database).resolve(f"Bearer {await directory.key(ann)}")
     token = await new_link(directory.database, caller)
@@ -166,6 +193,8 @@ async def test_the_api_takes_no_cookie_and_the_page_no_key(directory: Directory,
         {"Origin": "http://test", "Sec-Fetch-Site": "cross-site"},
         {"Origin": "http://test", "Sec-Fetch-Site": "same-site"},
         {"Origin": ""},
+        {"Origin": "http://["},
+        {"Origin": "http://test@evil.example"},
     ],
     ids=str,
 )

@@ -7,10 +7,10 @@ import pytest
 from documents.grant import Permission
 from service.models.access.explanation import Path, PathKind
 from service.web.access_words import tell
-from service.web.history_words import compared, label, rendered, what
+from service.web.history_words import Effort, compared, label, rendered, what
 from service.web.picture import picture
 from service.web.sharing_words import Names, shared_with
-from service.web.words import ago, date, listed
+from service.web.words import ago, date, isolated, listed
 from tests.support.directory import grant
 
 NOW = 1_700_000_000
@@ -98,7 +98,7 @@ def test_changes_in_words() -> None:
 
 
 def test_a_difference_shows_words_that_differ() -> None:
-    assert compared("Be very brief.", "Be brief!") == [
+    assert compared("Be very brief.", "Be brief!", Effort()) == [
         *(("same", "Be "), ("gone", "very "), ("same", "brief")),
         *(("gone", "."), ("new", "!")),
     ]
@@ -118,15 +118,40 @@ def test_a_difference_shows_words_that_differ() -> None:
     ids=lambda value: value["path"] if isinstance(value, dict) else "",
 )
 def test_differences_are_readable(difference: dict[str, Any], parts: list[tuple[str, str]]) -> None:
-    assert rendered(difference)["parts"] == parts
+    [shown] = rendered([difference])
+    assert shown["parts"] == parts
 
 
 def test_texts_beyond_comparison_are_shown_whole() -> None:
-    before, after = "a b " * 5000, "b a " * 5000
-    assert compared(before, after) == [("gone", before), ("new", after)]
+    before, after = "a\nb\n" * 1000, "b\nc\n" * 1001
+    assert compared(before, after, Effort()) == [("gone", before), ("new", after)]
+
+
+def test_what_surrounds_a_change_costs_nothing() -> None:
+    line = "the same\n"
+    assert compared(line * 9000 + "a" + line, line * 9000 + "b" + line, Effort(4)) == [
+        *(("same", line * 9000), ("gone", "athe same\n"), ("new", "bthe same\n")),
+    ]
+
+
+def test_all_differences_of_an_answer_share_one_effort() -> None:
+    before, after = "a b " * 300, "c d " * 300
+    differences = [{"path": f"/params/{at}", "before": before, "after": after} for at in range(100)]
+    first, *others = [one["parts"] for one in rendered(differences)]
+    assert first[:3] == [("gone", "a"), ("new", "c"), ("same", " ")]
+    assert others == [[("gone", before), ("new", after)]] * 99
+    effort = Effort(5)
+    assert (effort.spend(3), effort.spend(3), effort.spend(2), effort.spend(1)) == (True, False, True, False)
 
 
 def test_names_of_parts() -> None:
     assert [label(path) for path in ("/params/system", "/params/a~1b/c", "/meta/x")] == [
         *("System prompt", "Setting a/b › c", "Detail x")
     ]
+
+
+def test_a_name_in_a_sentence_orders_no_other_words() -> None:
+    assert isolated("Ann") == "Ann"
+    assert isolated("ليلى \u202eevil\u2069") == "\u2068ليلى evil\u2069"
+    told = tell(Path(PathKind.USER, Permission.READ, "x", "u", []), "\u202eAnn", {})
+    assert told.sentence == "\u2068Ann\u2069 may read it: it is shared with \u2068Ann\u2069."
