@@ -6,6 +6,7 @@ from pathlib import Path
 from documents import ApiKey, Revision, User
 from service.auth.authentication import Authenticator
 from service.database.client import Database
+from service.demo.changes import make_changes
 from service.errors import ConfigurationError, UnauthorizedError
 from service.importing.engine import run_import
 from service.importing.plan import ImportOptions, OnConflict
@@ -21,8 +22,10 @@ API_KEY_NAME = "demo"
 async def load_demo(database: Database) -> int:
     """Add the records of the demo catalogue that are missing, and return how many were added.
 
-    Existing records are not changed, and models that were deleted are not added again.
+    Existing records are not changed, and models that were deleted are not added again. The first time, some of the
+    added models are changed by their people, see `make_changes`.
     """
+    first = not await database.count(User, {"_id": ADMIN_ID})
     deletions = await database.find(Revision, {"after": None}, fields=["model_id"])
     deleted = {deletion["model_id"] for deletion in deletions}
 
@@ -37,6 +40,8 @@ async def load_demo(database: Database) -> int:
     try:
         if not report.clean:
             raise ConfigurationError(f"The demo can't be loaded: {next(report.faults(), report.fatal)}")
+        if first:
+            await make_changes(database)
         return report.changes
     finally:
         report.close()

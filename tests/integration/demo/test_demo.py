@@ -7,7 +7,8 @@ import pytest
 from documents.user import Role
 from service.demo.catalogue import ADMIN_ID, demo_key, load_demo, require_room
 from service.errors import ConfigurationError
-from tests.support.directory import Directory
+from tests.conftest import Raw
+from tests.support.directory import Directory, model
 
 
 async def test_the_demo_key_is_never_that_of_somebody_else(directory: Directory, tmp_path: Path) -> None:
@@ -32,6 +33,34 @@ async def test_a_deleted_model_of_the_demo_stays_deleted(directory: Directory, t
     deleted = await directory.client.post("/api/models/model/delete", json={"id": "sql-tuning"}, headers=headers)
     assert deleted.status_code == 200
     assert await load_demo(database) == 0
+
+
+async def test_a_fresh_demo_shows_who_changed_what(directory: Directory, raw: Raw) -> None:
+    database = directory.database
+    await load_demo(database)
+    changes = {
+        (one["by"], one["model_id"], one["change"], tuple(one["fields"]))
+        for one in raw.revisions.find({"change": {"$ne": "import"}})
+    }
+    assert changes == {
+        ("u-emeka", "runbook-writer", "update", ("params",)),
+        ("u-kenji", "go-tutor", "access", ("access_grants",)),
+        ("u-priya", "legacy-migrator", "update", ("params",)),
+        ("u-kenji", "faq-writer", "update", ("meta",)),
+        ("u-priya", "bug-triage", "update", ("meta",)),
+    }
+    assert await load_demo(database) == 0
+    assert raw.revisions.count_documents({"change": {"$ne": "import"}}) == len(changes)
+
+
+async def test_models_of_others_with_ids_of_the_demo_are_not_changed(
+    directory: Directory, raw: Raw, tmp_path: Path
+) -> None:
+    await directory.user("boss")
+    await directory.load({"models": [model("runbook-writer", "boss", name="Ours")]}, tmp_path)
+    before = raw.models.find_one({"_id": "runbook-writer"})
+    await load_demo(directory.database)
+    assert raw.models.find_one({"_id": "runbook-writer"}) == before
 
 
 async def test_the_demo_keeps_out_of_a_directory_in_use(directory: Directory) -> None:
