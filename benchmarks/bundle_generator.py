@@ -34,7 +34,8 @@ def user_id(number: int) -> str:
     return f"u{number:04}"
 
 
-def _group_id(number: int) -> str:
+def group_id(number: int) -> str:
+    """Return the id of the generated group with this number."""
     return f"g{number:03}"
 
 
@@ -59,9 +60,7 @@ def _users(rng: Random) -> Iterator[Record]:
 def _parent(rng: Random, number: int) -> str | None:
     if number < ROOT_GROUPS:
         return None
-    return _group_id(
-        rng.randrange(ROOT_GROUPS) if number < MIDDLE_GROUPS else rng.randrange(ROOT_GROUPS, MIDDLE_GROUPS)
-    )
+    return group_id(rng.randrange(ROOT_GROUPS) if number < MIDDLE_GROUPS else rng.randrange(ROOT_GROUPS, MIDDLE_GROUPS))
 
 
 def _groups(rng: Random) -> Iterator[Record]:
@@ -74,7 +73,7 @@ def _groups(rng: Random) -> Iterator[Record]:
         parent = _parent(rng, number)
         yield {
             "kind": "group",
-            "id": _group_id(number),
+            "id": group_id(number),
             "name": f"Group {number}",
             "parent_id": parent,
             "member_ids": members[number],
@@ -84,7 +83,7 @@ def _groups(rng: Random) -> Iterator[Record]:
 def _grants(rng: Random, *, public: bool) -> list[Record]:
     principals: list[tuple[str, str]] = [("user", "*")] if public or rng.random() < PUBLIC_SHARE else []
     if rng.random() < GROUP_GRANT_SHARE:
-        principals += [("group", _group_id(number)) for number in rng.sample(range(GROUPS), rng.randint(1, 3))]
+        principals += [("group", group_id(number)) for number in rng.sample(range(GROUPS), rng.randint(1, 3))]
     if rng.random() < USER_GRANT_SHARE:
         principals.append(("user", user_id(rng.randrange(USERS))))
     return [

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from benchmarks import vocabulary
 from benchmarks.api_client import ApiClient
-from benchmarks.bundle_generator import NEWEST
+from benchmarks.bundle_generator import NEWEST, group_id
 from service.listing.params import FacetName, ListParams
 
 LIST = "/api/models/list"
@@ -112,6 +112,7 @@ def _requests() -> Iterator[ListRequest]:
     yield ListRequest("tag", {"tag": vocabulary.TAG}, literal=True)
     yield ListRequest("several tags", {"tag": [vocabulary.TAG, vocabulary.OTHER_TAG]})
     yield ListRequest("owner", of_first_page="owner")
+    yield ListRequest("group", {"group": group_id(0)})
     yield ListRequest("base model", {"base_model_id": vocabulary.BASE_MODELS[0]})
     yield ListRequest("capability", {"capability": vocabulary.CAPABILITY})
     yield ListRequest("updated_since", {"updated_since": str(NEWEST - WEEK)})

@@ -68,7 +68,8 @@ class SingleFlight(Generic[T]):
 class BatchedLookups(Generic[K, V]):
     """Looks up together what several callers ask for while another lookup runs.
 
-    Each lookup begins after its callers have asked, so that none of them gets an older answer.
+    Each lookup begins after its callers have asked, so that none of them gets an older answer. It runs in the context
+    of the first of them, where a trace shows it.
     """
 
     def __init__(self, look_up: Callable[[list[K], float], Coroutine[Any, Any, Mapping[K, V]]]) -> None:
@@ -82,7 +83,7 @@ class BatchedLookups(Generic[K, V]):
         batch = self._next
         if batch is None:
             loop = asyncio.get_running_loop()
-            batch = self._next = _Batch(loop.create_future())
+            batch = self._next = _Batch(loop.create_future(), contextvars.copy_context())
             # Retrieve the exception, so that asyncio does not warn when all callers were cancelled.
             batch.found.add_done_callback(lambda found: found.cancelled() or found.exception())
             if self._running:
@@ -99,8 +100,7 @@ class BatchedLookups(Generic[K, V]):
             return
         self._next = None
         self._running += 1
-        # In an empty context: the deadline and the transaction of one caller must not apply to the others.
-        batch.task = asyncio.get_running_loop().create_task(self._run(batch), context=contextvars.Context())
+        batch.task = asyncio.get_running_loop().create_task(self._run(batch), context=batch.context)
 
     async def _run(self, batch: "_Batch[K, V]") -> None:
         try:
@@ -118,8 +118,9 @@ class BatchedLookups(Generic[K, V]):
 
 
 class _Batch(Generic[K, V]):
-    def __init__(self, found: "asyncio.Future[Mapping[K, V]]") -> None:
+    def __init__(self, found: "asyncio.Future[Mapping[K, V]]", context: contextvars.Context) -> None:
         self.keys: set[K] = set()
+        self.context = context
         self.seconds = 0.0
         self.found = found
         # The loop holds only weak references to tasks.

@@ -22,7 +22,7 @@ from service.background import BatchedLookups
 from service.clock import now
 from service.database.client import Database
 from service.database.exact_bson import Record
-from service.database.work_context import within_deadline
+from service.database.work_context import on_its_own, within_deadline
 from service.errors import UnauthorizedError
 
 API_KEY_PREFIX = "mdk"
@@ -140,7 +140,9 @@ class Authenticator:
     async def _found(
         self, kind: type[Document], pipeline: Callable[..., list[dict[str, Any]]], ids: list[str], seconds: float
     ) -> dict[str, Record]:
-        return {found["_id"]: found for found in await self._database.aggregate(kind, pipeline(*ids), seconds=seconds)}
+        with on_its_own():
+            found = await self._database.aggregate(kind, pipeline(*ids), seconds=seconds)
+        return {record["_id"]: record for record in found}
 
     async def resolve(self, authorization: str | None) -> Caller:
         """Return the caller with this Authorization header; raise UnauthorizedError when it is missing or invalid."""

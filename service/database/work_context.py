@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from motor.motor_asyncio import AsyncIOMotorClientSession
@@ -81,3 +81,15 @@ def untracked() -> Iterator[None]:
         yield
     finally:
         current_write_tracker.reset(token)
+
+
+@contextmanager
+def on_its_own() -> Iterator[None]:
+    """Make the calls of a block apart from the work around it: outside of its transaction, deadline and tracker."""
+    variables: tuple[ContextVar[Any], ...] = (current_session, current_deadline, current_write_tracker)
+    tokens = [(variable, variable.set(None)) for variable in variables]
+    try:
+        yield
+    finally:
+        for variable, token in tokens:
+            variable.reset(token)
