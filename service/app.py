@@ -148,6 +148,9 @@ def create_app(
     )
     install_error_handlers(app)
     # A request is compared with each in turn, so what is asked most comes first.
+    app.include_router(observability_routes.router)
+    app.include_router(observability_routes.router, prefix=API, include_in_schema=False)
+    app.include_router(observability_routes.metrics_router)
     for models in (
         listing_routes,
         exporting_routes,
@@ -162,9 +165,6 @@ def create_app(
         app.include_router(models.router, prefix=COMPATIBILITY, dependencies=COMPATIBLE, include_in_schema=False)
     for people in (me_routes, user_routes, group_routes):
         app.include_router(people.router, prefix=API, dependencies=STRICT)
-    app.include_router(observability_routes.router)
-    app.include_router(observability_routes.router, prefix=API, include_in_schema=False)
-    app.include_router(observability_routes.metrics_router)
     app.include_router(image_routes.static_router)
     if settings.page:
         app.include_router(page_router())
