@@ -79,3 +79,18 @@ def json_bytes(content: Any) -> bytes:
     """Write a value as JSON, as UTF-8 and on one line; what free-form fields hold is written exactly."""
     # JSON lacks a type only where a value was written past the service.
     return orjson.dumps(content, default=str)
+
+
+def is_text(value: Any) -> bool:
+    """Return whether a decoded JSON value is a string."""
+    return isinstance(value, str)
+
+
+def is_object(value: Any) -> bool:
+    """Return whether a decoded JSON value is an object."""
+    return isinstance(value, dict)
+
+
+def is_list(value: Any) -> bool:
+    """Return whether a decoded JSON value is an array."""
+    return isinstance(value, list)

@@ -47,6 +47,12 @@ class Caller:
     # For the derived keys of their models; not part of their rights, and never logged.
     owner_fields: OwnerFields | None = field(default=None, compare=False, repr=False)
 
+    @property
+    def group_ids(self) -> set[str]:
+        """The ids of the groups whose grants apply, including ancestors."""
+        beginning = group_principal("")
+        return {name.removeprefix(beginning) for name in self.principals if name.startswith(beginning)}
+
     def has_rights_of(self, earlier: "Caller") -> bool:
         """Return whether they may still do all that they might do earlier."""
         return (

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
+from documents.freeform import is_list, is_object, is_text
 from documents.image import IMAGE
 
 _FILE_ID = r"[0-9A-Fa-f]{8}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{4}-[0-9A-Fa-f]{12}"
@@ -58,18 +59,6 @@ def _problem(where: str, allowed: str) -> str:
 
 def _shown(name: str) -> str:
     return name if len(name) <= MAX_QUOTED and name.isidentifier() else repr(name[:MAX_QUOTED])
-
-
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
-
-
-def _is_object(value: Any) -> bool:
-    return isinstance(value, dict)
-
-
-def _is_list(value: Any) -> bool:
-    return isinstance(value, list)
 
 
 def _is_picture(value: Any) -> bool:
@@ -176,10 +165,10 @@ def _has_words(value: Any) -> bool:
 _META: dict[str, tuple[Callable[[Any], bool], str]] = {
     IMAGE: (_is_picture, "/static/favicon.png, a web address or an embedded image"),
     "background_image_url": (_is_background, "the address of one of its files"),
-    "description": (_is_text, "text"),
-    "i18n": (_is_object, "an object"),
-    "capabilities": (_is_object, "an object"),
-    "knowledge": (_is_list, "a list"),
+    "description": (is_text, "text"),
+    "i18n": (is_object, "an object"),
+    "capabilities": (is_object, "an object"),
+    "knowledge": (is_list, "a list"),
     "voice": (_is_voice, "an object with a voice of 1 to 200 characters without spaces"),
     "voice_avatar": (_is_avatar, "an object with the id of a file, states and gestures"),
 }

@@ -7,7 +7,7 @@ from typing import Any
 
 from documents import Group, ModelRecord, User
 from documents.folding import fold
-from documents.grant import EVERYONE, PrincipalType, group_principal
+from documents.grant import EVERYONE, PrincipalType
 from documents.text import text_problem
 from service.auth import access_rule
 from service.auth.access_rule import Match
@@ -48,7 +48,7 @@ async def suggest(database: Database, caller: Caller, text: str) -> list[Suggest
         return []
     named: Match = {"name": {"$regex": re.escape(wanted), "$options": "i"}, **EXISTING}
     found = [Suggestion(PrincipalType.USER, EVERYONE, EVERYONE_NAMED)] if fold(wanted) in fold(EVERYONE_NAMED) else []
-    groups = {} if caller.is_admin else {"_id": {"$in": _own_groups(caller)}}
+    groups = {} if caller.is_admin else {"_id": {"$in": sorted(caller.group_ids)}}
     for kind, document, known in (
         (PrincipalType.GROUP, Group, groups),
         (PrincipalType.USER, User, await _known_users(database, caller)),
@@ -84,11 +84,6 @@ async def _by_id(database: Database, wanted: str) -> list[Suggestion]:
     return [
         Suggestion(kind, wanted, wanted) for kind, document in kinds if await names_of(database, document, [wanted])
     ]
-
-
-def _own_groups(caller: Caller) -> list[str]:
-    beginning = group_principal("")
-    return [name.removeprefix(beginning) for name in caller.principals if name.startswith(beginning)]
 
 
 async def _known_users(database: Database, caller: Caller) -> Match:

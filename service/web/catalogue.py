@@ -31,7 +31,7 @@ from service.web.cards import card
 from service.web.dependencies import PageCallerDependency, SignedInDependency
 from service.web.facet_choices import Facets, chosen, sections
 from service.web.rendering import HEADERS, HTML, frame, link, render
-from service.web.sharing_words import Names, asked_groups, own_groups, shared_with, sharing_icon
+from service.web.sharing_words import Names, asked_groups, shared_with, sharing_icon
 from service.web.view import PERIODS, SORTS, View
 
 router = APIRouter(include_in_schema=False)
@@ -57,7 +57,7 @@ async def show_catalogue(
             return _to_the_first_page(sent)
         raise
     # An address can name any group; who is not in it learns no name of it.
-    named = own_groups(caller) | ({*view.params.group} if caller.is_admin else set())
+    named = caller.group_ids | ({*view.params.group} if caller.is_admin else set())
     items, teams = await asyncio.gather(
         shown_items(context, caller, page, view), names_of(context.database, Group, named)
     )
@@ -82,7 +82,7 @@ async def _facets(context: Context, caller: Caller, view: View, resolved: Resolv
     except (DatabaseError, ModeldeckError) as error:
         log.warning("the catalogue is shown without counts: %s", type(error).__name__)
         failed = True
-    groups = sorted(own_groups(caller), key=lambda group: teams.get(group, group))
+    groups = sorted(caller.group_ids, key=lambda group: teams.get(group, group))
     values = {
         "view": view,
         "sections": sections(view, counted, {"group": teams}, groups),

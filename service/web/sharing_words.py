@@ -15,7 +15,6 @@ from service.models.principals import names_of
 from service.web.words import isolated, listed, plural
 
 Item = Mapping[str, Any]
-GROUP = f"{PrincipalType.GROUP}:"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +34,7 @@ class Names:
         items = list(items)
         managed = [grant for item in items if access_rule.can_manage(caller, item) for grant in grants_of(item)]
         named = {kind: set(_ids(managed, kind)) for kind in KINDS}
-        own = own_groups(caller)
+        own = caller.group_ids
         groups = {grant["principal_id"] for item in items for grant in grants_of(item)} & own | named["group"]
         users = (named["user"] | {caller.user_id}) - {EVERYONE}
         return cls(*await asyncio.gather(names_of(database, User, users), names_of(database, Group, groups)))
@@ -58,14 +57,9 @@ class Names:
 KINDS = tuple(kind.value for kind in PrincipalType)
 
 
-def own_groups(caller: Caller) -> set[str]:
-    """Return the ids of the groups whose grants the caller has."""
-    return {name.removeprefix(GROUP) for name in caller.principals if name.startswith(GROUP)}
-
-
 def asked_groups(caller: Caller) -> list[str]:
     """Return the caller's groups in order, to ask for the models of any of them; none when they are too many to ask."""
-    groups = sorted(own_groups(caller))
+    groups = sorted(caller.group_ids)
     return groups if len(groups) <= MAX_VALUES else []
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+from documents.freeform import is_list, is_object, is_text
+
 # Fields that a model of an export can have, and one of a bundle can't.
 EXPORT_FIELDS = ("version_id", "access_control", "background_image_data", "modelfile")
 # Of these, every stored model of every version has at least one, and nothing else that is exported has any.
@@ -18,18 +20,6 @@ _NEVER_IN_MODEL = ("specs", "command", "content", "chat", "messages")
 _OF_FUNCTIONS = ("class Pipe", "class Filter", "class Action")
 
 
-def _is_text(value: Any) -> bool:
-    return isinstance(value, str)
-
-
-def _is_object(value: Any) -> bool:
-    return isinstance(value, dict)
-
-
-def _is_list(value: Any) -> bool:
-    return isinstance(value, list)
-
-
 def _is_anything(_: Any) -> bool:
     return True
 
@@ -41,26 +31,26 @@ def _has_function(value: Any) -> bool:
 # The first rule counts all of whose fields a record has, with such values. So a kind comes before those that have fewer
 # fields: a channel has all that a knowledge base has, and a type.
 _OTHER_KINDS: tuple[tuple[str, dict[str, Callable[[Any], bool]]], ...] = (
-    ("tool", {"specs": _is_list}),
-    ("prompt", {"command": _is_text, "content": _is_text}),
-    ("chat", {"chat": _is_object, "title": _is_anything}),
-    ("chat", {"chat": _is_object, "user_id": _is_anything}),
-    ("chat", {"title": _is_anything, "messages": _is_list}),
-    ("function", {"type": lambda value: value in _FUNCTIONS, "content": _is_text}),
-    ("function", {"content": _has_function, "name": _is_text}),
-    ("rating", {"type": lambda value: value == "rating", "data": _is_object}),
-    ("group", {"permissions": _is_anything, "description": _is_anything, "name": _is_text}),
+    ("tool", {"specs": is_list}),
+    ("prompt", {"command": is_text, "content": is_text}),
+    ("chat", {"chat": is_object, "title": _is_anything}),
+    ("chat", {"chat": is_object, "user_id": _is_anything}),
+    ("chat", {"title": _is_anything, "messages": is_list}),
+    ("function", {"type": lambda value: value in _FUNCTIONS, "content": is_text}),
+    ("function", {"content": _has_function, "name": is_text}),
+    ("rating", {"type": lambda value: value == "rating", "data": is_object}),
+    ("group", {"permissions": _is_anything, "description": _is_anything, "name": is_text}),
     ("channel", {"type": _is_anything, "description": _is_anything, "data": _is_anything, "user_id": _is_anything}),
     ("folder", {"is_expanded": _is_anything}),
-    ("file", {"filename": _is_text, "user_id": _is_anything}),
-    ("user", {"email": _is_text, "role": _is_text}),
-    ("note", {"title": _is_text, "data": _is_object, "user_id": _is_anything}),
-    ("skill", {"content": _is_text, "description": _is_anything, "user_id": _is_anything}),
-    ("tool", {"content": _is_text, "name": _is_text, "meta": _is_object}),
-    ("tool", {"content": _is_text, "name": _is_text, "user_id": _is_anything}),
-    ("knowledge base", {"file_ids": _is_list}),
-    ("knowledge base", {"name": _is_text, "description": _is_anything, "user_id": _is_anything}),
-    ("memory", {"content": _is_text, "user_id": _is_anything}),
+    ("file", {"filename": is_text, "user_id": _is_anything}),
+    ("user", {"email": is_text, "role": is_text}),
+    ("note", {"title": is_text, "data": is_object, "user_id": _is_anything}),
+    ("skill", {"content": is_text, "description": _is_anything, "user_id": _is_anything}),
+    ("tool", {"content": is_text, "name": is_text, "meta": is_object}),
+    ("tool", {"content": is_text, "name": is_text, "user_id": _is_anything}),
+    ("knowledge base", {"file_ids": is_list}),
+    ("knowledge base", {"name": is_text, "description": _is_anything, "user_id": _is_anything}),
+    ("memory", {"content": is_text, "user_id": _is_anything}),
 )
 _PLURALS = {"memory": "memories"}
 _SETTINGS = ("openai", "ollama", "auth", "features", "webui", "rag", "audio", "image_generation", "task", "evaluation")
