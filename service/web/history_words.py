@@ -3,8 +3,9 @@
 import difflib
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import groupby, takewhile
+from itertools import accumulate, groupby, takewhile
 from operator import itemgetter
 from typing import Any
 
@@ -38,11 +39,12 @@ _LABELS = {
     "/is_active": "State",
     "/user_id": "Owner",
 }
-# Comparing takes time that grows with the product of the parts that may differ: about a second for so many.
-MAX_PAIRS = 2_000_000
+# Pairs of equal parts that are looked at for one answer, which takes less than half a second.
+MAX_PAIRS = 4_000_000
 MAX_WORDS = 1500
 MAX_SHOWN = 20_000
-_WORDS = re.compile(r"\s+|\w+|[^\w\s]")
+# With the space behind them: single spaces are so frequent that to compare them would cost more than all words.
+_WORDS = re.compile(r"\w+[^\S\n]*|[^\w\s][^\S\n]*|\s+")
 
 
 def what(change: str, fields: Sequence[str]) -> str:
@@ -97,18 +99,41 @@ def shortened(text: str) -> str:
 Parts = list[tuple[str, str]]
 
 
+class TooMuchError(Exception):
+    """To compare two texts takes more than may still be spent."""
+
+
 class Effort:
-    """What may still be spent on comparing for one answer, in pairs of parts."""
+    """What may still be spent on comparing for one answer, in pairs of equal parts."""
 
     def __init__(self, pairs: int = MAX_PAIRS) -> None:
         self._left = pairs
 
-    def spend(self, pairs: int) -> bool:
-        """Return whether so much is left, which then is spent."""
+    def spend(self, pairs: int) -> None:
+        """Spend so much; raise TooMuchError when less is left, and leave it."""
         if pairs > self._left:
-            return False
+            raise TooMuchError
         self._left -= pairs
-        return True
+
+
+class _Matcher(difflib.SequenceMatcher[str]):
+    """Finds what two texts have in common, as long as the effort lasts.
+
+    The library looks through the parts again for each match, so that the sizes alone do not tell how long it takes.
+    """
+
+    def __init__(self, one: Sequence[str], other: Sequence[str], effort: Effort) -> None:
+        super().__init__(None, one, other, autojunk=False)
+        self._effort = effort
+        equal = Counter(other)
+        # One more for each part, which is looked up also where nothing is equal to it.
+        self._before = [0, *accumulate(1 + equal[part] for part in one)]
+
+    def find_longest_match(self, alo: int = 0, ahi: int | None = None, blo: int = 0, bhi: int | None = None) -> Any:
+        """Return what the library does; raise TooMuchError when that takes more than is left."""
+        end = len(self._before) - 1 if ahi is None else ahi
+        self._effort.spend(self._before[end] - self._before[alo])
+        return super().find_longest_match(alo, ahi, blo, bhi)
 
 
 def compared(before: str, after: str, effort: Effort) -> Parts:
@@ -118,10 +143,11 @@ def compared(before: str, after: str, effort: Effort) -> Parts:
     start = _common(one, other)
     end = _common(one[start:][::-1], other[start:][::-1])
     middle, changed = one[start : len(one) - end], other[start : len(other) - end]
-    if not effort.spend(len(middle) * len(changed)):
-        return [("gone", shortened(before)), ("new", shortened(after))]
     around = "".join(one[:start]), "".join(one[len(one) - end :])
-    return _joined([("same", around[0]), *_matched(middle, changed), ("same", around[1])])
+    try:
+        return _joined([("same", around[0]), *_matched(middle, changed, effort), ("same", around[1])])
+    except TooMuchError:
+        return [("gone", shortened(before)), ("new", shortened(after))]
 
 
 def _common(one: Sequence[str], other: Sequence[str]) -> int:
@@ -133,9 +159,9 @@ def _joined(parts: Parts) -> Parts:
     return [(kind, "".join(text for _, text in several)) for kind, several in kinds]
 
 
-def _matched(one: Sequence[str], other: Sequence[str]) -> Parts:
+def _matched(one: Sequence[str], other: Sequence[str], effort: Effort) -> Parts:
     found: Parts = []
-    for tag, i1, i2, j1, j2 in difflib.SequenceMatcher(None, one, other, autojunk=False).get_opcodes():
+    for tag, i1, i2, j1, j2 in _Matcher(one, other, effort).get_opcodes():
         if tag == "equal":
             found.append(("same", "".join(one[i1:i2])))
             continue

@@ -135,13 +135,27 @@ def test_what_surrounds_a_change_costs_nothing() -> None:
 
 
 def test_all_differences_of_an_answer_share_one_effort() -> None:
-    before, after = "a b " * 300, "c d " * 300
-    differences = [{"path": f"/params/{at}", "before": before, "after": after} for at in range(100)]
-    first, *others = [one["parts"] for one in rendered(differences)]
-    assert first[:3] == [("gone", "a"), ("new", "c"), ("same", " ")]
-    assert others == [[("gone", before), ("new", after)]] * 99
-    effort = Effort(5)
-    assert (effort.spend(3), effort.spend(3), effort.spend(2), effort.spend(1)) == (True, False, True, False)
+    # Each takes about a quarter of it.
+    before, after = "a b " * 100, "b a c " * 100
+    differences = [{"path": f"/params/{at}", "before": before, "after": after} for at in range(10)]
+    shown = [one["parts"] == [("gone", before), ("new", after)] for one in rendered(differences)]
+    assert shown == [False] * 3 + [True] * 7
+
+
+def test_words_that_are_alike_everywhere_are_not_compared_for_ever() -> None:
+    effort = Effort(1000)
+    assert len(compared("a b " * 5, "b a c " * 5, effort)) > 2
+    before, after = "a b " * 300, "b a c " * 300
+    assert compared(before, after, effort) == [("gone", before), ("new", after)]
+    # What was not begun is still left for others.
+    assert len(compared("a b " * 5, "b a c " * 5, effort)) > 2
+
+
+def test_a_long_text_with_many_small_changes_is_compared() -> None:
+    words = [f"word{at % 200}" for at in range(1200)]
+    changed = [word if at % 50 else "changed" for at, word in enumerate(words)]
+    parts = compared(" ".join(words), " ".join(changed), Effort())
+    assert [text for kind, text in parts if kind == "new"] == ["changed "] * 24
 
 
 def test_names_of_parts() -> None:
