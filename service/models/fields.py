@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from service.models.item import LARGE, NEEDED_OF_OWNER, OWNER_STAGE, WITHOUT_LARGE
+from service.models.item import LARGE, NEEDED_OF_OWNER, WITHOUT_LARGE, with_owners
 
 # What each field is made of; `id` is always there.
 _MADE_OF: Mapping[str, tuple[str, ...]] = {
@@ -54,9 +54,10 @@ class Fields:
             paths |= {f"{outer}.{inner}" if _PLAIN.fullmatch(inner) else outer, *_MADE_OF[outer][1:]}
         # A path and a part of it must not be projected together.
         paths = {path for path in paths if not any(path.startswith(f"{other}.") for other in paths)}
-        owner = [OWNER_STAGE] if "user" in self.whole else []
         large = [WITHOUT_LARGE] if self.parts or self.whole & _CONTAINERS else []
-        return [*owner, {"$project": dict.fromkeys(sorted(paths), 1)}, *large]
+        needed = sorted(paths)
+        first, *others = with_owners(needed) if "user" in self.whole else [{"$project": dict.fromkeys(needed, 1)}]
+        return [first, *large, *others]
 
     def of(self, item: Mapping[str, Any]) -> dict[str, Any]:
         """Return these fields of an item."""

@@ -1,6 +1,6 @@
 """A model record as the API shows it to one caller."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from documents import User
@@ -39,9 +39,6 @@ WITHOUT_LARGE: dict[str, Any] = {
 }
 
 NEEDED_OF_OWNER = ("owner._id", "owner.name", "owner.email", "owner.leaving")
-OWNER_STAGE: dict[str, Any] = {
-    "$lookup": {"from": User.Settings.name, "localField": "user_id", "foreignField": "_id", "as": "owner"}
-}
 # What a response needs. `keys.writers` decides `write_access`; the other derived keys only serve search.
 _NEEDED = (
     *(*CONTENT_FIELDS, "version", "keys.writers", *_PLACE),
@@ -49,7 +46,28 @@ _NEEDED = (
     # Only in the place of a large record, see `WITHOUT_LARGE`.
     LARGE,
 )
-ITEM_STAGES: list[dict[str, Any]] = [OWNER_STAGE, {"$project": dict.fromkeys(_NEEDED, 1)}]
+
+
+def with_owners(fields: Iterable[str]) -> list[dict[str, Any]]:
+    """Return the stages that keep these fields of some records, in their order, with their owners as `owner`.
+
+    All owners are looked up at once: one lookup for each record would take longer than to find the records.
+    """
+    needed = dict.fromkeys(fields, 1)
+    of_record = {field: 1 for field in needed if field not in NEEDED_OF_OWNER}
+    is_owner = {"$eq": ["$$this._id", "$record.user_id"]}
+    return [
+        {"$project": {**of_record, "user_id": 1}},
+        {"$group": {"_id": None, "record": {"$push": "$$ROOT"}, "owners": {"$addToSet": "$user_id"}}},
+        {"$lookup": {"from": User.Settings.name, "localField": "owners", "foreignField": "_id", "as": "owners"}},
+        {"$unwind": "$record"},
+        {"$addFields": {"record.owner": {"$filter": {"input": "$owners", "cond": is_owner}}}},
+        {"$replaceRoot": {"newRoot": "$record"}},
+        {"$project": needed},
+    ]
+
+
+ITEM_STAGES: list[dict[str, Any]] = with_owners(_NEEDED)
 
 
 def render_item(record: Mapping[str, Any], caller: Caller, *, readers_see_params: bool) -> dict[str, Any]:

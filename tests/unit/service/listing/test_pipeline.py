@@ -13,7 +13,7 @@ from service.listing.pipeline import Resolved, list_hint, list_match, list_pipel
 from service.listing.position import Position
 from service.listing.search_statistics import SearchStatistics
 from service.listing.terms import search_terms
-from service.models.item import WITHOUT_LARGE
+from service.models.item import ITEM_STAGES, WITHOUT_LARGE
 
 ANN = Caller(user_id="ann", is_admin=False, principals=frozenset({"user:ann"}))
 ROOT = Caller(user_id="root", is_admin=True, principals=frozenset({"user:root", "user:*"}))
@@ -37,18 +37,25 @@ def _hint(params: ListParams, caller: Caller) -> str | None:
 
 def test_the_whole_pipeline() -> None:
     pipeline = _pipeline(_params(page="3", page_size="10", order_by="name", direction="asc"), ANN)
-    project = pipeline.pop(6)["$project"]
     assert pipeline == [
         {"$match": READABLE},
         {"$sort": {"keys.name": 1, "_id": 1}},
         {"$skip": 20},
         {"$limit": 11},
         WITHOUT_LARGE,
-        {"$lookup": {"from": "users", "localField": "user_id", "foreignField": "_id", "as": "owner"}},
+        *ITEM_STAGES,
         {"$unionWith": {"coll": "models", "pipeline": COUNTED}},
     ]
-    assert set(project.values()) == {1}
-    assert {"keys.text", "keys.grams", "keys.readers"}.isdisjoint(project)
+
+
+def test_owners_are_looked_up_at_once_and_only_what_is_needed_is_kept() -> None:
+    projected = [stage["$project"] for stage in ITEM_STAGES if "$project" in stage]
+    assert [{*project.values()} for project in projected] == [{1}, {1}]
+    for project in projected:
+        assert {"keys.text", "keys.grams", "keys.readers", "keys.readable"}.isdisjoint(project)
+    assert [stage["$lookup"] for stage in ITEM_STAGES if "$lookup" in stage] == [
+        {"from": "users", "localField": "owners", "foreignField": "_id", "as": "owners"}
+    ]
 
 
 @pytest.mark.parametrize(
