@@ -68,6 +68,8 @@ class Site:
         await page.fill("#key", key)
         await page.press("#key", "Enter")
         await page.wait_for_selector(".main-nav")
+        # Keys that are pressed before the scripts of the page run reach none of them.
+        await page.wait_for_load_state()
 
 
 @asynccontextmanager
