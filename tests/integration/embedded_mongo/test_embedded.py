@@ -125,6 +125,7 @@ def test_neither_slow_operations_are_logged_nor_does_anybody_run_javascript(mong
             client.admin.aggregate([*one, {"$set": {"got": function}}])
 
 
+@pytest.mark.faults
 def test_a_killed_mongod_is_restarted_with_its_data(shell: CommandLine, data_dir: Path) -> None:
     with holder(data_dir):
         shell.ok(*USER, "a@example.com")
