@@ -19,7 +19,7 @@ from benchmarks.query_plans import Plan, explain
 from documents import User
 from service.listing.counting import count_pipelines
 from service.listing.parts import order_of
-from service.listing.pipeline import Resolved, list_hint, list_match, list_pipeline
+from service.listing.pipeline import Resolved, in_order, list_hint, list_match, list_pipeline
 from service.listing.position import Position
 from service.listing.search_statistics import SAMPLE_PIPELINE, SearchStatistics
 from service.listing.terms import search_terms
@@ -87,7 +87,8 @@ class ListBenchmark:
         resolved = Resolved(terms, narrowing, params.owner, self._statistics)
         match = list_match(params, user.caller, resolved)
         counted = None if params.total == "none" else count_pipelines(params, user.caller, resolved)[0]
-        pipeline = list_pipeline(params, match, order_of(params, terms), Position.requested(params), counted)
+        order = order_of(params, terms)
+        pipeline = list_pipeline(params, order, Position.requested(params), in_order(match, order), counted)
         hint = list_hint(params, match, resolved)
         options: dict[str, Any] = {"hint": hint} if hint else {}
         page = page_stages(pipeline)

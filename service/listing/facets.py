@@ -11,7 +11,6 @@ from service.auth.authentication import Caller
 from service.database.client import Database
 from service.database.concurrently import together
 from service.database.exact_bson import Record
-from service.listing.counting import visible_records
 from service.listing.facet_pipelines import SPELLING, UNKNOWN, facet_pipelines, facet_pipelines_of_records
 from service.listing.params import FacetName, ListFilter, ListParams
 from service.listing.pipeline import Resolved, list_match
@@ -42,7 +41,7 @@ async def facets(
         wanted[repr(match)].append(name)
     found: Record = {}
     for key, names in wanted.items():
-        apart = visible_records(caller, resolved) > KEYS_OF_A_CALL
+        apart = resolved.visible_to(caller) > KEYS_OF_A_CALL
         found |= await _counted(database, names, matches[key], seconds, apart=apart)
     shown: dict[str, Facet] = {}
     for name in params.wanted_facets:

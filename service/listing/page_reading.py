@@ -1,15 +1,19 @@
 """Reads a page of the list and its total: in one call, or at the same time where counting takes long."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 from documents import ModelRecord
 from service.auth.authentication import Caller
 from service.database.client import Database
 from service.database.concurrently import together
 from service.database.exact_bson import Record
 from service.listing.counting import count_pipelines, counts_apart
+from service.listing.large_lists import among_first, by_rows, can_suffice, is_searched_by_rows, suffices
 from service.listing.page import Page
 from service.listing.params import ListParams
-from service.listing.parts import order_of
-from service.listing.pipeline import Resolved, Stages, list_hint, list_match, list_pipeline
+from service.listing.parts import Order, Part, order_of
+from service.listing.pipeline import Resolved, Stages, in_order, list_hint, list_match, list_pipeline
 from service.listing.position import Position
 
 
@@ -20,23 +24,14 @@ async def read_page(
 
     Raises InvalidInputError for a cursor that does not fit.
     """
-    position = Position.requested(params)
-    match, order = list_match(params, caller, resolved), order_of(params, resolved.terms)
-
-    async def read(counted: Stages | None) -> list[Record]:
-        pipeline = list_pipeline(params, match, order, position, counted)
-        return await database.aggregate(ModelRecord, pipeline, hint=list_hint(params, match, resolved), seconds=seconds)
-
-    async def count(counted: Stages) -> int:
-        found = await database.aggregate(ModelRecord, counted, seconds=seconds)
-        return int(found[0]["total"]) if found else 0
-
+    position, order = Position.requested(params), order_of(params, resolved.terms)
+    reading = _Reading(database, caller, params, resolved, order, position, seconds)
     counted = [] if params.total == "none" else count_pipelines(params, caller, resolved)
-    if not counted or not counts_apart(params, caller, resolved):
-        return Page.of(await read(counted[0] if counted else None), params, order, position)
+    if not counts_apart(params, caller, resolved):
+        return Page.of(await reading.whole(counted[0] if counted else None), params, order, position)
     async with together() as group:
-        counts = [group.create_task(count(one)) for one in counted]
-        found = await read(None)
+        counts = [group.create_task(reading.count(one)) for one in counted]
+        found = await reading.records()
         if position == Position() and len(found) <= params.page_size:
             # The page is the whole list.
             total = len(found)
@@ -45,3 +40,44 @@ async def read_page(
         else:
             total = sum([await counting for counting in counts])
     return Page.of([*found, {"total": total}], params, order, position)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """The calls that read one page."""
+
+    database: Database
+    caller: Caller
+    params: ListParams
+    resolved: Resolved
+    order: Order
+    position: Position
+    seconds: float
+
+    async def whole(self, counted: Stages | None = None) -> list[Record]:
+        """Return the records of the page, with the total that `counted` yields, in one call."""
+        match = list_match(self.params, self.caller, self.resolved)
+        hint = list_hint(self.params, match, self.resolved)
+        return await self._read(in_order(match, self.order), counted, hint)
+
+    async def records(self) -> list[Record]:
+        """Return the records of the page of a list that may be large."""
+        wanted = self.params, self.caller, self.resolved
+        if not is_searched_by_rows(*wanted):
+            return await self.whole()
+        if can_suffice(self.order, self.position):
+            found = await self._read(among_first(*wanted, self.order))
+            if suffices(found, self.position, self.params.page_size):
+                return found
+        return await self._read(by_rows(*wanted, self.order))
+
+    async def count(self, counted: Stages) -> int:
+        """Return the total that a pipeline yields."""
+        found = await self.database.aggregate(ModelRecord, counted, seconds=self.seconds)
+        return int(found[0]["total"]) if found else 0
+
+    async def _read(
+        self, records_of: Callable[[Part], Stages], counted: Stages | None = None, hint: str | None = None
+    ) -> list[Record]:
+        pipeline = list_pipeline(self.params, self.order, self.position, records_of, counted)
+        return await self.database.aggregate(ModelRecord, pipeline, hint=hint, seconds=self.seconds)

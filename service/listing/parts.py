@@ -35,6 +35,12 @@ class Order:
     ascending: bool
     groups: Sequence[Match] = ({},)
 
+    @property
+    def sort(self) -> dict[str, int]:
+        """The specification of this order for the server."""
+        direction = 1 if self.ascending else -1
+        return {self.field: direction, "_id": direction}
+
 
 def order_of(params: ListParams, terms: Sequence[str]) -> Order:
     """Return the order that a request asks for; `terms` are those of its search."""

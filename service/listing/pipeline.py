@@ -1,7 +1,7 @@
 """The aggregation pipeline of a list request: typed inputs in, `list[dict]` out, no I/O."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -23,6 +23,8 @@ Stages = list[dict[str, Any]]
 
 # To read and check so many records takes a few milliseconds.
 FEW = 500
+# To read a record costs about as much as so many index keys.
+KEYS_OF_A_RECORD = 6
 
 
 def search_matches(terms: Sequence[str], narrowing: Sequence[str], *, in_description: bool = False) -> Iterator[Match]:
@@ -58,6 +60,11 @@ class Resolved:
         """The same, but no trigrams narrow it."""
         return replace(self, narrowing=())
 
+    def visible_to(self, caller: Caller) -> float:
+        """Return how many records the caller may read, about."""
+        share = 1.0 if caller.is_admin else self.statistics.visible_share(caller.principals)
+        return self.statistics.records * share
+
 
 def list_match(selected: ListFilter, caller: Caller, resolved: Resolved) -> Match:
     """Return the match fragment of the models that a filter selects for a caller: the access rule, then the filters."""
@@ -65,14 +72,19 @@ def list_match(selected: ListFilter, caller: Caller, resolved: Resolved) -> Matc
     return all_of(views[selected.view_option](caller), *_filters(selected, resolved))
 
 
-def unsearched_match(selected: ListFilter, caller: Caller) -> Match:
+def unsearched_match(selected: ListFilter, caller: Caller, resolved: Resolved) -> Match:
     """Return what `list_match` requires besides the search, the tags, and that the caller may read the records.
 
-    The filter must have no owners.
+    The filter must not be for the caller's own records only.
     """
     others = selected.model_copy(update={"query": None, "tag": []})
     viewed: Match = {"user_id": {"$ne": caller.user_id}} if selected.view_option == "shared" else {}
-    return all_of(viewed, *_filters(others, Resolved()))
+    return all_of(viewed, *_filters(others, resolved))
+
+
+def filter_match(selected: ListFilter, resolved: Resolved) -> Match:
+    """Return what `list_match` requires besides the access rule and the view."""
+    return all_of({}, *_filters(selected, resolved))
 
 
 def _filters(selected: ListFilter, resolved: Resolved) -> Iterator[Match]:
@@ -143,42 +155,48 @@ def list_hint(params: ListParams, match: Match, resolved: Resolved) -> str | Non
 
 
 def list_pipeline(
-    params: ListParams, match: Match, order: Order, position: Position, counted: Stages | None = None
-) -> list[dict[str, Any]]:
+    params: ListParams,
+    order: Order,
+    position: Position,
+    records_of: Callable[[Part], Stages],
+    counted: Stages | None = None,
+) -> Stages:
     """Return the pipeline on `models` that yields the records of the page in order and one more, then `{total}`.
 
-    `match` selects the records, see `list_match`; the page begins at `position`. A record more than the page holds says
-    that there is a next one. The total is what `counted` yields, and is absent without it; see `count_pipelines`. It is
-    computed by `$unionWith`: unlike with `$facet`, the page may be larger than one document, and an empty page still
-    has a total. When nothing matches, no total is yielded. Large records are left out, see `WITHOUT_LARGE`: a page of
-    them would take 50 MB.
+    `records_of` returns the stages that yield the records of a part in order, see `in_order`; the page begins at
+    `position`. A record more than the page holds says that there is a next one. The total is what `counted` yields, and
+    is absent without it; see `count_pipelines`. It is computed by `$unionWith`: unlike with `$facet`, the page may be
+    larger than one document, and an empty page still has a total. When nothing matches, no total is yielded. Large
+    records are left out, see `WITHOUT_LARGE`: a page of them would take 50 MB.
     """
     total = _total_stages(counted)
     limit = params.page_size + 1
     first, *others = page_parts(order, position)
     if not others:
-        stages = _part_stages(first, match, order, position.skip, limit)
+        stages = [*records_of(first), {"$skip": position.skip}, {"$limit": limit}]
         return [*stages, *_item_stages(params, order), *total]
     # Several groups from their beginning on are skipped as one; of the others, only the first begins later.
     together = position.skip if position.key is None and not position.strays else 0
-    stages = _part_stages(first, match, order, position.skip - together, together + limit)
+    stages = [*records_of(first), {"$skip": position.skip - together}, {"$limit": together + limit}]
     for number, part in enumerate(others, 1):
         # The server begins with it only when those before have ended.
-        pipeline = [*_part_stages(part, match, order, 0, together + limit), {"$addFields": {PART: number}}]
+        pipeline = [*records_of(part), {"$limit": together + limit}, {"$addFields": {PART: number}}]
         stages.append({"$unionWith": {"coll": ModelRecord.Settings.name, "pipeline": pipeline}})
     stages += [{"$skip": together}, {"$limit": limit}]
     return [*stages, *_item_stages(params, order), *total]
 
 
-def _part_stages(part: Part, match: Match, order: Order, skip: int, limit: int) -> list[dict[str, Any]]:
-    match = all_of(match, part.with_principals) if "keys.readers" in match else {**part.without_principals, **match}
-    direction = 1 if order.ascending else -1
-    return [
-        {"$match": all_of(match, part.match)},
-        {"$sort": {order.field: direction, "_id": direction}},
-        {"$skip": skip},
-        {"$limit": limit},
-    ]
+def in_order(match: Match, order: Order) -> Callable[[Part], Stages]:
+    """Return what makes the stages that yield those records of a part that `match` selects, in order."""
+
+    def records_of(part: Part) -> Stages:
+        # What only changes how they are found.
+        placed = (
+            all_of(match, part.with_principals) if "keys.readers" in match else {**part.without_principals, **match}
+        )
+        return [{"$match": all_of(placed, part.match)}, {"$sort": order.sort}]
+
+    return records_of
 
 
 def _item_stages(params: ListParams, order: Order) -> list[dict[str, Any]]:

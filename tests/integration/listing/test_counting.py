@@ -9,9 +9,10 @@ from pymongo.database import Database as SyncDatabase
 from documents.derived_keys import MAX_ROW_BYTES
 from documents.user import Role
 from service.auth.authentication import Authenticator, Caller
-from service.listing.counting import MAX_PRINCIPALS, count_pipelines
+from service.listing.counting import count_pipelines
 from service.listing.params import ListParams
 from service.listing.pipeline import Resolved
+from service.listing.rows import MAX_PRINCIPALS
 from service.listing.search_statistics import SAMPLE_PIPELINE, SearchStatistics
 from service.listing.terms import search_terms
 from tests.support.directory import Directory, grant, model

@@ -17,7 +17,7 @@ from service.auth.authentication import Authenticator
 from service.errors import ConflictError
 from service.listing.params import ListParams
 from service.listing.parts import order_of
-from service.listing.pipeline import Resolved, list_hint, list_match, list_pipeline
+from service.listing.pipeline import Resolved, in_order, list_hint, list_match, list_pipeline
 from service.listing.position import Position
 from service.listing.search_statistics import SearchStatistics
 from service.listing.terms import search_terms
@@ -113,7 +113,8 @@ async def _explain(
     terms = search_terms(params.query, literal=False) if params.query else []
     resolved = Resolved(terms, SearchStatistics().narrowing(*terms), params.owner)
     match = list_match(params, caller, resolved)
-    pipeline = list_pipeline(params, match, order_of(params, terms), Position.requested(params))
+    order = order_of(params, terms)
+    pipeline = list_pipeline(params, order, Position.requested(params), in_order(match, order))
     page = pipeline[:4]
     assert [*chain(*page)] == ["$match", "$sort", "$skip", "$limit"]
     hint = list_hint(params, match, resolved)

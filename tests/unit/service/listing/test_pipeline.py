@@ -9,7 +9,7 @@ from bson.min_key import MinKey
 from service.auth.authentication import Caller
 from service.listing.params import ListParams
 from service.listing.parts import order_of
-from service.listing.pipeline import Resolved, list_hint, list_match, list_pipeline
+from service.listing.pipeline import Resolved, in_order, list_hint, list_match, list_pipeline
 from service.listing.position import Position
 from service.listing.search_statistics import SearchStatistics
 from service.listing.terms import search_terms
@@ -28,7 +28,8 @@ def _params(**values: Any) -> ListParams:
 def _pipeline(params: ListParams, caller: Caller) -> list[dict[str, Any]]:
     terms = search_terms(params.query, literal=False) if params.query else []
     match = list_match(params, caller, Resolved(terms))
-    return list_pipeline(params, match, order_of(params, terms), Position.requested(params), COUNTED)
+    order = order_of(params, terms)
+    return list_pipeline(params, order, Position.requested(params), in_order(match, order), COUNTED)
 
 
 def _hint(params: ListParams, caller: Caller) -> str | None:

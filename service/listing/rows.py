@@ -1,0 +1,54 @@
+"""Rows of a record: texts in index keys that tell what a caller may read and a search or a tag finds."""
+
+import re
+
+from documents import ModelRecord
+from documents.folding import fold
+from service.auth import access_rule
+from service.auth.access_rule import Match
+from service.auth.authentication import Caller
+from service.listing.matches import all_of
+from service.listing.params import ListFilter
+from service.listing.pipeline import Resolved, Stages, list_match, unsearched_match
+
+# With more, planning would take longer than reading the records that most callers can.
+MAX_PRINCIPALS = 100
+# Records of an earlier version, and those with rows that would be too large. They are few or none.
+WITHOUT_ROWS: Match = {"keys.rows": {"$in": [False, None]}}
+
+
+def rows_narrow(selected: ListFilter, caller: Caller, resolved: Resolved) -> bool:
+    """Return whether rows tell which records a filter can find for a caller."""
+    searched = bool(resolved.terms or selected.tag) and selected.searched_in is None
+    return searched and not caller.is_admin and len(caller.principals) <= MAX_PRINCIPALS
+
+
+def rows_match(selected: ListFilter, caller: Caller, resolved: Resolved) -> Match:
+    """Return the match fragment of the records with rows that the words and tags of a filter find for a caller.
+
+    `rows_narrow` must be true of the filter.
+    """
+    # The words stand before the two NULs, the tags behind them, each followed by one. Where a word occurs first among
+    # the tags, none of its other places is tried: with long tags, that would take seconds for one record.
+    words = [rf"{re.escape(term)}(*COMMIT)(?=.*\x00\x00)" for term in resolved.terms]
+    # No group is repeated: the server would give up after some thousand tags, and find nothing.
+    tags = [rf"\x00\x00(?:.*\x00)?{re.escape(tag)}\x00" for tag in dict.fromkeys(map(fold, selected.tag))]
+    conditions: list[Match] = [{"$regex": row, "$options": "s"} for row in (*words, *tags)]
+    return {"$or": access_rule.readable_rows(caller, conditions)}
+
+
+def found_by_rows(selected: ListFilter, caller: Caller, resolved: Resolved, place: Match) -> Stages:
+    """Return the stages on `models` that yield, in no order, the records of a list that `place` matches too.
+
+    `rows_narrow` must be true of the filter.
+    """
+    rest = all_of(unsearched_match(selected, caller, resolved), place)
+    whole = all_of(list_match(selected, caller, resolved), place)
+    without = {"coll": ModelRecord.Settings.name, "pipeline": among(WITHOUT_ROWS, whole)}
+    return [*among(rows_match(selected, caller, resolved), rest), {"$unionWith": without}]
+
+
+def among(few: Match, match: Match) -> Stages:
+    """Return the stages that find those of the records that `few` matches, on an index, that match too."""
+    # Across the limit the server does not look for another index, and so can't choose a worse one.
+    return [{"$match": few}, {"$limit": 2**62}, {"$match": match}]
