@@ -1,9 +1,12 @@
 """How many models a list has: what to count, so that index keys alone answer it where that is cheaper."""
 
+import re
+
 from bson.min_key import MinKey
 
 from documents import ModelRecord
 from documents.folding import fold
+from service.auth import access_rule
 from service.auth.access_rule import Match
 from service.auth.authentication import Caller
 from service.listing.matches import all_of
@@ -27,11 +30,18 @@ def count_pipelines(selected: ListFilter, caller: Caller, resolved: Resolved) ->
     if not match:
         # Without a condition the server would read the records. No index has smaller keys.
         return [_counted({"keys.rows": _ALL})]
+    if _is_by_capability(selected, caller):
+        return [_counted_by_lines(selected, caller, resolved)]
     if finds_few(selected, resolved):
         return [[*among({"keys.grams": {"$all": list(resolved.narrowing)}}, match), *_TOTAL]]
     if not _keys_pay(selected, caller, resolved):
         return [_counted(match)]
+    return _counted_on_keys(selected, caller, resolved)
+
+
+def _counted_on_keys(selected: ListFilter, caller: Caller, resolved: Resolved) -> list[Stages]:
     if not caller.is_admin:
+        match = list_match(selected, caller, resolved)
         with_rows = all_of(rows_match(selected, caller, resolved), unsearched_match(selected, caller, resolved))
         return [[*_counted(with_rows), *_added([*among(WITHOUT_ROWS, match), *_TOTAL])]]
     # The index `all_by_created` holds what is searched. The trigrams would make the server read records.
@@ -46,6 +56,28 @@ def count_pipelines(selected: ListFilter, caller: Caller, resolved: Resolved) ->
 
 def _counted(match: Match) -> Stages:
     return [{"$match": match}, *_TOTAL]
+
+
+def _is_by_capability(selected: ListFilter, caller: Caller) -> bool:
+    """Return whether a filter selects by capabilities, and else by nothing but what `readable_facets` holds too."""
+    if caller.is_admin or not selected.capability or selected.view_option == "created":
+        return False
+    others = set(ListFilter.model_fields) - {"capability", "is_active", "view_option"}
+    return all(getattr(selected, name) in (None, []) for name in others)
+
+
+def _counted_by_lines(selected: ListFilter, caller: Caller, resolved: Resolved) -> Stages:
+    """Return the pipeline that counts by the lines of capabilities, of which few differ, in index keys."""
+    others = list_match(selected.model_copy(update={"capability": []}), caller, resolved)
+    entries = [{"$regex": rf"(?:^|\x00)c{re.escape(name)}(?:\x00|$)"} for name in selected.capability]
+    # Records of an earlier version, and those whose names can't be joined.
+    without = {"keys.capability_line": None, **access_rule.readable(caller)}
+    return [
+        {"$match": others},
+        {"$group": {"_id": "$keys.capability_line", "total": {"$sum": 1}}},
+        {"$match": {"$and": [{"_id": entry} for entry in entries]}},
+        *_added([*among(without, list_match(selected, caller, resolved)), *_TOTAL]),
+    ]
 
 
 def _added(counted: Stages) -> Stages:

@@ -181,3 +181,44 @@ def test_for_a_caller_with_very_many_groups_records_are_read() -> None:
     caller = Caller("ann", is_admin=False, principals=frozenset(f"group:{at}" for at in range(MAX_PRINCIPALS + 1)))
     [[match, _]] = count_pipelines(ListParams.model_validate({"query": "x"}), caller, Resolved(["x"]))
     assert "keys.readers" in match["$match"]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"capability": ["vision"]},
+        {"capability": ["vision", "a.b"]},
+        {"capability": ["vision"], "is_active": "true"},
+        {"capability": ["sion"]},
+        {"capability": ["vision"], "view_option": "shared"},
+    ],
+)
+async def test_capabilities_are_counted_without_reading_records(
+    directory: Directory, tmp_path: Path, raw: Raw, values: dict[str, Any]
+) -> None:
+    await directory.group("g")
+    await directory.user("ann", groups=["g"])
+    models = [
+        model(
+            f"m{at:03}",
+            "ann" if at % 10 == 0 else "other",
+            is_active=bool(at % 3),
+            meta={"capabilities": {"vision": at % 2 == 0, "a.b": at % 3 == 0, "television": True}},
+            access_grants=[grant("group:g"), *PUBLIC] if at % 5 else [],
+        )
+        for at in range(300)
+    ]
+    total = sum(
+        (at % 5 != 0 or at % 10 == 0)
+        and all({"vision": at % 2 == 0, "a.b": at % 3 == 0}.get(name, False) for name in values["capability"])
+        and (at % 3 != 0 or "is_active" not in values)
+        and (at % 10 != 0 or "view_option" not in values)
+        for at in range(300)
+    )
+    await directory.load({"models": models}, tmp_path)
+    [pipeline] = await _pipelines(directory, raw, "ann", **values)
+    counted, statistics, plan = _count(raw, pipeline)
+    assert (counted, statistics["totalDocsExamined"]) == (total, 0), plan
+    # Records of an earlier version are read.
+    raw.models.update_many({"_id": {"$regex": "[0-4]$"}}, {"$unset": dict.fromkeys(NEW_KEYS, "")})
+    assert (await directory.page("ann", **values))["total"] == total
