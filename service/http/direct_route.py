@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute, iter_route_contexts
 from pydantic import ValidationError
 
+from service.http.early_reading import answer_early
 from service.http.query_params import Fields, is_repeatable, query_fields
 from service.http.strict_model import QueryModel
 
@@ -80,13 +81,12 @@ class _Dependency:
             return None
         return cls(dependant.name, call, yields)
 
-    async def value(self, request: Request) -> Any:
-        """Return what the function gets."""
+    async def value(self, request: Request, stack: AsyncExitStack) -> Any:
+        """Return what the function gets; what yields ends with `stack`."""
         if not self.yields:
             found: Awaitable[Any] = self.call(request)
             return await found
         call: Callable[[Request], AsyncIterator[Any]] = self.call
-        stack: AsyncExitStack = request.scope[_STACK]
         return await stack.enter_async_context(asynccontextmanager(call)(request))
 
 
@@ -141,9 +141,15 @@ class _Arguments:
 
     async def answer(self, request: Request) -> Response:
         """Answer a request."""
+        stack: AsyncExitStack = request.scope[_STACK]
+        if request.method == "GET":
+            return await answer_early(request, stack, self._respond)
+        return await self._respond(request, stack)
+
+    async def _respond(self, request: Request, stack: AsyncExitStack) -> Response:
         arguments: dict[str, Any] = {}
         for dependency in self.dependencies:
-            value = await dependency.value(request)
+            value = await dependency.value(request, stack)
             if dependency.name is not None:
                 arguments[dependency.name] = value
         if self.query is not None:

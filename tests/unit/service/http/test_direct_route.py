@@ -9,13 +9,20 @@ from fastapi import APIRouter, Depends, FastAPI, Header, Query, Request, Respons
 from fastapi.routing import APIRoute
 from pydantic import Field
 
+from service.auth.authentication import Authenticator
+from service.auth.login_throttle import LoginThrottle
+from service.auth.write_quota import WriteQuota
+from service.database.client import Database
 from service.errors import UnauthorizedError
 from service.http.compatibility import COMPATIBLE
+from service.http.dependencies import Context
 from service.http.direct_route import DirectRoute
 from service.http.problem_responses import install_error_handlers
 from service.http.query_params import STRICT
 from service.http.responses import json_response
 from service.http.strict_model import QueryModel
+from service.observability.metrics import Metrics
+from service.settings import Settings
 
 QUERIES = (
     *("", "?page=3", "?page=0", "?page=x&in=everything", "?page=1&page=2", "?tag=a&tag=b", "?tag=&in=description"),
@@ -61,6 +68,12 @@ async def answer(
     return json_response([caller, params.model_dump(), sent, place, known, request.url.path, [*events]])
 
 
+SETTINGS = Settings(_env_file=None)
+# It is never connected.
+DATABASE = Database.connect("mongodb://127.0.0.1:1", "unused", 1.0)
+CONTEXT = Context(SETTINGS, DATABASE, Authenticator(DATABASE), LoginThrottle(1, Metrics()), WriteQuota(1))
+
+
 def built(route_class: type[APIRoute]) -> FastAPI:
     app = FastAPI()
     install_error_handlers(app)
@@ -68,6 +81,8 @@ def built(route_class: type[APIRoute]) -> FastAPI:
     router.get("/answer")(answer)
     app.include_router(router, prefix="/strict", dependencies=STRICT)
     app.include_router(router, prefix="/compatible", dependencies=COMPATIBLE)
+    # Who is expected is asked for each request; nobody is, since nobody has been looked up.
+    app.state.context = CONTEXT
     return app
 
 
