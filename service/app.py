@@ -151,6 +151,7 @@ def create_app(
     app.include_router(observability_routes.router)
     app.include_router(observability_routes.router, prefix=API, include_in_schema=False)
     app.include_router(observability_routes.metrics_router)
+    app.include_router(me_routes.router, prefix=API, dependencies=STRICT)
     for models in (
         listing_routes,
         exporting_routes,
@@ -163,7 +164,7 @@ def create_app(
     ):
         app.include_router(models.router, prefix=API, dependencies=STRICT)
         app.include_router(models.router, prefix=COMPATIBILITY, dependencies=COMPATIBLE, include_in_schema=False)
-    for people in (me_routes, user_routes, group_routes):
+    for people in (user_routes, group_routes):
         app.include_router(people.router, prefix=API, dependencies=STRICT)
     app.include_router(image_routes.static_router)
     if settings.page:

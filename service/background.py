@@ -78,6 +78,11 @@ class BatchedLookups(Generic[K, V]):
         self._running = 0
         self._next: _Batch[K, V] | None = None
 
+    @property
+    def busy(self) -> bool:
+        """Whether a lookup is running, or about to."""
+        return self._running > 0 or self._next is not None
+
     async def get(self, key: K, seconds: float) -> V | None:
         """Return the value of a key, or None if it has none; raise the error of the lookup."""
         batch = self._next

@@ -61,7 +61,8 @@ def can_write(caller: Caller, record: Mapping[str, Any]) -> bool:
     """Return whether the caller may write a stored record, of which at least `keys.writers` was read."""
     if caller.is_admin:
         return True
-    writers = record["keys"].get("writers") if isinstance(record.get("keys"), Mapping) else None
+    keys = record.get("keys")
+    writers = keys.get("writers") if isinstance(keys, dict) else None
     return isinstance(writers, list) and any(
         isinstance(writer, str) and writer in caller.principals for writer in writers
     )

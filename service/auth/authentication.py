@@ -4,13 +4,14 @@ import hashlib
 import re
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from hmac import compare_digest
 from typing import Any, TypeVar
 
 from beanie import Document
+from cachetools import LRUCache
 
 from documents import ApiKey, Group, User
 from documents.api_key import Scope
@@ -31,6 +32,8 @@ SECRET_BYTES = 24  # 192 random bits
 LAST_USED_PRECISION = timedelta(minutes=1)
 _GENERATED_KEY = re.compile(rf"^{API_KEY_PREFIX}_([0-9a-f]{{{2 * API_KEY_ID_BYTES}}})_[0-9a-f]{{{2 * SECRET_BYTES}}}$")
 _ABSENT_HASH = "0" * 64
+# Of more callers, the least recent are forgotten.
+MAX_REMEMBERED = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,10 @@ class Caller:
         """The ids of the groups whose grants apply, including ancestors."""
         beginning = group_principal("")
         return {name.removeprefix(beginning) for name in self.principals if name.startswith(beginning)}
+
+    def has_same_rights(self, other: "Caller") -> bool:
+        """Return whether everything is the same by which an answer is made; when the API key was used is not."""
+        return self == replace(other, api_key_used_at=self.api_key_used_at)
 
     def has_rights_of(self, earlier: "Caller") -> bool:
         """Return whether they may still do all that they might do earlier."""
@@ -131,10 +138,10 @@ def user_pipeline(*user_ids: str) -> list[dict[str, Any]]:
 
 
 class Authenticator:
-    """Resolves credentials against the current state of the database; caches nothing.
+    """Resolves credentials against the current state of the database.
 
     Credentials that are sent at the same time are looked up together, outside of transactions: those would show the
-    rights as they were when they began.
+    rights as they were when they began. Whom a credential had is remembered as a guess, by which nobody gets anything.
     """
 
     def __init__(self, database: Database, jwt_verifier: JwtVerifier | None = None) -> None:
@@ -142,6 +149,7 @@ class Authenticator:
         self._jwt_verifier = jwt_verifier
         self._api_keys = BatchedLookups(partial(self._found, ApiKey, api_key_pipeline))
         self._users = BatchedLookups(partial(self._found, User, user_pipeline))
+        self._latest: LRUCache[bytes, Caller] = LRUCache(MAX_REMEMBERED)
 
     async def _found(
         self, kind: type[Document], pipeline: Callable[..., list[dict[str, Any]]], ids: list[str], seconds: float
@@ -150,8 +158,26 @@ class Authenticator:
             found = await self._database.aggregate(kind, pipeline(*ids), seconds=seconds)
         return {record["_id"]: record for record in found}
 
+    def expected(self, authorization: str | None) -> Caller | None:
+        """Return whom this Authorization header had when it was last resolved: a guess, which may be wrong by now.
+
+        None while others are being looked up. With several at a time, a lookup costs little, and guessing more.
+        """
+        if authorization is None or self._api_keys.busy or self._users.busy:
+            return None
+        return self._latest.get(_digest(authorization))
+
     async def resolve(self, authorization: str | None) -> Caller:
         """Return the caller with this Authorization header; raise UnauthorizedError when it is missing or invalid."""
+        digest = _digest(authorization or "")
+        try:
+            self._latest[digest] = caller = await self._resolved(authorization)
+        except UnauthorizedError:
+            self._latest.pop(digest, None)
+            raise
+        return caller
+
+    async def _resolved(self, authorization: str | None) -> Caller:
         scheme, _, credential = (authorization or "").partition(" ")
         credential = credential.strip()
         if scheme.lower() != "bearer" or not credential or not credential.isascii():
@@ -194,6 +220,11 @@ class Authenticator:
         stale = [{"last_used_at": None}, {"last_used_at": {"$lte": moment - LAST_USED_PRECISION}}]
         query = {"_id": caller.api_key_id, "$or": stale}
         await self._database.update_one(ApiKey, query, {"$set": {"last_used_at": moment}}, any_shape=True)
+
+
+def _digest(authorization: str) -> bytes:
+    # The credential itself is not kept in memory.
+    return hashlib.sha256(authorization.encode()).digest()
 
 
 def _has_expired(expires_at: Any) -> bool:

@@ -6,7 +6,9 @@ from contextlib import suppress
 from typing import TypeVar
 
 import pymongo
+from motor.frameworks.asyncio import run_on_executor
 from motor.motor_asyncio import AsyncIOMotorClientSession
+from pymongo.client_session import ClientSession
 
 from service.background import BackgroundTasks
 from service.database.abandoned import AbandonedCalls
@@ -57,6 +59,16 @@ class Calls:
             if joined is None and session is not None and running.done():
                 # Without a transaction, this only returns it to the pool of sessions.
                 session.delegate.end_session()
+
+    async def read(self, read: Callable[[ClientSession | None], T], seconds: float | None = None) -> T:
+        """Make a call that blocks, as `call` does: in a thread of the driver. A cursor of Motor would take longer."""
+
+        def begin(session: Session) -> Awaitable[T]:
+            loop, joined = asyncio.get_running_loop(), session.delegate if session is not None else None
+            running: Awaitable[T] = run_on_executor(loop, read, joined)  # type: ignore[no-untyped-call]
+            return running
+
+        return await self.call(begin, seconds)
 
     async def change(self, call: Callable[[Session], Awaitable[T]], seconds: float | None = None) -> T:
         """Make a call that changes something; in a transaction, the change takes effect at the commit."""

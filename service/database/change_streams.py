@@ -9,7 +9,7 @@ from beanie import Document
 from pymongo.errors import OperationFailure, PyMongoError
 
 from service.database.connection import Connection
-from service.database.exact_bson import decode_exactly
+from service.database.exact_bson import RAW, decode_exactly
 from service.errors import ConfigurationError
 
 log = logging.getLogger("modeldeck")
@@ -56,7 +56,7 @@ class ChangeStreams:
     async def _stream(self, kind: type[Document], after: str | None) -> AsyncIterator[tuple[str, Event | None]]:
         pipeline = [{"$match": {"operationType": {"$in": _CHANGES}}}]
         start = {"_data": after} if after else None
-        collection = self._connection.raw_collection(kind)
+        collection = self._connection.collection(kind).with_options(codec_options=RAW)
         async with collection.watch(
             pipeline, "updateLookup", max_await_time_ms=CHANGES_AWAIT_MS, start_after=start
         ) as stream:

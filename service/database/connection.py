@@ -6,6 +6,7 @@ import pymongo
 from beanie import Document, init_beanie
 from motor.motor_asyncio import AsyncIOMotorClient, AsyncIOMotorCollection, AsyncIOMotorDatabase
 from pymongo import WriteConcern
+from pymongo.collection import Collection
 from pymongo.errors import InvalidURI
 
 from documents import DOCUMENTS
@@ -45,7 +46,7 @@ class Connection:
         )
         self._opened = False
         self._collections: dict[type[Document], AsyncIOMotorCollection[Record]] = {}
-        self._raw_collections: dict[type[Document], AsyncIOMotorCollection[Any]] = {}
+        self._raw_collections: dict[type[Document], Collection[Any]] = {}
 
     @classmethod
     def to(cls, uri: str, name: str, timeout: float, **options: Any) -> Self:
@@ -80,8 +81,8 @@ class Connection:
             self._collections[kind] = self.database[name]
         return self._collections[kind]
 
-    def raw_collection(self, kind: type[Document]) -> AsyncIOMotorCollection[Any]:
-        """Return the collection of a document class for reads that leave the BSON undecoded."""
+    def raw_collection(self, kind: type[Document]) -> Collection[Any]:
+        """Return the collection of a document class for reads that block, and leave the BSON undecoded."""
         if kind not in self._raw_collections:
-            self._raw_collections[kind] = self.collection(kind).with_options(codec_options=RAW)
+            self._raw_collections[kind] = self.collection(kind).delegate.with_options(codec_options=RAW)
         return self._raw_collections[kind]

@@ -35,10 +35,11 @@ def decode_exactly(document: RawBSONDocument | Record) -> Record:
 
 def decode_all_exactly(documents: Sequence[RawBSONDocument | Record]) -> list[Record]:
     """Decode documents as `decode_exactly` does, and all of them at once where none needs more care."""
-    raw = [bytes(document.raw) for document in documents if isinstance(document, RawBSONDocument)]
-    if len(raw) < len(documents) or any(map(_is_like_a_reference, raw)):
+    raw = [document.raw for document in documents if isinstance(document, RawBSONDocument)]
+    together = b"".join(raw)
+    if len(raw) < len(documents) or _is_like_a_reference(together):
         return [decode_exactly(document) for document in documents]
-    return bson.decode_all(b"".join(raw), _EXACT)
+    return bson.decode_all(together, _EXACT)
 
 
 def _is_like_a_reference(raw: bytes) -> bool:

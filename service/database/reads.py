@@ -2,15 +2,16 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from beanie import Document
 from bson.raw_bson import RawBSONDocument
+from pymongo.client_session import ClientSession
 from pymongo.errors import OperationFailure
 
 from indexes.validators import VALIDATORS
-from service.database.calls import Calls, Session
+from service.database.calls import Calls
 from service.database.exact_bson import Record, decode_all_exactly
 
 log = logging.getLogger("modeldeck")
@@ -66,10 +67,11 @@ class Reads:
         self, kind: type[Document], pipeline: Pipeline, options: Record, seconds: float | None
     ) -> list[Record]:
         collection = self._raw_collection(kind)
-        found = await self._calls.call(
-            lambda session: collection.aggregate(pipeline, session=session, **options).to_list(None), seconds
+        return await _decoded(
+            await self._calls.read(
+                lambda session: list(collection.aggregate(pipeline, session=session, **options)), seconds
+            )
         )
-        return await _decoded(found)
 
     async def find(
         self,
@@ -84,11 +86,11 @@ class Reads:
         """Return the documents that match, whole or only with the given fields (and `_id`)."""
         collection = self._raw_collection(kind)
 
-        def begin(session: Session) -> Awaitable[list[Any]]:
+        def read(session: ClientSession | None) -> list[Any]:
             cursor = collection.find(query, fields, skip=skip, limit=limit, session=session)
-            return (cursor.sort(list(sort)) if sort else cursor).to_list(None)
+            return list(cursor.sort(list(sort)) if sort else cursor)
 
-        return await _decoded(await self._calls.call(begin))
+        return await _decoded(await self._calls.read(read))
 
     async def count(self, kind: type[Document], query: Mapping[str, Any]) -> int:
         """Return how many documents match."""

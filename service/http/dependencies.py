@@ -64,10 +64,11 @@ ContextDependency = Annotated[Context, Depends(get_context)]
 async def resolved(request: Request, context: Context, resolve: Callable[[str | None], Awaitable[T]]) -> T:
     """Return what `resolve` returns for the credential of `request`, unless its address has too many login failures."""
     address = request.client.host if request.client else None
-    return await context.login_throttle.resolve(_credential(request), address, resolve)
+    return await context.login_throttle.resolve(credential_of(request), address, resolve)
 
 
-def _credential(request: Request) -> str | None:
+def credential_of(request: Request) -> str | None:
+    """Return the credential that a request carries, if it carries just one."""
     # Several headers are refused: a proxy might have checked another one than the service would.
     sent = request.headers.getlist("Authorization")
     return sent[0] if len(sent) == 1 else None
@@ -79,19 +80,25 @@ async def get_caller(request: Request) -> Caller:
     Raises UnauthorizedError, or TooManyLoginFailuresError after too many of those. Raises InvalidInputError for what
     `check_query` has found, because only known callers get an explanation of it.
     """
-    known: Caller | None = getattr(request.state, "caller", None)
-    return known if known is not None else await _authenticated(request)
+    state = request.state
+    known: Caller | None = getattr(state, "caller", None) or getattr(state, "expected_caller", None)
+    caller = known if known is not None else await authenticated(request)
+    if (query_error := _query_error(request)) is not None:
+        raise query_error
+    return caller
 
 
-async def _authenticated(request: Request) -> Caller:
+def _query_error(request: Request) -> InvalidInputError | None:
+    return getattr(request.state, "query_error", None)
+
+
+async def authenticated(request: Request) -> Caller:
+    """Look up the caller of a request, who is then known, and return them; raises as `get_caller` does for a caller."""
     context = context_of(request)
     caller = await resolved(request, context, context.authenticator.resolve)
     request.state.caller = caller
-    request.state.authenticate = partial(context.authenticator.resolve, _credential(request))
-    query_error: InvalidInputError | None = getattr(request.state, "query_error", None)
-    if query_error is not None:
-        raise query_error
-    if context.authenticator.last_use_is_old(caller):
+    request.state.authenticate = partial(context.authenticator.resolve, credential_of(request))
+    if _query_error(request) is None and context.authenticator.last_use_is_old(caller):
         context.background.start(context.authenticator.record_use(caller))
     return caller
 
@@ -209,7 +216,7 @@ async def require_still_entitled(request: Request) -> None:
     Raises UnauthorizedError when the credential is no longer valid, RightsChangedError when the caller has fewer
     rights.
     """
-    known: Caller = request.state.caller
+    known = await get_caller(request)
     # Not throttled: the credential was valid when the request began, so that nobody guesses here.
     caller: Caller = await request.state.authenticate()
     if not caller.has_rights_of(known):

@@ -18,6 +18,7 @@ from service.http.dependencies import (
     context_of,
     get_rights_check,
 )
+from service.http.direct_route import DirectRoute
 from service.http.links import next_page_link
 from service.http.problems import COMMON_FAILURES, Responses, documented_header, documented_problems
 from service.http.responses import (
@@ -38,7 +39,7 @@ from service.listing.params import ListParams, Tag
 from service.listing.resolving import resolver
 from service.models.schemas import Model, ModelPage
 
-router = APIRouter(prefix="/models", tags=["models"])
+router = APIRouter(prefix="/models", tags=["models"], route_class=DirectRoute)
 
 _REFUSALS = documented_problems(*COMMON_FAILURES)
 # The responses of a route that returns models without pages.

@@ -14,6 +14,7 @@ from documents.text import Identifier
 from service.auth.authentication import Caller
 from service.errors import InvalidInputError
 from service.http.dependencies import CallerDependency, Context, ContextDependency, WriterDependency
+from service.http.direct_route import DirectRoute
 from service.http.etags import ANY, TAG_PATTERN, listed_tags
 from service.http.json_body import json_body
 from service.http.problems import (
@@ -99,7 +100,7 @@ async def answer_with_model(
     return tagged_json_response(json_bytes(item), known, f'"{item["version"]}"')
 
 
-router = APIRouter(prefix="/models", tags=["models"])
+router = APIRouter(prefix="/models", tags=["models"], route_class=DirectRoute)
 
 
 @router.get("/model", responses={**_READ, 304: {"description": "The client has this version.", "headers": _ETAG}})

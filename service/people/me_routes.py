@@ -5,12 +5,13 @@ from typing import Annotated
 from fastapi import APIRouter, Response
 
 from service.http.dependencies import CallerDependency, ContextDependency, WriterDependency
+from service.http.direct_route import DirectRoute
 from service.http.json_body import json_body
 from service.http.problems import COMMON_FAILURES, documented_problems
 from service.http.responses import json_response
 from service.people import api_keys, schemas, users
 
-router = APIRouter(tags=["self"])
+router = APIRouter(tags=["self"], route_class=DirectRoute)
 
 
 @router.get("/me", responses={200: {"model": schemas.Me}, **documented_problems(*COMMON_FAILURES)})

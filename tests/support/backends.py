@@ -8,8 +8,8 @@ import pytest
 from beanie import Document
 from bson.min_key import MinKey
 from mongomock import aggregate
-from motor.motor_asyncio import AsyncIOMotorCollection
 from pymongo import DeleteOne, InsertOne
+from pymongo.collection import Collection
 from pymongo.errors import DuplicateKeyError
 
 from service.database.calls import Calls, Session
@@ -31,8 +31,9 @@ on_each_backend = pytest.mark.parametrize("database", ["mongod", "mongomock"], i
 class _MockedConnection(Connection):
     """Mongomock has no raw BSON: it keeps Python objects."""
 
-    def raw_collection(self, kind: type[Document]) -> AsyncIOMotorCollection[Any]:
-        return self.collection(kind)
+    def raw_collection(self, kind: type[Document]) -> Collection[Any]:
+        collection: Collection[Any] = self.database.delegate[self.collection(kind).name]
+        return collection
 
 
 class _MockedCalls(Calls):
