@@ -140,6 +140,17 @@ class UnsupportedCodingError(ModeldeckError):
         self.headers = {"Accept-Encoding": accepted}
 
 
+class UnsupportedTypeError(ModeldeckError):
+    """The body has a `Content-Type` that the route does not take."""
+
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+
+    def __init__(self, accepted: Sequence[str]) -> None:
+        """Name the types that the route takes, as RFC 5789 has it for a patch."""
+        super().__init__(f"The Content-Type of this route is {' or '.join(accepted)}.")
+        self.headers = {"Accept-Patch": ", ".join(accepted)}
+
+
 class InvalidInputError(ModeldeckError):
     """Input is invalid; each item of `errors` names the field and what is allowed: `{loc, msg, allowed?}`."""
 

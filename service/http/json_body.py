@@ -7,9 +7,10 @@ import tempfile
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import IO, Any, Generic, TypeVar
+from copy import deepcopy
+from typing import IO, Any, ClassVar, Generic, TypeVar
 
 from fastapi import Depends, Request
 from pydantic import BaseModel, ValidationError
@@ -59,13 +60,17 @@ class BodyReader(ABC):
 class JsonBody(BodyReader, Generic[M]):
     """Reads the body of a request into `model`: at most `limit` bytes, and only for a known caller."""
 
+    # For the OpenAPI document.
+    media_types: ClassVar[Sequence[str]] = (JSON,)
+
     def __init__(self, model: type[M], limit: int) -> None:
         self._model = model
         self._limit = limit
 
     def request_body(self) -> Schema:
         """Return the request body as OpenAPI describes it."""
-        return documented_json(self._model.model_json_schema(ref_template=REFERENCE_TEMPLATE))
+        schema = self._model.model_json_schema(ref_template=REFERENCE_TEMPLATE)
+        return documented_json(schema, self.media_types)
 
     async def __call__(self, request: Request, _: CallerDependency) -> M:
         """Return the body; raises as `read_body` does."""
@@ -81,9 +86,9 @@ def json_body(model: type[BaseModel], limit: int = MAX_BODY_BYTES) -> Any:
     return Depends(JsonBody(model, limit))
 
 
-def documented_json(schema: Schema) -> Schema:
+def documented_json(schema: Schema, media_types: Sequence[str] = (JSON,)) -> Schema:
     """Return the OpenAPI request body for a JSON schema."""
-    return {"required": True, "content": {JSON: {"schema": schema}}}
+    return {"required": True, "content": {name: {"schema": deepcopy(schema)} for name in media_types}}
 
 
 async def read_body(request: Request, model: type[M], limit: int, *, takes_gzip: bool = False) -> M:

@@ -85,7 +85,7 @@ _DOCUMENTED = {
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ("The body or a record is too large.", "The body exceeds 1,000,000 bytes."),
     HTTPStatus.REQUEST_URI_TOO_LONG: ("The address is too long: ask for fewer models at once.", ADDRESS_TOO_LONG),
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: (
-        "The body has a `Content-Encoding` that the route does not decode.",
+        "The body has a `Content-Encoding` that the route does not decode, or the `Content-Type` of no merge patch.",
         UnsupportedCodingError(IDENTITY).detail,
     ),
     HTTPStatus.UNPROCESSABLE_ENTITY: ("A part of the request is invalid.", InvalidInputError([_FAULT]).detail),

@@ -29,7 +29,8 @@ from service.http.strict_model import QueryModel
 from service.models import operations
 from service.models.grants import build_grants, replace_grants
 from service.models.item import as_stored
-from service.models.schemas import CreateModel, Model, ModelId, UpdateAccess, UpdateModel
+from service.models.patch import PatchBody, patched_content
+from service.models.schemas import CreateModel, Model, ModelId, PatchModel, UpdateAccess, UpdateModel
 
 _VERSION = re.compile('"([1-9][0-9]{0,18})"', re.ASCII)
 _WITHOUT_QUOTES = re.compile("[1-9][0-9]{0,18}", re.ASCII)
@@ -138,10 +139,31 @@ async def update_model(
     body: Annotated[UpdateModel, json_body(UpdateModel)],
     context: ContextDependency,
 ) -> Response:
-    """Change the given fields of a model; the others stay. For the owner, write grantees and admins."""
+    """Replace the given fields of a model; the others stay. For the owner, write grantees and admins.
+
+    `params` and `meta` are each replaced as a whole. `PATCH /models/model` changes single members of them.
+    """
     request = operations.ChangeRequest(caller, body.id, ChangeKind.UPDATE, versions)
     await operations.change(context.database, request, lambda record: as_stored(body.content, record))
     return await answer_with_model(context, caller, body.id)
+
+
+@router.patch("/model", responses=CHANGED)
+async def patch_model(
+    caller: WriterDependency,
+    versions: VersionDependency,
+    params: Annotated[ModelParams, Query()],
+    body: Annotated[PatchModel, Depends(PatchBody())],
+    context: ContextDependency,
+) -> Response:
+    """Merge a patch (RFC 7396) into a model as it is at that moment. For the owner, write grantees and admins.
+
+    Within `params` and `meta`, what the patch does not name stays, and null removes a member. Owner and grants have
+    routes of their own. A patch that changes nothing makes no version.
+    """
+    request = operations.ChangeRequest(caller, params.id, ChangeKind.UPDATE, versions)
+    await operations.change(context.database, request, lambda record: patched_content(body, record))
+    return await answer_with_model(context, caller, params.id)
 
 
 @router.post("/model/toggle", responses=CHANGED)
