@@ -1,6 +1,7 @@
 """JSON request bodies: read up to a limit, parsed without loss, and validated by a model."""
 
 import asyncio
+import hashlib
 import json
 import logging
 import tempfile
@@ -19,6 +20,7 @@ from service.auth.authentication import Caller
 from service.auth.login_throttle import network
 from service.database.work_context import within_deadline
 from service.errors import (
+    IDEMPOTENCY_KEY,
     SHOWN_NAME_LENGTH,
     InvalidInputError,
     SlowRequestError,
@@ -143,7 +145,20 @@ async def copy_body(request: Request, file: IO[bytes], limit: int, *, takes_gzip
     with _room():
         size = file.tell()
         file.seek(0)
+        if IDEMPOTENCY_KEY in request.headers:
+            # By which the request is known again.
+            request.state.body_sha256 = await _sha256(file, size)
     return size
+
+
+async def _sha256(file: IO[bytes], size: int) -> bytes:
+    # In a thread where it would block other requests.
+    if size <= MAX_BODY_BYTES:
+        digest = hashlib.sha256(file.read())
+    else:
+        digest = await asyncio.to_thread(hashlib.file_digest, file, "sha256")  # type: ignore[arg-type]
+    file.seek(0)
+    return digest.digest()
 
 
 @contextmanager

@@ -78,7 +78,8 @@ _DOCUMENTED = {
     ),
     HTTPStatus.REQUEST_TIMEOUT: ("The body took too long.", "The body did not arrive within 60 seconds."),
     HTTPStatus.CONFLICT: (
-        "What was asked for is taken, others were faster, or the caller's rights have changed meanwhile.",
+        "What was asked for is taken, others were faster, the caller's rights have changed meanwhile, or the request "
+        "with this `Idempotency-Key` is still running, or was done and can't be answered again.",
         MONGO_DETAILS[HTTPStatus.CONFLICT],
     ),
     HTTPStatus.PRECONDITION_FAILED: ("`If-Match` does not list the current version.", StaleVersionError(3).detail),
@@ -90,7 +91,8 @@ _DOCUMENTED = {
     ),
     HTTPStatus.UNPROCESSABLE_ENTITY: ("A part of the request is invalid.", InvalidInputError([_FAULT]).detail),
     HTTPStatus.TOO_MANY_REQUESTS: (
-        "Too many invalid credentials came from this address, or the caller has made too many changes.",
+        "Too many invalid credentials came from this address, or the caller has made too many changes or has too many "
+        "idempotency keys.",
         TooManyLoginFailuresError(60).detail,
     ),
     HTTPStatus.SERVICE_UNAVAILABLE: (

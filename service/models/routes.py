@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated
 
@@ -26,6 +27,7 @@ from service.http.problems import (
 )
 from service.http.responses import KnownETags, json_response, tagged_json_response
 from service.http.strict_model import QueryModel
+from service.idempotency.once import REPLAYED_HEADER, BeforeCommit, OnceDependency
 from service.models import operations
 from service.models.grants import build_grants, replace_grants
 from service.models.item import as_stored
@@ -80,9 +82,10 @@ VersionDependency = Annotated[Sequence[int] | None, Depends(expected_versions)]
 _ETAG = documented_header("ETag", "The version, in quotes; `W/` is before it when the answer is compressed.", '"3"')
 _ANSWER: Responses = {200: {"model": Model, "headers": _ETAG}}
 _READ = {**_ANSWER, **documented_problems(HTTPStatus.NOT_FOUND, *COMMON_FAILURES)}
-_CREATED = {**_ANSWER, **documented_problems(*BODY_FAILURES)}
+_REFUSED = documented_problems(*BODY_FAILURES)
+_CREATED: Responses = {200: {"model": Model, "headers": {**_ETAG, **REPLAYED_HEADER}}, **_REFUSED}
 # The responses of a route that changes a model.
-CHANGED = {**_READ, **_CREATED, **documented_problems(HTTPStatus.PRECONDITION_FAILED)}
+CHANGED = {**_READ, **_REFUSED, **documented_problems(HTTPStatus.PRECONDITION_FAILED)}
 
 
 async def answer_with_model(
@@ -120,7 +123,10 @@ async def get_model(
 
 @router.post("/create", responses=_CREATED)
 async def create_model(
-    caller: WriterDependency, body: Annotated[CreateModel, json_body(CreateModel)], context: ContextDependency
+    caller: WriterDependency,
+    once: OnceDependency,
+    body: Annotated[CreateModel, json_body(CreateModel)],
+    context: ContextDependency,
 ) -> Response:
     """Create a model that the caller owns.
 
@@ -128,8 +134,13 @@ async def create_model(
     """
     grants = build_grants(body.id, body.access_grants)
     content = {**body.model_dump(exclude={"id", "access_grants"}), "access_grants": grants}
-    await operations.create(context.database, caller, body.id, content)
-    return await answer_with_model(context, caller, body.id)
+
+    async def create(before_commit: BeforeCommit[None]) -> None:
+        await operations.create(context.database, caller, body.id, content, partial(before_commit, None))
+
+    return await once.answered(
+        create, lambda _: answer_with_model(context, caller, body.id), lambda answer: [answer["id"]]
+    )
 
 
 @router.post("/model/update", responses=CHANGED)
