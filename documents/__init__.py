@@ -2,12 +2,13 @@
 
 from documents.api_key import ApiKey
 from documents.group import Group
+from documents.idempotent_request import IdempotentRequest
 from documents.lock import Lock
 from documents.model import ModelRecord
 from documents.revision import Revision
 from documents.session import Session
 from documents.user import User
 
-__all__ = ["DOCUMENTS", "ApiKey", "Group", "Lock", "ModelRecord", "Revision", "Session", "User"]
+__all__ = ["DOCUMENTS", "ApiKey", "Group", "IdempotentRequest", "Lock", "ModelRecord", "Revision", "Session", "User"]
 
-DOCUMENTS = (ModelRecord, User, Group, ApiKey, Revision, Lock, Session)
+DOCUMENTS = (ModelRecord, User, Group, ApiKey, Revision, Lock, Session, IdempotentRequest)

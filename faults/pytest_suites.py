@@ -126,8 +126,9 @@ EXACT = Suite(
 IMPORTS = Suite(
     "D6",
     "imports by the command line that are killed or interrupted 10 times each, or whose mongod is killed 3 times or "
-    "stays down; also with --atomic",
-    "tests/integration/importing/test_import_crashes.py tests/integration/middleware/test_cancelled_requests.py",
+    "stays down; also with --atomic; requests with an idempotency key whose service is killed",
+    "tests/integration/importing/test_import_crashes.py tests/integration/middleware/test_cancelled_requests.py "
+    "tests/integration/idempotency/test_killed_service.py",
     "nothing left open; repeated: all as requested; repeated once more: 0 changes; with --atomic all or nothing; "
     "the lock of a killed import is waited for",
     marks="faults",

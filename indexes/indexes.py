@@ -5,7 +5,7 @@ from typing import Any
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
-from documents import ApiKey, Group, ModelRecord, Revision, Session, User
+from documents import ApiKey, Group, IdempotentRequest, ModelRecord, Revision, Session, User
 
 Key = str | tuple[str, int]
 
@@ -175,5 +175,15 @@ INDEXES: Mapping[str, Sequence[Index]] = {
     Session.Settings.name: [
         Index("ended", "expires_at", expireAfterSeconds=0, serves="Has the database delete sessions that have ended."),
         Index("user", "user_id", "expires_at", serves="The sessions of one user, of which there are at most 100."),
+    ],
+    IdempotentRequest.Settings.name: [
+        Index("ended", "expires_at", expireAfterSeconds=0, serves="Has the database delete what has expired."),
+        Index(
+            "user",
+            "user_id",
+            "expires_at",
+            "answer_bytes",
+            serves="How many idempotency keys one user has, and how many bytes their answers take.",
+        ),
     ],
 }

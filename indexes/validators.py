@@ -14,11 +14,12 @@ from documents import DOCUMENTS
 Schema = dict[str, Any]
 
 # Increased with every change of a stored shape, so that an older version of modeldeck never restores its own.
-SHAPE = 4
+SHAPE = 5
 
 LEVEL, ACTION = "strict", "error"
 RULE = "$jsonSchema"
 
+_FORMATS = {"date-time": "date", "binary": "binData"}
 _BSON_TYPES = {"integer": "long", "boolean": "bool", "string": "string", "object": "object", "array": "array"}
 # Rules of JSON Schema draft 4, which the server supports, that our documents use.
 _BOUNDS = ("minLength", "maxLength", "minItems", "maxItems", "uniqueItems")
@@ -81,9 +82,9 @@ def _translated(described: Mapping[str, Any], named: Mapping[str, Schema]) -> Sc
 def _bson_type(described: Mapping[str, Any]) -> str:
     kind, form = described.get("type"), described.get("format")
     if kind == "string" and form is not None:
-        if form != "date-time":
+        if form not in _FORMATS:
             raise TypeError(f"no BSON type for {form}: {described}")
-        return "date"
+        return _FORMATS[form]
     if kind not in _BSON_TYPES:
         raise TypeError(f"no BSON type for {kind}: {described}")
     return _BSON_TYPES[kind]

@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 SHOWN_NAME_LENGTH = 100
+IDEMPOTENCY_KEY = "Idempotency-Key"
 # A body of many megabytes can have very many errors.
 MAX_ERRORS, MAX_DETAILS = 100, 20
 
@@ -59,6 +60,17 @@ class TooManyWritesError(ModeldeckError):
         self.headers = {"Retry-After": str(max(1, ceil(seconds)))}
 
 
+class TooManyKeysError(ModeldeckError):
+    """The caller has as many idempotency keys as one user may have at a time."""
+
+    status = HTTPStatus.TOO_MANY_REQUESTS
+
+    def __init__(self, most: int, seconds: float) -> None:
+        """Ask the client to try again after so many seconds."""
+        super().__init__(f"You have sent {most:,} idempotency keys, each of which counts for a day; nothing was done.")
+        self.headers = {"Retry-After": str(max(1, ceil(seconds)))}
+
+
 class ForbiddenError(ModeldeckError):
     """Refused to a caller who may know that the resource exists."""
 
@@ -75,6 +87,15 @@ class ConflictError(ModeldeckError):
     """The request conflicts with what is stored, such as an id that is taken."""
 
     status = HTTPStatus.CONFLICT
+
+
+class RunningError(ConflictError):
+    """The first request with an idempotency key has not ended yet."""
+
+    headers: Mapping[str, str] = {"Retry-After": "1"}
+
+    def __init__(self) -> None:
+        super().__init__(f"A request with this {IDEMPOTENCY_KEY} is still running; send this one again later.")
 
 
 RIGHTS_CHANGED = "Your rights have changed since the request began"
@@ -140,6 +161,17 @@ class UnsupportedCodingError(ModeldeckError):
         self.headers = {"Accept-Encoding": accepted}
 
 
+class UnsupportedTypeError(ModeldeckError):
+    """The body has a `Content-Type` that the route does not take."""
+
+    status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+
+    def __init__(self, accepted: Sequence[str]) -> None:
+        """Name the types that the route takes, as RFC 5789 has it for a patch."""
+        super().__init__(f"The Content-Type of this route is {' or '.join(accepted)}.")
+        self.headers = {"Accept-Patch": ", ".join(accepted)}
+
+
 class InvalidInputError(ModeldeckError):
     """Input is invalid; each item of `errors` names the field and what is allowed: `{loc, msg, allowed?}`."""
 
@@ -157,6 +189,14 @@ class InvalidInputError(ModeldeckError):
             return []
         # Checks may stop at this many errors, so the total is not known.
         return ["and more"] if self.total > MAX_ERRORS else [f"and {self.total - shown} more"]
+
+
+class KeyReusedError(InvalidInputError):
+    """An idempotency key was used for another request before."""
+
+    def __init__(self) -> None:
+        msg = "was used for another request before; a new request needs a new key"
+        super().__init__([{"loc": ["header", IDEMPOTENCY_KEY], "msg": msg}])
 
 
 def validation_errors(errors: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:

@@ -47,7 +47,7 @@ def _send_images(service: Service) -> tuple[int, int]:
         client.post("/api/models/create", json={"id": "m", "name": "M"}).raise_for_status()
         for image in (*REFUSED, *ACCEPTED):
             for way in ways(image):
-                answer = client.post(way.path, json=way.body)
+                answer = client.request(way.method, way.path, json=way.body)
                 sent += 1
                 if way.reports:
                     continue

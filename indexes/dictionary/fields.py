@@ -15,6 +15,7 @@ from indexes.views.view import Column
 _SCALARS: dict[Any, str] = {
     str: "string",
     bool: "bool",
+    bytes: "binData",
     int: "long",
     datetime: "date",
     Any: "any",

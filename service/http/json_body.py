@@ -1,15 +1,17 @@
 """JSON request bodies: read up to a limit, parsed without loss, and validated by a model."""
 
 import asyncio
+import hashlib
 import json
 import logging
 import tempfile
 import time
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Coroutine, Iterator
+from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import IO, Any, Generic, TypeVar
+from copy import deepcopy
+from typing import IO, Any, ClassVar, Generic, TypeVar
 
 from fastapi import Depends, Request
 from pydantic import BaseModel, ValidationError
@@ -18,6 +20,7 @@ from service.auth.authentication import Caller
 from service.auth.login_throttle import network
 from service.database.work_context import within_deadline
 from service.errors import (
+    IDEMPOTENCY_KEY,
     SHOWN_NAME_LENGTH,
     InvalidInputError,
     SlowRequestError,
@@ -59,13 +62,17 @@ class BodyReader(ABC):
 class JsonBody(BodyReader, Generic[M]):
     """Reads the body of a request into `model`: at most `limit` bytes, and only for a known caller."""
 
+    # For the OpenAPI document.
+    media_types: ClassVar[Sequence[str]] = (JSON,)
+
     def __init__(self, model: type[M], limit: int) -> None:
         self._model = model
         self._limit = limit
 
     def request_body(self) -> Schema:
         """Return the request body as OpenAPI describes it."""
-        return documented_json(self._model.model_json_schema(ref_template=REFERENCE_TEMPLATE))
+        schema = self._model.model_json_schema(ref_template=REFERENCE_TEMPLATE)
+        return documented_json(schema, self.media_types)
 
     async def __call__(self, request: Request, _: CallerDependency) -> M:
         """Return the body; raises as `read_body` does."""
@@ -81,9 +88,9 @@ def json_body(model: type[BaseModel], limit: int = MAX_BODY_BYTES) -> Any:
     return Depends(JsonBody(model, limit))
 
 
-def documented_json(schema: Schema) -> Schema:
+def documented_json(schema: Schema, media_types: Sequence[str] = (JSON,)) -> Schema:
     """Return the OpenAPI request body for a JSON schema."""
-    return {"required": True, "content": {JSON: {"schema": schema}}}
+    return {"required": True, "content": {name: {"schema": deepcopy(schema)} for name in media_types}}
 
 
 async def read_body(request: Request, model: type[M], limit: int, *, takes_gzip: bool = False) -> M:
@@ -138,7 +145,20 @@ async def copy_body(request: Request, file: IO[bytes], limit: int, *, takes_gzip
     with _room():
         size = file.tell()
         file.seek(0)
+        if IDEMPOTENCY_KEY in request.headers:
+            # By which the request is known again.
+            request.state.body_sha256 = await _sha256(file, size)
     return size
+
+
+async def _sha256(file: IO[bytes], size: int) -> bytes:
+    # In a thread where it would block other requests.
+    if size <= MAX_BODY_BYTES:
+        digest = hashlib.sha256(file.read())
+    else:
+        digest = await asyncio.to_thread(hashlib.file_digest, file, "sha256")  # type: ignore[arg-type]
+    file.seek(0)
+    return digest.digest()
 
 
 @contextmanager

@@ -43,6 +43,10 @@ not read is answered like what does not exist.
 where there are only a few, the values that are `allowed`. With 429 and 503, `Retry-After` says when to try again. With
 504 it is not known whether a change was made.
 
+**Sending again.** Where a request takes an `Idempotency-Key`, the same request with the same key is carried out once
+within 24 hours: sent again, it gets the same answer, with `Idempotent-Replayed: true`. So after a 504 it can be sent
+again. A key that was used for another request gets 422, one whose request is still running 409. Errors are not kept.
+
 **Changes.** Each model has a version, which is its `ETag`. A change that is sent with `If-Match` is refused with 412
 when the model has been changed since. `If-None-Match` gets 304 for what the client has already.
 

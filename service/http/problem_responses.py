@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 
 from service.database.errors import (
@@ -55,6 +56,13 @@ def _invalid_parameters(request: Request, error: RequestValidationError) -> Inva
     return InvalidInputError([item for at, item in enumerate(rendered) if item not in rendered[:at]])
 
 
+def _methods_at(request: Request) -> list[str]:
+    """Return the methods of all routes at an address; the router has named only those of the first."""
+    path = request.scope["path"].removeprefix(request.scope.get("root_path", ""))
+    routes = iter_route_contexts(request.app.routes)
+    return sorted({method for route in routes if route.path == path for method in route.methods or ()})
+
+
 def install_error_handlers(app: FastAPI) -> None:
     """Have every error of `app` sent as application/problem+json."""
 
@@ -68,8 +76,11 @@ def install_error_handlers(app: FastAPI) -> None:
         return await _known(request, _invalid_parameters(request, error))
 
     @app.exception_handler(HTTPException)
-    async def _http(_: Request, error: HTTPException) -> Response:
-        return problem(error.status_code, str(error.detail), error.headers)
+    async def _http(request: Request, error: HTTPException) -> Response:
+        headers = dict(error.headers or {})
+        if methods := _methods_at(request) if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED else None:
+            headers["Allow"] = ", ".join(methods)
+        return problem(error.status_code, str(error.detail), headers)
 
     @app.exception_handler(DatabaseError)
     async def _mongo(request: Request, error: DatabaseError) -> Response:

@@ -78,19 +78,21 @@ _DOCUMENTED = {
     ),
     HTTPStatus.REQUEST_TIMEOUT: ("The body took too long.", "The body did not arrive within 60 seconds."),
     HTTPStatus.CONFLICT: (
-        "What was asked for is taken, others were faster, or the caller's rights have changed meanwhile.",
+        "What was asked for is taken, others were faster, the caller's rights have changed meanwhile, or the request "
+        "with this `Idempotency-Key` is still running, or was done and can't be answered again.",
         MONGO_DETAILS[HTTPStatus.CONFLICT],
     ),
     HTTPStatus.PRECONDITION_FAILED: ("`If-Match` does not list the current version.", StaleVersionError(3).detail),
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ("The body or a record is too large.", "The body exceeds 1,000,000 bytes."),
     HTTPStatus.REQUEST_URI_TOO_LONG: ("The address is too long: ask for fewer models at once.", ADDRESS_TOO_LONG),
     HTTPStatus.UNSUPPORTED_MEDIA_TYPE: (
-        "The body has a `Content-Encoding` that the route does not decode.",
+        "The body has a `Content-Encoding` that the route does not decode, or the `Content-Type` of no merge patch.",
         UnsupportedCodingError(IDENTITY).detail,
     ),
     HTTPStatus.UNPROCESSABLE_ENTITY: ("A part of the request is invalid.", InvalidInputError([_FAULT]).detail),
     HTTPStatus.TOO_MANY_REQUESTS: (
-        "Too many invalid credentials came from this address, or the caller has made too many changes.",
+        "Too many invalid credentials came from this address, or the caller has made too many changes or has too many "
+        "idempotency keys.",
         TooManyLoginFailuresError(60).detail,
     ),
     HTTPStatus.SERVICE_UNAVAILABLE: (

@@ -36,6 +36,11 @@ def json_response(content: Any, headers: Mapping[str, str] | None = None) -> Res
     return Response(json_bytes(content), headers=headers, media_type=JSON)
 
 
+async def rendered(content: Any) -> Response:
+    """Return `content` as an application/json response; for callers that may wait for one."""
+    return json_response(content)
+
+
 def tagged_json_response(
     body: bytes, known: Sequence[str] | None, tag: str | None = None, headers: Mapping[str, str] | None = None
 ) -> Response:

@@ -71,16 +71,17 @@ async def run_import(
     if not options.atomic or options.dry_run:
         return await _Run(database, items, options, progress).run()
 
+    reports: list[Report] = []
+
     async def whole() -> Report:
-        report = await _Run(database, items, options, progress).run()
-        if not report.clean:
-            raise _NotCleanError(report)
-        try:
-            await options.check()
-        except BaseException:
-            report.close()
-            raise
-        return report
+        # Those of earlier attempts.
+        _close(reports)
+        reports[:] = [await _Run(database, items, options, progress).run()]
+        if not reports[0].clean:
+            raise _NotCleanError(reports[0])
+        await options.check()
+        await options.before_commit(reports[0])
+        return reports[0]
 
     await create_lock(database)
     try:
@@ -88,6 +89,15 @@ async def run_import(
     except _NotCleanError as error:
         error.report.undone = NOT_ATOMIC
         return error.report
+    except BaseException:
+        # It may also be the commit that has failed.
+        _close(reports)
+        raise
+
+
+def _close(reports: list[Report]) -> None:
+    while reports:
+        reports.pop().close()
 
 
 def check(item: Item) -> BaseModel | str:

@@ -1,7 +1,7 @@
 """Importing a whole set of models at once: planned and written in one transaction, or not at all."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import count
@@ -83,7 +83,8 @@ class SetRequest:
     """What a caller wants done with a set of models.
 
     With `deletes`, all other models of the directory are deleted. `accept` gets the plan when it names what would be
-    deleted and nothing has been done yet; it raises to refuse it. `check` is called before each batch and at the end.
+    deleted and nothing has been done yet; it raises to refuse it. `check` is called before each batch and at the end,
+    `before_commit` as the last part of the transaction.
     """
 
     caller: Caller
@@ -93,6 +94,7 @@ class SetRequest:
     deletes: bool = False
     accept: Callable[[Plan], None] = lambda _: None
     check: RightsCheck = without_check
+    before_commit: Callable[[Plan], Awaitable[None]] | None = None
 
 
 async def import_set(database: Database, request: SetRequest) -> Plan:
@@ -166,6 +168,8 @@ class _Run:
                 await self._delete(part_of_ids)
         # All of it takes effect now, so the rights count as they are now.
         await self._request.check()
+        if self._request.before_commit is not None:
+            await self._request.before_commit(self._plan)
         return self._plan
 
     async def _ids_to_delete(self) -> list[str]:

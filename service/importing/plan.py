@@ -18,7 +18,7 @@ BEING_DELETED = "is being deleted; try again when it is gone, or run: modeldeck 
 BeforeModels = Callable[[int], Awaitable[None]]
 
 
-async def _nothing(_: int) -> None:
+async def _nothing(_: object) -> None:
     pass
 
 
@@ -58,7 +58,7 @@ class ImportOptions:
     exist. With `mine`, all new models belong to `owner_id`, whatever the source says, and existing ones keep their
     owners. `caller` is the user whose rights limit the import; without one, as on the command line, there is no limit.
     `check` is called before each batch, and ends the import when it raises; `before_models` before the first model,
-    with the number of models in the source.
+    with the number of models in the source; `before_commit` as the last part of the transaction of an `atomic` import.
 
     `source` names the source, whose models are then kept in step. `format_name` stands for it where none is named, for
     models that were taken over. With `adopt`, models are taken over that are here and did not come from the source.
@@ -77,6 +77,7 @@ class ImportOptions:
     caller: Caller | None = None
     check: RightsCheck = without_check
     before_models: BeforeModels = _nothing
+    before_commit: Callable[[Report], Awaitable[None]] = _nothing
     source: str | None = None
     format_name: str | None = None
     adopt: bool = False

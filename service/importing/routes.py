@@ -1,6 +1,8 @@
 """`POST /models/import` and `/models/sync`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
@@ -11,7 +13,9 @@ from service.http.compatibility import is_compatible
 from service.http.dependencies import (
     MORE_TIME,
     AdminDependency,
+    BulkWork,
     BulkWorkDependency,
+    Context,
     ContextDependency,
     WriterDependency,
 )
@@ -19,6 +23,7 @@ from service.http.json_body import BodyReader, JsonBody, documented_json, read_b
 from service.http.json_schema import REFERENCE_TEMPLATE, Schema, reference
 from service.http.problems import BODY_FAILURES, Responses, documented_problems
 from service.http.responses import json_response
+from service.idempotency.once import REPLAYED_HEADER, BeforeCommit, OnceDependency
 from service.importing.deletion_guard import allows
 from service.importing.model_set import Plan, PlannedAction, SentModel, SetRequest, import_set
 from service.importing.readers.openwebui_kinds import EXPORT_FIELDS
@@ -39,11 +44,12 @@ from service.importing.sent_file import import_sent
 router = APIRouter(prefix="/models", tags=["bulk"], dependencies=[MORE_TIME])
 
 _REFUSALS = documented_problems(*BODY_FAILURES)
-_ANSWERS: Responses = {200: {"model": ImportPlan}, **_REFUSALS}
+_ANSWERS: Responses = {200: {"model": ImportPlan, "headers": REPLAYED_HEADER}, **_REFUSALS}
 _IMPORTED: Responses = {
     200: {
         "model": ImportPlan | ImportReport,
         "description": "What was done or, for a dry run, would be done; with a `format`, record by record.",
+        "headers": REPLAYED_HEADER,
     },
     **_REFUSALS,
 }
@@ -88,6 +94,7 @@ class SyncBody(JsonBody[SyncModels]):
 @router.post("/import", responses=_IMPORTED)
 async def import_models(
     caller: WriterDependency,
+    once: OnceDependency,
     params: Annotated[ImportParams, Query()],
     body: Annotated[ImportModels | Request, Depends(ImportBody())],
     context: ContextDependency,
@@ -102,51 +109,71 @@ async def import_models(
     `Content-Encoding: gzip`, the body is decompressed.
     """
     if isinstance(body, Request):
-        return json_response(await import_sent(body, caller, context, params, work))
+        return await import_sent(once, params, work)
     dry_run = body.dry_run or params.dry_run
     wanted = SetRequest(caller, _sent_models(body.models), ChangeKind.IMPORT, dry_run, check=work.check)
-    with work.place():
-        plan = await import_set(context.database, wanted)
-    # Clients of Open WebUI expect `true` and nothing else.
-    if is_compatible(request) and not dry_run:
-        return json_response(content=True)
-    return json_response(_rendered(plan, dry_run=dry_run))
+
+    async def answer(plan: Plan) -> Response:
+        # Clients of Open WebUI expect `true` and nothing else.
+        if is_compatible(request) and not dry_run:
+            return json_response(content=True)
+        return json_response(_rendered(plan, dry_run=dry_run))
+
+    return await once.answered(partial(_import, context, work, wanted), answer, _names)
 
 
 @router.post("/sync", responses=_ANSWERS)
 async def sync_models(
     caller: WriterDependency,
     _: AdminDependency,
+    once: OnceDependency,
     params: Annotated[SyncParams, Query()],
     body: Annotated[SyncModels, Depends(SyncBody())],
     context: ContextDependency,
+    *,
     work: BulkWorkDependency,
 ) -> Response:
     """Make the directory contain these models and no others: all changes are made, or none. For admins.
 
     An empty set is refused, and so are more deletions than `max_deletions`.
     """
+    dry_run = body.dry_run or params.dry_run
 
     def within_bounds(plan: Plan) -> None:
         deletions = len(plan.models[PlannedAction.DELETE])
-        if not allows(body.max_deletions, deletions, plan.existing):
+        # A dry run shows all deletions, however many.
+        if not dry_run and not allows(body.max_deletions, deletions, plan.existing):
             msg = f"{deletions} of {plan.existing} models would be deleted; at most {body.max_deletions} may be"
             raise InvalidInputError([{"loc": ["body", "max_deletions"], "msg": msg}])
 
-    dry_run = body.dry_run or params.dry_run
     wanted = SetRequest(
         caller,
         _sent_models(body.models),
         ChangeKind.SYNC,
         dry_run,
         deletes=True,
+        accept=within_bounds,
         check=work.check,
-        # A dry run shows all deletions, however many.
-        **({} if dry_run else {"accept": within_bounds}),
     )
+
+    async def answer(plan: Plan) -> Response:
+        return json_response(_rendered(plan, dry_run=dry_run))
+
+    return await once.answered(partial(_import, context, work, wanted), answer, _names)
+
+
+async def _import(context: Context, work: BulkWork, wanted: SetRequest, before_commit: BeforeCommit[Plan]) -> Plan:
     with work.place():
-        plan = await import_set(context.database, wanted)
-    return json_response(_rendered(plan, dry_run=dry_run))
+        return await import_set(context.database, replace(wanted, before_commit=before_commit))
+
+
+def _names(answer: Any) -> Iterator[str]:
+    # The answer to clients of Open WebUI names none.
+    if not isinstance(answer, dict):
+        return iter(())
+    # A dry run creates nothing.
+    kept = [PlannedAction.UPDATE, PlannedAction.UNCHANGED] + ([] if answer["dry_run"] else [PlannedAction.CREATE])
+    return (model["id"] for action in kept for model in answer[action])
 
 
 def _with_hint(error: InvalidInputError) -> InvalidInputError:

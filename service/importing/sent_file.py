@@ -1,13 +1,15 @@
 """The import of a file that is sent to `POST /models/import?format=…`, with the caller's rights."""
 
 import asyncio
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, replace
 from itertools import islice
 from typing import Any
 
-from fastapi import Request
+from fastapi import Response
 
 from service.auth.authentication import Caller, RightsCheck
+from service.database.client import Database
 from service.database.work_context import BULK_TIMEOUT_FACTOR, within_deadline, write_tracker
 from service.errors import (
     MAX_ERRORS,
@@ -17,8 +19,10 @@ from service.errors import (
     OverdueError,
     TooLargeError,
 )
-from service.http.dependencies import BulkWork, Context
+from service.http.dependencies import BulkWork
 from service.http.json_body import MAX_BODY_BYTES, copy_body, spool
+from service.http.responses import rendered
+from service.idempotency.once import BeforeCommit, Once
 from service.importing.formats import SourceFormat, UnrecognisedError
 from service.importing.open_source import OpenedSource, import_opened, open_sent_source
 from service.importing.plan import ImportOptions, OnConflict
@@ -43,30 +47,42 @@ _SMALLER = {
 MAX_RECORDS, MAX_VALUES, MAX_YAML_VALUES = 100_000, 5_000_000, 100_000
 
 
-async def import_sent(
-    request: Request, caller: Caller, context: Context, params: ImportParams, work: BulkWork
-) -> dict[str, Any]:
-    """Import the body of a request and return the report for the API.
+async def import_sent(once: Once, params: ImportParams, work: BulkWork) -> Response:
+    """Import the body of a request and return the response with the report.
 
     Raises InvalidInputError for a file that can't be read, and when a record of an `atomic` import can't be imported;
     UnavailableError when too many models are being changed; and RightsChangedError or UnauthorizedError when
     the caller loses rights.
     """
-    if params.create_groups and not caller.is_admin:
+    if params.create_groups and not once.caller.is_admin:
         raise ForbiddenError("Only admins may have groups made.")
     with spool() as file:
-        size = await copy_body(request, file, MAX_SOURCE_BYTES, takes_gzip=True)
+        size = await copy_body(once.request, file, MAX_SOURCE_BYTES, takes_gzip=True)
         if not size:
             raise InvalidInputError([{"loc": ["body"], "msg": "must not be empty"}])
-        with work.place():
-            bounds = Bounds(MAX_SOURCE_BYTES, MAX_VALUE_CHARACTERS, MAX_RECORDS, MAX_VALUES, MAX_YAML_VALUES)
-            sent = await asyncio.to_thread(_opened, Source(file, size, bounds), params)
-            report = await _imported(context, sent, _options(params, caller, work.check))
-        try:
-            _require_imported(report, params)
-            return _rendered(report, sent, params)
-        finally:
-            report.close()
+
+        async def imported(before_commit: BeforeCommit[dict[str, Any]]) -> dict[str, Any]:
+            async def before_commit_of(report: Report) -> None:
+                await before_commit(_rendered(report, sent, params))
+
+            with work.place():
+                bounds = Bounds(MAX_SOURCE_BYTES, MAX_VALUE_CHARACTERS, MAX_RECORDS, MAX_VALUES, MAX_YAML_VALUES)
+                sent = await asyncio.to_thread(_opened, Source(file, size, bounds), params)
+                options = replace(_options(params, once.caller, work.check), before_commit=before_commit_of)
+                report = await _imported(once.context.database, sent, options)
+            try:
+                _require_imported(report, params)
+                return _rendered(report, sent, params)
+            finally:
+                report.close()
+
+        return await once.answered(imported, rendered, _names)
+
+
+def _names(answer: Mapping[str, Any]) -> Iterator[str]:
+    # A dry run creates nothing.
+    shown = {ImportOutcome.UPDATED, ImportOutcome.UNCHANGED} | (set() if answer["dry_run"] else {ImportOutcome.CREATED})
+    return (step["id"] for step in answer["steps"] if step["kind"] == "model" and step["outcome"] in shown)
 
 
 def _opened(source: Source, params: ImportParams) -> OpenedSource:
@@ -95,11 +111,11 @@ def _options(params: ImportParams, caller: Caller, check: RightsCheck) -> Import
     )
 
 
-async def _imported(context: Context, sent: OpenedSource, options: ImportOptions) -> Report:
-    seconds = within_deadline(context.database.timeout * BULK_TIMEOUT_FACTOR)
+async def _imported(database: Database, sent: OpenedSource, options: ImportOptions) -> Report:
+    seconds = within_deadline(database.timeout * BULK_TIMEOUT_FACTOR)
     try:
         async with asyncio.timeout(seconds):
-            return await import_opened(context.database, sent, options)
+            return await import_opened(database, sent, options)
     except TimeoutError:
         given_up = f"The import was given up after {seconds:.0f} seconds. "
         if not write_tracker().may_have_changed:

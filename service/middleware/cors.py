@@ -14,11 +14,14 @@ from service.http.problem_responses import problem
 
 # Which headers a script may send, besides those that need no permission.
 SENT = (
-    *("Authorization", "Content-Encoding", "Content-Type", "If-Match", "If-None-Match", "Last-Event-ID"),
-    "X-Request-ID",
+    *("Authorization", "Content-Encoding", "Content-Type", "Idempotency-Key", "If-Match", "If-None-Match"),
+    *("Last-Event-ID", "X-Request-ID"),
 )
 # Which headers of an answer a script may read, besides those that need no permission.
-EXPOSED = ("Content-Disposition", "ETag", "Link", "Retry-After", "WWW-Authenticate", "X-Request-ID")
+EXPOSED = (
+    *("Accept-Patch", "Content-Disposition", "ETag", "Idempotent-Replayed", "Link", "Retry-After"),
+    *("WWW-Authenticate", "X-Request-ID"),
+)
 
 
 class Cors(CORSMiddleware):

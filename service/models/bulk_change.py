@@ -22,6 +22,8 @@ BATCH = 100
 RESULT_UNKNOWN = "The database did not answer in time; it is not known whether this model was changed."
 RIGHTS_LOST = f"{RIGHTS_CHANGED}; this model was not changed."
 CONTENDED = "Others keep changing this model; try again later."
+# Why a change failed that can succeed when it is requested again.
+PASSING = frozenset({RESULT_UNKNOWN, RIGHTS_LOST, CONTENDED})
 
 
 class RecordStatus(StrEnum):

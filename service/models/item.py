@@ -139,6 +139,16 @@ def _shown_meta(stored: dict[str, Any]) -> dict[str, Any]:
     return {**meta, IMAGE: public_path(image)} if isinstance(image, str) and image.startswith(LOCAL) else meta
 
 
+def without_new_defaults(meta: dict[str, Any], record: Record) -> dict[str, Any]:
+    """Return a new `meta` without the defaults that every response has, where the stored record lacks them."""
+    stored = _meta(record)
+    return {
+        name: value
+        for name, value in meta.items()
+        if name in stored or name not in META_DEFAULTS or value != META_DEFAULTS[name]
+    }
+
+
 def with_own_image(meta: Any) -> Any:
     """Return a `meta` that a client sends, with a local image as it is stored.
 

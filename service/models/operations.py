@@ -1,6 +1,6 @@
 """Creating, changing and deleting one model record, always based on its state at that moment."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,15 +59,24 @@ async def read(database: Database, caller: Caller, model_id: str, *, readers_see
     return render_item(found[0], caller, readers_see_params=readers_see_params)
 
 
-async def create(database: Database, caller: Caller, model_id: str, content: Content) -> None:
-    """Store a new record that the caller owns; raise ConflictError when the id is taken."""
+async def create(
+    database: Database,
+    caller: Caller,
+    model_id: str,
+    content: Content,
+    before_commit: Callable[[], Awaitable[None]] | None = None,
+) -> None:
+    """Store a new record that the caller owns; raise ConflictError when the id is taken.
+
+    `before_commit` is the last part of the transaction that stores it.
+    """
     content = {**content, "user_id": caller.user_id}
     await require_principals(database, content["access_grants"], _GRANTS)
     require_storable(content)
     planned = PlannedWrite(model_id, ChangeKind.CREATE, None, content, reuse_limited_to=reuse_limit(caller))
 
     async def attempt() -> bool:
-        if await _try_to_store(database, caller, planned):
+        if await _try_to_store(database, caller, planned, before_commit):
             return True
         # Checked only after a failure, since most ids are free.
         if await ids_not_free(database, [model_id], caller):
@@ -160,11 +169,16 @@ def _emptied(field: str) -> dict[str, Any]:
 _EMPTIED = {"$set": {field: _emptied(field) for field in _LARGE}}
 
 
-async def _try_to_store(database: Database, caller: Caller, planned: PlannedWrite) -> bool:
+async def _try_to_store(
+    database: Database,
+    caller: Caller,
+    planned: PlannedWrite,
+    before_commit: Callable[[], Awaitable[None]] | None = None,
+) -> bool:
     """Return whether the write was stored; False when someone else changed the record first."""
     owners = {} if caller.owner_fields is None else {caller.user_id: caller.owner_fields}
     try:
-        await store_planned(database, [planned], caller.user_id, owners=owners)
+        await store_planned(database, [planned], caller.user_id, owners=owners, before_commit=before_commit)
     except LostRaceError:
         return False
     return True

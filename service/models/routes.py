@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated
 
@@ -27,10 +28,12 @@ from service.http.problems import (
 )
 from service.http.responses import KnownETags, json_response, tagged_json_response
 from service.http.strict_model import QueryModel
+from service.idempotency.once import REPLAYED_HEADER, BeforeCommit, OnceDependency
 from service.models import operations
 from service.models.grants import build_grants, replace_grants
 from service.models.item import as_stored
-from service.models.schemas import CreateModel, Model, ModelId, UpdateAccess, UpdateModel
+from service.models.patch import PatchBody, patched_content
+from service.models.schemas import CreateModel, Model, ModelId, PatchModel, UpdateAccess, UpdateModel
 
 _VERSION = re.compile('"([1-9][0-9]{0,18})"', re.ASCII)
 _WITHOUT_QUOTES = re.compile("[1-9][0-9]{0,18}", re.ASCII)
@@ -80,9 +83,10 @@ VersionDependency = Annotated[Sequence[int] | None, Depends(expected_versions)]
 _ETAG = documented_header("ETag", "The version, in quotes; `W/` is before it when the answer is compressed.", '"3"')
 _ANSWER: Responses = {200: {"model": Model, "headers": _ETAG}}
 _READ = {**_ANSWER, **documented_problems(HTTPStatus.NOT_FOUND, *COMMON_FAILURES)}
-_CREATED = {**_ANSWER, **documented_problems(*BODY_FAILURES)}
+_REFUSED = documented_problems(*BODY_FAILURES)
+_CREATED: Responses = {200: {"model": Model, "headers": {**_ETAG, **REPLAYED_HEADER}}, **_REFUSED}
 # The responses of a route that changes a model.
-CHANGED = {**_READ, **_CREATED, **documented_problems(HTTPStatus.PRECONDITION_FAILED)}
+CHANGED = {**_READ, **_REFUSED, **documented_problems(HTTPStatus.PRECONDITION_FAILED)}
 
 
 async def answer_with_model(
@@ -120,7 +124,10 @@ async def get_model(
 
 @router.post("/create", responses=_CREATED)
 async def create_model(
-    caller: WriterDependency, body: Annotated[CreateModel, json_body(CreateModel)], context: ContextDependency
+    caller: WriterDependency,
+    once: OnceDependency,
+    body: Annotated[CreateModel, json_body(CreateModel)],
+    context: ContextDependency,
 ) -> Response:
     """Create a model that the caller owns.
 
@@ -128,8 +135,13 @@ async def create_model(
     """
     grants = build_grants(body.id, body.access_grants)
     content = {**body.model_dump(exclude={"id", "access_grants"}), "access_grants": grants}
-    await operations.create(context.database, caller, body.id, content)
-    return await answer_with_model(context, caller, body.id)
+
+    async def create(before_commit: BeforeCommit[None]) -> None:
+        await operations.create(context.database, caller, body.id, content, partial(before_commit, None))
+
+    return await once.answered(
+        create, lambda _: answer_with_model(context, caller, body.id), lambda answer: [answer["id"]]
+    )
 
 
 @router.post("/model/update", responses=CHANGED)
@@ -139,10 +151,31 @@ async def update_model(
     body: Annotated[UpdateModel, json_body(UpdateModel)],
     context: ContextDependency,
 ) -> Response:
-    """Change the given fields of a model; the others stay. For the owner, write grantees and admins."""
+    """Replace the given fields of a model; the others stay. For the owner, write grantees and admins.
+
+    `params` and `meta` are each replaced as a whole. `PATCH /models/model` changes single members of them.
+    """
     request = operations.ChangeRequest(caller, body.id, ChangeKind.UPDATE, versions)
     await operations.change(context.database, request, lambda record: as_stored(body.content, record))
     return await answer_with_model(context, caller, body.id)
+
+
+@router.patch("/model", responses=CHANGED)
+async def patch_model(
+    caller: WriterDependency,
+    versions: VersionDependency,
+    params: Annotated[ModelParams, Query()],
+    body: Annotated[PatchModel, Depends(PatchBody())],
+    context: ContextDependency,
+) -> Response:
+    """Merge a patch (RFC 7396) into a model as it is at that moment. For the owner, write grantees and admins.
+
+    Within `params` and `meta`, what the patch does not name stays, and null removes a member. Owner and grants have
+    routes of their own. A patch that changes nothing makes no version.
+    """
+    request = operations.ChangeRequest(caller, params.id, ChangeKind.UPDATE, versions)
+    await operations.change(context.database, request, lambda record: patched_content(body, record))
+    return await answer_with_model(context, caller, params.id)
 
 
 @router.post("/model/toggle", responses=CHANGED)

@@ -104,23 +104,47 @@ def given(value: Any) -> Any:
     return value
 
 
+GivenName = Annotated[Name | None, AfterValidator(given), NEVER_NULL]
+GivenState = Annotated[StrictBool | None, AfterValidator(given), NEVER_NULL]
+GivenMembers = Annotated[FreeForm | None, AfterValidator(given), NEVER_NULL]
+_MERGED = "The members to change; null removes one, an object is merged, and a list is replaced."
+
+
 class UpdateModel(ModelId):
-    """New values for a model; fields that are left out keep their values. Grants have a route of their own."""
+    """New values for a model; fields that are left out keep their values. Grants have a route of their own.
+
+    `params` and `meta` are replaced as a whole: to change some of their members, patch the model.
+    """
 
     base_model_id: BaseOfModel = None
-    name: Annotated[Name | None, AfterValidator(given), NEVER_NULL] = Field(None, examples=["SQL Tuning"])
+    name: GivenName = Field(None, examples=["SQL Tuning"])
     params: Annotated[FreeForm | None, AfterValidator(given), NEVER_NULL] = Field(
         None, description=PARAMS, examples=[_EXAMPLE_PARAMS]
     )
     meta: Annotated[ShownMeta | None, AfterValidator(given), NEVER_NULL] = Field(
         None, description=META, examples=[_EXAMPLE_META]
     )
-    is_active: Annotated[StrictBool | None, AfterValidator(given), NEVER_NULL] = None
+    is_active: GivenState = None
 
     @property
     def content(self) -> dict[str, Any]:
         """The fields that were given."""
         return self.model_dump(include=self.model_fields_set - {"id"})
+
+
+class PatchModel(StrictModel):
+    """A merge patch (RFC 7396) of a model: what is not named stays, also within `params` and `meta`."""
+
+    base_model_id: BaseOfModel = None
+    name: GivenName = Field(None, examples=["SQL Tuning"])
+    params: GivenMembers = Field(None, description=_MERGED, examples=[{"temperature": 0.2, "stop": None}])
+    meta: GivenMembers = Field(None, description=_MERGED, examples=[{"description": "Reads query plans."}])
+    is_active: GivenState = None
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """The members that were given."""
+        return self.model_dump(include=self.model_fields_set)
 
 
 class UpdateAccess(ModelId):

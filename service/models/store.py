@@ -116,18 +116,22 @@ async def store_planned(
     bulk: bool = False,
     owners: Owners | None = None,
     origins: Sequence[PlannedOrigin] = (),
+    before_commit: Callable[[], Awaitable[None]] | None = None,
 ) -> list[int]:
     """Write all planned changes in one transaction, and return the versions that they made.
 
     `by` is the user who asked for them. `owners` holds owners that were read earlier, which need not be current.
-    `origins` are stored too, for other records. Raises LostRaceError, and writes nothing, when a record is not as it
-    was read or an id is not available.
+    `origins` are stored too, for other records. `before_commit` is the last part of the transaction. Raises
+    LostRaceError, and writes nothing, when a record is not as it was read or an id is not available.
     """
     owners = await look_up_owners(database, planned, owners)
 
     async def work() -> list[int]:
         await _write_origins(database, origins)
-        return await write_planned(database, planned, by, owners)
+        versions = await write_planned(database, planned, by, owners)
+        if before_commit is not None:
+            await before_commit()
+        return versions
 
     versions = await database.in_transaction(work, bulk=bulk)
     await database.after_commit(partial(refresh_after_renames, database, owners))

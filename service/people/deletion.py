@@ -9,6 +9,7 @@ from service.clock import now
 from service.database.client import Database
 from service.database.locks import create_lock, serialized, take_lock, user_lock
 from service.errors import ConflictError
+from service.idempotency.store import forget_keys_of
 from service.models.grant_revocation import revoke_grants
 from service.models.principals import Principal, require_existing
 from service.people.users import is_active_admin, refresh_models_of, require_other_admin
@@ -26,6 +27,7 @@ async def delete_user(database: Database, user_id: str, by: str | None) -> None:
     await serialized(database, lambda: _end_user_access(database, user_id))
     await refresh_models_of(database, [user_id])
     await _revoke_all_grants(database, (PrincipalType.USER.value, user_id), by)
+    await forget_keys_of(database, user_id)
     await database.delete_many(Lock, {"_id": user_lock(user_id)})
     await database.delete_many(User, {"_id": user_id, **BEING_DELETED})
 

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 import httpx
 from modeldeck_client import AuthenticatedClient
-from modeldeck_client.api.models import create_model, get_model, list_models, update_model
+from modeldeck_client.api.models import create_model, get_model, list_models, patch_model, update_model
 from modeldeck_client.models import (
     CreateModel,
     GrantInput,
     Model,
+    PatchModel,
+    PatchModelMeta,
     Permission,
     PrincipalType,
     Problem,
@@ -46,10 +48,18 @@ updated = update_model.sync(client=client, body=change, if_match=etag)
 assert isinstance(updated, Model)
 assert (updated.name, updated.version) == (change.name, 2)
 
+patch = PatchModel(meta=PatchModelMeta.from_dict({"description": "Patched"}))
+patched = patch_model.sync(client=client, id="generated", body=patch, if_match='"2"')
+assert isinstance(patched, Model)
+assert (patched.meta["description"], patched.name, patched.version) == ("Patched", change.name, 3)
+
+again = [create_model.sync(client=client, body=CreateModel(id="once", name="Once"), idempotency_key="k") for _ in "ab"]
+assert again[0] == again[1] and isinstance(again[0], Model)
+
 stale = update_model.sync_detailed(client=client, body=change, if_match=etag)
 assert stale.status_code == HTTPStatus.PRECONDITION_FAILED
 assert isinstance(stale.parsed, Problem)
-assert stale.parsed.detail == "The current version is 2."
+assert stale.parsed.detail == "The current version is 3."
 
 refused = list_models.sync(client=client, page_size=1000)
 assert isinstance(refused, Problem)

@@ -1,4 +1,4 @@
-"""Fixtures of the integration tests that run the command line on a database of their own."""
+"""Fixtures of several integration tests: the command line on a database of its own, and calls that fail."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,9 +6,11 @@ from typing import Any
 
 import pytest
 from pymongo import MongoClient
+from pymongo.errors import PyMongoError
 
 from tests.support.commands import CommandLine
 from tests.support.import_samples import NAME, Raw
+from tests.support.meanwhile import Lost
 from tests.support.raw_database import collection_names
 from tests.support.watched_server import Server
 
@@ -45,3 +47,19 @@ def server(mongo_uri: str, shell: CommandLine) -> Iterator[Server]:
         server = Server(client, NAME)
         with server.every_command_logged():
             yield server
+
+
+@pytest.fixture
+def lost(monkeypatch: pytest.MonkeyPatch) -> Lost:
+    """Return a function that makes a driver call fail after it was executed, as if its response were lost."""
+
+    def lose(owner: Any, name: str, error: PyMongoError) -> None:
+        whole = getattr(owner, name)
+
+        async def done_but(*arguments: Any, **options: Any) -> None:
+            await whole(*arguments, **options)
+            raise error
+
+        monkeypatch.setattr(owner, name, done_but)
+
+    return lose

@@ -169,12 +169,19 @@ class Directory:
         return await self.client.get(path, params=parameters or None, headers=headers)
 
     async def post(
-        self, path: str, as_user: str, body: Any = None, *, if_match: str | None = None, **parameters: Any
+        self,
+        path: str,
+        as_user: str,
+        body: Any = None,
+        *,
+        if_match: str | None = None,
+        once: str | None = None,
+        **parameters: Any,
     ) -> httpx.Response:
-        """Send a POST request with a JSON body, with a user's key."""
+        """Send a POST request with a JSON body, with a user's key; `once` is its idempotency key."""
         headers = {"Authorization": f"Bearer {await self.key(as_user)}"}
-        if if_match is not None:
-            headers["If-Match"] = if_match
+        headers |= {} if if_match is None else {"If-Match": if_match}
+        headers |= {} if once is None else {"Idempotency-Key": once}
         return await self.client.post(path, json=body, params=parameters, headers=headers)
 
     async def page(self, as_user: str, **parameters: Any) -> dict[str, Any]:

@@ -39,6 +39,7 @@ class Way(NamedTuple):
 
     path: str
     body: Any
+    method: str = "POST"
     # Whether an invalid part is reported, and the rest is stored.
     reports: bool = False
 
@@ -50,6 +51,7 @@ def ways(image: Any) -> Iterator[Way]:
     for prefix in ("/api/models", "/api/v1/models"):
         yield Way(f"{prefix}/create", {**model, "id": "new"})
         yield Way(f"{prefix}/model/update", {"id": "m", "meta": meta})
+        yield Way(f"{prefix}/model?id=m", {"meta": meta}, "PATCH")
         yield Way(f"{prefix}/import", {"models": [model]})
         yield Way(f"{prefix}/import", {"models": [{**model, "id": "new"}]})
         yield Way(f"{prefix}/sync", {"models": [model], "max_deletions": "100%"})

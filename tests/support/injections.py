@@ -45,7 +45,7 @@ def attacks(example: Example, *, compatible: bool = False) -> Iterator[Attack]:
             # With a format, invalid records are reported, and the request itself is accepted.
             refused = must_fail and "format" not in example.query
             yield Attack(method, address, json.dumps(planted).encode(), ".".join(map(str, path)), refused)
-    for name in ("If-Match", "If-None-Match"):
+    for name in ("If-Match", "If-None-Match", "Idempotency-Key"):
         if example.operation.takes(name):
             yield from (Attack(method, address, body, name, headers={name: text}) for text in TEXTS)
 

@@ -5,6 +5,11 @@ from collections.abc import Callable, Coroutine
 from contextvars import Context
 from typing import Any
 
+from pymongo.errors import PyMongoError
+
+# Makes a function of some owner fail after it was executed.
+Lost = Callable[[Any, str, PyMongoError], None]
+
 
 def after(number: int, work: Any, event: Callable[[], Coroutine[Any, Any, None]]) -> Any:
     """Return `work`, which lets something happen after so many calls."""

@@ -92,6 +92,7 @@ CASES: dict[str, Case] = {
     "GET /models/model/history/{revision}": Case(_WITH_READ_KEYS),
     "POST /models/create": Case(ACTING, body=_body(**_NEW), hides=False),
     "POST /models/model/update": Case(CHANGING, body=_body_for_model(name="Other")),
+    "PATCH /models/model": Case(CHANGING, _THIS, body=_body(meta={"description": "Other"})),
     "POST /models/model/toggle": Case(CHANGING, _THIS, body=_body()),
     "POST /models/model/access/update": Case(MANAGING, body=_body_for_model(access_grants=[])),
     "POST /models/model/delete": Case(CHANGING, body=_body_for_model()),

@@ -50,7 +50,7 @@ def _questions() -> Iterator[Question]:
         if route.inner in TELLING or not _about_the_model(route, case):
             continue
         yield Question(route, case)
-        if route.inner.startswith("/models/model/") and route.method == "POST":
+        if route.inner.startswith("/models/model") and route.method != "GET":
             yield from (Question(route, case, {"If-Match": tag}) for tag in ('"1"', '"2"', "*"))
         more = {
             "/models/export": ("&id=own", "&format=csv", "&format=modeldeck", "&format=openwebui", "&format=jsonl"),

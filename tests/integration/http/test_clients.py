@@ -68,6 +68,18 @@ def test_every_list_that_the_page_on_the_list_shows_finds_models(environment: di
             assert json.loads(output_of_command("bash", "-euc", line, env=environment))["items"], line
 
 
+def test_a_patch_keeps_what_it_does_not_name_and_a_request_that_is_sent_again_is_done_once(
+    api: httpx.Client, environment: dict[str, str]
+) -> None:
+    patch, create = blocks(ROOT / "docs/http.md", "sh")
+    before = api.get("/api/models/model", params={"id": "sql-tuning"}).json()
+    patched = json.loads(output_of_command("bash", "-euc", patch, env=environment))
+    assert patched["meta"] == {**before["meta"], "description": "Reads query plans."}
+    answers = [output_of_command("bash", "-euc", create, env=environment) for _ in range(2)]
+    assert answers[0] == answers[1]
+    assert json.loads(answers[0])["version"] == 1
+
+
 def test_python(api: httpx.Client, environment: dict[str, str]) -> None:
     before = api.get("/api/models/model", params={"id": "sql-tuning"}).json()["version"]
     custom = api.get("/api/models/list", params={"kind": "custom", "page_size": 1}).json()["total"]

@@ -11,7 +11,7 @@ from tests.support.routes import AUTHENTICATED, COMPATIBLE, STRICT, Route
 
 async def _send(directory: Directory, route: Route, credential: str | None, query: str = "") -> Response:
     headers = {"Authorization": f"Bearer {credential}"} if credential else {}
-    body: dict[str, str] | None = {} if route.method == "POST" else None
+    body: dict[str, str] | None = {} if route.method in {"POST", "PATCH"} else None
     return await directory.client.request(route.method, route.address + query, headers=headers, json=body)
 
 

@@ -1,16 +1,16 @@
 """A change whose outcome is unknown is never answered with an error that invites a retry."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 from motor.motor_asyncio import AsyncIOMotorClientSession, AsyncIOMotorCollection
-from pymongo.errors import AutoReconnect, PyMongoError, ServerSelectionTimeoutError
+from pymongo.errors import AutoReconnect, ServerSelectionTimeoutError
 from pymongo.synchronous.database import Database as SyncDatabase
 
 from documents.user import Role
 from service.models import routes
 from tests.support.directory import Directory
+from tests.support.meanwhile import Lost
 
 CREATE, SYNC = "/api/models/create", "/api/models/sync"
 MODEL = {"id": "m", "name": "M"}
@@ -18,23 +18,6 @@ KEYS, REVOKE = "/api/keys/create", "/api/keys/revoke"
 UNKNOWN = "Whether the change was made is not known."
 
 Raw = SyncDatabase[dict[str, Any]]
-Lost = Callable[[Any, str, PyMongoError], None]
-
-
-@pytest.fixture
-def lost(monkeypatch: pytest.MonkeyPatch) -> Lost:
-    """Return a function that makes a driver call fail after it was executed, as if its response were lost."""
-
-    def lose(owner: Any, name: str, error: PyMongoError) -> None:
-        whole = getattr(owner, name)
-
-        async def done_but(*arguments: Any, **options: Any) -> None:
-            await whole(*arguments, **options)
-            raise error
-
-        monkeypatch.setattr(owner, name, done_but)
-
-    return lose
 
 
 async def test_a_change_whose_answer_is_lost(directory: Directory, raw: Raw, lost: Lost) -> None:

@@ -44,6 +44,8 @@ async def filled(directory: Directory, tmp_path: Path) -> Directory:
     # It is stored under a lock, which has a record of its own.
     await directory.key("ann", name="another")
     await directory.load({"models": [model("m", "ann", access_grants=[grant("group:team")])]}, tmp_path)
+    sent = await directory.post("/api/models/import", "ann", {"models": []}, once="k")
+    assert sent.status_code == 200
     caller = await Authenticator(directory.database).resolve(f"Bearer {await directory.key('ann')}")
     await begin_session(directory.database, caller)
     return directory
@@ -117,6 +119,10 @@ WRONG = [
     ("revisions", setting("version", 1)),
     ("revisions", without("after")),
     ("revisions", setting("fields", "name")),
+    ("idempotent_requests", setting("answer", "x")),
+    ("idempotent_requests", setting("status", 200)),
+    ("idempotent_requests", setting("attempt", None)),
+    ("idempotent_requests", without("expires_at")),
     ("guards", setting("changes", 1)),
     ("guards", setting("changes", Int64(-1))),
 ]

@@ -32,8 +32,8 @@ async def test_a_preflight_says_what_is_allowed(shared: Directory, commands: Com
     answer = await _preflight(shared)
     assert (answer.status_code, answer.content) == (204, b"")
     assert answer.headers["access-control-allow-origin"] == ORIGIN
-    assert {"GET", "HEAD", "POST"} <= set(answer.headers["access-control-allow-methods"].split(", "))
-    assert {"Authorization", "Content-Type", "If-Match"} <= set(
+    assert {"GET", "HEAD", "PATCH", "POST"} <= set(answer.headers["access-control-allow-methods"].split(", "))
+    assert {"Authorization", "Content-Type", "Idempotency-Key", "If-Match"} <= set(
         answer.headers["access-control-allow-headers"].split(", ")
     )
     assert "access-control-allow-credentials" not in answer.headers

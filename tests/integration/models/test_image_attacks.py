@@ -28,7 +28,7 @@ async def directory_with_model(directory: Directory) -> Directory:
 
 async def send(directory: Directory, way: Way) -> httpx.Response:
     headers = {"Authorization": f"Bearer {await directory.key('root')}"}
-    return await directory.client.post(way.path, content=json.dumps(way.body).encode(), headers=headers)
+    return await directory.client.request(way.method, way.path, content=json.dumps(way.body).encode(), headers=headers)
 
 
 def images(raw: Raw) -> set[str]:
