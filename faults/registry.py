@@ -23,6 +23,7 @@ from faults.scenarios import (
     clock_skew,
     concurrent_changes,
     failover,
+    followers,
     greed,
     greed_controls,
     interrupted_changes,
@@ -48,6 +49,7 @@ def _suites(*suites: Suite) -> tuple[Section, ...]:
 GROUPS: tuple[tuple[Section, ...], ...] = (
     (Section(("D1",), "failover of the primary", failover.run),),
     (Section(("D1",), "network partition of the primary", network_partition.run),),
+    (Section(("C1",), "followers of changes", followers.run),),
     (Section(("D2",), "control: writes without a majority", weak_write_concern.run),),
     (Section(("F6",), "all mongods killed", mongod_outages.run_all_killed),),
     (Section(("O1", "O2"), "overload, and a database that hangs", overload.run),),

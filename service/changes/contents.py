@@ -14,7 +14,7 @@ from service.models.history.contents import recorded_content
 from service.models.item import ITEM_STAGES, NEEDED_OF_OWNER, item_with
 
 # Of all that is rendered, the latest is kept: followers who are a little behind find it there.
-MAX_KEPT_BYTES = 8_000_000
+MAX_KEPT_BYTES, BYTES_BESIDES = 8_000_000, 500
 
 
 class Contents:
@@ -63,10 +63,14 @@ class Contents:
 
     def _keep(self, key: tuple[str, bool], shown: bytes | None) -> None:
         self._kept[key] = shown
-        self._kept_bytes += len(shown or b"")
+        self._kept_bytes += _size(shown)
         while self._kept_bytes > MAX_KEPT_BYTES:
             _, dropped = self._kept.popitem(last=False)
-            self._kept_bytes -= len(dropped or b"")
+            self._kept_bytes -= _size(dropped)
+
+
+def _size(shown: bytes | None) -> int:
+    return BYTES_BESIDES + len(shown or b"")
 
 
 async def record_after(database: Database, change: ModelChange) -> Record | None:

@@ -93,7 +93,7 @@ class Feed:
             self._start()
         assert self._started is not None  # noqa: S101  # set by the start
         await asyncio.shield(self._started)
-        if self._closed:
+        if self._closed or self._task is None:
             raise UnavailableError(ENDING)
         self._listeners.add(listener)
         self.index(listener)
@@ -142,6 +142,7 @@ class Feed:
             if not started.done():
                 started.set_exception(UnavailableError(ENDING))
             self._task = None
+            self._moved.set()
             self._end_all()
 
     async def _follow(self, started: "asyncio.Future[None]") -> None:

@@ -33,6 +33,8 @@ class Changes:
     feed: Feed
     contents: Contents
     tokens: Tokens
+    # Taken before something is sent: one follower after another, so that other requests are served in between.
+    turns: asyncio.Lock
 
     @classmethod
     def of(cls, context: Context) -> "Changes":
@@ -40,7 +42,7 @@ class Changes:
         contents = Contents(
             context.database, context.background, readers_see_params=context.settings.readers_see_params
         )
-        return cls(Feed(context.database, context.background), contents, Tokens(context.database))
+        return cls(Feed(context.database, context.background), contents, Tokens(context.database), asyncio.Lock())
 
 
 def changes_of(request: Request) -> Changes:
@@ -66,7 +68,11 @@ class Following:
 
     async def _shown(self, first: Shown, *, endless: bool) -> AsyncIterator[Shown]:
         yield first
+        turns = changes_of(self._request).turns
         async for shown in self._follower.shown() if endless else self._follower.missed():
+            if shown.happening is not None:
+                async with turns:
+                    await asyncio.sleep(0)
             yield shown
 
     def _let_go_on(self) -> None:

@@ -1,7 +1,7 @@
 """What a follower is sent: server-sent events (https://html.spec.whatwg.org/multipage/server-sent-events.html)."""
 
 import random
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 
 from documents.freeform import json_bytes
 from service.changes.entries import Position
@@ -26,10 +26,24 @@ async def messages(
             # A comment, for what stands between and closes connections on which nothing is sent.
             yield begin + b":\n" + place + b"\n\n"
         else:
-            message = begin + b"event: %b\n%b\ndata: %b\n\n" % (one.happening.encode(), place, data(one))
-            for start in range(0, len(message), PART_BYTES):
-                yield message[start : start + PART_BYTES]
+            head = begin + b"event: %b\n%b\ndata: " % (one.happening.encode(), place)
+            for part in _parts(head, data(one)):
+                yield part
         begin = b""
+
+
+def _parts(head: bytes, data: bytes) -> Iterator[bytes]:
+    if len(head) + len(data) + len(_END) <= PART_BYTES:
+        yield head + data + _END
+        return
+    yield head
+    # Only the part that is being sent is copied: all who are shown a model share its content.
+    for start in range(0, len(data), PART_BYTES):
+        yield data[start : start + PART_BYTES]
+    yield _END
+
+
+_END = b"\n\n"
 
 
 def item_or_id(shown: Shown) -> bytes:

@@ -2,13 +2,16 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 
 from documents.user import Role
 from tests.support.directory import Directory, grant
+from tests.support.every_case import repetitions
 from tests.support.following import begin, follow
+from tests.support.slow_clients import until
 
 CREATE, UPDATE, DELETE, SHARE = (
     f"/api/models/{path}" for path in ("create", "model/update", "model/delete", "model/access/update")
@@ -76,6 +79,51 @@ async def test_a_change_of_groups_asks_to_get_the_models_anew_and_nothing_later_
         assert (await ben.seen(6))[3:] == [("resync", None), ("resync", None), ("updated", "m")]
         assert [event.data.get("name") for event in ben.events if event.name == "updated"] == ["Three", "Five"]
         assert [event.data["name"] for event in ann.events] == ["Two", "Three", "Four", "Five"]
+
+
+async def test_what_changes_between_leaving_a_group_and_joining_it_is_never_shown(people: Directory) -> None:
+    await done(people, CREATE, "ann", id="m", name="0", access_grants=[grant("group:org")])
+    member, over = asyncio.Event(), asyncio.Event()
+    member.set()
+    hidden: set[str] = set()
+
+    async def rename(user: str, begin: int) -> None:
+        number = begin
+        while not over.is_set():
+            number += 2
+            outside = not member.is_set()
+            await done(people, UPDATE, user, id="m", name=f"{number}")
+            if outside and not member.is_set():
+                hidden.add(f"{number}")
+
+    async with follow(people, "ben") as ben:
+        renaming = [asyncio.create_task(rename(user, number)) for number, user in enumerate(("ann", "root"))]
+        for _ in range(repetitions(4, 40)):
+            await done(people, "/api/groups/members/remove", "root", id="team", user_ids=["ben"])
+            member.clear()
+            enough = len(hidden) + 3
+            await until(partial(lambda least: len(hidden) >= least, enough))
+            member.set()
+            await done(people, "/api/groups/members/add", "root", id="team", user_ids=["ben"])
+        over.set()
+        await asyncio.gather(*renaming)
+        await done(people, UPDATE, "ann", id="m", name="last")
+        await ben.until(lambda: any(event.data.get("name") == "last" for event in ben.events))
+    shown = {event.data["name"] for event in ben.events if event.name == "updated"}
+    assert shown and hidden and not shown & hidden
+    versions = [event.data["version"] for event in ben.events if event.name == "updated"]
+    assert versions == sorted(set(versions))
+
+
+async def test_the_end_of_a_group_hides_what_it_gave(people: Directory) -> None:
+    await done(people, CREATE, "ann", id="m", name="0", access_grants=[grant("group:org")])
+    async with follow(people, "ben") as ben, follow(people, "ann") as ann:
+        await done(people, "/api/groups/delete", "root", id="org")
+        await done(people, UPDATE, "ann", id="m", name="1")
+        await done(people, CREATE, "ann", id="public", name="P", access_grants=[grant("user:*")])
+        assert await ann.seen(3) == [("updated", "m"), ("updated", "m"), ("created", "public")]
+        await ben.until(lambda: ben.briefs[-1:] == [("created", "public")])
+        assert {name for name, _ in ben.briefs[:-1]} == {"resync"}
 
 
 @pytest.mark.parametrize("how", ["revoked", "deactivated", "expired", "deleted"])
