@@ -1,6 +1,8 @@
 """C1: followers of changes miss nothing and see nothing twice while primaries change; a thousand take little memory."""
 
 import asyncio
+import os
+import re
 import resource
 import time
 from collections.abc import Iterator
@@ -14,7 +16,7 @@ from faults.environment.workspace import CannotRunError, Workspace
 from faults.report import Row, checked_row, progress
 from faults.scenarios.failover import Fault, hung, killed, stepped_down
 from faults.workload.concurrent_writer import ConcurrentWriter
-from faults.workload.following import SILENT_SECONDS, Crowd, PersistentFollower
+from faults.workload.following import CHANGES, SILENT_SECONDS, Crowd, PersistentFollower
 from faults.workload.stored_state import stored_writes
 
 TIMES, RATE = 2, 50.0
@@ -24,6 +26,7 @@ FOLLOWERS, FILES = 1_000, 1_500
 PLACES = 8 * FOLLOWERS
 MAX_GROWTH_MB, MAX_LIST_SECONDS = 150.0, 2.0
 EVENTS, LARGE = 5, 200_000
+MAX_OPLOG_MB = 3_000
 
 
 def run(workspace: Workspace) -> Iterator[Row]:
@@ -33,6 +36,7 @@ def run(workspace: Workspace) -> Iterator[Row]:
         with installation.serving() as service:
             for name, fault in (("kill -9", killed), ("step-down", stepped_down), ("SIGSTOP", hung)):
                 yield _primary_row(replica_set, installation, service, name, fault)
+    yield _lost_row(workspace)
     yield _crowd_row(workspace)
 
 
@@ -67,6 +71,37 @@ def _primary_row(replica_set: ReplicaSet, installation: Installation, service: S
     )
     test = f"{name} of the primary, {TIMES} times, at {RATE:.0f} writes a second, and somebody who follows"
     return checked_row("C1", test, measured, "each change that is stored is shown, once, and nothing else", problems)
+
+
+def _lost_row(workspace: Workspace) -> Row:
+    with single_member_installation(workspace, "lost") as (replica_set, installation):
+        with installation.serving() as service, service.client() as client:
+            begun = client.get(CHANGES, params={"follow": "false"})
+            [token] = re.findall(r"^id: (\S+)$", begun.text, re.MULTILINE)
+            client.post("/api/models/create", json={"id": "m", "name": "M"}).raise_for_status()
+            kept = client.get(CHANGES, params={"follow": "false", "since": token})
+        written = _fill_oplog(replica_set)
+        with installation.serving() as service, service.client() as client:
+            lost = client.get(CHANGES, params={"follow": "false", "since": token})
+            anew = client.get(CHANGES, params={"follow": "false"})
+    problems = [] if "event: created" in kept.text else ["what was missed was not shown"]
+    problems += [] if lost.status_code == 410 else [f"afterwards it was answered {lost.status_code}"]
+    problems += [] if anew.status_code == 200 else [f"without a token it was answered {anew.status_code}"]
+    measured = f"before {kept.status_code}, after {written} MB {lost.status_code}, without a token {anew.status_code}"
+    return checked_row("C1", "an oplog that no longer reaches back to a token", measured, "200, 410, 200", problems)
+
+
+def _fill_oplog(replica_set: ReplicaSet) -> int:
+    """Write until the oplog no longer has its present end; return how many megabytes that took."""
+    with replica_set.client() as client:
+        oplog = client.local["oplog.rs"]
+        [last] = oplog.find().sort("$natural", -1).limit(1)
+        for written in range(MAX_OPLOG_MB):
+            client.filling.junk.insert_one({"x": os.urandom(500_000).hex()})
+            [first] = oplog.find().sort("$natural", 1).limit(1)
+            if first["ts"] > last["ts"]:
+                return written
+    raise CannotRunError(f"the oplog still reaches back after {MAX_OPLOG_MB} MB")
 
 
 def _crowd_row(workspace: Workspace) -> Row:

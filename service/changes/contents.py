@@ -10,6 +10,7 @@ from service.background import BackgroundTasks
 from service.changes.entries import ModelChange
 from service.database.client import Database
 from service.database.exact_bson import Record
+from service.http.root_path import current_root_path
 from service.models.history.contents import recorded_content
 from service.models.item import ITEM_STAGES, NEEDED_OF_OWNER, item_with
 
@@ -20,10 +21,13 @@ MAX_KEPT_BYTES, BYTES_BESIDES = 8_000_000, 500
 class Contents:
     """Renders models as they were after a change."""
 
-    def __init__(self, database: Database, background: BackgroundTasks, *, readers_see_params: bool) -> None:
+    def __init__(
+        self, database: Database, background: BackgroundTasks, *, readers_see_params: bool, root_path: str
+    ) -> None:
         self._database = database
         self._background = background
         self._readers_see_params = readers_see_params
+        self._root_path = root_path
         self._kept: OrderedDict[tuple[str, bool], bytes | None] = OrderedDict()
         self._kept_bytes = 0
         self._rendering: dict[tuple[str, bool], asyncio.Future[bytes | None]] = {}
@@ -47,6 +51,8 @@ class Contents:
         return await asyncio.shield(self._rendering[key])
 
     async def _render(self, change: ModelChange, key: tuple[str, bool], future: "asyncio.Future[bytes | None]") -> None:
+        # As in a request: links in the model begin with it.
+        current_root_path.set(self._root_path)
         try:
             record = await record_after(self._database, change)
             shown = None

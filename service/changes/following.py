@@ -39,8 +39,12 @@ class Changes:
     @classmethod
     def of(cls, context: Context) -> "Changes":
         """Return the parts for a process."""
+        settings = context.settings
         contents = Contents(
-            context.database, context.background, readers_see_params=context.settings.readers_see_params
+            context.database,
+            context.background,
+            readers_see_params=settings.readers_see_params,
+            root_path=settings.root_path or "",
         )
         return cls(Feed(context.database, context.background), contents, Tokens(context.database), asyncio.Lock())
 

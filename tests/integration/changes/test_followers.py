@@ -155,14 +155,16 @@ async def test_a_large_model_is_sent_in_small_parts(directory: Directory) -> Non
         assert max(len(message.get("body", b"")) for message in ben.sent) <= 16_384
 
 
-async def test_readers_see_params_where_the_service_is_set_so(mongod: Database, settings: Settings) -> None:
-    async with Directory.on(mongod, settings.model_copy(update={"readers_see_params": True})) as directory:
+async def test_models_are_shown_as_the_service_is_set_to_show_them(mongod: Database, settings: Settings) -> None:
+    changed = settings.model_copy(update={"readers_see_params": True, "root_path": "/modeldeck"})
+    async with Directory.on(mongod, changed) as directory:
         await fill(directory)
         async with follow(directory, "ben") as ben:
             await rename(directory, "1")
             await ben.seen(1)
             assert ben.events[0].data == (await directory.page("ben"))["items"][0]
             assert ben.events[0].data["params"] == {"system": "secret"}
+            assert ben.events[0].data["meta"]["profile_image_url"] == "/modeldeck/static/favicon.png"
 
 
 async def test_they_end_at_once_with_the_process(directory: Directory) -> None:

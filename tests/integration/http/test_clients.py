@@ -1,4 +1,4 @@
-"""Clients of the running service: the examples of docs/clients.md and docs/listing.md, and generated clients."""
+"""Clients of the running service: the examples of docs/clients.md and of other pages, and generated clients."""
 
 import json
 import os
@@ -66,6 +66,11 @@ def test_every_list_that_the_page_on_the_list_shows_finds_models(environment: di
     for example in blocks(ROOT / "docs/listing.md", "sh"):
         for line in example.splitlines():
             assert json.loads(output_of_command("bash", "-euc", line, env=environment))["items"], line
+
+
+def test_the_request_that_the_page_on_changes_shows_is_answered(environment: dict[str, str]) -> None:
+    [example] = blocks(ROOT / "docs/changes.md", "sh")
+    assert "\nid: " in output_of_command("bash", "-euc", example, env=environment)
 
 
 def test_python(api: httpx.Client, environment: dict[str, str]) -> None:
