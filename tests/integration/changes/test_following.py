@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from documents import Revision
 from documents.user import Role
+from service.database.exact_bson import int64
 from tests.support.directory import Directory, grant
 from tests.support.every_case import repetitions
 from tests.support.following import begin, follow
@@ -113,6 +115,28 @@ async def test_what_changes_between_leaving_a_group_and_joining_it_is_never_show
     assert shown and hidden and not shown & hidden
     versions = [event.data["version"] for event in ben.events if event.name == "updated"]
     assert versions == sorted(set(versions))
+
+
+async def test_an_imported_history_is_no_change(people: Directory) -> None:
+    content: dict[str, Any] = {
+        "user_id": "ann",
+        "base_model_id": None,
+        "name": "Old",
+        "params": {},
+        "meta": {},
+        "is_active": True,
+    }
+    # As an import stores what another system has recorded.
+    imported: dict[str, Any] = {
+        **{"_id": "0" * 32, "model_id": "m", "version": int64(1), "at": datetime(2025, 1, 1, tzinfo=UTC), "by": None},
+        **{"change": "import", "fields": ["name"], "image_kept": False, "before": None},
+        "after": {**content, "access_grants": []},
+    }
+    async with follow(people, "ann") as ann:
+        assert await people.database.insert_record(Revision, imported)
+        await done(people, CREATE, "ann", id="m", name="New")
+        assert await ann.seen(1) == [("created", "m")]
+        assert ann.events[0].data["version"] == 2
 
 
 async def test_the_end_of_a_group_hides_what_it_gave(people: Directory) -> None:

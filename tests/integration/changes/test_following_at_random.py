@@ -20,7 +20,7 @@ from tests.support.every_case import repetitions
 from tests.support.following import Event, Following, begin
 
 USERS, GROUPS = ("ann", "ben", "cat", "root"), ("org", "team", "side")
-STEPS = repetitions(60, 1_000)
+STEPS = repetitions(60, 500)
 Items = Mapping[str, Mapping[str, Any]]
 
 
@@ -202,7 +202,7 @@ class World:
         return {user: {item["id"]: item for item in page["items"]} for user, page in zip(USERS, pages, strict=True)}
 
 
-@pytest.mark.parametrize("seed", range(repetitions(2, 5)))
+@pytest.mark.parametrize("seed", range(repetitions(2, 3)))
 async def test_each_is_shown_what_they_may_see_once_and_nothing_else(
     directory: Directory, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
