@@ -151,6 +151,14 @@ def capability_names(meta: Mapping[str, Any]) -> list[str]:
     return [name for name, value in capabilities.items() if value is True] if isinstance(capabilities, Mapping) else []
 
 
+def readers_and_writers(user_id: str, grants: Sequence[GrantFields]) -> tuple[set[str], set[str]]:
+    """Return the principals who may read, and those who may write, a record with this owner and these grants."""
+    # A record written past the service may have `*` as its owner; that must not make it public.
+    own = {user_principal(user_id)} - {PUBLIC}
+    writers = own | {grant.principal for grant in grants if grant.permission == Permission.WRITE}
+    return own | {grant.principal for grant in grants}, writers
+
+
 def record_derived_keys(
     *,
     user_id: str,
@@ -167,10 +175,7 @@ def record_derived_keys(
     """
     searched: Iterable[str | None] = (name, base_model_id, *(owner or ()))
     fields = [_searchable(field) for field in searched if field]
-    # A record written past the service may have `*` as its owner; that must not make it public.
-    own = {user_principal(user_id)} - {PUBLIC}
-    writers = own | {grant.principal for grant in grants if grant.permission == Permission.WRITE}
-    readers = sorted(own | {grant.principal for grant in grants})
+    readers, writers = map(sorted, readers_and_writers(user_id, grants))
     written = tag_names(meta)
     tags = sorted({fold(tag) for tag in written})
     capabilities = sorted(capability_names(meta))
@@ -182,7 +187,7 @@ def record_derived_keys(
         capabilities=capabilities,
         description=fold(description) if isinstance(description := meta.get("description"), str) else "",
         readers=readers,
-        writers=sorted(writers),
+        writers=writers,
         grams=sorted(frozenset().union(*(found for _, found in fields))),
         rows=row is not None,
         readable={} if row is None else {_field_name(reader): row for reader in readers},

@@ -90,6 +90,14 @@ ATTACKS = (
         settings=_EVERY_CASE,
     ),
 )
+FOLLOWING = Suite(
+    "C2",
+    "1,500 random changes of models, grants, groups and roles, while followers come and go, against a naive reader of "
+    "all lists; 40 times out of a group and back while others change its model",
+    "tests/integration/changes",
+    "0 missed, 0 shown twice, 0 shown that may not be seen",
+    settings=_EVERY_CASE,
+)
 SAMPLED = Suite(
     "S12",
     "each malformed record, and concurrent changes and deletions of users, groups and models more often",

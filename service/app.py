@@ -16,6 +16,8 @@ from service.auth.login_throttle import LoginThrottle
 from service.auth.write_quota import WriteQuota
 from service.background import SingleFlight
 from service.bulk import routes as bulk_routes
+from service.changes import routes as changes_routes
+from service.changes.following import Changes
 from service.database.client import Database
 from service.database.listeners import CommandObserver, DatabaseObserver, event_listeners
 from service.errors import ConfigurationError
@@ -43,7 +45,7 @@ from service.models.history import routes as history_routes
 from service.models.history.retention import HistoryUpkeep
 from service.observability import routes as observability_routes
 from service.observability.metrics import Metrics
-from service.observability.probes import drain_on_sigterm, readiness_problem
+from service.observability.probes import call_on_stop, drain_on_sigterm, readiness_problem
 from service.observability.tracing import SILENT, traces
 from service.people import group_routes, me_routes, user_routes
 from service.settings import Settings, load_settings
@@ -117,12 +119,15 @@ def create_app(
         context.background.start(search_statistics.run())
         context.background.start(HistoryUpkeep(database, settings.history_days, metrics).run())
         app.state.context = context
+        app.state.changes = changes = Changes.of(context)
         app.state.search_statistics = search_statistics
         app.state.metrics = metrics
         # Anyone may ask, so concurrent requests share one check of the database.
         app.state.readiness = SingleFlight(partial(readiness_problem, database))
         if open_database is None:
             drain_on_sigterm(settings.drain_seconds)
+            # Those who follow changes would be waited for in vain; they go on elsewhere.
+            call_on_stop(changes.feed.close)
             # Objects that live as long as the process need not be scanned by the garbage collector during requests, nor
             # those of each request several times: nearly all of them are freed without it.
             gc.collect()
@@ -131,6 +136,7 @@ def create_app(
         try:
             yield
         finally:
+            changes.feed.close()
             await context.background.stop()
             if open_database is None:
                 database.close()
@@ -147,6 +153,11 @@ def create_app(
         telemetry=traced.telemetry if traced else SILENT,
     )
     install_error_handlers(app)
+    _include_routes(app, with_page=settings.page)
+    return app
+
+
+def _include_routes(app: FastAPI, *, with_page: bool) -> None:
     # A request is compared with each in turn, so what is asked most comes first.
     app.include_router(observability_routes.router)
     app.include_router(observability_routes.router, prefix=API, include_in_schema=False)
@@ -154,6 +165,7 @@ def create_app(
     app.include_router(me_routes.router, prefix=API, dependencies=STRICT)
     for models in (
         listing_routes,
+        changes_routes,
         exporting_routes,
         model_routes,
         image_routes,
@@ -167,6 +179,5 @@ def create_app(
     for people in (user_routes, group_routes):
         app.include_router(people.router, prefix=API, dependencies=STRICT)
     app.include_router(image_routes.static_router)
-    if settings.page:
+    if with_page:
         app.include_router(page_router())
-    return app

@@ -109,6 +109,12 @@ class RightsChangedError(ConflictError):
         super().__init__(f"{RIGHTS_CHANGED}; send it again. {done}".rstrip())
 
 
+class GoneError(ModeldeckError):
+    """What was there once is no longer kept."""
+
+    status = HTTPStatus.GONE
+
+
 class StaleVersionError(ModeldeckError):
     """The caller requires a version that is not the current one."""
 

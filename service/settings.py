@@ -60,6 +60,13 @@ class Settings(BaseSettings):
         "at most seven in eight of them. At most one in eight of them may be exports, as many changes of many models, "
         "and as many changes of users and groups; one user has at most half of these.",
     )
+    max_followers: int = Field(
+        1000,
+        ge=0,
+        le=100_000,
+        description="Callers who may follow changes in one process at a time, apart from the requests that it "
+        "answers; further ones get 503. One user has at most an eighth of these places.",
+    )
     drain_seconds: float = Field(
         2.0,
         ge=0,

@@ -60,15 +60,17 @@ A change stream delivers every change of `models` as it happens. Keep the token 
 next start continues right after it, as long as the oplog of the replica set reaches back that far. After a crash a change may be delivered a
 second time, so processing it again must do no harm.
 
-`modeldeck watch` does this by itself: it prints a line of JSON for each change, with the model as it is when the line is printed, and
+`modeldeck watch` does this by itself: it prints a line of JSON for each change, with the model as it is when the line is printed and who changed it, and
 continues after outages and elections. It prints nothing where only derived keys changed, or where a model came from.
+`by` is null for changes by the command line and for those written past the service. Over HTTP, `GET /api/models/changes` shows each
+caller the changes of what they may read ([changes.md](changes.md)).
 
 ```sh
 modeldeck watch --state models.token | while read -r line; do echo "$line"; done
 ```
 
 ```json
-{"token": "8266…", "at": 1778845140, "change": "updated", "id": "sql-tuning", "fields": ["name"], "model": {"id": "sql-tuning", "name": "SQL"}}
+{"token": "8266…", "at": 1778845140, "change": "updated", "id": "sql-tuning", "by": "u-anna", "fields": ["name"], "model": {"id": "sql-tuning", "name": "SQL"}}
 ```
 
 The same in your own code:"""

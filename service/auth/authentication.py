@@ -21,6 +21,7 @@ from documents.user import Role
 from service.auth.jwt import JwtVerifier
 from service.background import BatchedLookups
 from service.clock import now
+from service.database.change_streams import ClusterTime
 from service.database.client import Database
 from service.database.exact_bson import Record
 from service.database.work_context import on_its_own, within_deadline
@@ -47,6 +48,8 @@ class Caller:
     api_key_id: str | None = None
     api_key_used_at: datetime | None = None
     api_key_expires_at: datetime | None = None
+    # The groups that their memberships and their groups name, whether these exist or not.
+    named_groups: frozenset[str] = field(default=frozenset(), compare=False)
     # For the derived keys of their models; not part of their rights, and never logged.
     owner_fields: OwnerFields | None = field(default=None, compare=False, repr=False)
 
@@ -105,7 +108,7 @@ def api_key_id(key: str) -> str:
 
 _NEEDED = (
     *("user._id", "user.role", "user.is_active", "user.name", "user.email", "user.username", "user.leaving"),
-    *("groups._id", "sha256", "scope", "expires_at", "last_used_at"),
+    *("user.group_ids", "groups._id", "groups.parent_id", "sha256", "scope", "expires_at", "last_used_at"),
 )
 _WITH_GROUPS: list[dict[str, Any]] = [
     {
@@ -150,6 +153,8 @@ class Authenticator:
         self._api_keys = BatchedLookups(partial(self._found, ApiKey, api_key_pipeline))
         self._users = BatchedLookups(partial(self._found, User, user_pipeline))
         self._latest: LRUCache[bytes, Caller] = LRUCache(MAX_REMEMBERED)
+        self._api_keys_at = BatchedLookups(partial(self._found_at, ApiKey, api_key_pipeline))
+        self._users_at = BatchedLookups(partial(self._found_at, User, user_pipeline))
 
     async def _found(
         self, kind: type[Document], pipeline: Callable[..., list[dict[str, Any]]], ids: list[str], seconds: float
@@ -166,6 +171,30 @@ class Authenticator:
         if authorization is None or self._api_keys.busy or self._users.busy:
             return None
         return self._latest.get(_digest(authorization))
+
+    async def _found_at(
+        self, kind: type[Document], pipeline: Callable[..., list[dict[str, Any]]], ids: list[str], seconds: float
+    ) -> dict[str, tuple[Record, ClusterTime]]:
+        with on_its_own():
+            found, moment = await self._database.aggregate_at_one_moment(
+                kind, pipeline(*ids), most=len(ids), seconds=seconds
+            )
+        return {record["_id"]: (record, moment) for record in found}
+
+    async def rights_of(self, caller: Caller) -> tuple[Caller, ClusterTime]:
+        """Return a caller who has proved who they are with the rights that they have now, and since when at the latest.
+
+        Raises UnauthorizedError when their API key is not valid any more, or they are inactive.
+        """
+        identifier = caller.api_key_id
+        lookups, wanted = (self._users_at, caller.user_id) if identifier is None else (self._api_keys_at, identifier)
+        found = await lookups.get(wanted, within_deadline(self._database.timeout))
+        if found is None:
+            raise UnauthorizedError
+        record, moment = found
+        if record["user"]["_id"] != caller.user_id or _has_expired(record.get("expires_at")):
+            raise UnauthorizedError
+        return _active_caller(record, key=None if identifier is None else record), moment
 
     async def resolve(self, authorization: str | None) -> Caller:
         """Return the caller with this Authorization header; raise UnauthorizedError when it is missing or invalid."""
@@ -233,6 +262,13 @@ def _has_expired(expires_at: Any) -> bool:
     return not isinstance(expires_at, datetime) or expires_at <= datetime.now(UTC)
 
 
+def _named_groups(found: Record) -> frozenset[str]:
+    memberships = found["user"].get("group_ids")
+    named = [*(memberships if isinstance(memberships, list) else ()), *(group["_id"] for group in found["groups"])]
+    named += [group.get("parent_id") for group in found["groups"]]
+    return frozenset(group for group in named if isinstance(group, str))
+
+
 def _active_caller(found: Record | None, key: Mapping[str, Any] | None = None) -> Caller:
     # Fields that are missing or malformed, because they were written past the service, give no rights.
     if found is None or found["user"].get("is_active") is not True:
@@ -248,5 +284,6 @@ def _active_caller(found: Record | None, key: Mapping[str, Any] | None = None) -
         api_key_id=key["_id"] if key else None,
         api_key_used_at=used_at if isinstance(used_at, datetime) else None,
         api_key_expires_at=key.get("expires_at") if key else None,
+        named_groups=_named_groups(found),
         owner_fields=None if user.get("leaving") is True else OwnerFields.of(user),
     )

@@ -95,6 +95,14 @@ class Administration:
             found = await self._database.list_collections()
             return {described["name"]: described.get("options", {}) async for described in found}
 
+    async def collection_uuid(self, collection: str) -> bytes:
+        """Return the random id that the server gave a collection when it was created; empty when it is absent."""
+        with pymongo.timeout(within_deadline(self._timeout)):
+            found = await self._database.list_collections(filter={"name": collection})
+            async for described in found:
+                return bytes(described["info"]["uuid"])
+        return b""
+
     async def set_validator(self, collection: str, validator: Mapping[str, Any]) -> None:
         """Set the validator of a collection, which is created when absent.
 

@@ -41,11 +41,13 @@ class Database:
         self.find, self.get, self.count, self.malformed = reads.find, reads.get, reads.count, reads.malformed
         self.estimated_count = reads.estimated_count
         self.aggregate, self.aggregate_batches, self.batches = reads.aggregate, reads.aggregate_batches, reads.batches
+        self.aggregate_at_one_moment = reads.aggregate_at_one_moment
         self.insert, self.insert_record, self.write_many = writes.insert, writes.insert_record, writes.write_many
         self.update_one, self.update_many, self.delete_many = writes.update_one, writes.update_many, writes.delete_many
         self.changes = ChangeStreams(self.connection).changes
         administration = Administration(calls)
         self.command, self.collection_options = administration.command, administration.collection_options
+        self.collection_uuid = administration.collection_uuid
         self.create_indexes, self.list_indexes = administration.create_indexes, administration.list_indexes
         self.drop_indexes = administration.drop_indexes
         self.set_validator, self.put_view = administration.set_validator, administration.put_view

@@ -12,7 +12,8 @@ from pymongo.errors import OperationFailure
 
 from indexes.validators import VALIDATORS
 from service.database.calls import Calls
-from service.database.exact_bson import Record, decode_all_exactly
+from service.database.change_streams import ClusterTime
+from service.database.exact_bson import RAW, Record, decode_all_exactly, decode_exactly
 
 log = logging.getLogger("modeldeck")
 
@@ -72,6 +73,28 @@ class Reads:
                 lambda session: list(collection.aggregate(pipeline, session=session, **options)), seconds
             )
         )
+
+    async def aggregate_at_one_moment(
+        self, kind: type[Document], pipeline: Pipeline, *, most: int, seconds: float | None = None
+    ) -> tuple[list[Record], ClusterTime]:
+        """Run one aggregation that yields at most so many documents; return them, and the moment as of which they are.
+
+        All that was committed until then counts, and nothing that was committed later.
+        """
+        command = {
+            "aggregate": self._collection(kind).name,
+            "pipeline": list(pipeline),
+            "cursor": {"batchSize": most + 1},
+            "readConcern": {"level": "snapshot"},
+        }
+        database = self._calls.connection.database
+        reply = decode_exactly(
+            await self._calls.call(
+                lambda session: database.command(command, codec_options=RAW, session=session), seconds
+            )
+        )
+        moment = reply["cursor"]["atClusterTime"]
+        return reply["cursor"]["firstBatch"], ClusterTime(moment.time, moment.inc)
 
     async def find(
         self,

@@ -42,7 +42,7 @@ class Context:
 
     def __post_init__(self) -> None:
         """Make the places for requests that take long."""
-        self.places = places(self.settings.max_in_flight)
+        self.places = places(self.settings.max_in_flight, self.settings.max_followers)
 
 
 # What the dependencies need of each other, they call: FastAPI would take longer to find it than all of them together

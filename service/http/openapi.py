@@ -50,6 +50,9 @@ again. A key that was used for another request gets 422, one whose request is st
 **Changes.** Each model has a version, which is its `ETag`. A change that is sent with `If-Match` is refused with 412
 when the model has been changed since. `If-None-Match` gets 304 for what the client has already.
 
+**Following.** `GET /models/changes` shows the changes of what the caller may read as they happen, as server-sent events
+with ids from which a client that comes back goes on.
+
 **HTTP.** `HEAD` is answered wherever `GET` is. Answers are compressed where `Accept-Encoding` asks for gzip.
 
 **Compatibility.** The API that is described here refuses parameters and fields that it does not know. The compatibility

@@ -19,6 +19,7 @@ class LongRequest(StrEnum):
     BULK_CHANGE = "changes of many models"
     PEOPLE_CHANGE = "changes of users and groups"
     SLOW_BODY = "bodies that arrive slowly"
+    FOLLOWING = "followers of changes"
 
 
 class Places:
@@ -49,8 +50,8 @@ class Places:
             self._taken += Counter()
 
 
-def places(max_in_flight: int) -> Mapping[LongRequest, Places]:
-    """Return the places of a process that answers so many requests at a time."""
+def places(max_in_flight: int, max_followers: int) -> Mapping[LongRequest, Places]:
+    """Return the places of a process that answers so many requests at a time, and has so many followers."""
     # At least two, so that one user never has all.
     share = max(2, max_in_flight // SHARE)
     kinds = (LongRequest.STREAM, LongRequest.BULK_CHANGE, LongRequest.PEOPLE_CHANGE)
@@ -59,5 +60,6 @@ def places(max_in_flight: int) -> Mapping[LongRequest, Places]:
         LongRequest.PAGE: Places(LongRequest.PAGE, 2 * share, share),
         **{kind: Places(kind, share, share // 2) for kind in kinds},
         # These take no place from other requests, so there can be more.
+        LongRequest.FOLLOWING: Places(LongRequest.FOLLOWING, max_followers, max(1, max_followers // SHARE)),
         LongRequest.SLOW_BODY: Places(LongRequest.SLOW_BODY, 2 * max_in_flight, max(1, max_in_flight // 2)),
     }

@@ -82,6 +82,10 @@ _DOCUMENTED = {
         "with this `Idempotency-Key` is still running, or was done and can't be answered again.",
         MONGO_DETAILS[HTTPStatus.CONFLICT],
     ),
+    HTTPStatus.GONE: (
+        "The changes since the token are no longer kept, or too many.",
+        "The changes since then are no longer kept; leave the token out, and get the models anew.",
+    ),
     HTTPStatus.PRECONDITION_FAILED: ("`If-Match` does not list the current version.", StaleVersionError(3).detail),
     HTTPStatus.REQUEST_ENTITY_TOO_LARGE: ("The body or a record is too large.", "The body exceeds 1,000,000 bytes."),
     HTTPStatus.REQUEST_URI_TOO_LONG: ("The address is too long: ask for fewer models at once.", ADDRESS_TOO_LONG),

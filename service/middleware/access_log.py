@@ -134,6 +134,7 @@ class AccessLog:
             seconds=seconds,
             probe=probe,
             client_left=exchange.client_left,
+            followed=scope.get("state", {}).get("followed", False),
         )
         for observer in self._observers:
             observer.end(answered)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 from contextlib import suppress
 from http import HTTPStatus
 
@@ -44,6 +45,11 @@ class RequestDeadline(Deadline):
         """
         self._seconds, self._part_seconds = seconds, part_seconds or seconds
         self._move(seconds)
+
+    def allow_endless(self, part_seconds: float) -> None:
+        """Let the answer take any time as a whole, as long as its client takes each part within these seconds."""
+        self._last = math.inf
+        self.allow(part_seconds)
 
     def _move(self, seconds: float) -> None:
         if self._timeout.expired():

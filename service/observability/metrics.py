@@ -38,6 +38,7 @@ class Metrics:
         self._in_flight = gauge(
             "modeldeck_requests_in_flight", "Requests being answered at the moment, without probes."
         )
+        self._followers = gauge("modeldeck_followers", "Callers who follow changes at the moment.")
         self._shed = counter("modeldeck_requests_shed_total", "Requests refused because too many were in flight.")
         self._abandoned = counter(
             "modeldeck_requests_abandoned_total", "Requests whose client left before the answer ended."
@@ -74,12 +75,20 @@ class Metrics:
 
     def end(self, answered: AnsweredRequest) -> None:
         """Count a request that has ended, with its result."""
-        if not answered.probe:
+        if answered.followed:
+            self._followers.dec()
+        elif not answered.probe:
             self._in_flight.dec()
-        if answered.client_left:
+        if answered.client_left and not answered.followed:
             self._abandoned.inc()
         self._requests.labels(answered.method, answered.route, str(answered.status)).inc()
-        self._seconds.labels(answered.route).observe(answered.seconds)
+        if not answered.followed:
+            self._seconds.labels(answered.route).observe(answered.seconds)
+
+    def follow(self) -> None:
+        """Count a request as that of a follower, and no longer among those in flight."""
+        self._in_flight.dec()
+        self._followers.inc()
 
     def shed(self) -> None:
         """Count a request that was refused because too many were in flight."""

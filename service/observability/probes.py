@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import threading
+from collections.abc import Callable
 from types import FrameType
 
 from indexes.ensure import check
@@ -32,6 +33,25 @@ def drain_on_sigterm(seconds: float) -> None:
         loop.call_soon_threadsafe(loop.call_later, seconds, stop, number, None)
 
     signal.signal(signal.SIGTERM, drain)
+
+
+def call_on_stop(work: Callable[[], object]) -> None:
+    """Call `work` at once when this process is told to end, besides what is done then; as `drain_on_sigterm`."""
+    loop = asyncio.get_running_loop()
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        handler = signal.getsignal(signal_number)
+        if callable(handler):
+            signal.signal(signal_number, _also(loop, work, handler))
+
+
+def _also(
+    loop: asyncio.AbstractEventLoop, work: Callable[[], object], handler: Callable[[int, FrameType | None], object]
+) -> Callable[[int, FrameType | None], None]:
+    def handle(number: int, frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(work)
+        handler(number, frame)
+
+    return handle
 
 
 # Shorter than the timeout of the usual probes, so that they get an answer.

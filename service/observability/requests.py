@@ -32,6 +32,8 @@ class AnsweredRequest:
     seconds: float
     probe: bool
     client_left: bool
+    # Whether it followed changes: that lasts as long as the client wants.
+    followed: bool = False
 
 
 class RequestObserver(Protocol):

@@ -9,6 +9,7 @@ from service.web import (
     edit,
     history_page,
     me_page,
+    model_changes,
     model_page,
     overview,
     sharing,
@@ -16,5 +17,17 @@ from service.web import (
 )
 
 router = APIRouter(include_in_schema=False)
-for part in (assets, sign_in, catalogue, model_page, history_page, changes_page, edit, sharing, me_page, overview):
+for part in (
+    assets,
+    sign_in,
+    catalogue,
+    model_page,
+    model_changes,
+    history_page,
+    changes_page,
+    edit,
+    sharing,
+    me_page,
+    overview,
+):
     router.include_router(part.router)

@@ -38,6 +38,7 @@ CASES: dict[str, PageCase] = {
     "GET /overview": PageCase(ADMINS | {"admin-reads"}, hides=False),
     "GET /overview/examined": PageCase(ADMINS | {"admin-reads"}, hides=False),
     "GET /model": PageCase(SEEING, _THIS),
+    "GET /model/changes": PageCase(SEEING, {**_THIS, "version": "2", "follow": "no"}),
     "GET /model/image": PageCase(SEEING, _THIS),
     "GET /model/history": PageCase(_WITH_READ_KEYS, {**_THIS, "earlier": "1", "later": "2"}),
     "GET /model/edit": PageCase(_WITH_READ_KEYS, _THIS),

@@ -81,6 +81,7 @@ CASES: dict[str, Case] = {
     "POST /keys/create": Case(ACTING, body=_body(name="k"), hides=False),
     "POST /keys/revoke": Case(ACTING, body=lambda ids: {"id": ids["spare key"]}, hides=False),
     "GET /models/list": Case(EVERYONE),
+    "GET /models/changes": Case(EVERYONE, "?follow=false"),
     "GET /models/base": Case(EVERYONE),
     "GET /models/tags": Case(EVERYONE),
     "GET /models/export": Case(SEEING, _THIS),

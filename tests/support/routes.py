@@ -22,6 +22,9 @@ PUBLIC = {
 }
 
 
+# Routes whose answers have no end, and the query with which they have one.
+ENDLESS = {f"{API}/models/changes": "?follow=false"}
+
 # The convertor of a path parameter, as in `{revision:…}`.
 _CONVERTOR = re.compile(r":\w+(?=})")
 

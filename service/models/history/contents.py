@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from documents import Revision
+from documents import ModelRecord, Revision
 from documents.image import IMAGE
 from service.database.client import Database
 from service.database.exact_bson import Record
@@ -59,6 +59,29 @@ async def content_at(database: Database, history: History, version: int) -> Cont
         if await _can_be_undone(database, history, version):
             return content
     raise NotFoundError(f"Version {version} of this model is not recorded, or no longer.")
+
+
+async def recorded_content(database: Database, model_id: str, version: int) -> Content | None:
+    """Return the content of a model at one of its versions, also when it was deleted since; None when it is not known.
+
+    It is known if every later change has its revision, and a model that is gone its deletion.
+    """
+    found = await database.find(ModelRecord, {"_id": model_id})
+    record = found[0] if found else await _deleted(database, model_id)
+    later = {"model_id": model_id, "version": {"$gt": version, "$lte": record["version"]}}
+    values = await _nearest_values(database, later, side="before", direction=1)
+    if any(found["absent"] for found in values.values()) or not (record.keys() | values.keys()) >= set(CONTENT_FIELDS):
+        return None
+    content = await _undone(database, History(model_id, 0, record), later, values)
+    # Only now, since old revisions can be removed while they are read.
+    recorded = await database.count(Revision, later)
+    return content if recorded == record["version"] - version else None
+
+
+async def _deleted(database: Database, model_id: str) -> Record:
+    """Return what stands for the record of a model that is gone: the version of its last revision."""
+    last = await database.find(Revision, {"model_id": model_id}, fields=["version"], sort=[("version", -1)], limit=1)
+    return {"version": last[0]["version"] if last else 0, "meta": {}}
 
 
 async def last_content(database: Database, model_id: str) -> Content:

@@ -1,5 +1,6 @@
 """`modeldeck watch`: every change of a model is one line, none lost and none repeated, also after interruptions."""
 
+import asyncio
 import json
 import signal
 from collections.abc import Iterator
@@ -12,7 +13,13 @@ import pytest
 from pymongo import MongoClient
 from pymongo.errors import AutoReconnect
 
+from documents.revision import ChangeKind
+from service.auth.authentication import Caller
+from service.database.client import Database
 from service.embedded_mongo.server import EmbeddedMongo
+from service.models import operations
+from service.models.bulk_change import BulkChange, change_matching
+from service.models.record import Content
 from tests.support.commands import CommandLine, end, until
 from tests.support.directory import grant, model
 from tests.support.import_samples import NAME, Raw, write_source
@@ -84,6 +91,39 @@ def test_each_change_is_a_line(shell: CommandLine, store: Raw, tmp_path: Path) -
     assert updated["fields"] == ["name"]
     assert created["at"] > 1_700_000_000
     assert len({line["token"] for line in (created, updated, deleted)}) == 3
+
+
+async def live(uri: str) -> None:
+    """Create two models, change one and delete one, as ann and bob through the service."""
+    database = Database.connect(uri, NAME, 60.0)
+    await database.open()
+    ann, bob = [Caller(user, is_admin=True, principals=frozenset()) for user in ("ann", "bob")]
+    content: Content = {
+        "base_model_id": None,
+        "name": "M",
+        "params": {},
+        "meta": {},
+        "access_grants": [],
+        "is_active": True,
+    }
+    for model_id in ("m", "n"):
+        await operations.create(database, ann, model_id, content)
+    toggled = BulkChange(ChangeKind.TOGGLE, bob.user_id, {}, lambda _: {"is_active": False})
+    assert [results async for results in change_matching(database, {}, toggled)]
+    await operations.delete(database, operations.ChangeRequest(bob, "m", ChangeKind.DELETE))
+    database.close()
+
+
+def test_a_line_says_who_it_was(shell: CommandLine, store: Raw, mongo_uri: str) -> None:
+    shell.ok("user", "add", "--id", "ann", "--email", "ann@x.org", "--name", "Ann")
+    with watching(shell, "authors") as watch:
+        asyncio.run(live(mongo_uri))
+        change(store, "n", name="Past the service")
+        until(lambda: watch.has_seen(6), "six changes were printed")
+        told = [(line["change"], line["id"], line["by"]) for line in watch.lines]
+    assert sorted(told[2:4]) == [("updated", "m", "bob"), ("updated", "n", "bob")]
+    assert told[:2] == [("created", "m", "ann"), ("created", "n", "ann")]
+    assert told[4:] == [("deleted", "m", "bob"), ("updated", "n", None)]
 
 
 def test_it_starts_again_where_it_stopped(shell: CommandLine, store: Raw, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Clients of the running service: the examples of docs/clients.md and docs/listing.md, and generated clients."""
+"""Clients of the running service: the examples of docs/clients.md and of other pages, and generated clients."""
 
 import json
 import os
@@ -78,6 +78,11 @@ def test_a_patch_keeps_what_it_does_not_name_and_a_request_that_is_sent_again_is
     answers = [output_of_command("bash", "-euc", create, env=environment) for _ in range(2)]
     assert answers[0] == answers[1]
     assert json.loads(answers[0])["version"] == 1
+
+
+def test_the_request_that_the_page_on_changes_shows_is_answered(environment: dict[str, str]) -> None:
+    [example] = blocks(ROOT / "docs/changes.md", "sh")
+    assert "\nid: " in output_of_command("bash", "-euc", example, env=environment)
 
 
 def test_python(api: httpx.Client, environment: dict[str, str]) -> None:

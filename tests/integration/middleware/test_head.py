@@ -13,9 +13,10 @@ from tests.conftest import Commands
 from tests.support.directory import Directory, headers_to_compare, model
 from tests.support.openapi_document import DOCUMENT, OPERATIONS
 from tests.support.raw_requests import send_raw
+from tests.support.routes import ENDLESS
 
 EXPORT = "/api/models/export"
-GETS = sorted(operation.path for operation in OPERATIONS if operation.method == "GET")
+GETS = sorted(operation.path + ENDLESS.get(operation.path, "") for operation in OPERATIONS if operation.method == "GET")
 
 
 async def test_every_get_has_its_head(mongod: Database, settings: Settings, subtests: pytest.Subtests) -> None:

@@ -1,0 +1,194 @@
+"""Followers have places of their own, can't be made to take memory, and go on only from where they were."""
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from documents.user import Role
+from service.changes import follower, following, missed
+from service.changes.entries import Position
+from service.clock import now
+from service.database.client import Database
+from service.models.history.retention import remove_revisions
+from service.settings import Settings
+from tests.support.asgi_exchange import Exchange
+from tests.support.directory import Directory, grant
+from tests.support.following import CHANGES, Following, begin, follow
+from tests.support.slow_clients import taken
+
+CREATE, UPDATE = "/api/models/create", "/api/models/model/update"
+
+
+async def fill(directory: Directory) -> Directory:
+    for user in ("ann", "ben", "cat"):
+        await directory.user(user)
+    await directory.user("root", role=Role.ADMIN)
+    body = {"id": "m", "name": "0", "params": {"system": "secret"}, "access_grants": [grant("user:*")]}
+    assert (await directory.post(CREATE, "ann", body)).status_code == 200
+    return directory
+
+
+async def rename(directory: Directory, *names: str, **fields: Any) -> None:
+    for name in names:
+        assert (await directory.post(UPDATE, "ann", {"id": "m", "name": name, **fields})).status_code == 200
+
+
+def names(following: Following) -> list[str]:
+    return [event.data["name"] for event in following.events]
+
+
+async def ended(running: asyncio.Task[Exchange]) -> bytes:
+    return (await asyncio.wait_for(running, 30)).body
+
+
+async def test_they_take_no_place_from_others_nor_all_from_each_other(mongod: Database, settings: Settings) -> None:
+    changed = settings.model_copy(update={"max_followers": 17, "max_in_flight": 2})
+    async with Directory.on(mongod, changed) as directory:
+        await fill(directory)
+        opened = [await begin(directory, user) for user in ("ann", "ben", "cat", "root") for _ in range(2)]
+        assert [one.status for one, _ in opened] == [200] * 8
+        assert taken(directory) == {"FOLLOWING": 8}
+        refused, _ = await begin(directory, "ann")
+        assert (refused.status, refused.response_headers["retry-after"]) == (503, "2")
+        assert b"followers" in refused.body
+        assert (await directory.page("ben"))["total"] == 1
+        metrics = (await directory.get("/metrics")).text
+        assert "modeldeck_followers 8.0" in metrics and "modeldeck_requests_in_flight 0.0" in metrics
+        for one, running in opened:
+            one.disconnect()
+            await ended(running)
+        assert taken(directory) == {}
+    async with Directory.on(mongod, settings.model_copy(update={"max_followers": 0})) as directory:
+        refused, _ = await begin(directory, "ann", key=await directory.key("ann", name="other"))
+        assert refused.status == 503
+
+
+async def test_a_token_is_good_for_its_user_only_and_none_can_be_made_up(directory: Directory) -> None:
+    await fill(directory)
+    async with follow(directory, "ann") as ann:
+        token = ann.token
+    flipped = token[:-3] + ("A" if token[-3] != "A" else "B") + token[-2:]
+    of_mongodb = "826B0DF0130000000D2B022C0100296E5A1004F190017B9D594CB5B05387703DCF12EA461E5F6964002B020004"
+    for made_up in (
+        flipped,
+        token[:-4],
+        token + "AAAA",
+        of_mongodb,
+        "x",
+        "%",
+        "A" * 200,
+        "A" * 201,
+        '{"_data":1}',
+        "-1",
+    ):
+        for headers, query in (({"Last-Event-ID": made_up}, {}), ({}, {"since": made_up})):
+            key = {"Authorization": f"Bearer {await directory.key('ann')}"}
+            answer = await directory.client.get(CHANGES, params=query, headers={**key, **headers})
+            assert answer.status_code == 422, (made_up, answer.text)
+            where = ["query", "since"] if query else ["header", "Last-Event-ID"]
+            assert [error["loc"] for error in answer.json()["errors"]] == [where]
+    assert (await begin(directory, "ben", last=token))[0].status == 422
+    # The header counts more: a browser that comes back sends both.
+    await rename(directory, "1")
+    async with follow(directory, "ann", last=token, since="x", follow="false") as again:
+        assert names(again) == ["1"]
+    async with follow(directory, "ann", path="/api/v1/models/changes", since=token, follow="false", x="y") as again:
+        assert names(again) == ["1"]
+
+
+async def test_what_is_no_longer_there_is_gone(directory: Directory, monkeypatch: pytest.MonkeyPatch) -> None:
+    await fill(directory)
+    async with follow(directory, "ann") as ann:
+        beginning = ann.token
+        await rename(directory, "1", "2", "3")
+        await ann.seen(3)
+        monkeypatch.setattr(missed, "MAX_KEPT", 1)
+        monkeypatch.setattr(missed, "MAX_MISSED", 2)
+        await rename(directory, "4")
+        await ann.seen(4)
+        gone, _ = await begin(directory, "ann", last=beginning)
+        assert (gone.status, gone.response_headers["content-type"]) == (410, "application/problem+json")
+        async with follow(directory, "ann", last=ann.events[2].token, follow="false") as again:
+            assert names(again) == ["4"]
+        tokens = directory.app.state.changes.tokens
+        ahead = tokens.token(Position(2**32 - 1, 1, 1), "ann")
+        assert (await begin(directory, "ann", last=ahead))[0].status == 410
+
+
+async def test_without_the_history_they_are_told_to_get_the_models_anew(directory: Directory) -> None:
+    await fill(directory)
+    async with follow(directory, "ben") as ben:
+        pass
+    await rename(directory, "1", "2", "3")
+    assert await remove_revisions(directory.database, now() + timedelta(days=1)) == 3
+    async with follow(directory, "ben", last=ben.token, follow="false") as again:
+        assert again.briefs == [("resync", None), ("updated", "m"), ("updated", "m")]
+
+
+async def test_who_reads_nothing_is_ended_and_can_go_on(directory: Directory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(follower, "MAX_WAITING", 5)
+    monkeypatch.setattr(following, "LAST_SECONDS", 0.2)
+    await fill(directory)
+    ben, running = await begin(directory, "ben")
+    ben.reads.clear()
+    expected = [str(number) for number in range(1, 11)]
+    async with follow(directory, "cat") as cat:
+        await rename(directory, *expected)
+        await cat.seen(10)
+        body = await ended(running)
+    assert taken(directory) == {}
+    assert body.count(b"event:") < 10
+    assert ben.sent[-1].get("more_body") is not False
+    async with follow(directory, "ben", last=ben.token) as again:
+        await again.seen(10 - len(ben.events))
+        assert names(ben) + names(again) == expected
+
+
+async def test_a_large_model_is_sent_in_small_parts(directory: Directory) -> None:
+    await fill(directory)
+    async with follow(directory, "ben") as ben:
+        await rename(directory, "large", meta={"text": "x" * 400_000})
+        await ben.seen(1)
+        assert len(ben.events[0].data["meta"]["text"]) == 400_000
+        assert max(len(message.get("body", b"")) for message in ben.sent) <= 16_384
+
+
+async def test_models_are_shown_as_the_service_is_set_to_show_them(mongod: Database, settings: Settings) -> None:
+    changed = settings.model_copy(update={"readers_see_params": True, "root_path": "/modeldeck"})
+    async with Directory.on(mongod, changed) as directory:
+        await fill(directory)
+        async with follow(directory, "ben") as ben:
+            await rename(directory, "1")
+            await ben.seen(1)
+            assert ben.events[0].data == (await directory.page("ben"))["items"][0]
+            assert ben.events[0].data["params"] == {"system": "secret"}
+            assert ben.events[0].data["meta"]["profile_image_url"] == "/modeldeck/static/favicon.png"
+
+
+async def test_they_end_at_once_with_the_process(directory: Directory) -> None:
+    await fill(directory)
+    opened = [await begin(directory, user) for user in ("ann", "ben")]
+    directory.app.state.changes.feed.close()
+    for one, running in opened:
+        await ended(running)
+        assert one.sent[-1] == {"type": "http.response.body", "body": b"", "more_body": False}
+    refused, _ = await begin(directory, "ann")
+    assert (refused.status, "retry-after" in refused.response_headers) == (503, True)
+
+
+async def test_now_and_then_there_is_a_token_without_an_event(
+    directory: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follower, "HEARTBEAT_SECONDS", 0.2)
+    await fill(directory)
+    async with follow(directory, "ben") as ben:
+        await directory.post(CREATE, "ann", {"id": "hidden", "name": "Hidden"})
+        await ben.until(lambda: ben.body.count(b":\nid: ") >= 3)
+        later = ben.token
+    assert ben.events == []
+    assert len({len(line) for line in ben.body.split(b"\n") if line.startswith(b"id: ")}) == 1
+    await rename(directory, "1")
+    async with follow(directory, "ben", last=later, follow="false") as again:
+        assert names(again) == ["1"]
