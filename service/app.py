@@ -26,6 +26,7 @@ from service.http.openapi import ABOUT, DocumentedApp
 from service.http.problem_responses import install_error_handlers
 from service.http.query_params import STRICT
 from service.importing import routes as importing_routes
+from service.listing import openai_routes
 from service.listing import routes as listing_routes
 from service.listing.search_statistics import SearchStatisticsMonitor
 from service.middleware.access_log import AccessLog, RouteTemplates
@@ -33,6 +34,7 @@ from service.middleware.compression import Compression
 from service.middleware.concurrency_limit import ConcurrencyLimit
 from service.middleware.cors import Cors
 from service.middleware.head import HeadRequests
+from service.middleware.openai_errors import OpenAIErrors
 from service.middleware.root_path import RootPath
 from service.middleware.security_headers import SecurityHeaders
 from service.middleware.timeout import RequestTimeout
@@ -75,7 +77,7 @@ def middleware(settings: Settings, metrics: Metrics) -> Callable[[ASGIApp, Seque
         bounded: ASGIApp = ConcurrencyLimit(timed, settings.max_in_flight, metrics.shed)
         shared = Cors(bounded, settings.cors_origins, routes) if settings.cors_origins else bounded
         shown = html_problems(shared, settings.root_path) if settings.page else shared
-        return AccessLog(HeadRequests(SecurityHeaders(shown)), RouteTemplates(routes), [metrics])
+        return AccessLog(HeadRequests(SecurityHeaders(OpenAIErrors(shown))), RouteTemplates(routes), [metrics])
 
     return behind
 
@@ -165,6 +167,8 @@ def create_app(
         app.include_router(models.router, prefix=COMPATIBILITY, dependencies=COMPATIBLE, include_in_schema=False)
     for people in (me_routes, user_routes, group_routes):
         app.include_router(people.router, prefix=API, dependencies=STRICT)
+    # Tools send parameters of their own, which have no effect.
+    app.include_router(openai_routes.router, dependencies=COMPATIBLE)
     app.include_router(image_routes.static_router)
     if settings.page:
         app.include_router(page_router())

@@ -102,6 +102,8 @@ CASES: dict[str, Case] = {
     ),
     "POST /models/import": Case(ACTING, body=_body(models=[_NEW]), hides=False),
     "POST /models/sync": _admin(models=[{"id": MODEL, "name": "Other"}], max_deletions=0),
+    "GET /v1/models": Case(EVERYONE),
+    "GET /v1/models/{id}": Case(SEEING),
     "GET /users": Case(_ADMIN_READS, hides=False),
     "GET /users/user": Case(_ADMIN_READS, "?id=reader", hides=False),
     "POST /users/create": _admin(email="new@example.com", name="New"),
