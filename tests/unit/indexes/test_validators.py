@@ -18,7 +18,13 @@ from indexes.validators import RULE, SHAPE, VALIDATORS, bson_schema, fingerprint
 from tests.unit.indexes.test_ensure import Server
 
 # One fingerprint for each released shape: a changed validator needs a new number.
-FINGERPRINTS = {1: "692f8119f45b4c75", 2: "6b13a80df37c24c2", 3: "91ec6c455e7084e5", 4: "a7309d44ffaf28f7"}
+FINGERPRINTS = {
+    1: "692f8119f45b4c75",
+    2: "6b13a80df37c24c2",
+    3: "91ec6c455e7084e5",
+    4: "a7309d44ffaf28f7",
+    5: "25eea0179449fc1a",
+}
 
 
 class Colour(StrEnum):
@@ -111,7 +117,7 @@ def test_every_document_has_a_validator_that_takes_no_other_fields() -> None:
 
 def test_what_earlier_versions_did_not_store_is_not_required() -> None:
     users, groups = VALIDATORS["users"][RULE], VALIDATORS["groups"][RULE]
-    assert users["properties"].keys() - set(users["required"]) == {"leaving", "rekey_pending"}
+    assert users["properties"].keys() - set(users["required"]) == {"leaving", "rekey_pending", "session_stamp"}
     assert users["properties"]["keys"]["required"] == ["email"]
     assert groups["properties"].keys() - set(groups["required"]) == {"leaving"}
 
