@@ -16,6 +16,9 @@ from service.auth.login_throttle import LoginThrottle
 from service.auth.write_quota import WriteQuota
 from service.background import SingleFlight
 from service.bulk import routes as bulk_routes
+from service.compatibility import change_routes, list_routes
+from service.compatibility import history_routes as compatible_history_routes
+from service.compatibility import image_routes as compatible_image_routes
 from service.database.client import Database
 from service.database.listeners import CommandObserver, DatabaseObserver, event_listeners
 from service.errors import ConfigurationError
@@ -153,7 +156,7 @@ def create_app(
     app.include_router(observability_routes.router)
     app.include_router(observability_routes.router, prefix=API, include_in_schema=False)
     app.include_router(observability_routes.metrics_router)
-    for models in (
+    models = (
         listing_routes,
         exporting_routes,
         model_routes,
@@ -162,9 +165,12 @@ def create_app(
         access_routes,
         bulk_routes,
         importing_routes,
-    ):
-        app.include_router(models.router, prefix=API, dependencies=STRICT)
-        app.include_router(models.router, prefix=COMPATIBILITY, dependencies=COMPATIBLE, include_in_schema=False)
+    )
+    for strict in models:
+        app.include_router(strict.router, prefix=API, dependencies=STRICT)
+    # Some of the first four stand in the place of others.
+    for compatible in (list_routes, compatible_image_routes, compatible_history_routes, change_routes, *models):
+        app.include_router(compatible.router, prefix=COMPATIBILITY, dependencies=COMPATIBLE, include_in_schema=False)
     for people in (me_routes, user_routes, group_routes):
         app.include_router(people.router, prefix=API, dependencies=STRICT)
     # Tools send parameters of their own, which have no effect.

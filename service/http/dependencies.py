@@ -86,8 +86,17 @@ async def get_caller(request: Request) -> Caller:
 async def _authenticated(request: Request) -> Caller:
     context = context_of(request)
     caller = await resolved(request, context, context.authenticator.resolve)
+    return remember_caller(request, caller, partial(context.authenticator.resolve, _credential(request)))
+
+
+def remember_caller(request: Request, caller: Caller, authenticate: Callable[[], Awaitable[Caller]]) -> Caller:
+    """Return the caller of a request, who was just authenticated, after noting who they are.
+
+    `authenticate` does it again. Raises InvalidInputError for what `check_query` has found.
+    """
+    context = context_of(request)
     request.state.caller = caller
-    request.state.authenticate = partial(context.authenticator.resolve, _credential(request))
+    request.state.authenticate = authenticate
     query_error: InvalidInputError | None = getattr(request.state, "query_error", None)
     if query_error is not None:
         raise query_error

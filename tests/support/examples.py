@@ -77,6 +77,11 @@ class Example:
         """Whether the compatibility API has the same route."""
         return self.operation.path.startswith("/api/models/")
 
+    @property
+    def refuses_unknown(self) -> bool:
+        """Whether parameters are refused that the route does not have."""
+        return self.operation.path.startswith("/api/")
+
     def __str__(self) -> str:
         return self.operation.method + " " + self.address()
 
