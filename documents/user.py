@@ -29,6 +29,7 @@ def _email(text: str) -> str:
 
 Email = Annotated[str, Field(min_length=3, max_length=320), STORABLE, AfterValidator(_email)]
 Username = Annotated[str, Field(min_length=1, max_length=256), STORABLE]
+SessionStamp = Annotated[str, Field(min_length=1, max_length=256), STORABLE]
 
 
 class User(Document):
@@ -42,6 +43,11 @@ class User(Document):
     username: Username | None = Field(description="Another name, also searched.", examples=["akowalska"])
     role: Role = Field(description="An admin may read and write everything.", examples=["user"])
     is_active: bool = Field(description="Whether they may use the service.", examples=[True])
+    session_stamp: SessionStamp | None = Field(
+        default=None,
+        description="Of a user of Open WebUI: the `session_stamp` that their tokens must claim, if they claim any.",
+        examples=["f2c1b0de-5a7e-4a53-9d0b-7f4c2f6f6c1e"],
+    )
     group_ids: list[PrincipalId] = Field(
         description="The groups they are direct members of; the ancestors of these groups give them rights too.",
         examples=[["g-engineering"]],

@@ -18,6 +18,9 @@ from service.background import SingleFlight
 from service.bulk import routes as bulk_routes
 from service.changes import routes as changes_routes
 from service.changes.following import Changes
+from service.compatibility import change_routes, list_routes
+from service.compatibility import history_routes as compatible_history_routes
+from service.compatibility import image_routes as compatible_image_routes
 from service.database.client import Database
 from service.database.listeners import CommandObserver, DatabaseObserver, event_listeners
 from service.errors import ConfigurationError
@@ -28,6 +31,7 @@ from service.http.openapi import ABOUT, DocumentedApp
 from service.http.problem_responses import install_error_handlers
 from service.http.query_params import STRICT
 from service.importing import routes as importing_routes
+from service.listing import openai_routes
 from service.listing import routes as listing_routes
 from service.listing.search_statistics import SearchStatisticsMonitor
 from service.middleware.access_log import AccessLog, RouteTemplates
@@ -35,6 +39,7 @@ from service.middleware.compression import Compression
 from service.middleware.concurrency_limit import ConcurrencyLimit
 from service.middleware.cors import Cors
 from service.middleware.head import HeadRequests
+from service.middleware.openai_errors import OpenAIErrors
 from service.middleware.root_path import RootPath
 from service.middleware.security_headers import SecurityHeaders
 from service.middleware.timeout import RequestTimeout
@@ -77,7 +82,7 @@ def middleware(settings: Settings, metrics: Metrics) -> Callable[[ASGIApp, Seque
         bounded: ASGIApp = ConcurrencyLimit(timed, settings.max_in_flight, metrics.shed)
         shared = Cors(bounded, settings.cors_origins, routes) if settings.cors_origins else bounded
         shown = html_problems(shared, settings.root_path) if settings.page else shared
-        return AccessLog(HeadRequests(SecurityHeaders(shown)), RouteTemplates(routes), [metrics])
+        return AccessLog(HeadRequests(SecurityHeaders(OpenAIErrors(shown))), RouteTemplates(routes), [metrics])
 
     return behind
 
@@ -163,7 +168,7 @@ def _include_routes(app: FastAPI, *, with_page: bool) -> None:
     app.include_router(observability_routes.router, prefix=API, include_in_schema=False)
     app.include_router(observability_routes.metrics_router)
     app.include_router(me_routes.router, prefix=API, dependencies=STRICT)
-    for models in (
+    models = (
         listing_routes,
         changes_routes,
         exporting_routes,
@@ -173,11 +178,16 @@ def _include_routes(app: FastAPI, *, with_page: bool) -> None:
         access_routes,
         bulk_routes,
         importing_routes,
-    ):
-        app.include_router(models.router, prefix=API, dependencies=STRICT)
-        app.include_router(models.router, prefix=COMPATIBILITY, dependencies=COMPATIBLE, include_in_schema=False)
+    )
+    for strict in models:
+        app.include_router(strict.router, prefix=API, dependencies=STRICT)
+    # Some of the first four stand in the place of others.
+    for compatible in (list_routes, compatible_image_routes, compatible_history_routes, change_routes, *models):
+        app.include_router(compatible.router, prefix=COMPATIBILITY, dependencies=COMPATIBLE, include_in_schema=False)
     for people in (user_routes, group_routes):
         app.include_router(people.router, prefix=API, dependencies=STRICT)
+    # Tools send parameters of their own, which have no effect.
+    app.include_router(openai_routes.router, dependencies=COMPATIBLE)
     app.include_router(image_routes.static_router)
     if with_page:
         app.include_router(page_router())

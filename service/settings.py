@@ -118,12 +118,17 @@ class Settings(BaseSettings):
         None,
         description="Serve `/docs`, `/redoc` and `/openapi.json`. By default only with the embedded MongoDB.",
     )
+    compatibility_reset: bool = Field(
+        False, description="Let an admin delete all models at once with `DELETE /api/v1/models/delete/all`."
+    )
     page: bool = Field(True, description="Serve the page, for people with a browser, at `/`.")
     jwt_secret: SecretStr | None = Field(None, description="Accept HS256 tokens signed with this (32 bytes or more).")
     jwt_jwks_file: Path | None = Field(None, description="Accept RS256 tokens signed with a key of this JWKS file.")
     jwt_issuer: str | None = Field(None, description="Required `iss` of a token.")
     jwt_audience: str | None = Field(None, description="Required `aud` of a token.")
     jwt_user_claim: str = Field("sub", min_length=1, description="The claim that holds the user's id.")
+
+    jwt_without_expiry: bool = Field(False, description="Accept tokens without `exp`, which are valid for ever.")
 
     @field_validator("jwt_secret")
     @classmethod

@@ -18,7 +18,7 @@ from documents.api_key import Scope
 from documents.derived_keys import OwnerFields
 from documents.grant import PUBLIC, group_principal, user_principal
 from documents.user import Role
-from service.auth.jwt import JwtVerifier
+from service.auth.jwt import Claims, JwtVerifier
 from service.background import BatchedLookups
 from service.clock import now
 from service.database.change_streams import ClusterTime
@@ -108,7 +108,8 @@ def api_key_id(key: str) -> str:
 
 _NEEDED = (
     *("user._id", "user.role", "user.is_active", "user.name", "user.email", "user.username", "user.leaving"),
-    *("user.group_ids", "groups._id", "groups.parent_id", "sha256", "scope", "expires_at", "last_used_at"),
+    *("user.session_stamp", "user.group_ids", "groups._id", "groups.parent_id"),
+    *("sha256", "scope", "expires_at", "last_used_at"),
 )
 _WITH_GROUPS: list[dict[str, Any]] = [
     {
@@ -211,10 +212,21 @@ class Authenticator:
         credential = credential.strip()
         if scheme.lower() != "bearer" or not credential or not credential.isascii():
             raise UnauthorizedError
-        user_id = self._jwt_verifier.user_id(credential) if self._jwt_verifier else None
-        if user_id is not None:
-            return _active_caller(await self._users.get(user_id, within_deadline(self._database.timeout)))
-        return await self._by_api_key(credential)
+        claims = self._jwt_verifier.claims(credential) if self._jwt_verifier else None
+        return await self._by_api_key(credential) if claims is None else await self._by_claims(claims)
+
+    async def resolve_token(self, token: str) -> Caller:
+        """Return the caller with this JWT; raise UnauthorizedError when it is invalid, and for an API key."""
+        claims = self._jwt_verifier.claims(token) if self._jwt_verifier and token.isascii() else None
+        if claims is None:
+            raise UnauthorizedError
+        return await self._by_claims(claims)
+
+    async def _by_claims(self, claims: Claims) -> Caller:
+        found = await self._users.get(claims.user_id, within_deadline(self._database.timeout))
+        if found is None or not claims.fits(found["user"].get("session_stamp")):
+            raise UnauthorizedError
+        return _active_caller(found)
 
     async def _by_api_key(self, key: str) -> Caller:
         record = await self._api_keys.get(api_key_id(key), within_deadline(self._database.timeout)) or {}

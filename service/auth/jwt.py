@@ -1,6 +1,7 @@
-"""JWTs: one pinned algorithm, expiry required, issuer and audience checked when set (RFC 8725)."""
+"""JWTs: one pinned algorithm, expiry required by default, issuer and audience checked when set (RFC 8725)."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,22 @@ from documents.text import MAX_ID_LENGTH, text_problem
 from service.errors import ConfigurationError, UnauthorizedError
 from service.settings import Settings
 
+# The claim by which Open WebUI ends all earlier sessions of a user.
+STAMP = "session_stamp"
+NOT_CLAIMED = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a valid token says: who its user is, and the stamp of their sessions, of any type, or NOT_CLAIMED."""
+
+    user_id: str
+    session_stamp: Any = NOT_CLAIMED
+
+    def fits(self, stamp: Any) -> bool:
+        """Return whether sessions with the stored stamp are those of this token; a user need not have a stamp."""
+        return stamp is None or self.session_stamp is NOT_CLAIMED or self.session_stamp == stamp
+
 
 class JwtVerifier:
     """Checks the signature and claims of a token. It does not check whether the user exists."""
@@ -19,6 +36,7 @@ class JwtVerifier:
         self._issuer = settings.jwt_issuer
         self._audience = settings.jwt_audience
         self._claim = settings.jwt_user_claim
+        self._required = [self._claim] if settings.jwt_without_expiry else ["exp", self._claim]
         self._keys: dict[str | None, Any]
         if settings.jwt_secret is not None:
             self._algorithm = "HS256"
@@ -29,8 +47,8 @@ class JwtVerifier:
         else:
             raise ConfigurationError("No JWT key is configured.")
 
-    def user_id(self, token: str) -> str | None:
-        """Return the user id in a valid token, or None when `token` is no JWT.
+    def claims(self, token: str) -> Claims | None:
+        """Return what a valid token claims, or None when `token` is no JWT.
 
         Raises UnauthorizedError for an invalid JWT: wrong algorithm, signature, expiry, issuer or audience, or no
         usable user claim.
@@ -46,14 +64,14 @@ class JwtVerifier:
                 algorithms=[self._algorithm],
                 issuer=self._issuer,
                 audience=self._audience,
-                options={"require": ["exp", self._claim], "verify_aud": self._audience is not None},
+                options={"require": self._required, "verify_aud": self._audience is not None},
             )
         except jwt.PyJWTError:
             raise UnauthorizedError from None
         user_id = claims[self._claim]
         if not isinstance(user_id, str) or not 0 < len(user_id) <= MAX_ID_LENGTH or text_problem(user_id):
             raise UnauthorizedError
-        return user_id
+        return Claims(user_id, claims.get(STAMP, NOT_CLAIMED))
 
     def _key(self, kid: Any) -> Any:
         if len(self._keys) == 1 and (kid is None or None in self._keys):

@@ -61,6 +61,9 @@ def import_(
     create_groups: Annotated[
         bool, typer.Option("--create-groups", help="Make the groups that are only named.")
     ] = False,
+    only_people: Annotated[
+        bool, typer.Option("--only-people", help="Import users, groups and API keys, and no models.")
+    ] = False,
     follow_includes: Annotated[
         bool, typer.Option("--follow-includes", help="Read included files too, from the same folder only.")
     ] = False,
@@ -100,12 +103,15 @@ def import_(
     """Import users, groups and models; run again, it changes nothing."""
     if unknown_owner is UnknownOwner.OWNER and owner is None:
         raise InvalidInputError([{"loc": ["--unknown-owner"], "msg": "owner needs --owner, who gets the models"}])
+    if only_people and named is not None:
+        raise InvalidInputError([{"loc": ["--only-people"], "msg": "does not count together with --source"}])
     options = ImportOptions(
         on_conflict=conflict_policy(on_conflict, named),
         dry_run=dry_run,
         whole_report=report is not None,
         atomic=atomic,
         create_groups=create_groups,
+        only_people=only_people,
         unknown_owner=unknown_owner,
         source=source_name(named),
         adopt=adopt,

@@ -96,8 +96,17 @@ async def authenticated(request: Request) -> Caller:
     """Look up the caller of a request, who is then known, and return them; raises as `get_caller` does for a caller."""
     context = context_of(request)
     caller = await resolved(request, context, context.authenticator.resolve)
+    return remember_caller(request, caller, partial(context.authenticator.resolve, credential_of(request)))
+
+
+def remember_caller(request: Request, caller: Caller, authenticate: Callable[[], Awaitable[Caller]]) -> Caller:
+    """Return the caller of a request, who was just authenticated, after noting who they are.
+
+    `authenticate` does it again.
+    """
+    context = context_of(request)
     request.state.caller = caller
-    request.state.authenticate = partial(context.authenticator.resolve, credential_of(request))
+    request.state.authenticate = authenticate
     if _query_error(request) is None and context.authenticator.last_use_is_old(caller):
         context.background.start(context.authenticator.record_use(caller))
     return caller

@@ -56,7 +56,8 @@ with ids from which a client that comes back goes on.
 **HTTP.** `HEAD` is answered wherever `GET` is. Answers are compressed where `Accept-Encoding` asks for gzip.
 
 **Compatibility.** The API that is described here refuses parameters and fields that it does not know. The compatibility
-API, `/api/v1/models/…`, has the same routes for clients of Open WebUI and ignores them.
+API, `/api/v1/models/…`, has the same routes for clients of Open WebUI and ignores them. `/v1/models` answers as
+OpenAI's API does, for tools that fill a menu of models from there.
 """
 
 _TAGS = {
@@ -64,6 +65,7 @@ _TAGS = {
     "self": "The caller: who they are, and their API keys.",
     "people": "Users, their API keys, and groups; for admins.",
     "models": "Find, read, create, change, share and delete models.",
+    "menu": "What OpenAI's API tells of models: those that the caller may use, for tools that fill a menu from there.",
     "history": "The content of a model before and after each change, what differs, and how to restore it.",
     "access": "Who may read and write a model, and why.",
     "bulk": "Many models at once: each by itself, or all or none.",

@@ -43,6 +43,7 @@ RECORD_TYPES: dict[str, type[BaseModel]] = {
 NOT_ATOMIC = "nothing was written, since not everything could be"
 ONLY_ADMINS = "only admins may import users and groups"
 _PRINCIPALS = ("user", "group")
+_PEOPLE = (*_PRINCIPALS, "api_key")
 # Inside the service, so many records are read at once, unless that takes too long: other requests wait meanwhile.
 _CHUNK, _CHUNK_SECONDS = 50, 0.02
 
@@ -114,6 +115,10 @@ def check(item: Item) -> BaseModel | str:
         return invalid_input(error).detail
 
 
+def _is_of_people(item: Item) -> bool:
+    return item.kind in _PEOPLE
+
+
 def _chunk(items: Iterator[T]) -> Iterator[T]:
     """Yield the next items, fewer if they are large and take long to read."""
     until = time.monotonic() + _CHUNK_SECONDS
@@ -127,7 +132,7 @@ class _Run:
     """One import: a writer for each kind of record, and the report that they share."""
 
     def __init__(self, database: Database, items: Items, options: ImportOptions, progress: Progress) -> None:
-        self._items = items
+        self._items = (lambda: filter(_is_of_people, items())) if options.only_people else items
         self._options = options
         self._progress = progress
         self._refused = self._models_to_come = 0

@@ -55,10 +55,11 @@ class ImportOptions:
     `dry_run` writes nothing. `whole_report` keeps the results of unchanged records too, as a dry run always does. With
     `most_results`, no more are kept, besides the first faults, and a source with more records of a wrong shape is not
     read to its end. `atomic` writes all or nothing. `create_groups` creates the groups that grants name and that do not
-    exist. With `mine`, all new models belong to `owner_id`, whatever the source says, and existing ones keep their
-    owners. `caller` is the user whose rights limit the import; without one, as on the command line, there is no limit.
-    `check` is called before each batch, and ends the import when it raises; `before_models` before the first model,
-    with the number of models in the source; `before_commit` as the last part of the transaction of an `atomic` import.
+    exist. With `only_people`, models and their history are passed over. With `mine`, all new models belong to
+    `owner_id`, whatever the source says, and existing ones keep their owners. `caller` is the user whose rights limit
+    the import; without one, as on the command line, there is no limit. `check` is called before each batch, and ends
+    the import when it raises; `before_models` before the first model, with the number of models in the source;
+    `before_commit` as the last part of the transaction of an `atomic` import.
 
     `source` names the source, whose models are then kept in step. `format_name` stands for it where none is named, for
     models that were taken over. With `adopt`, models are taken over that are here and did not come from the source.
@@ -72,6 +73,7 @@ class ImportOptions:
     most_results: int | None = None
     atomic: bool = False
     create_groups: bool = False
+    only_people: bool = False
     mine: bool = False
     unknown_owner: UnknownOwner = UnknownOwner.KEEP
     caller: Caller | None = None

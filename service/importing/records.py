@@ -11,7 +11,7 @@ from documents.grant import AccessGrant, grant_id
 from documents.image import IMAGE, image_problem
 from documents.model import BaseModelId, Meta, Name, no_base_of_itself, unique_grants
 from documents.text import Identifier, PrincipalId
-from documents.user import Email, Role, Username
+from documents.user import Email, Role, SessionStamp, Username
 from service.clock import MAX_SECONDS, MIN_SECONDS
 from service.http.strict_model import StrictModel, list_of, require_few_fields
 
@@ -68,6 +68,7 @@ class ImportedUser(StrictModel):
     username: Username | None = None
     role: Role = Role.USER
     is_active: StrictBool = True
+    session_stamp: SessionStamp | None = None
 
 
 class ImportedGroup(StrictModel):

@@ -105,15 +105,15 @@ async def items(
         yield [render_item(record, caller, readers_see_params=readers_see_params) for record in batch]
 
 
-async def tags(database: Database, caller: Caller) -> list[str]:
-    """Return the names of all tags of the models that the caller may read, ordered by code point.
+async def tags(database: Database, caller: Caller, match: Match | None = None) -> list[str]:
+    """Return the names of all tags of the matching models that the caller may read, ordered by code point.
 
     Names that are one tag when they are folded are one name here: that which most of the models have, or of several
     such names the first.
     """
     names = "$meta.tags.name"
     pipeline: list[dict[str, Any]] = [
-        {"$match": {**access_rule.readable(caller), "keys.tags": {"$ne": []}}},
+        {"$match": {**access_rule.readable(caller), **(match or {}), "keys.tags": {"$ne": []}}},
         # Each name once, also where a model repeats it.
         {"$project": {"tag": {"$cond": [{"$isArray": names}, {"$setUnion": [names]}, []]}}},
         {"$unwind": "$tag"},

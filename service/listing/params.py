@@ -29,13 +29,14 @@ def blank_is_absent(value: Any) -> Any:
     return None if isinstance(value, str) and not value.strip() else value
 
 
-def _trimmed(value: Any) -> Any:
+def trimmed(value: Any) -> Any:
+    """Return text without the white space around it, None for blank text, and anything else as it is."""
     return blank_is_absent(value.strip() if isinstance(value, str) else value)
 
 
-_Query = Annotated[Annotated[str, Field(max_length=MAX_QUERY_LENGTH), STORABLE] | None, BeforeValidator(_trimmed)]
+_Query = Annotated[Annotated[str, Field(max_length=MAX_QUERY_LENGTH), STORABLE] | None, BeforeValidator(trimmed)]
 _TagName = Annotated[str, Field(max_length=MAX_TAG_LENGTH), STORABLE]
-Tag = Annotated[_TagName | None, BeforeValidator(_trimmed)]
+Tag = Annotated[_TagName | None, BeforeValidator(trimmed)]
 
 
 def as_list(value: Any) -> Any:
@@ -47,7 +48,7 @@ def _trimmed_names(values: Any) -> Any:
     values = as_list(values)
     if not isinstance(values, list):
         return values
-    return [name for name in map(_trimmed, values) if name is not None]
+    return [name for name in map(trimmed, values) if name is not None]
 
 
 def _several(description: str, *examples: str) -> Any:

@@ -1,5 +1,6 @@
 """`GET /models/list`, a page of the list; `/models/base` and `/models/tags`, without pages."""
 
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
@@ -7,14 +8,16 @@ from pydantic import Field
 
 from documents.folding import fold
 from service.auth.access_rule import Match
-from service.auth.authentication import while_entitled
+from service.auth.authentication import Caller, while_entitled
 from service.http.dependencies import (
     PAGE_PLACE,
     CallerDependency,
+    Context,
     ContextDependency,
     ListCallerDependency,
     PlaceWhenLargeDependency,
     RightsCheckDependency,
+    TakePlace,
     context_of,
     get_rights_check,
 )
@@ -40,6 +43,9 @@ from service.listing.resolving import resolver
 from service.models.schemas import Model, ModelPage
 
 router = APIRouter(prefix="/models", tags=["models"], route_class=DirectRoute)
+
+# Items as the API shows them, in batches.
+Items = AsyncIterator[Sequence[Mapping[str, Any]]]
 
 _REFUSALS = documented_problems(*COMMON_FAILURES)
 # The responses of a route that returns models without pages.
@@ -88,16 +94,26 @@ async def list_models(
 
     A page of more than a megabyte of large models is sent in parts and has no entity tag.
     """
+    return await answer_with_page(request, caller, params, known, take_place=take_place)
+
+
+async def answer_with_page(
+    request: Request,
+    caller: Caller,
+    params: ListParams,
+    known: Sequence[str] | None,
+    *,
+    take_place: TakePlace,
+    completed: Callable[[Items], Items] = lambda items: items,
+) -> Response:
+    """Return a response with a page of the list; `completed` gets its items, and returns what is shown of them."""
     context = context_of(request)
     resolved = await resolver(request)(params)
     seconds = context.settings.list_timeout
     page = await read_page(context.database, caller, params, resolved, seconds=seconds)
-    shown = page_items(
-        context.database,
-        caller,
-        page,
-        readers_see_params=context.settings.readers_see_params,
-        shown=params.shown,
+    readers_see_params = context.settings.readers_see_params
+    shown = completed(
+        page_items(context.database, caller, page, readers_see_params=readers_see_params, shown=params.shown)
     )
     others: dict[str, Any] = {"total": page.total, "next_cursor": page.next_cursor}
     if params.facets is not None:
@@ -118,12 +134,15 @@ async def list_base_models(
     check: RightsCheckDependency,
 ) -> Response:
     """Return all base models that the caller may read; `GET /models/list?kind=base` pages through them."""
+    return await json_array_response(while_entitled(base_models(context, caller, params), check))
+
+
+def base_models(context: Context, caller: Caller, params: BaseParams) -> Items:
+    """Yield all base models that the caller may read, as the API shows them."""
     match: Match = {"base_model_id": None}
     if params.tag is not None:
         match["keys.tags"] = fold(params.tag)
-    readers_see_params = context.settings.readers_see_params
-    models = items(context.database, caller, match, readers_see_params=readers_see_params)
-    return await json_array_response(while_entitled(models, check))
+    return items(context.database, caller, match, readers_see_params=context.settings.readers_see_params)
 
 
 @router.get("/tags", responses=_TAGS)

@@ -27,8 +27,8 @@ EXPOSED = (
 class Cors(CORSMiddleware):
     """Answers preflight requests by itself, and adds the headers of CORS to every other answer.
 
-    Callers are known by the header `Authorization` alone, which a browser never adds by itself, so that credentials
-    in the sense of CORS, which are cookies, are not allowed.
+    Callers are known by the header `Authorization`, which a browser never adds by itself, so that credentials in the
+    sense of CORS, which are cookies, are not allowed.
     """
 
     def __init__(self, app: ASGIApp, origins: Collection[str], routes: Sequence[BaseRoute]) -> None:

@@ -4,9 +4,9 @@ import re
 from collections.abc import Sequence
 from functools import partial
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Protocol
 
-from fastapi import APIRouter, Depends, Header, Query, Response
+from fastapi import APIRouter, Depends, Header, Query, Request, Response
 from pydantic import Field, WithJsonSchema
 
 from documents.freeform import json_bytes
@@ -14,7 +14,8 @@ from documents.revision import ChangeKind
 from documents.text import Identifier
 from service.auth.authentication import Caller
 from service.errors import InvalidInputError
-from service.http.dependencies import CallerDependency, Context, ContextDependency, WriterDependency
+from service.http.compatibility import is_compatible
+from service.http.dependencies import Context, ContextDependency, WriterDependency, context_of, get_caller
 from service.http.direct_route import DirectRoute
 from service.http.etags import ANY, TAG_PATTERN, listed_tags
 from service.http.json_body import json_body
@@ -31,6 +32,7 @@ from service.http.strict_model import QueryModel
 from service.idempotency.once import REPLAYED_HEADER, BeforeCommit, OnceDependency
 from service.models import operations
 from service.models.grants import build_grants, replace_grants
+from service.models.history.version_ids import with_version_ids
 from service.models.item import as_stored
 from service.models.patch import PatchBody, patched_content
 from service.models.schemas import CreateModel, Model, ModelId, PatchModel, UpdateAccess, UpdateModel
@@ -90,36 +92,50 @@ CHANGED = {**_READ, **_REFUSED, **documented_problems(HTTPStatus.PRECONDITION_FA
 
 
 async def answer_with_model(
-    context: Context, caller: Caller, model_id: str, known: Sequence[str] | None = None
+    context: Context, caller: Caller, model_id: str, known: Sequence[str] | None = None, *, version_id: bool = False
 ) -> Response:
     """Return a response with one model as `caller` sees it; raise NotFoundError when it is absent or hidden.
 
-    A client to which the current version is `known` gets 304.
+    A client to which the current version is `known` gets 304. With `version_id`, the model has that too.
     """
     readers_see_params = context.settings.readers_see_params
     item = await operations.read(context.database, caller, model_id, readers_see_params=readers_see_params)
+    if version_id:
+        [item] = await with_version_ids(context.database, [item])
     # A record that was written past the service can have a version of any type.
     if not isinstance(item["version"], int):
         return json_response(item)
     return tagged_json_response(json_bytes(item), known, f'"{item["version"]}"')
 
 
+class Answer(Protocol):
+    """Answers a request of a caller with one model, as `answer_with_model` does."""
+
+    async def __call__(self, model_id: str, known: Sequence[str] | None = None) -> Response:
+        """Return the response."""
+
+
+async def get_answer(request: Request) -> Answer:
+    """Return what answers a request with one model, which has a `version_id` only in the compatibility API."""
+    caller = await get_caller(request)
+    return partial(answer_with_model, context_of(request), caller, version_id=is_compatible(request))
+
+
+AnswerDependency = Annotated[Answer, Depends(get_answer)]
+
 router = APIRouter(prefix="/models", tags=["models"], route_class=DirectRoute)
 
 
 @router.get("/model", responses={**_READ, 304: {"description": "The client has this version.", "headers": _ETAG}})
 async def get_model(
-    caller: CallerDependency,
-    params: Annotated[ModelParams, Query()],
-    context: ContextDependency,
-    known: KnownETags = None,
+    answer: AnswerDependency, params: Annotated[ModelParams, Query()], known: KnownETags = None
 ) -> Response:
     """Return one model. 404 for a model that does not exist or is hidden from the caller.
 
     The version counts changes of the model. It does not change when its owner is renamed, or when the caller gets other
     rights by a group.
     """
-    return await answer_with_model(context, caller, params.id, known)
+    return await answer(params.id, known)
 
 
 @router.post("/create", responses=_CREATED)
@@ -128,6 +144,7 @@ async def create_model(
     once: OnceDependency,
     body: Annotated[CreateModel, json_body(CreateModel)],
     context: ContextDependency,
+    answer: AnswerDependency,
 ) -> Response:
     """Create a model that the caller owns.
 
@@ -139,9 +156,7 @@ async def create_model(
     async def create(before_commit: BeforeCommit[None]) -> None:
         await operations.create(context.database, caller, body.id, content, partial(before_commit, None))
 
-    return await once.answered(
-        create, lambda _: answer_with_model(context, caller, body.id), lambda answer: [answer["id"]]
-    )
+    return await once.answered(create, lambda _: answer(body.id), lambda shown: [shown["id"]])
 
 
 @router.post("/model/update", responses=CHANGED)
@@ -150,6 +165,7 @@ async def update_model(
     versions: VersionDependency,
     body: Annotated[UpdateModel, json_body(UpdateModel)],
     context: ContextDependency,
+    answer: AnswerDependency,
 ) -> Response:
     """Replace the given fields of a model; the others stay. For the owner, write grantees and admins.
 
@@ -157,7 +173,7 @@ async def update_model(
     """
     request = operations.ChangeRequest(caller, body.id, ChangeKind.UPDATE, versions)
     await operations.change(context.database, request, lambda record: as_stored(body.content, record))
-    return await answer_with_model(context, caller, body.id)
+    return await answer(body.id)
 
 
 @router.patch("/model", responses=CHANGED)
@@ -167,6 +183,8 @@ async def patch_model(
     params: Annotated[ModelParams, Query()],
     body: Annotated[PatchModel, Depends(PatchBody())],
     context: ContextDependency,
+    *,
+    answer: AnswerDependency,
 ) -> Response:
     """Merge a patch (RFC 7396) into a model as it is at that moment. For the owner, write grantees and admins.
 
@@ -175,7 +193,7 @@ async def patch_model(
     """
     request = operations.ChangeRequest(caller, params.id, ChangeKind.UPDATE, versions)
     await operations.change(context.database, request, lambda record: patched_content(body, record))
-    return await answer_with_model(context, caller, params.id)
+    return await answer(params.id)
 
 
 @router.post("/model/toggle", responses=CHANGED)
@@ -184,11 +202,12 @@ async def toggle_model(
     versions: VersionDependency,
     params: Annotated[ModelParams, Query()],
     context: ContextDependency,
+    answer: AnswerDependency,
 ) -> Response:
     """Make an active model inactive, and the other way round. For the owner, write grantees and admins."""
     request = operations.ChangeRequest(caller, params.id, ChangeKind.TOGGLE, versions)
     await operations.change(context.database, request, lambda record: {"is_active": not record["is_active"]})
-    return await answer_with_model(context, caller, params.id)
+    return await answer(params.id)
 
 
 @router.post("/model/access/update", responses=CHANGED)
@@ -197,12 +216,18 @@ async def update_access(
     versions: VersionDependency,
     body: Annotated[UpdateAccess, json_body(UpdateAccess)],
     context: ContextDependency,
+    answer: AnswerDependency,
 ) -> Response:
     """Replace all grants of a model. For the owner and admins."""
+    await share(context, caller, body, versions)
+    return await answer(body.id)
+
+
+async def share(context: Context, caller: Caller, body: UpdateAccess, versions: Sequence[int] | None) -> None:
+    """Replace all grants of a model; raises as a change does."""
     grants = build_grants(body.id, body.access_grants)
     request = operations.ChangeRequest(caller, body.id, ChangeKind.ACCESS, versions, manages=True)
     await operations.change(context.database, request, lambda record: {"access_grants": replace_grants(grants, record)})
-    return await answer_with_model(context, caller, body.id)
 
 
 @router.post("/model/delete", responses={**CHANGED, **DONE})

@@ -16,7 +16,7 @@ from service.web.rendering import HEADERS, html
 from service.web.sign_in import SIGN_IN, without_cookie
 
 # What is for programs, and what an answer of the page may be a part of.
-NO_PAGES = ("/api/", "/health", "/metrics", "/static/", "/assets/", "/docs", "/redoc", "/openapi.json")
+NO_PAGES = ("/api/", "/v1/", "/health", "/metrics", "/static/", "/assets/", "/docs", "/redoc", "/openapi.json")
 _TITLES = {
     401: "You are signed out",
     403: "This is not for you",

@@ -77,6 +77,11 @@ class Example:
         """Whether the compatibility API has the same route."""
         return self.operation.path.startswith("/api/models/")
 
+    @property
+    def refuses_unknown(self) -> bool:
+        """Whether parameters are refused that the route does not have."""
+        return self.operation.path.startswith("/api/")
+
     def __str__(self) -> str:
         return self.operation.method + " " + self.address()
 
@@ -88,7 +93,7 @@ def _written(value: Any) -> str:
 def _example(operation: Operation) -> Example:
     parameters = operation.definition.get("parameters", ())
     query = {one["name"]: one["example"] for one in parameters if one["in"] == "query" and "example" in one}
-    path = operation.path.replace("{revision}", REVISION)
+    path = operation.path.replace("{revision}", REVISION).replace("{id}", "sql-tuning")
     body = next((body["example"] for body in operation.bodies), None)
     # The example body is one for a request without a format.
     return Example(operation, path, {} if operation.path == "/api/models/import" else query, body)

@@ -37,8 +37,9 @@ class Attack(NamedTuple):
 def attacks(example: Example, *, compatible: bool = False) -> Iterator[Attack]:
     """Yield the example with one planted value, for every value and every place."""
     method, body = example.operation.method, json.dumps(example.body).encode() if example.body is not None else b""
+    refuses = example.refuses_unknown and not compatible
     for query, where, must_fail in _queries(example):
-        yield Attack(method, example.address(query, compatible=compatible), body, where, must_fail and not compatible)
+        yield Attack(method, example.address(query, compatible=compatible), body, where, must_fail and refuses)
     address = example.address(compatible=compatible)
     if example.body is not None:
         for planted, path, must_fail in _bodies(example):

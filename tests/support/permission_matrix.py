@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.support.directory import grant
+from tests.support.routes import Route
 
 # Callers who may do nothing, then the others, of whom two use a read-only API key.
 NOBODY = ("anonymous", "forged", "expired", "idle")
@@ -31,7 +32,8 @@ Ids = Mapping[str, str]
 class Case:
     """The request to one route, and the allowed callers; `changes` are those whose request changes a record.
 
-    `hides` means that the route answers 404 to callers who may not see the model.
+    `hides` means that the route answers 404 to callers who may not see the model; `refusal` is another answer than 403
+    and 404 for those who are not allowed.
     """
 
     allowed: frozenset[str]
@@ -39,6 +41,7 @@ class Case:
     body: Callable[[Ids], Any] | None = None
     changes: frozenset[str] | None = None
     hides: bool = True
+    refusal: int | None = None
 
     @property
     def changing(self) -> frozenset[str]:
@@ -53,6 +56,8 @@ class Case:
             return 401
         if role in self.allowed:
             return 200
+        if self.refusal is not None:
+            return self.refusal
         hidden = self.hides and role == "stranger"
         return 404 if hidden else 403
 
@@ -104,6 +109,8 @@ CASES: dict[str, Case] = {
     ),
     "POST /models/import": Case(ACTING, body=_body(models=[_NEW]), hides=False),
     "POST /models/sync": _admin(models=[{"id": MODEL, "name": "Other"}], max_deletions=0),
+    "GET /v1/models": Case(EVERYONE),
+    "GET /v1/models/{id}": Case(SEEING),
     "GET /users": Case(_ADMIN_READS, hides=False),
     "GET /users/user": Case(_ADMIN_READS, "?id=reader", hides=False),
     "POST /users/create": _admin(email="new@example.com", name="New"),
@@ -122,3 +129,19 @@ CASES: dict[str, Case] = {
     "POST /groups/members/add": _admin(id="team", user_ids=["stranger"]),
     "POST /groups/members/remove": _admin(id="team", user_ids=["member"]),
 }
+
+# The routes that only the compatibility API has, or that answer in another way there.
+COMPATIBLE_CASES: dict[str, Case] = {
+    "GET /models/all": Case(_ADMIN_READS, hides=False),
+    "GET /models/base/tags": Case(_ADMIN_READS, hides=False),
+    "GET /models/model/profile/image": Case(SEEING, _THIS, refusal=307),
+    "POST /models/model/update/version": Case(CHANGING, _THIS, body=lambda ids: {"version_id": ids["revision"]}),
+    "DELETE /models/model/history/{revision}": Case(frozenset(), _THIS),
+    "DELETE /models/delete/all": Case(frozenset(), hides=False),
+}
+
+
+def case_of(route: Route) -> Case:
+    """Return the case of a route."""
+    name = f"{route.method} {route.inner}"
+    return COMPATIBLE_CASES[name] if route.is_compatible and name in COMPATIBLE_CASES else CASES[name]

@@ -68,7 +68,8 @@ class PermissionSetup:
         credential = self.credentials[role]
         ids = {**self.ids, "spare key": self.ids.get(f"{role} key", "")}
         body = json.dumps(case.body(ids)) if case.body and case.body(ids) else ""
-        address = route.path.replace("{revision}", self.ids["revision"]) + case.query
+        path = route.path.replace("{revision}", self.ids["revision"]).replace("{id}", MODEL)
+        address = path + case.query
         for text, other in instead.items():
             body, address = body.replace(text, other), address.replace(text, other)
         sent = {"Authorization": f"Bearer {credential}"} if credential else {}

@@ -38,7 +38,7 @@ class Route(NamedTuple):
     @property
     def address(self) -> str:
         """The path with a value for its parameter."""
-        return self.path.replace("{revision}", "0" * 32)
+        return self.path.replace("{revision}", "0" * 32).replace("{id}", "sql-tuning")
 
     @property
     def inner(self) -> str:
@@ -66,7 +66,10 @@ def _routes() -> list[Route]:
 ROUTES = _routes()
 # What a browser gets, and what signs it in.
 SIGNING_IN = {"/sign-in", "/sign-in/key", "/sign-in/link", "/sign-out", "/assets/{version}/{name}"}
-PAGE = [route for route in ROUTES if route.path not in PUBLIC | SIGNING_IN and not route.path.startswith(f"{API}/")]
-AUTHENTICATED = [route for route in ROUTES if route.path.startswith(f"{API}/") and route.path not in PUBLIC]
+OPENAI = "/v1/"
+FOR_PROGRAMS = (f"{API}/", OPENAI)
+PAGE = [route for route in ROUTES if route.path not in PUBLIC | SIGNING_IN and not route.path.startswith(FOR_PROGRAMS)]
+AUTHENTICATED = [route for route in ROUTES if route.path.startswith(FOR_PROGRAMS) and route.path not in PUBLIC]
+# What the OpenAPI document describes.
 STRICT = [route for route in AUTHENTICATED if not route.is_compatible]
 COMPATIBLE = [route for route in AUTHENTICATED if route.is_compatible]

@@ -25,6 +25,8 @@ REVISION_ID_BYTES = 16
 REVISED = ("name", "base_model_id", "params", "meta", "is_active")
 
 USERS = Table("user", ("id", "name", "email", "role"), ("username", "api_key"))
+# Of passwords nothing is read.
+STAMPS = Table("auth", ("id",), ("session_stamp",), looked_up_by="id")
 GROUPS = Table("group", ("id", "name"), ("parent_group_id", "user_ids"))
 MEMBERS = Table("group_member", ("group_id", "user_id"), looked_up_by="group_id")
 MODELS = Table("model", tuple(name for name in SHARED if name != "is_active"), ("is_active", "access_control"))
@@ -34,7 +36,7 @@ API_KEYS = Table("api_key", ("id", "user_id", "key"), ("expires_at", "created_at
 HISTORY = Table(
     "model_history", ("id", "model_id", "snapshot", "created_at"), ("parent_id", "user_id", "commit_message")
 )
-ALL = (USERS, GROUPS, MEMBERS, MODELS, GRANTS, API_KEYS, HISTORY)
+ALL = (USERS, STAMPS, GROUPS, MEMBERS, MODELS, GRANTS, API_KEYS, HISTORY)
 
 
 @contextmanager
@@ -53,7 +55,8 @@ def read_openwebui_db(where: str) -> Iterator[Callable[[], Iterator[Item]]]:
       kept, or None. The revisions of a model follow each other, the oldest first; the model need not exist any more.
       Nothing in them has been checked, not even images.
 
-    An instance that is older than a kind has none of it. Passwords and everything else are not read.
+    An instance that is older than a kind has none of it. A user may have a `session_stamp`. Passwords and everything
+    else are not read.
     """
     with closing(_open(where)) as tables:
         if not tables.present(MODELS):
@@ -93,16 +96,24 @@ def _noting_columns(tables: Tables, table: Table, items: Iterator[Item]) -> Iter
 
 
 def _users(tables: Tables) -> Iterator[Item]:
-    for row in read(tables, USERS, "id"):
-        # Always given: a user who waited for approval at an earlier import may have been approved since.
-        value = {**{name: row[name] for name in USERS.required}, "is_active": True}
-        if row.get("username"):
-            value["username"] = row["username"]
-        notes: tuple[str, ...] = ()
-        if row["role"] == PENDING:
-            value |= {"role": Role.USER.value, "is_active": False}
-            notes = ("was waiting for approval; imported as a user who is not active",)
-        yield Item("user", _position(USERS, row), value, notes=notes)
+    for batch in batches(read(tables, USERS, "id")):
+        stamps = {row["id"]: row.get("session_stamp") for row in look_up(tables, STAMPS, _ids(batch))}
+        for row in batch:
+            yield _user(row, stamps.get(row["id"]))
+
+
+def _user(row: Row, stamp: Any) -> Item:
+    # Always given: a user who waited for approval at an earlier import may have been approved since.
+    value = {**{name: row[name] for name in USERS.required}, "is_active": True}
+    if row.get("username"):
+        value["username"] = row["username"]
+    if stamp:
+        value["session_stamp"] = stamp
+    notes: tuple[str, ...] = ()
+    if row["role"] == PENDING:
+        value |= {"role": Role.USER.value, "is_active": False}
+        notes = ("was waiting for approval; imported as a user who is not active",)
+    return Item("user", _position(USERS, row), value, notes=notes)
 
 
 def _groups(tables: Tables) -> Iterator[Item]:

@@ -23,6 +23,7 @@ from service.people.users import finish_refresh
 
 BATCH = 1000
 NOT_BY_IMPORT = "exists, and role or is_active differ; change them with POST /api/users/update"
+_STAMP = "session_stamp"
 # Changing them needs the check that an admin remains, which an import does not make.
 _POWERS = frozenset({"role", "is_active"})
 
@@ -143,9 +144,10 @@ class UserWriter:
 
 
 def _completed(user: ImportedUser, stored_user: Record | None) -> ImportedUser:
-    """Return the user with the stored role and `is_active` where the source does not give them."""
+    """Return the user with the stored role, `is_active` and stamp where the source does not give them."""
     stored_fields = stored_user or {}
-    kept = {field: stored_fields[field] for field in _POWERS - user.model_fields_set if field in stored_fields}
+    absent = {*_POWERS, _STAMP} - user.model_fields_set
+    kept = {field: stored_fields[field] for field in absent if field in stored_fields}
     try:
         return ImportedUser.model_validate({**user.model_dump(exclude_unset=True), **kept})
     except ValidationError:

@@ -1,6 +1,6 @@
 """The history of a model record: a page of its revisions, one revision, and the differences between two versions."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from documents import Revision
@@ -13,7 +13,7 @@ from service.errors import InvalidInputError, NotFoundError
 from service.models.history.contents import History, content_at, whole_sides
 from service.models.history.schemas import HistoryParams
 from service.models.operations import ChangeRequest, change, require_changeable
-from service.models.record import CONTENT_FIELDS, changed_fields
+from service.models.record import CONTENT_FIELDS, Content, changed_fields
 
 NO_REVISION = "There is no such revision, or its model is not yours to change."
 # The fields that a restore brings back. Grants and owner stay, since restoring a text must not share a model again.
@@ -72,7 +72,7 @@ NAMES_OF_DIFFERING = {"$concatArrays": [_name_if_differing(field) for field in C
 
 async def whole_revision(database: Database, caller: Caller, revision_id: str) -> dict[str, Any]:
     """Return one revision for the API, with the whole content before and after it; raises as `restore` does."""
-    history, stored = await _revision(database, caller, revision_id)
+    history, stored = await visible_revision(database, caller, revision_id)
     before, after = await whole_sides(database, history, stored)
     fields = stored.get("fields")
     if fields is None:
@@ -80,7 +80,11 @@ async def whole_revision(database: Database, caller: Caller, revision_id: str) -
     return {**summary(stored, fields), "before": before, "after": after}
 
 
-async def _revision(database: Database, caller: Caller, revision_id: str) -> tuple[History, Record]:
+async def visible_revision(database: Database, caller: Caller, revision_id: str) -> tuple[History, Record]:
+    """Return a revision as it is stored, and the history that it belongs to.
+
+    Raises NotFoundError for one that is absent or whose model is hidden from the caller, and else as a change does.
+    """
     # An absent revision must take as long as one of a hidden model, so that the time does not reveal which it is.
     found = await database.find(Revision, {"_id": revision_id}, fields=["model_id"])
     try:
@@ -93,19 +97,29 @@ async def _revision(database: Database, caller: Caller, revision_id: str) -> tup
     return history, shown[0]
 
 
-async def restore(database: Database, request: ChangeRequest, revision_id: str) -> None:
+def _restored(content: Content, _: Record) -> Content:
+    return {field: value for field, value in content.items() if field in RESTORED_FIELDS}
+
+
+async def restore(
+    database: Database,
+    request: ChangeRequest,
+    revision_id: str,
+    restored: Callable[[Content, Record], Content] = _restored,
+) -> None:
     """Restore the content of a model after one of its revisions; raises as a change does.
 
-    Raises NotFoundError for a revision that is absent, whose model the caller may not change, or whose content is no
-    longer recorded, and InvalidInputError for one of another model or of a deletion.
+    `restored` returns what changes, for the content then and the record now. Raises NotFoundError for a revision that
+    is absent, whose model the caller may not change, or whose content is no longer recorded, and InvalidInputError for
+    one of another model or of a deletion.
     """
-    history, stored = await _revision(database, request.caller, revision_id)
+    history, stored = await visible_revision(database, request.caller, revision_id)
     if stored["model_id"] != request.model_id or stored["after"] is None:
         msg = "must be a revision of this model that it can go back to"
         raise InvalidInputError([{"loc": ["body", "revision"], "msg": msg}])
     _, after = await whole_sides(database, history, stored)
-    content = {field: value for field, value in (after or {}).items() if field in RESTORED_FIELDS}
-    await change(database, request, lambda _: content)
+    content = after or {}
+    await change(database, request, lambda record: restored(content, record))
 
 
 async def compare(database: Database, caller: Caller, model_id: str, earlier: int, later: int) -> list[dict[str, Any]]:

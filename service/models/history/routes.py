@@ -18,15 +18,25 @@ from service.models.routes import CHANGED, VersionDependency, answer_with_model
 _REFUSALS = documented_problems(HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, *COMMON_FAILURES)
 
 
-class _RevisionId(StringConvertor):
+class _RevisionConvertor(StringConvertor):
     """The id of a revision in a path; it does not match the last part of other paths, such as `restore`."""
 
     name = "revision"
     regex = "[0-9a-f]{32}"
 
 
-register_url_convertor(_RevisionId.name, _RevisionId())
+# The path of one revision.
+ONE = f"/{{revision:{_RevisionConvertor.name}}}"
 
+register_url_convertor(_RevisionConvertor.name, _RevisionConvertor())
+
+
+RevisionId = Annotated[
+    str,
+    Path(
+        pattern=f"^{_RevisionConvertor.regex}$", description="The revision's id.", examples=[schemas.EXAMPLE_REVISION]
+    ),
+]
 
 router = APIRouter(prefix="/models/model/history", tags=["history"])
 
@@ -65,13 +75,10 @@ async def restore_revision(
     return await answer_with_model(context, caller, body.id)
 
 
-@router.get(f"/{{revision:{_RevisionId.name}}}", responses={200: {"model": schemas.Revision}, **_REFUSALS})
+@router.get(ONE, responses={200: {"model": schemas.Revision}, **_REFUSALS})
 async def get_revision(
     caller: CallerDependency,
-    revision: Annotated[
-        str,
-        Path(pattern=f"^{_RevisionId.regex}$", description="The revision's id.", examples=[schemas.EXAMPLE_REVISION]),
-    ],
+    revision: RevisionId,
     context: ContextDependency,
 ) -> Response:
     """Return one revision of a model, with the content before and after it."""

@@ -15,7 +15,7 @@ import pytest
 
 from tests.conftest import Commands
 from tests.support.directory import Directory, grant
-from tests.support.permission_matrix import CASES, MODEL, Case, Ids
+from tests.support.permission_matrix import MODEL, Case, Ids, case_of
 from tests.support.permission_setup import NOTHING, PermissionSetup, Raw
 from tests.support.routes import AUTHENTICATED, STRICT, Route
 from tests.support.timing import median_gap
@@ -46,7 +46,7 @@ def _about_the_model(route: Route, case: Case) -> bool:
 
 def _questions() -> Iterator[Question]:
     for route in AUTHENTICATED:
-        case = CASES[f"{route.method} {route.inner}"]
+        case = case_of(route)
         if route.inner in TELLING or not _about_the_model(route, case):
             continue
         yield Question(route, case)

@@ -126,8 +126,10 @@ async def test_lists_and_exports_contain_no_hidden_values(marked_directory: Dire
     paths += [f"model/profile/image?id={READABLE}", f"model/access?id={READABLE}&user_id=eve"]
     paths += [f"model/history?id={WRITABLE}", f"model/history/diff?id={WRITABLE}&earlier=1&later=2"]
     paths += [f"export?format={kind}" for kind in ("modeldeck", "openwebui", "jsonl", "csv")]
+    more = ["/api/me", "/api/keys", "/v1/models", f"/v1/models/{READABLE}"]
+    more += [f"/api/v1/models/{path}?kind=any" for path in ("list", "export", "tags")]
     for prefix in PREFIXES:
-        for path in (*(f"{prefix}/models/{path}" for path in paths), "/api/me", "/api/keys"):
+        for path in (*(f"{prefix}/models/{path}" for path in paths), *more):
             answer = await marked_directory.get(path, "eve")
             assert answer.status_code in (200, 307), path
             assert MARK not in _text_of(answer), path
@@ -153,8 +155,8 @@ async def test_no_search_and_no_order_reveals_hidden_values(marked_directory: Di
         expected = 2 if term in f"{MARK}-owner" else 0
         for prefix in PREFIXES:
             # As one text: of several words, each may occur in something visible.
-            query = term if prefix.endswith("v1") else f'"{term}"'
-            page = (await marked_directory.get(f"{prefix}/models/list", "eve", query=query)).json()
+            asked = {"query": term, "kind": "any"} if prefix.endswith("v1") else {"query": f'"{term}"'}
+            page = (await marked_directory.get(f"{prefix}/models/list", "eve", **asked)).json()
             assert (page["total"], len(page["items"])) == (expected, expected), term
             assert (await marked_directory.get(f"{prefix}/models/base", "eve", tag=term)).json() == []
             assert (await marked_directory.get(f"{prefix}/models/list", "eve", tag=term)).json()["total"] == 0

@@ -52,7 +52,7 @@ def shown(language: str) -> list[str]:
 
 
 def test_curl(api: httpx.Client, environment: dict[str, str]) -> None:
-    _, used, refused, _ = shown("sh")
+    _, used, refused, _, menu = shown("sh")
     listed, created = output_of_command("bash", "-euc", used, env=environment).replace("}{", "}\n{").splitlines()
     names = [model["name"] for model in json.loads(listed)["items"]]
     assert len(names) >= 2
@@ -60,6 +60,7 @@ def test_curl(api: httpx.Client, environment: dict[str, str]) -> None:
     assert json.loads(created) == api.get("/api/models/model", params={"id": "query-explainer"}).json()
     [answer] = shown("json")
     assert json.loads(output_of_command("bash", "-euc", refused, env=environment)) == json.loads(answer)
+    assert "query-explainer" in output_of_command("bash", "-euc", menu, env=environment)
 
 
 def test_every_list_that_the_page_on_the_list_shows_finds_models(environment: dict[str, str]) -> None:
@@ -148,11 +149,22 @@ def test_a_generated_python_client(environment: dict[str, str], tmp_path: Path) 
 
 
 @pytest.mark.tools
+def test_openais_own_client(api: httpx.Client, environment: dict[str, str], tmp_path: Path) -> None:
+    install(sys.executable, "-m", "venv", "tools", cwd=tmp_path)
+    pip = [str(tmp_path / "tools/bin/pip"), "install", "--quiet", "--disable-pip-version-check"]
+    install(*pip, "--requirement", str(CLIENTS / "requirements-openai.txt"), cwd=tmp_path)
+    menu = [model["id"] for model in api.get("/v1/models").json()["data"]]
+    python = str(tmp_path / "tools/bin/python")
+    assert output_of_command(python, "-c", "\n".join(shown("py")), env=environment) == f"{menu}\n"
+    assert output_of_command(python, str(CLIENTS / "use_openai.py"), env=environment) == "done\n"
+
+
+@pytest.mark.tools
 def test_typescript(api: httpx.Client, environment: dict[str, str], tmp_path: Path) -> None:
     for name in ("package.json", "package-lock.json"):
         shutil.copy(CLIENTS / name, tmp_path)
     install("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund", cwd=tmp_path)
-    [generate] = [line for line in shown("sh")[-1].splitlines() if line.startswith("npx openapi-typescript")]
+    [generate] = [line for line in shown("sh")[3].splitlines() if line.startswith("npx openapi-typescript")]
     output_of_command("bash", "-euc", generate, cwd=tmp_path, env=environment)
     [example] = shown("ts")
     (tmp_path / "example.ts").write_text(example)

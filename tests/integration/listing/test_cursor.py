@@ -152,15 +152,16 @@ async def test_no_stray_is_lost_and_none_comes_for_ever(
 async def test_the_link_leads_to_the_next_page(directory: Directory, tmp_path: Path) -> None:
     await _filled(directory, tmp_path)
     assert "link" not in (await directory.get(LIST, "ann", query="absent")).headers
-    for path in (LIST, LIST.replace("/api/", "/api/v1/")):
-        answer = await directory.get(path, "ann", query="name 1", page_size=2, page=2, order_by="name", tag="")
+    for path, own in ((LIST, {}), (LIST.replace("/api/", "/api/v1/"), {"kind": "any"})):
+        asked = {"query": "name 1", "page_size": "2", "order_by": "name", "tag": "", **own}
+        answer = await directory.get(path, "ann", page=2, **asked)
         link = answer.headers["link"]
         assert link.endswith('>; rel="next"')
         target = urlsplit(link[1:].partition(">")[0])
         cursor = answer.json()["next_cursor"]
         pairs = dict(parse_qsl(target.query, keep_blank_values=True))
         assert target.path == path
-        assert pairs == {"query": "name 1", "page_size": "2", "order_by": "name", "tag": "", "cursor": cursor}
+        assert pairs == {**asked, "cursor": cursor}
         headers = {"Authorization": f"Bearer {await directory.key('ann')}"}
         following = await directory.client.get(f"{target.path}?{target.query}", headers=headers)
         assert [item["id"] for item in following.json()["items"]] == ["m01"]

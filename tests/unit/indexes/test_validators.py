@@ -24,7 +24,7 @@ FINGERPRINTS = {
     2: "6b13a80df37c24c2",
     3: "91ec6c455e7084e5",
     4: "a7309d44ffaf28f7",
-    5: "8be361d63b927db2",
+    5: "889a62268ed5e57a",
 }
 
 
@@ -120,7 +120,7 @@ def test_every_document_has_a_validator_that_takes_no_other_fields() -> None:
 
 def test_what_earlier_versions_did_not_store_is_not_required() -> None:
     users, groups = VALIDATORS["users"][RULE], VALIDATORS["groups"][RULE]
-    assert users["properties"].keys() - set(users["required"]) == {"leaving", "rekey_pending"}
+    assert users["properties"].keys() - set(users["required"]) == {"leaving", "rekey_pending", "session_stamp"}
     assert users["properties"]["keys"]["required"] == ["email"]
     assert groups["properties"].keys() - set(groups["required"]) == {"leaving"}
 

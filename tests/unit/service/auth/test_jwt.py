@@ -9,7 +9,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
 
-from service.auth.jwt import JwtVerifier
+from service.auth.jwt import Claims, JwtVerifier
 from service.errors import ConfigurationError, UnauthorizedError
 from service.settings import Settings
 
@@ -46,7 +46,7 @@ def test_bad_files_are_refused(tmp_path: Path, content: str) -> None:
 def test_a_single_key_needs_no_name(tmp_path: Path) -> None:
     verifier = _verifier(tmp_path / "jwks.json", json.dumps({"keys": [PUBLIC]}))
     token = jwt.encode({"sub": "ann", "exp": 2**33}, KEY, algorithm="RS256")
-    assert verifier.user_id(token) == "ann"
+    assert verifier.claims(token) == Claims("ann")
     with pytest.raises(UnauthorizedError):
-        verifier.user_id(token[:-8] + "AAAAAAAA")
-    assert verifier.user_id("mdk_0123_4567") is None
+        verifier.claims(token[:-8] + "AAAAAAAA")
+    assert verifier.claims("mdk_0123_4567") is None
