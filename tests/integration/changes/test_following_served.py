@@ -48,7 +48,7 @@ def reading(served: Served, key: str, last: str | None = None) -> Iterator[Readi
 
 
 def test_a_stream_ends_with_the_process_and_goes_on_with_the_next(shell: CommandLine, tmp_path: Path) -> None:
-    shell.environment["MODELDECK_DRAIN_SECONDS"] = "3"
+    shell.environment["MODELDECK_DRAIN_SECONDS"] = "5"
     user = shell.ok("user", "add", "--email", "a@x.org", "--name", "N")
     key = shell.ok("key", "create", "--user", user)
 
