@@ -23,6 +23,7 @@ from service.http.dependencies import (
     RightsCheckDependency,
     context_of,
 )
+from service.http.direct_route import DirectRoute
 from service.http.responses import KnownETags, json_array_response, json_response
 from service.http.strict_model import QueryModel
 from service.listing.page import items, tags
@@ -65,7 +66,7 @@ class CompatibleExportParams(ExportParams):
     kind: Kind = "custom"
 
 
-router = APIRouter(prefix="/models")
+router = APIRouter(prefix="/models", route_class=DirectRoute)
 
 
 @router.get("/list")
