@@ -70,10 +70,13 @@ class Following(Exchange):
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until something is so, which is looked at whenever something has arrived."""
-        async with asyncio.timeout(SECONDS):
-            while not condition():
-                self.arrived.clear()
-                await self.arrived.wait()
+        try:
+            async with asyncio.timeout(SECONDS):
+                while not condition():
+                    self.arrived.clear()
+                    await self.arrived.wait()
+        except TimeoutError:
+            raise AssertionError(f"nothing more arrives after {self.body[-1000:]!r}") from None
 
     async def seen(self, count: int) -> list[tuple[str, str | None]]:
         """Wait until so many events have arrived; return what has happened."""
