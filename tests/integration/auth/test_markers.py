@@ -81,7 +81,8 @@ def _requests(raw: Raw) -> Iterator[tuple[str, str, bytes]]:
             for attack in sample(attacks(example, compatible=compatible), 47, len(address)):
                 yield attack.method, _put(INSTEAD, attack.address), _put(INSTEAD, attack.body.decode()).encode()
             yield example.operation.method, address, b"{" + body.encode()
-            yield example.operation.method, example.address([("surprise", "1")], compatible=compatible), body.encode()
+            surprising = [*example.pairs, ("surprise", "1")]
+            yield example.operation.method, example.address(surprising, compatible=compatible), body.encode()
             yield "DELETE", address, b""
 
 

@@ -41,7 +41,8 @@ def reading(served: Served, key: str, last: str | None = None) -> Iterator[Readi
     headers = {"Authorization": f"Bearer {key}"} | ({"Last-Event-ID": last} if last else {})
     thread = threading.Thread(target=found.read, args=(served, headers), daemon=True)
     thread.start()
-    until(lambda: b"id: " in found.body, "it is open")
+    until(lambda: b"id: " in found.body or not thread.is_alive(), "it is open")
+    assert b"id: " in found.body, (found.status, found.body, served.output.read_text())
     yield found
     thread.join(COMMAND_SECONDS)
     assert not thread.is_alive()

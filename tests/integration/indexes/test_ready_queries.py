@@ -69,6 +69,9 @@ async def demo(uri: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncItera
             ]
             await directory.load({"models": models}, folder, source="elsewhere")
             await directory.post("/api/models/model/toggle", "u-admin", id="nda-checker")
+            nothing = {"filter": {"query": "found nowhere"}, "is_active": True}
+            done = await directory.post("/api/models/bulk/state", "u-admin", nothing, once="of-the-demo")
+            assert done.status_code == 200, done.text
             async with browser(directory, "u-admin") as opened:
                 await opened.get("/")
         client[NAME].users.update_one({"_id": "left"}, {"$set": {"is_active": False}})
@@ -128,6 +131,7 @@ def _compare(rows: list[dict[str, Any]], demo: Raw, query: Query) -> None:
 
 
 _TYPES = {str: "string", bool: "bool", int: "int", Int64: "long", datetime: "date", type(None): "null", dict: "object"}
+_TYPES[bytes] = "binData"
 
 
 def _types(value: Any, path: list[str]) -> Iterator[str]:
