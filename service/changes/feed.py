@@ -19,6 +19,7 @@ from service.errors import UnavailableError
 
 log = logging.getLogger("modeldeck")
 
+_NOT_NOW = "Changes can't be followed at the moment; follow again, from the last token."
 ENDING = "This process is about to end; follow again, from the last token."
 # The stream begins so long ago, so that the followers of a process that has ended find here what they have missed.
 LOOK_BACK_SECONDS = 60
@@ -135,9 +136,9 @@ class Feed:
         try:
             await self._follow(started)
         except Exception as error:  # those who follow come back
-            log.warning("the change stream ended: %s", type(error).__name__)
+            log.warning("the change stream ended: %s code=%s", type(error).__name__, getattr(error, "code", None))
             if not started.done():
-                started.set_exception(error)
+                started.set_exception(UnavailableError(_NOT_NOW))
         finally:
             if not started.done():
                 started.set_exception(UnavailableError(ENDING))

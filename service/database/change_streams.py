@@ -16,7 +16,7 @@ log = logging.getLogger("modeldeck")
 
 Event = Mapping[str, Any]
 Stages = Sequence[Mapping[str, Any]]
-_CHANGES_LOST = 286
+_CHANGES_LOST, _NO_SUCH_BEGINNING = 286, 260
 _LOST = "The changes after that token are no longer kept: start again with an export."
 # A cursor that is gone or was killed can be opened again; the changes are still there.
 _CURSOR_CODES = {43, 237, 11601}
@@ -88,7 +88,9 @@ class ChangeStreams:
                     begin["start_after"], started = {"_data": token}, True
                     yield token, event
             except PyMongoError as error:
-                if isinstance(error, OperationFailure) and error.code == _CHANGES_LOST:
+                code = error.code if isinstance(error, OperationFailure) else None
+                # Seen, rarely, where a stream began before the first entries of a new replica set.
+                if code == _CHANGES_LOST or (code == _NO_SUCH_BEGINNING and since is not None and not started):
                     raise ChangesLostError from None
                 if not started and after is not None and isinstance(error, OperationFailure):
                     raise ConfigurationError(f"The token can't be used here: {error}") from None

@@ -260,6 +260,7 @@ async def test_a_page_by_cursor_costs_the_same_at_any_depth(
 MANY_GROUPS = 220
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("order_by", ["created_at", "name"])
 async def test_a_caller_in_too_many_groups_for_a_merge_gets_the_same_pages_in_little_memory(
     directory: Directory, tmp_path: Path, raw: SyncDatabase[dict[str, Any]], order_by: str
