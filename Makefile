@@ -16,9 +16,10 @@ unexport PYTHONDONTWRITEBYTECODE
 SINCE :=
 # `make bench ARGS=--quick`: what else `python -m benchmarks` takes.
 ARGS :=
-# One more process than the cores of a small machine, because each waits for its mongod part of the time.
+# Two more processes than the cores of a small machine, because each waits part of the time: for its mongod, for servers
+# that end, for what may take seconds.
 # Schemathesis is run by `make check`; each process would load it for nothing.
-TESTS := $(BIN)/pytest --numprocesses 3 --dist worksteal -p no:schemathesis
+TESTS := $(BIN)/pytest --numprocesses 4 --dist worksteal -p no:schemathesis
 
 .PHONY: run test test-fast check docs picture bench faults clean
 
