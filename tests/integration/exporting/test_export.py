@@ -1,72 +1,17 @@
-"""What an export contains, in every format, on the command line and for each caller."""
+"""What an export contains, in every format, on the command line."""
 
-import csv
 import gzip
-import io
 import json
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import polars
 import pytest
 
-from documents.user import Role
-from service.exporting import csv as csv_writer
 from tests.support.commands import CommandLine, finish
-from tests.support.directory import Directory, grant, model
+from tests.support.directory import model
+from tests.support.export_samples import BUNDLE, MODELS, ordered
 from tests.support.import_samples import Raw, write_source
 
-EXPORT = "/api/models/export"
-IMAGE = "data:image/png;base64,iVBORw0KGgo="
-USERS = [
-    {"id": "ann", "name": "Ann", "email": "ann@x.org", "username": None, "role": "admin", "is_active": True},
-    {"id": "ben", "name": "Ben", "email": "Ben@x.org", "username": "benny", "role": "user", "is_active": True},
-    {"id": "cy", "name": "Cy", "email": "cy@x.org", "username": None, "role": "user", "is_active": False},
-]
-GROUPS = [
-    {"id": "all", "name": "All", "parent_id": None, "member_ids": []},
-    {"id": "team", "name": "Team", "parent_id": "all", "member_ids": ["ben", "cy"]},
-]
-MODELS = [
-    model(
-        "gpt-4o",
-        "ann",
-        base_model_id=None,
-        params={},
-        meta={},
-        access_grants=[{"id": "g1", **grant("user:*")}],
-        is_active=True,
-        version=1,
-    ),
-    model(
-        "team/ß",
-        "ben",
-        base_model_id="gpt-4o",
-        params={"b": 1, "a": 1.0, "$ref": "x", "$id": [2**63 - 1, -(2**63), 1e-7, "\0"]},
-        meta={"tags": [{"name": "sql", "by": "hand"}, {"name": "日本"}], "profile_image_url": IMAGE, "x": None},
-        access_grants=[{"id": "g2", **grant("group:team", "write")}, {"id": "g3", **grant("user:cy")}],
-        is_active=False,
-        version=7,
-        created_at=-62135596800,
-        updated_at=253402300799,
-    ),
-]
-BUNDLE = {"users": USERS, "groups": GROUPS, "models": MODELS}
 EMPTIED = ("users", "groups", "models", "revisions")
-
-
-@pytest.fixture
-def filled(shell: CommandLine, tmp_path: Path) -> CommandLine:
-    shell.ok("import", str(write_source(tmp_path, BUNDLE)))
-    return shell
-
-
-def ordered(bundle: dict[str, Any]) -> dict[str, Any]:
-    """Return a bundle with the fields of its models in the order in which they are exported."""
-    order = ["id", "user_id", "base_model_id", "name", "params", "meta", "access_grants", "is_active", "version"]
-    order += ["created_at", "updated_at"]
-    return {**bundle, "models": [{name: model[name] for name in order} for model in bundle["models"]]}
 
 
 def test_what_went_in_comes_out(filled: CommandLine) -> None:
@@ -111,92 +56,6 @@ def test_an_export_for_the_other_system_has_what_its_import_needs(filled: Comman
     assert filled.ok("import", str(path)).splitlines()[0].startswith("read as openwebui")
     filled.ok("export", "--format", "openwebui", "--out", str(tmp_path / "again.json"))
     assert (tmp_path / "again.json").read_bytes() == path.read_bytes()
-
-
-def test_a_table_is_safe_to_open_in_a_spreadsheet(shell: CommandLine, tmp_path: Path) -> None:
-    named = [
-        model(f"m{at}", "ann", name=name)
-        for at, name in enumerate(["=1+1", "+1", "-1", "@x", '"a,\r\nb"', "\n=1", "＝1"])
-    ]
-    shell.ok("import", str(write_source(tmp_path, {**BUNDLE, "models": [*MODELS, *named]})))
-    text = shell.ok("export", "--out", "models.csv")
-    assert text == ""
-    raw = (tmp_path / "models.csv").read_bytes().decode()
-    assert raw.count("\r\n") == len(named) + len(MODELS) + 2
-    rows = list(csv.DictReader(io.StringIO(raw, newline="")))
-    assert [row["name"] for row in rows[1:-1]] == ["'=1+1", "'+1", "'-1", "'@x", '"a,\r\nb"', "'\n'=1", "'＝1"]
-    assert IMAGE not in raw
-    last = rows[-1]
-    assert (last["id"], last["owner_name"], last["owner_email"], last["version"]) == ("team/ß", "Ben", "Ben@x.org", "7")
-    assert (json.loads(last["tags"]), json.loads(last["params"])) == (["sql", "日本"], MODELS[1]["params"])
-    assert (json.loads(last["meta"]), json.loads(last["access_grants"])) == ({"x": None}, MODELS[1]["access_grants"])
-    assert (last["created_at"], last["updated_at"]) == ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z")
-    assert (last["is_active"], rows[0]["is_active"], rows[0]["capabilities"]) == ("false", "true", "")
-
-
-@pytest.mark.parametrize(
-    ("name", "written"),
-    [
-        ("a;=1", "a;'=1"),
-        ("a\t+1", "a\t'+1"),
-        ("a\n-1\r\n@x\r＝1", "a\n'-1\r\n'@x\r'＝1"),
-        ('a; "=1', "a; \"'=1"),
-        ("a=1; b-2, -3", "a=1; b-2, -3"),
-    ],
-)
-def test_no_cell_begins_with_a_formula_at_another_separator(name: str, written: str) -> None:
-    assert csv_writer._cell(name) == written
-    assert csv_writer._cell({"a": [name]}).count("'") <= written.count("'")
-
-
-def test_a_table_can_begin_with_a_byte_order_mark(filled: CommandLine, tmp_path: Path) -> None:
-    plain, marked = filled.ok("export", "--format", "csv"), filled.ok("export", "--format", "csv", "--bom")
-    assert marked == "\ufeff" + plain
-    refused = filled.run("export", "--bom")
-    assert (refused.status, "--bom" in refused.stderr) == (2, True)
-
-
-async def test_a_table_by_http_can_begin_with_one_too(directory: Directory) -> None:
-    await directory.user("ann")
-    plain, marked = [await directory.get(EXPORT, "ann", format="csv", bom=bom) for bom in ("false", "true")]
-    assert marked.content == "\ufeff".encode() + plain.content
-    for parameters in ({}, {"format": "jsonl"}):
-        refused = await directory.get(EXPORT, "ann", bom="true", **parameters)
-        assert (refused.status_code, refused.json()["errors"][0]["loc"]) == (422, ["query", "bom"])
-
-
-def test_a_data_frame_has_types(filled: CommandLine, tmp_path: Path) -> None:
-    path = tmp_path / "models.parquet"
-    filled.ok("export", "--out", str(path))
-    frame = polars.read_parquet(path)
-    assert {name: str(kind) for name, kind in frame.schema.items()} == {
-        **dict.fromkeys(
-            ("id", "name", "user_id", "owner_name", "owner_email", "base_model_id", "description"), "String"
-        ),
-        "is_active": "Boolean",
-        "tags": "List(String)",
-        "capabilities": "List(String)",
-        "params": "String",
-        "meta": "String",
-        "access_grants": "List(Struct({'principal_type': String, 'principal_id': String, 'permission': String}))",
-        "version": "Int64",
-        "created_at": "Datetime(time_unit='ms', time_zone='UTC')",
-        "updated_at": "Datetime(time_unit='ms', time_zone='UTC')",
-    }
-    base, custom = frame.to_dicts()
-    assert (base["base_model_id"], base["is_active"], base["tags"]) == (None, True, [])
-    assert (custom["owner_email"], custom["tags"], custom["version"]) == ("Ben@x.org", ["sql", "日本"], 7)
-    assert json.loads(custom["params"]) == MODELS[1]["params"]
-    assert "profile_image_url" not in json.loads(custom["meta"])
-    assert [given["permission"] for given in custom["access_grants"]] == ["write", "read"]
-
-
-def test_many_models_are_a_data_frame_too(shell: CommandLine, tmp_path: Path) -> None:
-    many = [model(f"n{at:04}", "gone", name=f"N{at}") for at in range(350)]
-    shell.ok("import", str(write_source(tmp_path, {"models": many})))
-    for name in ("n.parquet", "none.parquet"):
-        shell.ok("export", "--out", str(tmp_path / name), "--format", "parquet")
-    assert polars.read_parquet(tmp_path / "n.parquet")["name"].to_list() == [f"N{at}" for at in range(350)]
 
 
 @pytest.mark.parametrize(
@@ -294,74 +153,6 @@ def test_an_export_shows_one_moment(filled: CommandLine, store: Raw, tmp_path: P
     process.stdout = None
     assert finish(process).status == 0
     assert len([line for line in lines if '"kind":"model"' in line]) == len(many) + len(MODELS)
-
-
-async def loaded(directory: Directory, tmp_path: Path) -> Directory:
-    """A directory with the records of the bundle, and the admin `root`."""
-    await directory.load(BUNDLE, tmp_path)
-    await directory.user("root", role=Role.ADMIN)
-    return directory
-
-
-async def test_an_admin_gets_by_http_what_the_command_line_gives(directory: Directory, tmp_path: Path) -> None:
-    directory = await loaded(directory, tmp_path)
-    answer = await directory.get(EXPORT, "root", format="modeldeck")
-    assert answer.headers["content-disposition"] == 'attachment; filename="models.json"'
-    exported = answer.json()
-    assert [user["id"] for user in exported["users"]] == ["ann", "ben", "cy", "root"]
-    assert json.dumps({**exported, "users": USERS}) == json.dumps(ordered(BUNDLE))
-    some = (await directory.get(EXPORT, "root", format="modeldeck", id="gpt-4o")).json()
-    assert ([*some], [shown["id"] for shown in some["models"]]) == (["models"], ["gpt-4o"])
-
-
-async def test_what_a_reader_exported_takes_no_prompt_away(directory: Directory, tmp_path: Path) -> None:
-    directory = await loaded(directory, tmp_path)
-    await directory.load({"models": [{**MODELS[0], "params": {"system": "x"}}]}, tmp_path)
-    await directory.user("eve")
-    exported = (await directory.get(EXPORT, "eve", format="modeldeck")).json()
-    report = await directory.load(exported, tmp_path)
-    assert (report.clean, report.changes) == (True, 0)
-    shown = (await directory.get("/api/models/model", "root", id="gpt-4o")).json()
-    assert shown["params"] == {"system": "x"}
-
-
-LISTED: dict[str, Callable[[str], list[dict[str, Any]]]] = {
-    "modeldeck": lambda text: json.loads(text)["models"],
-    "openwebui": json.loads,
-    "jsonl": lambda text: [json.loads(line) for line in text.splitlines()],
-    "csv": lambda text: list(csv.DictReader(io.StringIO(text, newline=""))),
-}
-
-
-@pytest.mark.parametrize("prefix", ["/api", "/api/v1"])
-@pytest.mark.parametrize("kind", LISTED)
-async def test_others_get_what_they_may_read_and_no_people(
-    directory: Directory, tmp_path: Path, kind: str, prefix: str
-) -> None:
-    directory = await loaded(directory, tmp_path)
-    path = f"{prefix}/models/export"
-    await directory.user("eve")
-    seen = {user: (await directory.get(path, user, format=kind)).text for user in ("ben", "eve")}
-    ids = {user: [shown["id"] for shown in LISTED[kind](text)] for user, text in seen.items()}
-    # An inactive user gets nothing.
-    assert (await directory.get(path, "cy", format=kind)).status_code == 401
-    assert ids["ben"] == ["gpt-4o", "team/ß"]
-    assert ids["eve"] == ["gpt-4o"]
-    assert not ("benny" in seen["ben"] or "benny" in seen["eve"])
-    # Of the base model, which they may only read.
-    assert not LISTED[kind](seen["eve"])[0].get("params")
-    assert LISTED[kind](seen["ben"])[1]["params"]
-    hidden = await directory.get(path, "eve", format=kind, id="team/ß")
-    absent = await directory.get(path, "eve", format=kind, id="absent")
-    assert hidden.status_code == absent.status_code == 404
-
-
-async def test_an_unknown_format_is_refused(directory: Directory) -> None:
-    await directory.user("ann")
-    answer = await directory.get(EXPORT, "ann", format="parquet")
-    assert answer.status_code == 422
-    assert answer.json()["errors"][0]["loc"] == ["query", "format"]
-    assert "'csv'" in answer.json()["errors"][0]["msg"]
 
 
 def test_a_packed_export_is_the_same_each_time(filled: CommandLine, tmp_path: Path) -> None:
