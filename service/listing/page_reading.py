@@ -9,7 +9,7 @@ from service.database.client import Database
 from service.database.concurrently import together
 from service.database.exact_bson import Record
 from service.listing.counting import count_pipelines, counts_apart
-from service.listing.large_lists import among_first, by_rows, can_suffice, is_searched_by_rows, suffices
+from service.listing.large_lists import among_first, by_rows, is_searched_by_rows, suffices
 from service.listing.page import Page
 from service.listing.params import ListParams
 from service.listing.parts import Order, Part, order_of
@@ -65,10 +65,9 @@ class _Reading:
         wanted = self.params, self.caller, self.resolved
         if not is_searched_by_rows(*wanted):
             return await self.whole()
-        if can_suffice(self.order, self.position):
-            found = await self._read(among_first(*wanted, self.order))
-            if suffices(found, self.position, self.params.page_size):
-                return found
+        found = await self._read(among_first(*wanted, self.order))
+        if suffices(found, self.order, self.position, self.params.page_size):
+            return found
         return await self._read(by_rows(*wanted, self.order))
 
     async def count(self, counted: Stages) -> int:
