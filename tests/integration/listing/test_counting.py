@@ -203,7 +203,7 @@ async def test_capabilities_are_counted_without_reading_records(
             f"m{at:03}",
             "ann" if at % 10 == 0 else "other",
             is_active=bool(at % 3),
-            meta={"capabilities": {"vision": at % 2 == 0, "a.b": at % 3 == 0, "television": True}},
+            meta={"capabilities": {"vision": at % 2 == 0, "a.b": at % 3 == 0, "television": True, "vision\n": True}},
             access_grants=[grant("group:g"), *PUBLIC] if at % 5 else [],
         )
         for at in range(300)
