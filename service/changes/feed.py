@@ -143,7 +143,8 @@ class Feed:
             if not started.done():
                 started.set_exception(UnavailableError(ENDING))
             self._task = None
-            self._moved.set()
+            # A new one, since whoever waits on one that is set goes on at once, and would never let others go on.
+            self._move()
             self._end_all()
 
     async def _follow(self, started: "asyncio.Future[None]") -> None:
@@ -175,8 +176,11 @@ class Feed:
                 self._complete = complete
             if not started.done() and self.has_come_to(moment):
                 started.set_result(None)
-            self._moved.set()
-            self._moved = asyncio.Event()
+            self._move()
+
+    def _move(self) -> None:
+        self._moved.set()
+        self._moved = asyncio.Event()
 
     async def _entries_of(self, numbered: Sequence[NumberedEvent]) -> Sequence[Entry]:
         while True:
@@ -204,6 +208,9 @@ class Feed:
         return self._complete >= moment or self.position > Position.after(moment)
 
     async def come_to(self, moment: ClusterTime) -> None:
-        """Wait until all entries until then have been offered."""
-        while not self.has_come_to(moment) and self._task is not None:
+        """Wait until all entries until then have been offered; raise UnavailableError when the stream ends before."""
+        begun = self._task
+        while not self.has_come_to(moment):
+            if begun is None or self._task is not begun:
+                raise UnavailableError(_NOT_NOW)
             await self._moved.wait()
