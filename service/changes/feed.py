@@ -67,6 +67,9 @@ class Feed:
         self._complete = ClusterTime(0, 0)
         self._moved = asyncio.Event()
         self._closed = False
+        # Those who follow, or are about to.
+        self._present = 0
+        self._stopping: asyncio.TimerHandle | None = None
         # Up to here, all entries have been offered.
         self.position = Position(0, 0, 0)
 
@@ -90,22 +93,25 @@ class Feed:
 
         Raises UnavailableError when the process is about to end.
         """
-        if self._task is None:
-            self._start()
-        assert self._started is not None  # noqa: S101  # set by the start
-        await asyncio.shield(self._started)
-        if self._closed or self._task is None:
-            raise UnavailableError(ENDING)
-        self._listeners.add(listener)
-        self.index(listener)
+        self._present += 1
         try:
+            if self._task is None:
+                self._start()
+            assert self._started is not None  # noqa: S101  # set by the start
+            await asyncio.shield(self._started)
+            if self._closed or self._task is None:
+                raise UnavailableError(ENDING)
+            self._listeners.add(listener)
+            self.index(listener)
             yield self.position
         finally:
             self._listeners.discard(listener)
             self._unsure.discard(listener)
             self._unindex(listener)
-            if not self._listeners:
-                asyncio.get_running_loop().call_later(IDLE_SECONDS, self._stop_when_idle)
+            self._present -= 1
+            if self._stopping is not None:
+                self._stopping.cancel()
+            self._stopping = asyncio.get_running_loop().call_later(IDLE_SECONDS, self._stop_when_idle)
 
     def index(self, listener: Listener) -> None:
         """Note what a listener is interested in now."""
@@ -123,8 +129,9 @@ class Feed:
                 del self._by_interest[interest]
 
     def _stop_when_idle(self) -> None:
-        if self._task is not None and not self._listeners:
-            self._task.cancel()
+        if self._task is not None and not self._present:
+            ending, self._task = self._task, None
+            ending.cancel()
 
     def _start(self) -> None:
         self._started = asyncio.get_running_loop().create_future()
@@ -142,10 +149,12 @@ class Feed:
         finally:
             if not started.done():
                 started.set_exception(UnavailableError(ENDING))
-            self._task = None
             # A new one, since whoever waits on one that is set goes on at once, and would never let others go on.
             self._move()
-            self._end_all()
+            # Not what another stream, which was begun meanwhile, feeds.
+            if self._task in (None, asyncio.current_task()):
+                self._task = None
+                self._end_all()
 
     async def _follow(self, started: "asyncio.Future[None]") -> None:
         moment = await self._now()

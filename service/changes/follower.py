@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -91,6 +92,8 @@ class Follower:
         self._missed_until = Position(0, 0, 0)
         self._woken = asyncio.Event()
         self._ended = False
+        # When the caller is to be authenticated again, by the clock of the loop.
+        self._check_at = 0.0
         # Changes of rights that were offered and not handled; the first reading of rights counts as one.
         self._uncertain = 1
         # All until here was shown, or is not to be shown.
@@ -142,7 +145,7 @@ class Follower:
         moment = await self._rights_since(joined.moment)
         here = Position.after(moment)
         if since is None:
-            return self._at(here)
+            return self._begun_at(here)
         await self._feed.come_to(moment)
         missed = await self._feed.missed.entries(since, moment)
         if any(
@@ -150,12 +153,12 @@ class Follower:
             for entry in missed
         ):
             # It is not known which rights they had between.
-            return self._at(here, Happening.RESYNC)
+            return self._begun_at(here, Happening.RESYNC)
         # Since their rights have not changed since then, these hold for all that was missed.
         self._backlog, self._missed_until = missed, here
-        return self._at(since)
+        return self._begun_at(since)
 
-    def _at(self, position: Position, happening: Happening | None = None) -> Shown:
+    def _begun_at(self, position: Position, happening: Happening | None = None) -> Shown:
         self._position = position
         self._uncertain -= 1
         self._feed.index(self)
@@ -163,13 +166,17 @@ class Follower:
 
     async def shown(self) -> AsyncIterator[Shown]:
         """Yield what there is to show, without end until their rights or the process end, or they read too slowly."""
+        self._check_later()
         try:
             async for shown in self.missed():
+                if self._is_check_due():
+                    await self._still_valid()
                 yield shown
             while not self._ended:
                 async for shown in self._in_turn():
                     yield shown
-                if not await self._wait():
+                await self._wait()
+                if self._is_check_due():
                     await self._still_valid()
                     if not self._waiting:
                         self._position = max(self._position, self._feed.position)
@@ -191,27 +198,32 @@ class Follower:
         self._position = max(self._position, self._missed_until)
 
     async def _in_turn(self) -> AsyncIterator[Shown]:
-        while self._waiting and not self._ended:
+        while self._waiting and not self._ended and not self._is_check_due():
             entry = self._waiting.popleft()
             shown = await (self._of_rights(entry) if isinstance(entry, RightsChange) else self._of_change(entry))
             if shown is not None and not self._ended:
                 yield shown
 
-    async def _wait(self) -> bool:
-        """Wait for an entry or the end; return False when it is time to say that all is well."""
+    async def _wait(self) -> None:
+        """Wait for an entry, the end, or the time to authenticate the caller again."""
         self._woken.clear()
-        if self._waiting or self._ended:
-            return True
-        seconds = HEARTBEAT_SECONDS
-        expires_at = self._caller.api_key_expires_at
-        if expires_at is not None:
-            seconds = min(seconds, max((expires_at - datetime.now(UTC)).total_seconds(), 0.0) + 0.01)
-        try:
-            async with asyncio.timeout(seconds):
-                await self._woken.wait()
-        except TimeoutError:
-            return False
-        return True
+        if not self._waiting and not self._ended:
+            with suppress(TimeoutError):
+                async with asyncio.timeout_at(self._check_at):
+                    await self._woken.wait()
+
+    def _check_later(self) -> None:
+        self._check_at = asyncio.get_running_loop().time() + HEARTBEAT_SECONDS
+        self._check_when_expired()
+
+    def _check_when_expired(self) -> None:
+        if (expires_at := self._caller.api_key_expires_at) is not None:
+            seconds = max((expires_at - datetime.now(UTC)).total_seconds(), 0.0) + 0.01
+            self._check_at = min(self._check_at, asyncio.get_running_loop().time() + seconds)
+
+    def _is_check_due(self) -> bool:
+        # However much there is to show: what ends a token is no entry.
+        return asyncio.get_running_loop().time() >= self._check_at
 
     async def _still_valid(self) -> None:
         try:
@@ -220,7 +232,8 @@ class Follower:
             raise
         except (ModeldeckError, DatabaseError):
             # It is not known now. Without the database there are no changes to be shown either.
-            return
+            await asyncio.sleep(RETRY_SECONDS)
+        self._check_later()
 
     async def _of_rights(self, entry: RightsChange) -> Shown | None:
         """Return what to show of a change of somebody's rights: that the caller has others, or may have had."""
@@ -248,6 +261,7 @@ class Follower:
                 continue
             if at >= moment:
                 self._caller = caller
+                self._check_when_expired()
                 return at
             # A member of the database that is a little behind.
             await asyncio.sleep(BEHIND_SECONDS)

@@ -2,11 +2,16 @@
 
 import asyncio
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
+import jwt
 import pytest
+from pydantic import SecretStr
+from pymongo.database import Database as SyncDatabase
 
 from documents.user import Role
+from service.auth.authentication import Caller
 from service.changes import follower, following, missed
 from service.changes.entries import Position
 from service.clock import now
@@ -17,6 +22,7 @@ from tests.support.asgi_exchange import Exchange
 from tests.support.directory import Directory, grant
 from tests.support.following import CHANGES, Following, begin, follow
 from tests.support.slow_clients import taken
+from tests.support.tokens import claims
 
 CREATE, UPDATE = "/api/models/create", "/api/models/model/update"
 
@@ -192,3 +198,100 @@ async def test_now_and_then_there_is_a_token_without_an_event(
     await rename(directory, "1")
     async with follow(directory, "ben", last=later, follow="false") as again:
         assert names(again) == ["1"]
+
+
+async def test_a_token_that_is_not_valid_any_more_ends_however_much_there_is_to_show(
+    mongod: Database, settings: Settings, raw: SyncDatabase[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follower, "HEARTBEAT_SECONDS", 0.2)
+    secret = "s" * 40
+    async with Directory.on(mongod, settings.model_copy(update={"jwt_secret": SecretStr(secret)})) as directory:
+        await fill(directory)
+        raw.users.update_one({"_id": "ben"}, {"$set": {"session_stamp": "one"}})
+        token = jwt.encode(claims(sub="ben", session_stamp="one"), secret)
+        ben, running = await begin(directory, "ben", key=token)
+        await rename(directory, "1", "2")
+        assert await ben.seen(2) == [("updated", "m")] * 2
+        # Signing out elsewhere changes the stamp, of which no follower is told.
+        raw.users.update_one({"_id": "ben"}, {"$set": {"session_stamp": "two"}})
+        for number in range(500):
+            if running.done():
+                break
+            await rename(directory, f"after {number}")
+        assert running.done()
+
+
+async def test_who_looks_at_one_model_is_not_cut_off_by_changes_of_others(
+    directory: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follower, "HEARTBEAT_SECONDS", 0.1)
+    of_one = partial(follower.Follower, model_id="another")
+    monkeypatch.setattr(following, "Follower", of_one)
+    await fill(directory)
+    async with follow(directory, "ben") as ben:
+        first = ben.token
+        for number in range(500):
+            if ben.token != first:
+                break
+            await rename(directory, f"{number}")
+        assert ben.token != first
+        assert ben.events == []
+
+
+async def test_a_follower_of_a_stream_that_has_ended_does_not_hold_up_the_next_one(
+    directory: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await fill(directory)
+    authenticator, feed = directory.app.state.context.authenticator, directory.app.state.changes.feed
+    reached, go_on, rights_of = asyncio.Event(), asyncio.Event(), authenticator.rights_of
+
+    async def late(caller: Caller) -> Any:
+        if caller.user_id == "ann":
+            reached.set()
+            await go_on.wait()
+        return await rights_of(caller)
+
+    async with follow(directory, "ann") as ann:
+        token = ann.token
+    monkeypatch.setattr(authenticator, "rights_of", late)
+    waiting = asyncio.create_task(begin(directory, "ann", last=token))
+    await reached.wait()
+    await rename(directory, "meanwhile")
+    feed._task.cancel()
+    await asyncio.wait({feed._task})
+    starting = asyncio.create_task(begin(directory, "ben"))
+    go_on.set()
+    (late_one, _), (ben, running) = await waiting, await starting
+    assert late_one.status in (200, 503)
+    assert ben.status == 200
+    ben.disconnect()
+    await ended(running)
+
+
+async def test_the_stream_ends_when_nobody_follows_and_begins_again_for_who_comes(
+    directory: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await fill(directory)
+    feed = directory.app.state.changes.feed
+    # Whoever is about to follow needs it too.
+    started, start = asyncio.Event(), feed._start
+
+    def starting() -> None:
+        start()
+        started.set()
+
+    monkeypatch.setattr(feed, "_start", starting)
+    coming = asyncio.create_task(begin(directory, "ann"))
+    await started.wait()
+    feed._stop_when_idle()
+    ann, running = await coming
+    assert ann.status == 200
+    feed._stop_when_idle()
+    await rename(directory, "1")
+    assert await ann.seen(1) == [("updated", "m")]
+    ann.disconnect()
+    await ended(running)
+    feed._stop_when_idle()
+    async with follow(directory, "cat") as cat:
+        await rename(directory, "2")
+        assert await cat.seen(1) == [("updated", "m")]
