@@ -56,10 +56,10 @@ class LoginThrottle:
         """
         if not authorization:
             return await resolve(authorization)
-        digest = hashlib.sha256(authorization.encode()).digest()
-        if digest not in self._valid and self._failures and (seconds := self._wait(address)) > 0:
+        if (seconds := self.refused_for(authorization, address)) > 0:
             self._observer.authentication_throttled()
             raise TooManyLoginFailuresError(seconds)
+        digest = _digest(authorization)
         try:
             resolved = await resolve(authorization)
         except UnauthorizedError:
@@ -69,12 +69,14 @@ class LoginThrottle:
         self._valid[digest] = None
         return resolved
 
-    def _wait(self, address: str | None) -> float:
-        """Return for how many seconds credentials from this address are refused, unless they were valid recently."""
+    def refused_for(self, authorization: str, address: str | None) -> float:
+        """Return for how many seconds this credential from this address is not checked; 0 when it is."""
+        if not self._failures or _digest(authorization) in self._valid:
+            return 0.0
         failures = self._failures.get(network(address))
         if failures is None or len(failures) < self._limit:
             return 0.0
-        return failures[0] + WINDOW_SECONDS - self._clock()
+        return max(0.0, failures[0] + WINDOW_SECONDS - self._clock())
 
     def _count_failure(self, address: str | None) -> None:
         key = network(address)
@@ -83,6 +85,11 @@ class LoginThrottle:
         # Inserted again, so that the cache keeps it for a minute from now.
         self._failures[key] = failures
         self._observer.authentication_failed()
+
+
+def _digest(authorization: str) -> bytes:
+    # The credential itself is not kept in memory.
+    return hashlib.sha256(authorization.encode()).digest()
 
 
 def network(address: str | None) -> str:

@@ -63,8 +63,12 @@ ContextDependency = Annotated[Context, Depends(get_context)]
 
 async def resolved(request: Request, context: Context, resolve: Callable[[str | None], Awaitable[T]]) -> T:
     """Return what `resolve` returns for the credential of `request`, unless its address has too many login failures."""
-    address = request.client.host if request.client else None
-    return await context.login_throttle.resolve(credential_of(request), address, resolve)
+    return await context.login_throttle.resolve(credential_of(request), address_of(request), resolve)
+
+
+def address_of(request: Request) -> str | None:
+    """Return the address of the client, if it has one."""
+    return request.client.host if request.client else None
 
 
 def credential_of(request: Request) -> str | None:

@@ -8,7 +8,7 @@ from fastapi import Request, Response
 
 from service.auth.authentication import Caller
 from service.database.concurrently import together
-from service.http.dependencies import authenticated, context_of, credential_of
+from service.http.dependencies import address_of, authenticated, context_of, credential_of
 
 # Answers a request; what it depends on until the answer has been sent ends with the stack.
 Respond = Callable[[Request, AsyncExitStack], Awaitable[Response]]
@@ -34,7 +34,11 @@ async def answer_early(request: Request, stack: AsyncExitStack, respond: Respond
 
 def _expect_caller(request: Request) -> Caller | None:
     """Have `get_caller` return the expected caller of a request until they are authenticated; return them, if any."""
-    authenticator, credential = context_of(request).authenticator, credential_of(request)
+    context, credential = context_of(request), credential_of(request)
+    authenticator = context.authenticator
+    # Of a credential that is not checked, nobody is expected.
+    if credential is None or context.login_throttle.refused_for(credential, address_of(request)):
+        return None
     expected = authenticator.expected(credential)
     if expected is not None:
         # Not where the access log and others find who has been authenticated.

@@ -11,6 +11,7 @@ import pytest
 from documents import ApiKey, ModelRecord
 from service.database.client import Database
 from service.http import early_reading
+from service.settings import Settings
 from tests.conftest import settings_in
 from tests.support.directory import LIST, Directory, grant, model
 from tests.support.raw_database import Raw
@@ -207,3 +208,19 @@ async def test_a_revoked_key_is_refused_under_load_in_every_process(
     assert {status for _, status in seen} == {200, 401}
     assert {status for begun, status in seen if begun >= revoked} <= {401}
     assert attempts
+
+
+async def test_for_a_credential_that_is_not_checked_nothing_is_read(
+    mongod: Database, settings: Settings, attempts: list[str]
+) -> None:
+    changed = settings.model_copy(update={"auth_failures_per_minute": 1})
+    async with Directory.on(mongod, changed) as directory:
+        await directory.user("ben")
+        for _ in range(2):
+            assert (await directory.get(ME, "ben")).status_code == 200
+        assert attempts == ["ben"]
+        # As after ten minutes, so that the failures of somebody else at the same address count.
+        directory.app.state.context.login_throttle._valid.clear()
+        wrong = await directory.client.get(ME, headers={"Authorization": "Bearer wrong"})
+        assert (wrong.status_code, (await directory.get(ME, "ben")).status_code) == (401, 429)
+        assert attempts == ["ben"]
