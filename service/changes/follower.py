@@ -22,6 +22,7 @@ from service.changes.entries import (
     of_group,
 )
 from service.changes.feed import Feed
+from service.changes.missed import TakePlace
 from service.database.change_streams import ClusterTime
 from service.database.errors import DatabaseError
 from service.errors import ModeldeckError, UnauthorizedError
@@ -74,11 +75,16 @@ class Follower:
         read_rights: ReadRights,
         check: Callable[[], Awaitable[Caller]],
         *,
+        place: TakePlace,
         on_end: Callable[[], object],
         model_id: str | None = None,
         also: frozenset[str] = frozenset(),
     ) -> None:
-        """Prepare; `on_end` is called at the end, and `also` are what else may end their rights, such as a session."""
+        """Prepare; `place` takes a place for reading what was missed, and `on_end` is called at the end.
+
+        `also` are what else may end their rights, such as a session.
+        """
+        self._place = place
         self._feed = feed
         self._contents = contents
         self._caller = caller
@@ -147,7 +153,7 @@ class Follower:
         if since is None:
             return self._begun_at(here)
         await self._feed.come_to(moment)
-        missed = await self._feed.missed.entries(since, moment)
+        missed = await self._feed.missed.entries(since, moment, self._place)
         if any(
             isinstance(entry, RightsChange) and not entry.ends_only and not self.interests.isdisjoint(entry.concerns)
             for entry in missed

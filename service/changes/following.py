@@ -114,6 +114,7 @@ async def following(
             caller,
             rights or partial(context.authenticator.rights_of, caller),
             request.state.authenticate,
+            place=partial(context.places[LongRequest.CATCHING_UP].taken_by, caller.user_id),
             on_end=lambda: last.append(loop.call_later(LAST_SECONDS, deadline.end)),
             **options,
         )

@@ -1,9 +1,9 @@
 """What a follower who comes back has missed: kept here for a while, and in the database for longer."""
 
-import asyncio
 from collections import deque
-from collections.abc import Sequence
-from contextlib import aclosing
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, aclosing
+from typing import Any
 
 from service.changes.entries import Entry, NumberedEvent, Position, RightsChange, entries_of
 from service.changes.event_batches import event_batches
@@ -18,8 +18,8 @@ NOT_THERE = "The database has not come to the place of this token yet; leave the
 MAX_KEPT, MAX_KEPT_PRINCIPALS = 10_000, 100_000
 # The most that somebody can have missed.
 MAX_MISSED, MAX_MISSED_PRINCIPALS = 10_000, 100_000
-# How many histories are read from the database at a time.
-MAX_READINGS = 2
+# Takes a place for reading from the database, during a block; raises UnavailableError when there is none.
+TakePlace = Callable[[], AbstractContextManager[None]]
 
 
 def _weight(entry: Entry) -> int:
@@ -33,7 +33,6 @@ class Missed:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._readings = asyncio.Semaphore(MAX_READINGS)
         self.begin(Position(0, 0, 0))
 
     def begin(self, position: Position) -> None:
@@ -51,28 +50,31 @@ class Missed:
             self._weight -= _weight(dropped)
             self._begin = dropped.position
 
-    async def entries(self, after: Position, until: ClusterTime) -> Sequence[Entry]:
+    async def entries(self, after: Position, until: ClusterTime, place: TakePlace) -> Sequence[Entry]:
         """Return the entries after a position until a moment, to which those that are kept must have come.
 
-        Raises GoneError when they are no longer there, or too many.
+        Raises GoneError when they are no longer there, or too many, and UnavailableError without a place to read.
         """
         if after.moment > until:
             raise GoneError(NOT_THERE)
         if after >= self._begin:
             found: Sequence[Entry] = self._kept
         else:
-            async with self._readings:
+            with place():
                 found = await self._read(after.moment, until)
         return [entry for entry in found if after < entry.position <= Position.after(until)]
 
     async def _read(self, since: ClusterTime, until: ClusterTime) -> Sequence[Entry]:
         numbered: list[NumberedEvent] = []
+        principals = 0
         # Closed at once, so that nothing is read any more.
         async with aclosing(event_batches(self._database, since)) as batches:
             try:
                 async for events, complete in batches:
                     numbered += events
-                    if len(numbered) > MAX_MISSED:
+                    # Before more is in memory: many changes of widely shared models can be gigabytes.
+                    principals += sum(_named_in(event) for _, event in events)
+                    if len(numbered) > MAX_MISSED or principals > MAX_MISSED_PRINCIPALS:
                         raise GoneError(TOO_MANY)
                     if (complete or _BEGINNING) >= until or (numbered and numbered[-1][0].moment > until):
                         break
@@ -82,6 +84,13 @@ class Missed:
         if sum(map(_weight, entries)) > MAX_MISSED_PRINCIPALS:
             raise GoneError(TOO_MANY)
         return entries
+
+
+def _named_in(event: Mapping[str, Any]) -> int:
+    """Return how many grants an event holds."""
+    revision = event.get("fullDocument") or {}
+    sides = [side for side in (revision.get("before"), revision.get("after")) if isinstance(side, Mapping)]
+    return sum(len(grants) for side in sides if isinstance(grants := side.get("access_grants"), list))
 
 
 _BEGINNING = ClusterTime(0, 0)

@@ -20,6 +20,7 @@ class LongRequest(StrEnum):
     PEOPLE_CHANGE = "changes of users and groups"
     SLOW_BODY = "bodies that arrive slowly"
     FOLLOWING = "followers of changes"
+    CATCHING_UP = "readings of missed changes"
 
 
 class Places:
@@ -61,5 +62,7 @@ def places(max_in_flight: int, max_followers: int) -> Mapping[LongRequest, Place
         **{kind: Places(kind, share, share // 2) for kind in kinds},
         # These take no place from other requests, so there can be more.
         LongRequest.FOLLOWING: Places(LongRequest.FOLLOWING, max_followers, max(1, max_followers // SHARE)),
+        # Each reads up to ten thousand changes, and holds a place among the requests in flight meanwhile.
+        LongRequest.CATCHING_UP: Places(LongRequest.CATCHING_UP, 2, 1),
         LongRequest.SLOW_BODY: Places(LongRequest.SLOW_BODY, 2 * max_in_flight, max(1, max_in_flight // 2)),
     }

@@ -295,3 +295,38 @@ async def test_the_stream_ends_when_nobody_follows_and_begins_again_for_who_come
     async with follow(directory, "cat") as cat:
         await rename(directory, "2")
         assert await cat.seen(1) == [("updated", "m")]
+
+
+async def test_who_reads_what_they_missed_holds_up_nobody_else(
+    directory: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await fill(directory)
+    tokens = {}
+    for user in ("ann", "ben"):
+        async with follow(directory, user) as one:
+            tokens[user] = one.token
+    await rename(directory, "1")
+    missed_here = directory.app.state.changes.feed.missed
+    reached, go_on, read = asyncio.Event(), asyncio.Event(), missed_here._read
+
+    async def long(*until: Any) -> Any:
+        if not reached.is_set():
+            reached.set()
+            await go_on.wait()
+        return await read(*until)
+
+    monkeypatch.setattr(missed_here, "_read", long)
+    async with follow(directory, "cat"):
+        # As after more changes than are kept.
+        monkeypatch.setattr(missed_here, "_begin", missed_here._begin._replace(seconds=2**32 - 1))
+        reading = asyncio.create_task(begin(directory, "ann", last=tokens["ann"]))
+        await reached.wait()
+        again, _ = await begin(directory, "ann", last=tokens["ann"])
+        assert (again.status, "retry-after" in again.response_headers) == (503, True)
+        async with follow(directory, "ben", last=tokens["ben"]) as ben:
+            assert await ben.seen(1) == [("updated", "m")]
+        go_on.set()
+        ann, running = await reading
+        assert await ann.seen(1) == [("updated", "m")]
+        ann.disconnect()
+        await ended(running)
