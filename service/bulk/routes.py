@@ -21,7 +21,7 @@ _ANSWERS: Responses = {
 }
 
 
-def _lasts(answer: Mapping[str, Any]) -> bool:
+def _is_kept(answer: Mapping[str, Any]) -> bool:
     return answer["complete"] and not any(result["detail"] in PASSING for result in answer["results"])
 
 
@@ -51,7 +51,7 @@ async def change_states(
         with work.place():
             return await operations.change_states(context.database, resolve, caller, body, work.check)
 
-    return await once.answered(change, rendered, _names, _lasts)
+    return await once.answered(change, rendered, _names, _is_kept)
 
 
 @router.post("/access", responses=_ANSWERS)
@@ -73,4 +73,4 @@ async def change_grants(
         with work.place():
             return await operations.change_grants(context.database, resolve, caller, body, work.check)
 
-    return await once.answered(change, rendered, _names, _lasts)
+    return await once.answered(change, rendered, _names, _is_kept)

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Response
 
-from documents import ModelRecord
+from documents import ModelRecord, Revision
 from documents.model import Name
 from documents.revision import ChangeKind
 from service.auth.authentication import Caller
@@ -56,9 +56,11 @@ async def share_model(
 
 
 async def _created(context: Context, admin: Caller, body: ShareModel) -> bool:
-    """Return whether there was no record and one was created, with the grants."""
-    if await context.database.count(ModelRecord, {"_id": body.id}):
-        return False
+    """Return whether there never was a record and one was created, with the grants."""
+    # The id of a deleted model stays its owner's.
+    for kind, field in ((ModelRecord, "_id"), (Revision, "model_id")):
+        if await context.database.count(kind, {field: body.id}):
+            return False
     content: dict[str, Any] = {
         "base_model_id": None,
         "name": body.name or body.id,

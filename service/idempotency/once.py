@@ -52,14 +52,14 @@ class Once:
         work: Callable[[BeforeCommit[T]], Awaitable[T]],
         answer: Callable[[T], Awaitable[Response]],
         names: Callable[[Any], Iterable[str]],
-        lasts: Callable[[T], bool] = lambda _: True,
+        is_kept: Callable[[T], bool] = lambda _: True,
     ) -> Response:
         """Do the work of a request and return its answer; or the stored one, if it was done before.
 
         Work that is one transaction calls what it gets at the end of that, so that work and answer are stored
         together. The answer of other work is stored when all of it is done: it must be such that doing it again does
-        no harm. `names` returns the ids of the models that an answer names, and `lasts` whether a result is to be kept:
-        one that is due to what passes is not.
+        no harm. `names` returns the ids of the models that an answer names, and `is_kept` whether the answer to a
+        result is kept: one that is due to what passes is not.
 
         Raises ConflictError when the answer can't be shown again, and as `store.claim` does.
         """
@@ -70,7 +70,7 @@ class Once:
         try:
             kept = await store.claim(self._database, claim, within_deadline(self._longest))
             if kept is None:
-                return await self._done(claim, work, answer, lasts)
+                return await self._done(claim, work, answer, is_kept)
         except RunningError:
             raise
         except BaseException:
@@ -91,7 +91,7 @@ class Once:
         claim: store.Claim,
         work: Callable[[BeforeCommit[T]], Awaitable[T]],
         answer: Callable[[T], Awaitable[Response]],
-        lasts: Callable[[T], bool],
+        is_kept: Callable[[T], bool],
     ) -> Response:
         kept: list[Response] = []
 
@@ -105,7 +105,7 @@ class Once:
             return kept[0]
         response = await answer(result)
         try:
-            if lasts(result):
+            if is_kept(result):
                 await store.keep(self._database, claim, _stored(response))
                 return response
         except (DatabaseError, RunningError) as error:

@@ -24,7 +24,7 @@ LIFETIME = timedelta(hours=24)
 MAX_KEYS = 5_000
 # A larger answer is not kept, nor one beyond what the answers of one user may take together, compressed.
 MAX_ANSWER_BYTES, MAX_KEPT_BYTES = 2_000_000, 32_000_000
-# An attempt that has begun, or that has failed and is being given up, ends within this time after its deadline.
+# An attempt counts as ended so long after its deadline.
 GRACE = timedelta(seconds=5)
 # Others can be faster in finding that an attempt has ended, and take over.
 _TRIES = 4
@@ -125,7 +125,11 @@ async def _require_room(database: Database, claimed: Claim) -> None:
             }
         },
     ]
-    [used] = await database.aggregate(IdempotentRequest, pipeline, hint="user")
+    found = await database.aggregate(IdempotentRequest, pipeline, hint="user")
+    if not found:
+        # Deleted with its user, or by its expiry, since it was claimed.
+        raise RunningError
+    [used] = found
     if used["keys"] > MAX_KEYS:
         raise TooManyKeysError(MAX_KEYS, (used["next"] - now()).total_seconds())
     claimed.room = max(0, MAX_KEPT_BYTES - used["bytes"])

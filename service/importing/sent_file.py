@@ -81,7 +81,8 @@ async def import_sent(once: Once, params: ImportParams, work: BulkWork) -> Respo
 
 def _names(answer: Mapping[str, Any]) -> Iterator[str]:
     # A dry run creates nothing.
-    shown = {ImportOutcome.UPDATED, ImportOutcome.UNCHANGED} | (set() if answer["dry_run"] else {ImportOutcome.CREATED})
+    here = {ImportOutcome.UPDATED, ImportOutcome.UNCHANGED, ImportOutcome.SKIPPED, ImportOutcome.CONFLICT}
+    shown = here | (set() if answer["dry_run"] else {ImportOutcome.CREATED})
     return (step["id"] for step in answer["steps"] if step["kind"] == "model" and step["outcome"] in shown)
 
 

@@ -35,6 +35,15 @@ async def test_an_admin_shares_a_providers_model_that_has_no_record(directory: D
     assert (await directory.post("/api/models/model/access/update", "root", _share("new"))).status_code == 404
 
 
+async def test_sharing_brings_no_deleted_model_back(directory: Directory) -> None:
+    await directory.user("ann")
+    await directory.user("root", role=Role.ADMIN)
+    assert (await directory.post(f"{V1}/create", "ann", {"id": "m", "name": "M"})).status_code == 200
+    assert (await directory.post(f"{V1}/model/delete", "ann", {"id": "m"})).status_code == 200
+    assert (await directory.post(SHARE, "root", _share("m", grant("user:*")))).status_code == 404
+    assert (await directory.post(f"{V1}/create", "ann", {"id": "m", "name": "Again"})).status_code == 200
+
+
 async def test_who_may_only_write_is_told_that_they_can_not_share(directory: Directory) -> None:
     for user in ("ann", "bob"):
         await directory.user(user)

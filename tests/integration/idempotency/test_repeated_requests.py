@@ -11,10 +11,11 @@ import pytest
 
 from documents.api_key import Scope
 from documents.user import Role
+from service.database.client import Database
 from service.idempotency import store
 from service.models import bulk_change
 from service.models.store import LostRaceError
-from tests.conftest import Raw
+from tests.conftest import Commands, Raw
 from tests.support.directory import Directory, grant
 
 MODELS = "/api/models"
@@ -260,15 +261,26 @@ async def test_what_is_stored_names_neither_the_key_nor_the_answer_in_the_clear(
     assert not any(secret in repr(kept) for secret in ("the-key-itself", "secret prompt"))
 
 
-async def test_looking_for_a_users_keys_reads_their_index_only(people: Directory, raw: Raw) -> None:
+async def test_looking_for_a_users_keys_reads_their_index_only(people: Directory, raw: Raw, commands: Commands) -> None:
     for number in range(3):
         await people.post(CREATE, "ann", {"id": f"n{number}", "name": "N"}, once=f"k{number}")
-    used = {"keys": {"$sum": 1}, "bytes": {"$sum": "$answer_bytes"}, "next": {"$min": "$expires_at"}}
-    match = {"user_id": "ann", "expires_at": {"$gt": datetime.now(UTC)}}
-    pipeline = [{"$match": match}, {"$group": {"_id": None, **used}}]
-    asked = {"aggregate": "idempotent_requests", "pipeline": pipeline, "cursor": {}, "hint": "user"}
-    plan = raw.command("explain", asked)
+    sent = [command for name, command in commands.on("idempotent_requests") if name == "aggregate"][-1]
+    asked = {name: sent[name] for name in ("aggregate", "pipeline", "cursor", "hint")}
+    plan = raw.command("explain", asked, verbosity="executionStats")
     examined = plan["executionStats"]
     assert (examined["totalKeysExamined"], examined["totalDocsExamined"]) == (3, 0)
     ended = raw.idempotent_requests.index_information()["ended"]
     assert (ended["key"], ended["expireAfterSeconds"]) == ([("expires_at", 1)], 0)
+
+
+async def test_a_key_that_vanishes_with_its_user_is_no_defect(
+    people: Directory, raw: Raw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    require_room = store._require_room
+
+    async def vanished(database: Database, claim: store.Claim) -> None:
+        raw.idempotent_requests.delete_many({})
+        await require_room(database, claim)
+
+    monkeypatch.setattr(store, "_require_room", vanished)
+    assert (await people.post(CREATE, "ann", {"id": "n", "name": "N"}, once="k")).status_code == 409
