@@ -284,3 +284,21 @@ async def test_a_key_that_vanishes_with_its_user_is_no_defect(
 
     monkeypatch.setattr(store, "_require_room", vanished)
     assert (await people.post(CREATE, "ann", {"id": "n", "name": "N"}, once="k")).status_code == 409
+
+
+async def test_an_answer_about_what_an_import_left_as_it_is_counts_too(people: Directory) -> None:
+    async def share(*grants: dict[str, str]) -> None:
+        shared = {"id": "m", "access_grants": [*grants]}
+        assert (await people.post(f"{MODELS}/model/access/update", "ann", shared)).status_code == 200
+
+    async def sent() -> httpx.Response:
+        file = {"models": [{"id": "m", "name": "Other", "access_grants": [grant("user:bob", "write")]}]}
+        how = {"format": "modeldeck", "atomic": "false", "on_conflict": "fail"}
+        return await people.post(f"{MODELS}/import", "bob", file, once="k", **how)
+
+    await share(grant("user:bob", "write"))
+    first = await sent()
+    assert (first.status_code, first.json()["steps"][0]["outcome"]) == (200, "conflict")
+    assert (await sent()).content == first.content
+    await share()
+    assert (await sent()).status_code == 409
