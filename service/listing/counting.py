@@ -69,7 +69,8 @@ def _is_by_capability(selected: ListFilter, caller: Caller) -> bool:
 def _counted_by_lines(selected: ListFilter, caller: Caller, resolved: Resolved) -> Stages:
     """Return the pipeline that counts by the lines of capabilities, of which few differ, in index keys."""
     others = list_match(selected.model_copy(update={"capability": []}), caller, resolved)
-    entries = [{"$regex": rf"(?:\A|\x00)c{re.escape(name)}(?:\x00|\z)"} for name in selected.capability]
+    # At the end nothing follows: `$` would also match before a line break that ends a name.
+    entries = [{"$regex": rf"(?:^|\x00)c{re.escape(name)}(?:\x00|(?![\s\S]))"} for name in selected.capability]
     # Records of an earlier version, and those whose names can't be joined.
     without = {"keys.capability_line": None, **access_rule.readable(caller)}
     return [
