@@ -2,13 +2,13 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import BeforeValidator, Field
 
 from documents.text import STORABLE
 from service.auth import access_rule
 from service.auth.access_rule import Match
-from service.auth.authentication import while_entitled
+from service.auth.authentication import RightsCheck, while_entitled
 from service.exporting.content import require_readable
 from service.exporting.routes import ExportParams, export_models
 from service.http.dependencies import (
@@ -18,17 +18,14 @@ from service.http.dependencies import (
     CallerDependency,
     Context,
     ContextDependency,
-    ListCallerDependency,
-    PlaceWhenLargeDependency,
     RightsCheckDependency,
-    context_of,
 )
 from service.http.direct_route import DirectRoute
 from service.http.responses import KnownETags, json_array_response, json_response
 from service.http.strict_model import QueryModel
 from service.listing.page import items, tags
 from service.listing.params import ListParams, trimmed
-from service.listing.routes import BaseParams, Items, answer_with_page, base_models
+from service.listing.routes import BaseParams, Items, PageAnswerDependency, base_models
 from service.models.history.version_ids import all_with_version_ids
 
 # What the search box of Open WebUI takes.
@@ -71,20 +68,17 @@ router = APIRouter(prefix="/models", route_class=DirectRoute)
 
 @router.get("/list")
 async def list_compatible_models(
-    caller: ListCallerDependency,
+    answer: PageAnswerDependency,
     params: Annotated[CompatibleListParams, Query()],
+    context: ContextDependency,
     known: KnownETags = None,
-    *,
-    request: Request,
-    take_place: PlaceWhenLargeDependency,
 ) -> Response:
     """Return a page of the list; its items have a `version_id`, unless `fields` says what they have."""
-    database = context_of(request).database
 
     def completed(shown: Items) -> Items:
-        return all_with_version_ids(database, shown) if params.shown is None else shown
+        return all_with_version_ids(context.database, shown) if params.shown is None else shown
 
-    return await answer_with_page(request, caller, params, known, take_place=take_place, completed=completed)
+    return await answer(params, known, completed)
 
 
 @router.get("/all", dependencies=[PAGE_PLACE])
@@ -142,5 +136,5 @@ def _of_kind(kind: str | None) -> Match:
     return {} if kind is None else _BASE if kind == "base" else _CUSTOM
 
 
-async def _array(context: Context, models: Items, check: RightsCheckDependency) -> Response:
+async def _array(context: Context, models: Items, check: RightsCheck) -> Response:
     return await json_array_response(while_entitled(all_with_version_ids(context.database, models), check))

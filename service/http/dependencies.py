@@ -178,13 +178,20 @@ PAGE_PLACE = Depends(get_page_place)
 TakePlace = Callable[[], Awaitable[None]]
 
 
-async def get_place_when_large(request: Request) -> AsyncIterator[TakePlace]:
+@asynccontextmanager
+async def place_when_large(request: Request) -> AsyncIterator[TakePlace]:
     """Yield a function that takes the place of `get_page_place`, for a page that turns out to be large."""
     async with AsyncExitStack() as stack:
 
         async def take() -> None:
             await stack.enter_async_context(_stream(request, LongRequest.PAGE))
 
+        yield take
+
+
+async def get_place_when_large(request: Request) -> AsyncIterator[TakePlace]:
+    """Yield what `place_when_large` yields."""
+    async with place_when_large(request) as take:
         yield take
 
 
@@ -218,9 +225,6 @@ async def get_list_caller(request: Request) -> Caller:
     """Return the caller of a request for a page of the list, and set its deadline; raises as `get_caller` does."""
     await get_list_time(request)
     return await get_caller(request)
-
-
-ListCallerDependency = Annotated[Caller, Depends(get_list_caller)]
 
 
 async def require_still_entitled(request: Request) -> None:

@@ -1,9 +1,10 @@
 """`GET /models/list`, a page of the list; `/models/base` and `/models/tags`, without pages."""
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from typing import Annotated, Any
+from functools import partial
+from typing import Annotated, Any, Protocol
 
-from fastapi import APIRouter, Query, Request, Response
+from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import Field
 
 from documents.folding import fold
@@ -14,12 +15,12 @@ from service.http.dependencies import (
     CallerDependency,
     Context,
     ContextDependency,
-    ListCallerDependency,
-    PlaceWhenLargeDependency,
     RightsCheckDependency,
     TakePlace,
     context_of,
+    get_list_caller,
     get_rights_check,
+    place_when_large,
 )
 from service.http.direct_route import DirectRoute
 from service.http.links import next_page_link
@@ -81,32 +82,48 @@ class BaseParams(QueryModel):
     tag: Tag = Field(None, description="The whole name of a tag, in any case.", examples=["engineering"])
 
 
+class PageAnswer(Protocol):
+    """Answers a request of a caller with a page of the list."""
+
+    async def __call__(
+        self,
+        params: ListParams,
+        known: Sequence[str] | None,
+        completed: Callable[[Items], Items] = lambda items: items,
+    ) -> Response:
+        """Return the response; `completed` gets the items of the page, and returns what is shown of them."""
+
+
+async def get_page_answer(request: Request) -> AsyncIterator[PageAnswer]:
+    """Yield what answers a request with a page of the list; raises as `get_list_caller` does."""
+    caller = await get_list_caller(request)
+    async with place_when_large(request) as take_place:
+        yield partial(_answer_with_page, request, caller, take_place=take_place)
+
+
+PageAnswerDependency = Annotated[PageAnswer, Depends(get_page_answer)]
+
+
 @router.get("/list", responses=_PAGE)
 async def list_models(
-    caller: ListCallerDependency,
-    params: Annotated[ListParams, Query()],
-    known: KnownETags = None,
-    *,
-    request: Request,
-    take_place: PlaceWhenLargeDependency,
+    answer: PageAnswerDependency, params: Annotated[ListParams, Query()], known: KnownETags = None
 ) -> Response:
     """Search, filter, sort and page through the models that the caller may see.
 
     A page of more than a megabyte of large models is sent in parts and has no entity tag.
     """
-    return await answer_with_page(request, caller, params, known, take_place=take_place)
+    return await answer(params, known)
 
 
-async def answer_with_page(
+async def _answer_with_page(
     request: Request,
     caller: Caller,
     params: ListParams,
     known: Sequence[str] | None,
+    completed: Callable[[Items], Items] = lambda items: items,
     *,
     take_place: TakePlace,
-    completed: Callable[[Items], Items] = lambda items: items,
 ) -> Response:
-    """Return a response with a page of the list; `completed` gets its items, and returns what is shown of them."""
     context = context_of(request)
     resolved = await resolver(request)(params)
     seconds = context.settings.list_timeout
