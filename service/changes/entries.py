@@ -46,7 +46,7 @@ ADMINS = "admins"
 _READ_AT_ONCE = 500
 
 
-class Position(NamedTuple):
+class FeedPosition(NamedTuple):
     """A place in the order of all entries: the number of an entry among those of one moment, which begin at 1."""
 
     seconds: int
@@ -54,12 +54,12 @@ class Position(NamedTuple):
     number: int
 
     @classmethod
-    def before(cls, moment: ClusterTime) -> "Position":
+    def before(cls, moment: ClusterTime) -> "FeedPosition":
         """Return the place before all that was committed at this moment."""
         return cls(*moment, 0)
 
     @classmethod
-    def after(cls, moment: ClusterTime) -> "Position":
+    def after(cls, moment: ClusterTime) -> "FeedPosition":
         """Return the place after all that was committed at this moment."""
         return cls(*moment, 2**32 - 1)
 
@@ -83,7 +83,7 @@ class ModelChange:
     Unless `known`, who might read it then can't be found out any more.
     """
 
-    position: Position
+    position: FeedPosition
     revision_id: str
     model_id: str
     version: int
@@ -104,7 +104,7 @@ class ModelChange:
 class RightsChange:
     """A change after which somebody may have other rights; `ends_only` for one that leaves them or ends all of them."""
 
-    position: Position
+    position: FeedPosition
     concerns: frozenset[str]
     ends_only: bool = False
 
@@ -127,22 +127,22 @@ def of_group(identifier: str) -> str:
     return f"named:{identifier}"
 
 
-NumberedEvent = tuple[Position, Event]
+NumberedEvent = tuple[FeedPosition, Event]
 
 
 class Numbering:
     """Numbers the events of each moment. It begins anew with any moment, so that all processes number alike."""
 
     def __init__(self) -> None:
-        self._last = Position(0, 0, 0)
+        self._last = FeedPosition(0, 0, 0)
 
     def numbered(self, events: Sequence[Event]) -> list[NumberedEvent]:
         """Return the next events with their positions."""
         return [(self._next(event), event) for event in events]
 
-    def _next(self, event: Event) -> Position:
+    def _next(self, event: Event) -> FeedPosition:
         moment = moment_of(event)
-        self._last = Position(*moment, self._last.number + 1 if self._last.moment == moment else 1)
+        self._last = FeedPosition(*moment, self._last.number + 1 if self._last.moment == moment else 1)
         return self._last
 
 
@@ -191,7 +191,7 @@ def _concerned(event: Event) -> str | None:
     return of_credential(identifier) if of_credential else None
 
 
-async def _changes(database: Database, revisions: Sequence[tuple[Position, Record]]) -> list[ModelChange]:
+async def _changes(database: Database, revisions: Sequence[tuple[FeedPosition, Record]]) -> list[ModelChange]:
     """Return the changes that these revisions are about, with who might read each model before and after it.
 
     A revision names grants only if they differ. Otherwise they are as the next revision that names them has them
@@ -236,7 +236,7 @@ async def _grants_at(database: Database, model_id: str, version: int, known: Map
     return None if content is None else content.get("access_grants") or []
 
 
-def _change(position: Position, revision: Record, grants: Any) -> ModelChange:
+def _change(position: FeedPosition, revision: Record, grants: Any) -> ModelChange:
     """Return the change of a revision; `grants` are those on both sides of one that does not name them."""
     sides = [revision.get("before"), revision.get("after")]
     is_known = grants is not None or _names_grants(revision)

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from documents import ApiKey
 from service.background import BackgroundTasks
-from service.changes.entries import Entry, ModelChange, NumberedEvent, Position, RightsChange, entries_of
+from service.changes.entries import Entry, FeedPosition, ModelChange, NumberedEvent, RightsChange, entries_of
 from service.changes.event_batches import event_batches
 from service.changes.missed import Missed
 from service.database.change_streams import ChangesLostError, ClusterTime
@@ -71,7 +71,7 @@ class Feed:
         self._present = 0
         self._stopping: asyncio.TimerHandle | None = None
         # Up to here, all entries have been offered.
-        self.position = Position(0, 0, 0)
+        self.position = FeedPosition(0, 0, 0)
 
     @property
     def closed(self) -> bool:
@@ -88,7 +88,7 @@ class Feed:
             listener.end()
 
     @asynccontextmanager
-    async def joined(self, listener: Listener) -> AsyncIterator[Position]:
+    async def joined(self, listener: Listener) -> AsyncIterator[FeedPosition]:
         """Offer a listener each entry that may concern it, during a block, after the position that is yielded.
 
         Raises UnavailableError when the process is about to end.
@@ -171,7 +171,7 @@ class Feed:
         return moment
 
     async def _follow_since(self, begin: ClusterTime, moment: ClusterTime, started: "asyncio.Future[None]") -> None:
-        self.position = Position.before(begin)
+        self.position = FeedPosition.before(begin)
         self._complete = ClusterTime(0, 0)
         self.missed.begin(self.position)
         async for numbered, complete in event_batches(self._database, begin):
@@ -181,7 +181,7 @@ class Feed:
             if numbered:
                 self.position = max(self.position, numbered[-1][0])
             if complete is not None:
-                self.position = max(self.position, Position.before(complete))
+                self.position = max(self.position, FeedPosition.before(complete))
                 self._complete = complete
             if not started.done() and self.has_come_to(moment):
                 started.set_result(None)
@@ -214,7 +214,7 @@ class Feed:
 
     def has_come_to(self, moment: ClusterTime) -> bool:
         """Return whether all entries until then have been offered, those of the moment too."""
-        return self._complete >= moment or self.position > Position.after(moment)
+        return self._complete >= moment or self.position > FeedPosition.after(moment)
 
     async def come_to(self, moment: ClusterTime) -> None:
         """Wait until all entries until then have been offered; raise UnavailableError when the stream ends before."""

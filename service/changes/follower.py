@@ -15,8 +15,8 @@ from service.changes.entries import (
     ADMINS,
     Access,
     Entry,
+    FeedPosition,
     ModelChange,
-    Position,
     RightsChange,
     of_api_key,
     of_group,
@@ -54,7 +54,7 @@ class Shown:
     `item` is the model after a change, as JSON, for those who may read it then.
     """
 
-    position: Position
+    position: FeedPosition
     happening: Happening | None = None
     change: ModelChange | None = None
     item: bytes | None = None
@@ -95,7 +95,7 @@ class Follower:
         self._also = also
         self._waiting: deque[Entry] = deque()
         self._backlog: Sequence[Entry] = ()
-        self._missed_until = Position(0, 0, 0)
+        self._missed_until = FeedPosition(0, 0, 0)
         self._woken = asyncio.Event()
         self._ended = False
         # When the caller is to be authenticated again, by the clock of the loop.
@@ -103,7 +103,7 @@ class Follower:
         # Changes of rights that were offered and not handled; the first reading of rights counts as one.
         self._uncertain = 1
         # All until here was shown, or is not to be shown.
-        self._position = Position(0, 0, 0)
+        self._position = FeedPosition(0, 0, 0)
 
     @property
     def interests(self) -> frozenset[str]:
@@ -143,13 +143,13 @@ class Follower:
             self._woken.set()
             self._on_end()
 
-    async def begin(self, joined: Position, since: Position | None) -> Shown:
+    async def begin(self, joined: FeedPosition, since: FeedPosition | None) -> Shown:
         """Begin now, or after a position; return from where on all will be shown.
 
         Raises UnauthorizedError, and GoneError when what has changed since then is no longer kept.
         """
         moment = await self._rights_since(joined.moment)
-        here = Position.after(moment)
+        here = FeedPosition.after(moment)
         if since is None:
             return self._begun_at(here)
         await self._feed.come_to(moment)
@@ -164,7 +164,7 @@ class Follower:
         self._backlog, self._missed_until = missed, here
         return self._begun_at(since)
 
-    def _begun_at(self, position: Position, happening: Happening | None = None) -> Shown:
+    def _begun_at(self, position: FeedPosition, happening: Happening | None = None) -> Shown:
         self._position = position
         self._uncertain -= 1
         self._feed.index(self)
@@ -252,7 +252,7 @@ class Follower:
         if moment is None or (entry.ends_only and same):
             return None
         # What is committed before this moment is not shown: it is not known which rights they had meanwhile.
-        self._position = Position.after(moment)
+        self._position = FeedPosition.after(moment)
         return Shown(self._position, Happening.RESYNC)
 
     async def _rights_since(self, moment: ClusterTime, *, patient: bool = False) -> ClusterTime:

@@ -11,7 +11,7 @@ from fastapi import Depends, Request
 
 from service.auth.authentication import Caller
 from service.changes.contents import Contents
-from service.changes.entries import Position
+from service.changes.entries import FeedPosition
 from service.changes.feed import Feed
 from service.changes.follower import HEARTBEAT_SECONDS, Follower, Shown
 from service.changes.tokens import Tokens
@@ -58,12 +58,12 @@ def changes_of(request: Request) -> Changes:
 class Following:
     """One request that follows changes."""
 
-    def __init__(self, request: Request, follower: Follower, joined: Position) -> None:
+    def __init__(self, request: Request, follower: Follower, joined: FeedPosition) -> None:
         self._request = request
         self._follower = follower
         self._joined = joined
 
-    async def begun(self, since: Position | None, *, endless: bool = True) -> AsyncIterator[Shown]:
+    async def begun(self, since: FeedPosition | None, *, endless: bool = True) -> AsyncIterator[Shown]:
         """Begin, and return the iterator over all that is shown; raises as `Follower.begin` does."""
         first = await self._follower.begin(self._joined, since)
         if endless:

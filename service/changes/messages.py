@@ -4,7 +4,7 @@ import random
 from collections.abc import AsyncIterator, Callable, Iterator
 
 from documents.freeform import json_bytes
-from service.changes.entries import Position
+from service.changes.entries import FeedPosition
 from service.changes.follower import Shown
 
 EVENT_STREAM = "text/event-stream"
@@ -16,7 +16,7 @@ PART_BYTES = 16 * 1024
 
 
 async def messages(
-    shown: AsyncIterator[Shown], token: Callable[[Position], str], data: Callable[[Shown], bytes]
+    shown: AsyncIterator[Shown], token: Callable[[FeedPosition], str], data: Callable[[Shown], bytes]
 ) -> AsyncIterator[bytes]:
     """Yield the messages about what is shown, in parts; those without an event only move the token on."""
     begin = b"retry: %d\n" % random.randint(*RETRY_MILLISECONDS)  # noqa: S311  # no secret

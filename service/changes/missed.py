@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, aclosing
 from typing import Any
 
-from service.changes.entries import Entry, NumberedEvent, Position, RightsChange, entries_of
+from service.changes.entries import Entry, FeedPosition, NumberedEvent, RightsChange, entries_of
 from service.changes.event_batches import event_batches
 from service.database.change_streams import ChangesLostError, ClusterTime
 from service.database.client import Database
@@ -33,9 +33,9 @@ class Missed:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self.begin(Position(0, 0, 0))
+        self.begin(FeedPosition(0, 0, 0))
 
-    def begin(self, position: Position) -> None:
+    def begin(self, position: FeedPosition) -> None:
         """Keep the entries from this position on, and forget others."""
         self._begin = position
         self._kept: deque[Entry] = deque()
@@ -50,7 +50,7 @@ class Missed:
             self._weight -= _weight(dropped)
             self._begin = dropped.position
 
-    async def entries(self, after: Position, until: ClusterTime, place: TakePlace) -> Sequence[Entry]:
+    async def entries(self, after: FeedPosition, until: ClusterTime, place: TakePlace) -> Sequence[Entry]:
         """Return the entries after a position until a moment, to which those that are kept must have come.
 
         Raises GoneError when they are no longer there, or too many, and UnavailableError without a place to read.
@@ -62,7 +62,7 @@ class Missed:
         else:
             with place():
                 found = await self._read(after.moment, until)
-        return [entry for entry in found if after < entry.position <= Position.after(until)]
+        return [entry for entry in found if after < entry.position <= FeedPosition.after(until)]
 
     async def _read(self, since: ClusterTime, until: ClusterTime) -> Sequence[Entry]:
         numbered: list[NumberedEvent] = []

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from documents import Revision
-from service.changes.entries import Position
+from service.changes.entries import FeedPosition
 from service.database.client import Database
 from service.errors import InvalidInputError
 
@@ -43,19 +43,19 @@ class Tokens:
             key = HKDF(hashes.SHA256(), 32, salt=None, info=_PURPOSE).derive(seed)
             self._cipher = AESGCM(key)
 
-    def token(self, position: Position, user_id: str) -> str:
+    def token(self, position: FeedPosition, user_id: str) -> str:
         """Return the token of a place, for a user."""
         assert self._cipher is not None  # noqa: S101  # `ready` was called
         nonce = secrets.token_bytes(_NONCE_BYTES)
         sealed = self._cipher.encrypt(nonce, _PLACE.pack(*position), user_id.encode())
         return base64.urlsafe_b64encode(nonce + sealed).rstrip(b"=").decode()
 
-    def position(self, token: str, user_id: str, loc: tuple[str, str]) -> Position:
+    def position(self, token: str, user_id: str, loc: tuple[str, str]) -> FeedPosition:
         """Return the place that a token of a user means; raise InvalidInputError, about `loc`, for any other text."""
         assert self._cipher is not None  # noqa: S101  # `ready` was called
         try:
             sealed = base64.b64decode(token.encode("ascii") + b"==", altchars=b"-_", validate=True)
             opened = self._cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], user_id.encode())
-            return Position(*_PLACE.unpack(opened))
+            return FeedPosition(*_PLACE.unpack(opened))
         except (UnicodeEncodeError, NotBase64, InvalidTag, ValueError, struct.error):
             raise InvalidInputError([{"loc": list(loc), "msg": INVALID}]) from None

@@ -13,7 +13,7 @@ from pymongo.database import Database as SyncDatabase
 from documents.user import Role
 from service.auth.authentication import Caller
 from service.changes import follower, following, missed
-from service.changes.entries import Position
+from service.changes.entries import FeedPosition
 from service.clock import now
 from service.database.client import Database
 from service.models.history.retention import remove_revisions
@@ -119,7 +119,7 @@ async def test_what_is_no_longer_there_is_gone(directory: Directory, monkeypatch
         async with follow(directory, "ann", last=ann.events[2].token, follow="false") as again:
             assert names(again) == ["4"]
         tokens = directory.app.state.changes.tokens
-        ahead = tokens.token(Position(2**32 - 1, 1, 1), "ann")
+        ahead = tokens.token(FeedPosition(2**32 - 1, 1, 1), "ann")
         assert (await begin(directory, "ann", last=ahead))[0].status == 410
 
 
