@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import socket
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
 from tempfile import TemporaryDirectory
@@ -15,13 +14,12 @@ from uvicorn.supervisors import Multiprocess
 
 from service.app import create_app
 from service.auth.authentication import Authenticator
-from service.cli.http_protocol import Protocol
+from service.cli.listening import Announcing, require_free, server_options, web_address
 from service.cli.open_database import located_mongo, mongodb_uri, open_database
 from service.database.client import Database
 from service.demo.catalogue import demo_key, load_demo, require_room
 from service.embedded_mongo.restarts import restarted
 from service.embedded_mongo.server import EmbeddedMongo
-from service.errors import ConfigurationError
 from service.observability.logs import configuration, configure, log_uncaught
 from service.observability.metrics import SHARED_FOLDER
 from service.observability.tracing import require_libraries
@@ -41,19 +39,6 @@ class _Options:
     port: int
     workers: int
     demo: bool
-
-
-class _Announcing(uvicorn.Server):
-    """A server that prints its address once it accepts connections."""
-
-    def __init__(self, config: uvicorn.Config, announcement: str) -> None:
-        super().__init__(config)
-        self._announcement = announcement
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self.started:
-            print(self._announcement, flush=True)
 
 
 class _Workers(Multiprocess):
@@ -76,7 +61,7 @@ def serve(
 ) -> None:
     """Serve the HTTP API until Ctrl-C."""
     settings, options = load_settings(), _Options(host, port, workers, demo)
-    _require_free(options)
+    require_free(options.host, options.port)
     require_libraries(settings)
     logged = configuration(settings)
     configure(logged)
@@ -93,19 +78,8 @@ def serve(
                 EmbeddedMongo(settings.data_dir).stop_keep_alive()
 
 
-def _require_free(options: _Options) -> None:
-    try:
-        family, kind, _, _, address = socket.getaddrinfo(options.host, options.port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except (OSError, OverflowError) as error:
-        raise ConfigurationError(f"Can't listen on {options.host}:{options.port}: {error}") from None
-
-
 async def _prepare(settings: Settings, options: _Options, *, embedded: bool) -> str:
-    host = f"[{options.host}]" if ":" in options.host else options.host
-    address = f"http://{host}:{options.port}"
+    address = web_address(options.host, options.port)
     async with open_database(settings) as database:
         if not options.demo:
             return f"Modeldeck is at {address}" + (f"; its API is described at {address}/docs" if settings.docs else "")
@@ -136,24 +110,9 @@ async def _page_link(database: Database, address: str, key: str) -> list[str]:
 
 
 def _run(settings: Settings, options: _Options, announcement: str, logged: dict[str, Any]) -> None:
-    common = {
-        # Not uvloop: it accepts only one connection in each round of the event loop. Under load, connections would
-        # wait unaccepted for seconds that no timeout counts, instead of being refused at once.
-        "loop": "asyncio",
-        "host": options.host,
-        "port": options.port,
-        "log_config": logged,
-        "log_level": None,
-        "timeout_graceful_shutdown": int(LEAVING_SECONDS - settings.drain_seconds),
-        "server_header": False,
-        "http": Protocol,
-        # Longer than load balancers keep idle connections, which is 60 s: they must not send on one that is closing.
-        "timeout_keep_alive": 75,
-        "access_log": False,
-    }
+    common = server_options(options.host, options.port, logged, LEAVING_SECONDS - settings.drain_seconds)
     if options.workers == 1:
-        config = uvicorn.Config(create_app(settings), **common)  # type: ignore[arg-type]
-        _Announcing(config, announcement).run()
+        Announcing(uvicorn.Config(create_app(settings), **common), announcement).run()
         return
     # Workers are separate processes; they get the URI of an embedded MongoDB from the environment.
     os.environ[f"{PREFIX}MONGODB_URI"] = mongodb_uri(settings)
@@ -167,7 +126,7 @@ def _run(settings: Settings, options: _Options, announcement: str, logged: dict[
             factory=True,
             workers=options.workers,
             timeout_worker_healthcheck=WORKER_SECONDS,
-            **common,  # type: ignore[arg-type]
+            **common,
         )
         _Workers(config, sockets=[config.bind_socket()]).run()
 

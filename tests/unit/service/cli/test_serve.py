@@ -17,7 +17,7 @@ def test_idle_connections_outlive_those_of_load_balancers(monkeypatch: pytest.Mo
         used.append(config)
         return SimpleNamespace(run=lambda: None)
 
-    monkeypatch.setattr(serve, "_Announcing", server)
+    monkeypatch.setattr(serve, "Announcing", server)
     # Incremental: the loggers of other tests stay as they are.
     logged = {"version": 1, "incremental": True}
     serve._run(Settings(_env_file=None), serve._Options("127.0.0.1", 8000, 1, False), "", logged)
