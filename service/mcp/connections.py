@@ -1,0 +1,49 @@
+"""Connections to the service's HTTP API, shared by all keys, over which nothing but reading requests are sent."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+from modeldeck_client import AsyncModeldeck
+
+# One answer, and how long a call waits before it tries again what failed for the moment, in all.
+ANSWER_SECONDS, PATIENCE_SECONDS = 15.0, 2.0
+_LIMITS = httpx.Limits(max_connections=64, max_keepalive_connections=16, keepalive_expiry=60.0)
+
+
+class ReadingTransport(httpx.AsyncHTTPTransport):
+    """Sends GET requests and refuses all others: no key, and no defect of a tool, can change anything."""
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request; raise UnsupportedProtocol for one that could change something."""
+        if request.method != "GET":
+            raise httpx.UnsupportedProtocol(f"{request.method} is not a reading request", request=request)
+        return await super().handle_async_request(request)
+
+
+class Connections:
+    """The connections to the service at one address."""
+
+    def __init__(self, url: str, transport: httpx.AsyncBaseTransport) -> None:
+        self._url = url
+        self._transport = transport
+
+    def client(self, key: str, address: str | None = None) -> AsyncModeldeck:
+        """Return a client with a key; `address` is whose request it is, for the service's count of wrong keys.
+
+        Raises ValueError for an address of the service, or a key, that can't be one.
+        """
+        # A client of its own for each request: so keys share connections, and no cookies or headers.
+        headers = {} if address is None else {"X-Forwarded-For": address}
+        http = httpx.AsyncClient(transport=self._transport, headers=headers, trust_env=False)
+        return AsyncModeldeck(self._url, key, timeout=ANSWER_SECONDS, patience=PATIENCE_SECONDS, http=http)
+
+
+@asynccontextmanager
+async def connections(url: str) -> AsyncIterator[Connections]:
+    """Yield connections to the service at `url`, and close them at the end.
+
+    Proxies that the environment names are not used: the key is for nobody else to see.
+    """
+    async with ReadingTransport(limits=_LIMITS) as transport:
+        yield Connections(url, transport)
