@@ -66,6 +66,6 @@ $(INSTALLED): $(VENV)/bin/pip pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(EXTRAS)]'
 	@touch $@
 
-$(DEVELOPED): $(INSTALLED)
-	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(if $(EXTRAS),$(EXTRAS)$(comma))dev]'
+$(DEVELOPED): $(INSTALLED) client/pyproject.toml
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$(if $(EXTRAS),$(EXTRAS)$(comma))dev]' --editable ./client
 	@touch $@

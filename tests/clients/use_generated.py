@@ -5,9 +5,9 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 import httpx
-from modeldeck_client import AuthenticatedClient
-from modeldeck_client.api.models import create_model, get_model, list_models, patch_model, update_model
-from modeldeck_client.models import (
+from generated_client import AuthenticatedClient
+from generated_client.api.models import create_model, get_model, list_models, patch_model, update_model
+from generated_client.models import (
     CreateModel,
     GrantInput,
     Model,
@@ -18,8 +18,8 @@ from modeldeck_client.models import (
     Problem,
     UpdateModel,
 )
-from modeldeck_client.models.list_models_kind import ListModelsKind
-from modeldeck_client.types import Unset
+from generated_client.models.list_models_kind import ListModelsKind
+from generated_client.types import Unset
 
 client = AuthenticatedClient(os.environ["URL"], os.environ["KEY"], timeout=httpx.Timeout(30))
 

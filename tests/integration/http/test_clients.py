@@ -122,7 +122,7 @@ def test_python_turns_all_pages_and_starts_again_when_others_were_faster(
 
 @pytest.mark.tools
 def test_a_generated_python_client(environment: dict[str, str], tmp_path: Path) -> None:
-    tools, package = tmp_path / "tools", tmp_path / "modeldeck_client"
+    tools, package = tmp_path / "tools", tmp_path / "generated_client"
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
     install(*pip, "--target", str(tools), "--requirement", str(CLIENTS / "requirements.txt"), cwd=tmp_path)
     found = os.pathsep.join((str(Path(sys.executable).parent), environment["PATH"]))

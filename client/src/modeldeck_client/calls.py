@@ -1,0 +1,103 @@
+"""What the API can do, as calls: generators of requests that a client runs."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, cast
+from uuid import uuid4
+
+from modeldeck_client.requests import Call, Request, get
+from modeldeck_client.types import (
+    AccessExplanation,
+    CreateModel,
+    ListedModel,
+    Model,
+    ModelPage,
+    ReaderPage,
+    RevisionPage,
+)
+
+LIST = "/api/models/list"
+MODEL = "/api/models/model"
+# As many as a page may have.
+_PAGE_SIZE = 100
+
+
+class Walk:
+    """A walk through all of a list, page by page."""
+
+    def __init__(self, filters: Mapping[str, Any]) -> None:
+        self._params = {**_parameters(filters), "page_size": _PAGE_SIZE, "total": "none"}
+        self.ended = False
+
+    def next_page(self) -> Call[list[ListedModel]]:
+        """Return the models of the next page."""
+        page: ModelPage = yield get(LIST, **self._params)
+        self._params["cursor"] = page["next_cursor"]
+        self.ended = page["next_cursor"] is None
+        return page["items"]
+
+
+def read_page(filters: Mapping[str, Any]) -> Call[ModelPage]:
+    """Return one page of the list."""
+    page: ModelPage = yield get(LIST, **_parameters(filters))
+    return page
+
+
+def read_model(model_id: str) -> Call[Model]:
+    """Return one model."""
+    model: Model = yield get(MODEL, id=model_id)
+    return model
+
+
+def read_model_unless(model_id: str, version: int) -> Call[Model | None]:
+    """Return one model, or None when it still has this version."""
+    request = Request("GET", MODEL, {"id": model_id}, headers={"If-None-Match": f'"{version}"'}, repeatable=True)
+    model: Model | None = yield request
+    return model
+
+
+def create_model(model: CreateModel, idempotency_key: str | None) -> Call[Model]:
+    """Create a model, once, however often the request is sent."""
+    headers = {"Idempotency-Key": idempotency_key or str(uuid4())}
+    created: Model = yield Request("POST", "/api/models/create", body=model, headers=headers, repeatable=True)
+    return created
+
+
+def export_models(model_ids: Iterable[str]) -> Call[list[Model]]:
+    """Return all models, or these, whole and at one moment."""
+    models: list[Model] = yield get("/api/models/export", id=list(model_ids) or None)
+    return models
+
+
+def read_history(model_id: str, page: int, page_size: int) -> Call[RevisionPage]:
+    """Return a page of the changes of a model."""
+    revisions: RevisionPage = yield get(f"{MODEL}/history", id=model_id, page=page, page_size=page_size)
+    return revisions
+
+
+def explain_access(model_id: str, user_id: str) -> Call[AccessExplanation]:
+    """Return what a user may do with a model, and why."""
+    explanation: AccessExplanation = yield get(f"{MODEL}/access", id=model_id, user_id=user_id)
+    return explanation
+
+
+def read_readers(model_id: str, page: int, page_size: int) -> Call[ReaderPage]:
+    """Return a page of those who may read a model."""
+    readers: ReaderPage = yield get(f"{MODEL}/access", id=model_id, page=page, page_size=page_size)
+    return readers
+
+
+def _parameters(filters: Mapping[str, Any]) -> dict[str, Any]:
+    """Return filters as the parameters of a list; what is None is left out."""
+    given = {name.removesuffix("_"): value for name, value in filters.items() if value is not None}
+    return {name: _written(name, value) for name, value in given.items()}
+
+
+def _written(name: str, value: Any) -> Any:
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise ValueError(f"{name}: a time needs a time zone")
+        return value.isoformat()
+    if name in {"fields", "facets"} and not isinstance(value, str):
+        return ",".join(cast(Sequence[str], value))
+    return value

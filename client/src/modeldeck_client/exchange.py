@@ -1,0 +1,62 @@
+"""The requests of a call with their answers: which are sent again, and when."""
+
+import random
+from collections.abc import Generator, Iterator
+from dataclasses import replace
+from typing import Any
+
+import httpx
+
+from modeldeck_client.errors import ModeldeckError, NoAnswer, content_of
+from modeldeck_client.requests import Call, Request, T
+
+_FIRST_PAUSE = 0.25
+_LONGEST_PAUSE = 8.0
+
+# Yields requests, and is sent the answer to each, or has the error of httpx thrown in.
+Exchange = Generator[Request, httpx.Response, T]
+
+
+def exchange(call: Call[T], patience: float) -> Exchange[T]:
+    """Make a call, and return what it returns.
+
+    A request that failed is sent again where that may help and does no harm, until it would have to wait for more than
+    `patience` seconds in all. Raises ModeldeckError for the call to handle; what it does not handle is raised here.
+    """
+    try:
+        request = next(call)
+        while True:
+            try:
+                content = yield from _content(request, patience)
+            except ModeldeckError as error:
+                request = call.throw(error)
+            else:
+                request = call.send(content)
+    except StopIteration as end:
+        result: T = end.value
+        return result
+
+
+def _content(request: Request, patience: float) -> Exchange[Any]:
+    waited = 0.0
+    for pause in pauses():
+        try:
+            return content_of((yield request))
+        except httpx.RequestError as error:
+            failure: ModeldeckError = NoAnswer(error)
+        except ModeldeckError as error:
+            failure = error
+        wait = max(pause, failure.retry_after or 0.0)
+        if not failure.passing or (failure.in_doubt and not request.repeatable) or waited + wait > patience:
+            raise failure
+        waited += wait
+        request = replace(request, after=wait)
+    raise AssertionError("unreachable: the pauses never end")
+
+
+def pauses() -> Iterator[float]:
+    """Yield how long to wait before each repetition: longer each time, and not the same for all clients."""
+    longest = _FIRST_PAUSE
+    while True:
+        yield longest * random.uniform(0.5, 1.0)  # noqa: S311  # no secret
+        longest = min(2 * longest, _LONGEST_PAUSE)
