@@ -129,6 +129,8 @@ class Settings(BaseSettings):
     jwt_user_claim: str = Field("sub", min_length=1, description="The claim that holds the user's id.")
 
     jwt_without_expiry: bool = Field(False, description="Accept tokens without `exp`, which are valid for ever.")
+    url: str = Field("http://127.0.0.1:8000", description="The service that `modeldeck mcp` reads from.")
+    key: SecretStr | None = Field(None, description="The API key that `modeldeck mcp` reads with.")
 
     @field_validator("jwt_secret")
     @classmethod

@@ -27,6 +27,11 @@ COMMANDS = (
         "service.cli.watch:watch",
         "Print each change of a model as a line of JSON, with a token to begin again from, until Ctrl-C.",
     ),
+    (
+        "mcp",
+        "service.cli.mcp:mcp",
+        "Let assistants read the directory by the Model Context Protocol, on standard input and output or by HTTP.",
+    ),
     ("database-uri", "service.cli.database:database_uri", "Print the MongoDB URI in use, for mongosh and scripts."),
     (
         "doctor",

@@ -5,11 +5,14 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, Field
 
-from service.mcp.shortening import Cut, Shortened, shortened_text
+from modeldeck_client import types as api
+from service.mcp.shortening import MAX_NAME, Cut, Shortened, shortened_text
 
 # The fields of a model in a list, by their names in the API.
-LISTED_FIELDS = "name,user,base_model_id,is_active,write_access,version,created_at,updated_at,meta.description,meta.tags"
-MAX_DESCRIPTION, MAX_LISTED_NAME, MAX_TAGS, MAX_TAG = 300, 200, 20, 60
+LISTED_FIELDS = (
+    "name,user,base_model_id,is_active,write_access,version,created_at,updated_at,meta.description,meta.tags"
+)
+MAX_DESCRIPTION, MAX_TAGS, MAX_TAG = 300, 20, 60
 # Of paths to one model, and of groups that one of them leads through.
 MAX_PATHS = 20
 
@@ -21,6 +24,11 @@ class Person(BaseModel):
 
     id: str
     name: str
+
+    @classmethod
+    def of(cls, user: api.Owner | api.Person) -> "Person":
+        """Return a user of the API."""
+        return cls(id=user["id"], name=shortened_text(user["name"], MAX_NAME))
 
 
 class ListedModel(BaseModel):
@@ -39,18 +47,18 @@ class ListedModel(BaseModel):
     updated_at: str = _Time
 
     @classmethod
-    def of(cls, item: dict[str, Any]) -> "ListedModel":
+    def of(cls, item: api.ListedModel) -> "ListedModel":
         """Return an item of the API's list."""
         meta, owner = item.get("meta") or {}, item.get("user")
         tags = [shortened_text(str(tag["name"]), MAX_TAG) for tag in meta.get("tags") or [] if "name" in tag]
         description = meta.get("description")
         return cls(
             id=item["id"],
-            name=shortened_text(item["name"], MAX_LISTED_NAME),
+            name=shortened_text(item["name"], MAX_NAME),
             base_model_id=item["base_model_id"],
             description=None if description is None else shortened_text(str(description), MAX_DESCRIPTION),
             tags=tags[:MAX_TAGS],
-            owner=None if owner is None else Person(id=owner["id"], name=shortened_text(owner["name"], MAX_LISTED_NAME)),
+            owner=None if owner is None else Person(id=owner["id"], name=shortened_text(owner["name"], MAX_NAME)),
             is_active=item["is_active"],
             write_access=item["write_access"],
             version=item["version"],
@@ -67,7 +75,7 @@ class ModelPage(BaseModel):
     next_cursor: str | None = Field(description="The `cursor` for the next page; null at the end.")
 
     @classmethod
-    def of(cls, page: dict[str, Any]) -> "ModelPage":
+    def of(cls, page: api.ModelPage) -> "ModelPage":
         """Return a page of the API's list."""
         models = [ListedModel.of(item) for item in page["items"]]
         return cls(models=models, total=page["total"], next_cursor=page["next_cursor"])
@@ -83,12 +91,11 @@ class Model(BaseModel):
     cut: list[Cut] = Field(description="What is too long to be here as a whole; `read_value` reads it.")
 
     @classmethod
-    def of(cls, model: dict[str, Any]) -> "Model":
+    def of(cls, model: api.Model) -> "Model":
         """Return a model of the API."""
         # What is free-form comes last, so that it takes no room from the rest.
         free = ("access_grants", "meta", "params")
-        ordered = {name: value for name, value in model.items() if name not in free}
-        ordered |= {name: model[name] for name in free if name in model}
+        ordered = dict(sorted(model.items(), key=lambda field: field[0] in free))
         shortened = Shortened()
         return cls(model=shortened.value(ordered), cut=shortened.cut)
 
@@ -102,7 +109,7 @@ class AccessPath(BaseModel):
     via: list[str] = Field(description="From a group of the user up to that group.")
 
     @classmethod
-    def several(cls, paths: list[dict[str, Any]]) -> "list[AccessPath]":
+    def several(cls, paths: list[api.AccessPath]) -> "list[AccessPath]":
         """Return paths of the API, the first of them."""
         return [
             cls(
@@ -141,21 +148,29 @@ class Access(BaseModel):
     total: int | None = Field(description="How many may read it.")
 
     @classmethod
-    def of(cls, answer: dict[str, Any]) -> "Access":
-        """Return an explanation of the API, or a page of readers."""
-        if "items" not in answer:
-            paths = AccessPath.several(answer["paths"])
-            explanation = Explanation(**{**answer, "user": _person(answer["user"]), "paths": paths})
-            return cls(explanation=explanation, readers=None, total=None)
+    def of(cls, answer: api.AccessExplanation) -> "Access":
+        """Return an explanation of the API."""
+        explanation = Explanation(
+            user=Person.of(answer["user"]),
+            can_read=answer["can_read"],
+            can_write=answer["can_write"],
+            reason=answer["reason"],
+            paths=AccessPath.several(answer["paths"]),
+        )
+        return cls(explanation=explanation, readers=None, total=None)
+
+    @classmethod
+    def of_all(cls, page: api.ReaderPage) -> "Access":
+        """Return a page of readers of the API."""
         readers = [
             Reader(
-                user=_person(reader["user"]),
+                user=Person.of(reader["user"]),
                 permission=reader["permission"],
                 paths=AccessPath.several(reader["paths"]),
             )
-            for reader in answer["items"]
+            for reader in page["items"]
         ]
-        return cls(explanation=None, readers=readers, total=answer["total"])
+        return cls(explanation=None, readers=readers, total=page["total"])
 
 
 class Change(BaseModel):
@@ -175,16 +190,21 @@ class History(BaseModel):
     total: int = Field(description="How many changes there are on all pages.")
 
     @classmethod
-    def of(cls, page: dict[str, Any]) -> "History":
+    def of(cls, page: api.RevisionPage) -> "History":
         """Return a page of the API's history."""
-        changes = [Change(**{**item, "at": moment(item["at"])}) for item in page["items"]]
+        changes = [
+            Change(
+                version=item["version"],
+                at=moment(item["at"]),
+                by=item["by"],
+                change=item["change"],
+                fields=item["fields"],
+            )
+            for item in page["items"]
+        ]
         return cls(changes=changes, total=page["total"])
 
 
 def moment(seconds: int) -> str:
     """Return a time of the API as text."""
     return datetime.fromtimestamp(seconds, UTC).isoformat().replace("+00:00", "Z")
-
-
-def _person(user: dict[str, Any]) -> Person:
-    return Person(id=user["id"], name=shortened_text(user["name"], MAX_LISTED_NAME))

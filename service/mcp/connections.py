@@ -1,9 +1,9 @@
 """Connections to the service's HTTP API, shared by all keys, over which nothing but reading requests are sent."""
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from typing import Self
 
 import httpx
+
 from modeldeck_client import AsyncModeldeck
 
 # One answer, and how long a call waits before it tries again what failed for the moment, in all.
@@ -22,11 +22,20 @@ class ReadingTransport(httpx.AsyncHTTPTransport):
 
 
 class Connections:
-    """The connections to the service at one address."""
+    """The connections to the service at one address, which are closed at the end of an `async with`.
 
-    def __init__(self, url: str, transport: httpx.AsyncBaseTransport) -> None:
+    Proxies that the environment names are not used: the key is for nobody else to see.
+    """
+
+    def __init__(self, url: str) -> None:
         self._url = url
-        self._transport = transport
+        self._transport = ReadingTransport(limits=_LIMITS)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._transport.aclose()
 
     def client(self, key: str, address: str | None = None) -> AsyncModeldeck:
         """Return a client with a key; `address` is whose request it is, for the service's count of wrong keys.
@@ -39,11 +48,6 @@ class Connections:
         return AsyncModeldeck(self._url, key, timeout=ANSWER_SECONDS, patience=PATIENCE_SECONDS, http=http)
 
 
-@asynccontextmanager
-async def connections(url: str) -> AsyncIterator[Connections]:
-    """Yield connections to the service at `url`, and close them at the end.
-
-    Proxies that the environment names are not used: the key is for nobody else to see.
-    """
-    async with ReadingTransport(limits=_LIMITS) as transport:
-        yield Connections(url, transport)
+def is_key(text: str) -> bool:
+    """Return whether a text can be a key: it fits into a header, as one word."""
+    return bool(text) and text.isascii() and text.isprintable() and " " not in text

@@ -14,10 +14,11 @@ from mcp.types import (
     PaginatedRequestParams,
     TextContent,
 )
-from modeldeck_client import AsyncModeldeck, NoAnswer, Problem, UnexpectedAnswer
 from pydantic import ValidationError
 
+from modeldeck_client import AsyncModeldeck, NoAnswer, Problem, UnexpectedAnswer
 from service.errors import ModeldeckError, invalid_input
+from service.mcp.arguments import Arguments
 from service.mcp.tools import TOOLS, ReadingTool
 
 CALL_SECONDS = 25.0
@@ -52,9 +53,7 @@ def create_server(client_of: ClientOf) -> Server[Any]:
         if tool is None:
             return _failed(f"There is no such tool; there are: {', '.join(TOOLS)}.")
         try:
-            return await _called(tool, call.arguments or {}, client_of(context))
-        except ValidationError as error:
-            return _failed(_located("Bad arguments.", invalid_input(error).errors))
+            return await _called(tool, _valid(tool, call.arguments or {}), client_of(context))
         except Exception as error:
             return _failed(explained(error))
 
@@ -68,10 +67,16 @@ def create_server(client_of: ClientOf) -> Server[Any]:
     )
 
 
-async def _called(tool: ReadingTool, arguments: dict[str, Any], client: AsyncModeldeck) -> CallToolResult:
-    valid = tool.arguments.model_validate(arguments)
+def _valid(tool: ReadingTool, arguments: dict[str, Any]) -> Arguments:
+    try:
+        return tool.arguments.model_validate(arguments)
+    except ValidationError as error:
+        raise invalid_input(error) from None
+
+
+async def _called(tool: ReadingTool, arguments: Arguments, client: AsyncModeldeck) -> CallToolResult:
     async with asyncio.timeout(CALL_SECONDS):
-        answer = await tool.read(client, valid)
+        answer = await tool.read(client, arguments)
     # Clients without structured content read the same in the text. As JSON, no value can pass for something else.
     return CallToolResult(
         content=[TextContent(text=answer.model_dump_json())], structured_content=answer.model_dump(mode="json")

@@ -43,7 +43,9 @@ class Shortened:
             if depth == MAX_DEPTH:
                 self._note(pointer, as_text(value))
                 return None
-            return self._fields(value, pointer, depth) if isinstance(value, dict) else self._items(value, pointer, depth)
+            return (
+                self._fields(value, pointer, depth) if isinstance(value, dict) else self._items(value, pointer, depth)
+            )
         if not isinstance(value, str):
             self._room -= len(str(value)) + _AROUND
             return value
@@ -91,8 +93,8 @@ def part_of(value: Any, offset: int) -> Part:
 
 def value_at(value: Any, pointer: str) -> Any:
     """Return what a JSON pointer (RFC 6901) leads to; raise LookupError when there is nothing."""
-    for name in pointer.split("/")[1:]:
-        name = name.replace("~1", "/").replace("~0", "~")
+    for part in pointer.split("/")[1:]:
+        name = part.replace("~1", "/").replace("~0", "~")
         if isinstance(value, dict):
             value = value[name]
         elif isinstance(value, list) and name.isascii() and name.isdigit() and len(name) < 10:

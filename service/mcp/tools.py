@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from mcp.types import Tool, ToolAnnotations
-from modeldeck_client import AsyncModeldeck
 from pydantic import BaseModel
 
+from modeldeck_client import AsyncModeldeck
 from service.errors import ModeldeckError
 from service.mcp.answers import LISTED_FIELDS, Access, History, Model, ModelPage
 from service.mcp.arguments import (
@@ -80,7 +80,7 @@ async def _value(client: AsyncModeldeck, arguments: ValueArguments) -> Part:
 async def _access(client: AsyncModeldeck, arguments: AccessArguments) -> Access:
     if arguments.user_id is not None:
         return Access.of(await client.explain(arguments.id, arguments.user_id))
-    return Access.of(await client.readers(arguments.id, page=arguments.page, page_size=arguments.page_size))
+    return Access.of_all(await client.readers(arguments.id, page=arguments.page, page_size=arguments.page_size))
 
 
 async def _history(client: AsyncModeldeck, arguments: HistoryArguments) -> History:
