@@ -1,5 +1,6 @@
 """`python -m tests.support.client_types` writes the types of the Python client, from the OpenAPI document."""
 
+import keyword
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -19,6 +20,8 @@ _NAMED = (
     "AccessExplanation",
     "ReaderPage",
     "RevisionPage",
+    "BulkStateChange",
+    "BulkAccessChange",
     "BulkChangeResults",
 )
 _HEAD = '''"""What the API takes and answers with: generated from its OpenAPI document by `make docs`."""
@@ -78,11 +81,12 @@ def _definition(name: str) -> str:
     required = schema.get("required", ())
     # What has no type is only taken so that an answer can be sent back.
     typed = {field: part for field, part in schema["properties"].items() if part.keys() - {"description"}}
-    fields = [
-        f"    {field}: {_type(part) if field in required else f'NotRequired[{_type(part)}]'}"
-        for field, part in typed.items()
-    ]
-    return "\n".join([f"class {name}(TypedDict):", f'    """{_summary(schema)}"""', "", *fields, ""])
+    types = {field: _type(part) for field, part in typed.items()}
+    fields = {field: kind if field in required else f"NotRequired[{kind}]" for field, kind in types.items()}
+    if any(map(keyword.iskeyword, fields)):
+        return f"{name} = TypedDict({name!r}, {{{', '.join(f'{field!r}: {kind}' for field, kind in fields.items())}}})"
+    lines = [f"    {field}: {kind}" for field, kind in fields.items()]
+    return "\n".join([f"class {name}(TypedDict):", f'    """{_summary(schema)}"""', "", *lines, ""])
 
 
 def _summary(schema: dict[str, Any]) -> str:

@@ -17,17 +17,24 @@ from modeldeck_client.errors import (
     UnexpectedAnswer,
     VersionChanged,
 )
+from modeldeck_client.events import Event, ModelHidden, ModelShown, Resync
+from modeldeck_client.synchronous import Modeldeck
 
 __all__ = [
     "AsyncModeldeck",
     "Conflict",
+    "Event",
     "Forbidden",
     "Gone",
     "Invalid",
+    "ModelHidden",
+    "ModelShown",
+    "Modeldeck",
     "ModeldeckError",
     "NoAnswer",
     "NotFound",
     "Problem",
+    "Resync",
     "TimedOut",
     "TooManyRequests",
     "Unauthorized",

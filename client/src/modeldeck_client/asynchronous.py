@@ -8,17 +8,26 @@ from typing import Self, Unpack, overload
 import httpx
 
 from modeldeck_client import calls
+from modeldeck_client.changing import Edit, change_model, delete_model, share_model, unshare_model
 from modeldeck_client.connection import PATIENCE_SECONDS, TIMEOUT_SECONDS, Connection
+from modeldeck_client.errors import ModeldeckError, NoAnswer
+from modeldeck_client.events import Event
 from modeldeck_client.exchange import exchange
+from modeldeck_client.following import SILENCE_SECONDS, Follower
 from modeldeck_client.requests import Call, Request, T
 from modeldeck_client.types import (
     AccessExplanation,
+    BulkAccessChange,
+    BulkChangeResults,
+    BulkStateChange,
     CreateModel,
     Filters,
     ListedModel,
     Model,
     ModelPage,
     PageFilters,
+    PatchModel,
+    Permission,
     ReaderPage,
     RevisionPage,
 )
@@ -84,6 +93,40 @@ class AsyncModeldeck(Connection):
         """Create a model, once, even when its answer is lost; with a key of yours, also in another process."""
         return await self._made(calls.create_model(model, idempotency_key))
 
+    @overload
+    async def change(self, model_id: str, change: PatchModel, *, if_version: int | None = None) -> Model: ...
+
+    @overload
+    async def change(self, model_id: str, change: Edit) -> Model: ...
+
+    async def change(self, model_id: str, change: PatchModel | Edit, *, if_version: int | None = None) -> Model:
+        """Change a model, and return it as it is then.
+
+        A patch (RFC 7396) is merged into it; with `if_version` only into that version, else VersionChanged is raised.
+        A function changes the copy that it is given, and gets a new one whenever another change was faster.
+        """
+        return await self._made(change_model(model_id, change, if_version))
+
+    async def delete(self, model_id: str, *, if_version: int | None = None) -> None:
+        """Delete a model; with `if_version` only that version, else VersionChanged is raised."""
+        await self._made(delete_model(model_id, if_version))
+
+    async def share(self, model_id: str, principal: str, permission: Permission = "read") -> Model:
+        """Share a model with `user:<id>`, `group:<id>` or everyone, `user:*`; the other grants stay."""
+        return await self._made(share_model(model_id, principal, permission))
+
+    async def unshare(self, model_id: str, principal: str, permission: Permission | None = None) -> Model:
+        """Remove the grants of a principal, or only that with a permission; the other grants stay."""
+        return await self._made(unshare_model(model_id, principal, permission))
+
+    async def bulk_state(self, change: BulkStateChange, *, idempotency_key: str | None = None) -> BulkChangeResults:
+        """Make many models active or inactive, and return what came of each."""
+        return await self._made(calls.change_states(change, idempotency_key))
+
+    async def bulk_access(self, change: BulkAccessChange, *, idempotency_key: str | None = None) -> BulkChangeResults:
+        """Change the grants of many models, and return what came of each."""
+        return await self._made(calls.change_grants(change, idempotency_key))
+
     async def history(self, model_id: str, *, page: int = 1, page_size: int = 30) -> RevisionPage:
         """Return a page of the changes of a model, newest first."""
         return await self._made(calls.read_history(model_id, page, page_size))
@@ -99,6 +142,32 @@ class AsyncModeldeck(Connection):
     async def export(self, model_ids: Iterable[str] = ()) -> list[Model]:
         """Return all models, or these, in order of id."""
         return await self._made(calls.export_models(model_ids))
+
+    async def follow(self, since: str | None = None) -> AsyncGenerator[Event, None]:
+        """Yield the changes of models as they happen, since the token of an event.
+
+        Without a token, the first event is a Resync, once no later change is missed. Comes back when the connection
+        breaks. Raises Unauthorized when the key is not valid any more, and Gone when what was missed is not kept any
+        more: follow anew then, without a token.
+        """
+        follower = Follower(since, self._patience)
+        while True:
+            request = follower.request
+            failure: ModeldeckError | None = None
+            await asyncio.sleep(request.after)
+            try:
+                async with self._http.stream(**self._sent(request, SILENCE_SECONDS)) as answer:
+                    if not answer.is_success:
+                        await answer.aread()
+                    follower.begin(answer)
+                    async for part in answer.aiter_bytes():
+                        for event in follower.events(part):
+                            yield event
+            except httpx.RequestError as error:
+                failure = NoAnswer(error)
+            except ModeldeckError as error:
+                failure = error
+            follower.disconnected(failure)
 
     async def _made(self, call: Call[T]) -> T:
         """Make a call and return what it returns."""

@@ -1,6 +1,7 @@
 """What the API can do, as calls: generators of requests that a client runs."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, cast
 from uuid import uuid4
@@ -8,6 +9,9 @@ from uuid import uuid4
 from modeldeck_client.requests import Call, Request, get
 from modeldeck_client.types import (
     AccessExplanation,
+    BulkAccessChange,
+    BulkChangeResults,
+    BulkStateChange,
     CreateModel,
     ListedModel,
     Model,
@@ -43,9 +47,9 @@ def read_page(filters: Mapping[str, Any]) -> Call[ModelPage]:
     return page
 
 
-def read_model(model_id: str) -> Call[Model]:
-    """Return one model."""
-    model: Model = yield get(MODEL, id=model_id)
+def read_model(model_id: str, after: float = 0.0) -> Call[Model]:
+    """Return one model, as it is in so many seconds."""
+    model: Model = yield replace(get(MODEL, id=model_id), after=after)
     return model
 
 
@@ -58,8 +62,7 @@ def read_model_unless(model_id: str, version: int) -> Call[Model | None]:
 
 def create_model(model: CreateModel, idempotency_key: str | None) -> Call[Model]:
     """Create a model, once, however often the request is sent."""
-    headers = {"Idempotency-Key": idempotency_key or str(uuid4())}
-    created: Model = yield Request("POST", "/api/models/create", body=model, headers=headers, repeatable=True)
+    created: Model = yield from _once("/api/models/create", model, idempotency_key)
     return created
 
 
@@ -67,6 +70,18 @@ def export_models(model_ids: Iterable[str]) -> Call[list[Model]]:
     """Return all models, or these, whole and at one moment."""
     models: list[Model] = yield get("/api/models/export", id=list(model_ids) or None)
     return models
+
+
+def change_states(change: BulkStateChange, idempotency_key: str | None) -> Call[BulkChangeResults]:
+    """Make models active or inactive."""
+    results: BulkChangeResults = yield from _once("/api/models/bulk/state", change, idempotency_key)
+    return results
+
+
+def change_grants(change: BulkAccessChange, idempotency_key: str | None) -> Call[BulkChangeResults]:
+    """Change the grants of models."""
+    results: BulkChangeResults = yield from _once("/api/models/bulk/access", change, idempotency_key)
+    return results
 
 
 def read_history(model_id: str, page: int, page_size: int) -> Call[RevisionPage]:
@@ -85,6 +100,11 @@ def read_readers(model_id: str, page: int, page_size: int) -> Call[ReaderPage]:
     """Return a page of those who may read a model."""
     readers: ReaderPage = yield get(f"{MODEL}/access", id=model_id, page=page, page_size=page_size)
     return readers
+
+
+def _once(path: str, body: Any, idempotency_key: str | None) -> Call[Any]:
+    headers = {"Idempotency-Key": idempotency_key or str(uuid4())}
+    return (yield Request("POST", path, body=body, headers=headers, repeatable=True))
 
 
 def _parameters(filters: Mapping[str, Any]) -> dict[str, Any]:

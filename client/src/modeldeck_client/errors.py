@@ -30,6 +30,7 @@ class NoAnswer(ModeldeckError):
 
     def __init__(self, error: httpx.RequestError) -> None:
         super().__init__(f"no answer from Modeldeck: {error or type(error).__name__}")
+        self.__cause__ = error
         unsent = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
         self.in_doubt = not unsent
         self.passing = not isinstance(error, httpx.LocalProtocolError | httpx.UnsupportedProtocol)

@@ -1,17 +1,13 @@
 """The requests of a call with their answers: which are sent again, and when."""
 
-import random
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from dataclasses import replace
 from typing import Any
 
 import httpx
 
 from modeldeck_client.errors import ModeldeckError, NoAnswer, content_of
-from modeldeck_client.requests import Call, Request, T
-
-_FIRST_PAUSE = 0.25
-_LONGEST_PAUSE = 8.0
+from modeldeck_client.requests import Call, Request, T, pauses
 
 # Yields requests, and is sent the answer to each, or has the error of httpx thrown in.
 Exchange = Generator[Request, httpx.Response, T]
@@ -52,11 +48,3 @@ def _content(request: Request, patience: float) -> Exchange[Any]:
         waited += wait
         request = replace(request, after=wait)
     raise AssertionError("unreachable: the pauses never end")
-
-
-def pauses() -> Iterator[float]:
-    """Yield how long to wait before each repetition: longer each time, and not the same for all clients."""
-    longest = _FIRST_PAUSE
-    while True:
-        yield longest * random.uniform(0.5, 1.0)  # noqa: S311  # no secret
-        longest = min(2 * longest, _LONGEST_PAUSE)

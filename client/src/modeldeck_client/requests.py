@@ -1,6 +1,7 @@
-"""What is sent to Modeldeck, before anything is sent."""
+"""Requests and calls, as they are before anything is sent."""
 
-from collections.abc import Generator, Mapping
+import random
+from collections.abc import Generator, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -28,3 +29,11 @@ def get(path: str, **params: Any) -> Request:
     """Return a request that reads; parameters that are None are left out."""
     given = {name: value for name, value in params.items() if value is not None}
     return Request("GET", path, params=given, repeatable=True)
+
+
+def pauses(first: float = 0.25, longest: float = 8.0) -> Iterator[float]:
+    """Yield the seconds to wait before each repetition: more each time, and not the same for all clients."""
+    pause = first
+    while True:
+        yield pause * random.uniform(0.5, 1.0)  # noqa: S311  # no secret
+        pause = min(2 * pause, longest)

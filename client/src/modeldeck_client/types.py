@@ -186,6 +186,54 @@ class RevisionPage(TypedDict):
     total: int
 
 
+ModelFilter = TypedDict(
+    "ModelFilter",
+    {
+        "query": NotRequired[str | None],
+        "in": NotRequired[Literal["description"] | None],
+        "view_option": NotRequired[Literal["created", "shared"] | None],
+        "id": NotRequired[list[str]],
+        "tag": NotRequired[list[str]],
+        "base_model_id": NotRequired[list[str]],
+        "owner": NotRequired[list[str]],
+        "group": NotRequired[list[str]],
+        "capability": NotRequired[list[str]],
+        "kind": NotRequired[Literal["custom", "base"] | None],
+        "is_active": NotRequired[bool | None],
+        "created_since": NotRequired[str | None],
+        "updated_since": NotRequired[str | None],
+    },
+)
+
+
+class BulkStateChange(TypedDict):
+    """The new state of models."""
+
+    ids: NotRequired[list[str] | None]
+    filter: NotRequired[ModelFilter | None]
+    dry_run: NotRequired[bool]
+    is_active: bool
+
+
+class GrantRemoval(TypedDict):
+    """The grants to remove from a principal, who need not exist any more; without `permission`, all of them."""
+
+    principal_type: PrincipalType
+    principal_id: str
+    permission: NotRequired[Permission | None]
+
+
+class BulkAccessChange(TypedDict):
+    """The change of the grants of models: all are replaced, or some are removed and then some are added."""
+
+    ids: NotRequired[list[str] | None]
+    filter: NotRequired[ModelFilter | None]
+    dry_run: NotRequired[bool]
+    add: NotRequired[list[GrantInput] | None]
+    remove: NotRequired[list[GrantRemoval] | None]
+    replace: NotRequired[list[GrantInput] | None]
+
+
 RecordStatus = Literal["changed", "unchanged", "not_found", "failed"]
 
 
