@@ -86,13 +86,12 @@ def _serve_http(settings: Settings, url: str, key: str | None, host: str, port: 
             f"MODELDECK_KEY is set, and at {host} others could read with it. Unset it, so that each request carries "
             "a key of its own, or listen on 127.0.0.1."
         )
-    hosts = allowed_hosts(host, names)
+    app = create_app(HttpOptions(url, allowed_hosts(host, names), key or None))
     require_free(host, port)
     logged = configuration(settings)
     configure(logged)
     if key:
         asyncio.run(require_service(url, key))
     options = server_options(host, port, logged, LEAVING_SECONDS)
-    app = create_app(HttpOptions(url, hosts, key or None))
     config = uvicorn.Config(app, limit_concurrency=MAX_CONNECTIONS, **options)
     Announcing(config, f"The MCP server is at {web_address(host, port)}{PATH}").run()

@@ -93,11 +93,13 @@ class Model(BaseModel):
     @classmethod
     def of(cls, model: api.Model) -> "Model":
         """Return a model of the API."""
-        # What is free-form comes last, so that it takes no room from the rest.
-        free = ("access_grants", "meta", "params")
-        ordered = dict(sorted(model.items(), key=lambda field: field[0] in free))
-        shortened = Shortened()
-        return cls(model=shortened.value(ordered), cut=shortened.cut)
+        shown, cut = {}, []
+        # Each field has room of its own, so that none takes it from another.
+        for name, value in model.items():
+            shortened = Shortened()
+            shown[name] = shortened.value(value, f"/{name}")
+            cut += shortened.cut
+        return cls(model=shown, cut=cut)
 
 
 class AccessPath(BaseModel):

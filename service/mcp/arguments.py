@@ -80,7 +80,7 @@ class SearchArguments(Arguments):
 class RecentArguments(Arguments):
     """From when on, and how many."""
 
-    since: Annotated[Moment | None, Field(description="Changed then or later: a time as in RFC 3339.")] = None
+    updated_since: Annotated[Moment | None, Field(description="Changed then or later: a time as in RFC 3339.")] = None
     page_size: PageSize = DEFAULT_PAGE_SIZE
     cursor: Cursor = None
 

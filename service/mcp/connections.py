@@ -5,6 +5,7 @@ from typing import Self
 import httpx
 
 from modeldeck_client import AsyncModeldeck
+from service.errors import ConfigurationError
 
 # One answer, and how long a call waits before it tries again what failed for the moment, in all.
 ANSWER_SECONDS, PATIENCE_SECONDS = 15.0, 2.0
@@ -28,8 +29,16 @@ class Connections:
     """
 
     def __init__(self, url: str) -> None:
+        """Raise ConfigurationError for what can't be the address of a service."""
         self._url = url
         self._transport = ReadingTransport(limits=_LIMITS)
+        try:
+            self.client(key="any")
+        except ValueError as error:
+            raise ConfigurationError(f"MODELDECK_URL: {error}") from None
+        if httpx.URL(url).userinfo:
+            # It would be sent in place of the key, and shown in errors.
+            raise ConfigurationError("MODELDECK_URL: must not hold a name or a password")
 
     async def __aenter__(self) -> Self:
         return self
@@ -40,7 +49,7 @@ class Connections:
     def client(self, key: str, address: str | None = None) -> AsyncModeldeck:
         """Return a client with a key; `address` is whose request it is, for the service's count of wrong keys.
 
-        Raises ValueError for an address of the service, or a key, that can't be one.
+        Raises ValueError for what can't be a key.
         """
         # A client of its own for each request: so keys share connections, and no cookies or headers.
         headers = {} if address is None else {"X-Forwarded-For": address}

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any, TypeAlias
 
@@ -87,7 +87,7 @@ def explained(error: Exception) -> str:
     """Return what a caller may know about an error; one that is a defect is logged."""
     match error:
         case Problem():
-            return _located(f"{error.status} {error.title}: {error.detail}", error.errors)
+            return f"{error.status} {error.title}: {error.detail}"
         case ModeldeckError():
             return error.detail
         case NoAnswer():
@@ -98,11 +98,6 @@ def explained(error: Exception) -> str:
             return OVERDUE
     log.error("a tool failed", exc_info=error)
     return INTERNAL
-
-
-def _located(summary: str, errors: Sequence[Any]) -> str:
-    lines = [f"{'.'.join(map(str, error['loc']))}: {error['msg']}" for error in errors]
-    return "\n".join([summary, *lines])
 
 
 def _failed(text: str) -> CallToolResult:

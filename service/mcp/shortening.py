@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 # In characters, of which an assistant takes three or four as one unit of its context.
 MAX_TEXT = 4_000
-MAX_WHOLE = 20_000
+MAX_FIELD = 8_000
 PART = 8_000
 MAX_NAME = 200
 MAX_DEPTH = 20
@@ -27,13 +27,14 @@ class Part(BaseModel):
 
     text: str = Field(description="The part; of what is not text, of its JSON.")
     characters: int = Field(description="How long the whole value is.")
+    version: int = Field(description="The model's version; when it differs from that of another part, begin again.")
     next_offset: int | None = Field(description="The `offset` of the next part; null at the end.")
 
 
 class Shortened:
-    """Cuts the values that it is given, which have bounded room together, and collects what was cut."""
+    """Cuts a value to bounded room, and collects what was cut."""
 
-    def __init__(self, room: int = MAX_WHOLE) -> None:
+    def __init__(self, room: int = MAX_FIELD) -> None:
         self._room = room
         self.cut: list[Cut] = []
 
@@ -84,11 +85,12 @@ def shortened_text(text: str, length: int) -> str:
     return text if len(text) <= length else text[: length - 1] + "…"
 
 
-def part_of(value: Any, offset: int) -> Part:
+def part_of(value: Any, offset: int, version: int) -> Part:
     """Return the part of a value that begins after `offset` characters."""
     text = as_text(value)
     end = offset + PART
-    return Part(text=text[offset:end], characters=len(text), next_offset=end if end < len(text) else None)
+    next_offset = end if end < len(text) else None
+    return Part(text=text[offset:end], characters=len(text), version=version, next_offset=next_offset)
 
 
 def value_at(value: Any, pointer: str) -> Any:

@@ -15,7 +15,7 @@ async def require_service(url: str, key: str) -> None:
         try:
             client = connections.client(key)
         except ValueError as error:
-            raise ConfigurationError(f"MODELDECK_URL or MODELDECK_KEY: {error}") from None
+            raise ConfigurationError(f"MODELDECK_KEY: {error}") from None
         try:
             await client.page(fields="name", page_size=1, total="none")
         except Exception as error:

@@ -59,8 +59,6 @@ async def _search(client: AsyncModeldeck, arguments: SearchArguments) -> ModelPa
 
 async def _recent(client: AsyncModeldeck, arguments: RecentArguments) -> ModelPage:
     filters = arguments.given()
-    if "since" in filters:
-        filters["updated_since"] = filters.pop("since")
     return ModelPage.of(await client.page(**filters, order_by="updated_at", direction="desc", fields=LISTED_FIELDS))
 
 
@@ -74,7 +72,7 @@ async def _value(client: AsyncModeldeck, arguments: ValueArguments) -> Part:
         value = value_at(model, arguments.pointer)
     except LookupError:
         raise ModeldeckError("pointer: there is nothing at this place of the model") from None
-    return part_of(value, arguments.offset)
+    return part_of(value, arguments.offset, model["version"])
 
 
 async def _access(client: AsyncModeldeck, arguments: AccessArguments) -> Access:
