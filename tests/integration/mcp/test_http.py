@@ -11,7 +11,7 @@ from tests.integration.mcp.conftest import Service
 from tests.support.assistants import EARLIER, MODERN, ByHttp, answer_of, by_http, refusal_of, serving_mcp
 from tests.support.commands import free_port
 
-CALL = {
+CALL: dict[str, Any] = {
     "jsonrpc": "2.0",
     "id": 1,
     "method": "tools/call",
@@ -22,7 +22,7 @@ HEADERS = {"Accept": "application/json, text/event-stream", "MCP-Protocol-Versio
 
 def sent(server: ByHttp, key: str | None = None, *, method: str = "POST", **more: Any) -> httpx.Response:
     headers = {**HEADERS, **({"Authorization": f"Bearer {key}"} if key else {}), **more.pop("headers", {})}
-    body = {} if "content" in more or method != "POST" else {"json": CALL}
+    body: dict[str, Any] = {} if "content" in more or method != "POST" else {"json": CALL}
     return httpx.request(method, server.url, headers=headers, timeout=60, **body, **more)
 
 

@@ -4,6 +4,7 @@ import json
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import pytest
@@ -14,7 +15,7 @@ from tests.integration.mcp.conftest import Service
 from tests.support.assistants import Relay, answer_of, by_stdio, refusal_of
 from tests.support.commands import CommandLine, finish, free_port
 
-HANDSHAKE = [
+HANDSHAKE: list[dict[str, Any]] = [
     {
         "jsonrpc": "2.0",
         "id": 1,

@@ -75,8 +75,7 @@ async def test_every_filter_reaches_the_list(service: Service, by_http_server: B
         assert (await answer_of(client, "search_models", group=["none"], direction="desc"))["models"] == []
         first = await answer_of(client, "search_models", page_size=2)
         second = await answer_of(client, "search_models", page_size=2, cursor=first["next_cursor"])
-    pages = [[model["id"] for model in page["models"]] for page in (first, second)]
-    assert sorted(sum(pages, [])) == ["hostile", "novel", MODEL]
+    assert sorted(model["id"] for page in (first, second) for model in page["models"]) == ["hostile", "novel", MODEL]
     assert second["next_cursor"] is None
 
 
