@@ -172,10 +172,13 @@ def test_typescript(api: httpx.Client, environment: dict[str, str], tmp_path: Pa
     [example] = shown("ts")
     (tmp_path / "example.ts").write_text(example)
     (tmp_path / "wrong.ts").write_text(example + WRONG)
-    compiler = ["npx", "tsc", "--strict", "--target", "es2022", "--module", "esnext", "--moduleResolution", "bundler"]
-    output_of_command(*compiler, "example.ts", "wrong.ts", cwd=tmp_path, env=environment)
+    for module, resolution in (("esnext", "bundler"), ("nodenext", "nodenext")):
+        options = ["--strict", "--target", "es2022", "--module", module, "--moduleResolution", resolution]
+        compiler = ["npx", "tsc", *options, "--outDir", module]
+        output_of_command(*compiler, "example.ts", "wrong.ts", cwd=tmp_path, env=environment)
 
-    *listed, version, fault = output_of_command("node", "example.js", cwd=tmp_path, env=environment).splitlines()
-    assert len(listed) == api.get("/api/models/list", params={"query": "sql"}).json()["total"] >= 2
-    assert int(version) == api.get("/api/models/model", params={"id": "sql-tuning"}).json()["version"]
-    assert fault == "body.name must not be blank"
+        printed = output_of_command("node", f"{module}/example.js", cwd=tmp_path, env=environment)
+        *listed, version, fault = printed.splitlines()
+        assert len(listed) == api.get("/api/models/list", params={"query": "sql"}).json()["total"] >= 2
+        assert int(version) == api.get("/api/models/model", params={"id": "sql-tuning"}).json()["version"]
+        assert fault == "body.name must not be blank"
