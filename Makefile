@@ -42,6 +42,7 @@ check: $(DEVELOPED)
 
 docs: $(DEVELOPED)
 	$(BIN)/python -m indexes.dictionary
+	$(BIN)/python -m tests.support.client_types
 
 # Needs Debian's chromium.
 picture: $(DEVELOPED)

@@ -11,7 +11,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 UNIT, INTEGRATION = ROOT / "tests/unit", ROOT / "tests/integration"
-CODE = ("documents", "indexes", "service")
+CODE = ("documents", "indexes", "service", "modeldeck_client")
+CLIENT = ("client", "src")
 # A helper that more test files import than this does not select them all; the tests that run anyway use it too.
 FEW = 6
 
@@ -35,6 +36,7 @@ def tests_of(changed: Iterable[Path]) -> Iterator[Path]:
     everything = sorted(INTEGRATION.rglob("test_*.py"))
     for path in changed:
         place = path.relative_to(ROOT).parts
+        place = place[len(CLIENT) :] if place[: len(CLIENT)] == CLIENT else place
         if path in everything:
             yield path
         elif path.suffix == ".py" and place[0] in CODE:

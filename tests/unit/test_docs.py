@@ -11,12 +11,13 @@ from indexes.dictionary.page import data_page
 from service.cli.command_line import LazyCommand, modeldeck
 from service.importing.records import ImportedModel
 from service.listing.params import ListParams
-from service.settings import PREFIX, Settings
+from service.settings import OF_CLIENTS, PREFIX, Settings
+from tests.support.client_types import TYPES, client_types
 from tests.support.documentation import ROOT, blocks
 from tests.support.permission_matrix import COMPATIBLE_CASES
 from tests.support.routes import COMPATIBLE
 
-DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
+DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md")), ROOT / "client/README.md"]
 
 
 def test_every_setting_is_documented_with_its_default_and_meaning() -> None:
@@ -31,7 +32,7 @@ def test_every_setting_is_documented_with_its_default_and_meaning() -> None:
 
 
 def test_variables_named_anywhere_exist() -> None:
-    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} | {f"{PREFIX}SECRETS_DIR"}
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} | {f"{PREFIX}SECRETS_DIR"} | OF_CLIENTS
     files = [*DOCUMENTS, ROOT / "docker-compose.yml", ROOT / "Dockerfile"]
     named = {name for path in files for name in re.findall(rf"{PREFIX}[A-Z_]+[A-Z]", path.read_text(encoding="utf-8"))}
     assert named <= known
@@ -65,6 +66,10 @@ def test_commands_exist(path: Path) -> None:
 def test_the_data_dictionary_is_what_make_docs_would_write() -> None:
     page = data_page(ROOT / "docs/queries")
     assert page == (ROOT / "docs/data.md").read_text(encoding="utf-8"), "it is stale; run: make docs"
+
+
+def test_the_types_of_the_python_client_are_what_make_docs_would_write() -> None:
+    assert client_types() == TYPES.read_text(encoding="utf-8"), "they are stale; run: make docs"
 
 
 def test_files_named_in_decisions_exist() -> None:

@@ -12,7 +12,7 @@ from modeldeck_client.requests import Call, Request, pauses
 from modeldeck_client.types import GrantInput, Model, PatchModel, Permission, PrincipalType
 
 ATTEMPTS = 10
-_FIRST_PAUSE = 0.02
+_PAUSES = (0.02, 0.5)
 _CHANGEABLE = tuple(PatchModel.__annotations__)
 
 Edit = Callable[[Model], None]
@@ -49,7 +49,7 @@ def delete_model(model_id: str, version: int | None) -> Call[None]:
     """Delete a model; with a version, only that one."""
     request = Request("POST", f"{MODEL}/delete", body={"id": model_id}, headers=_if_match(version))
     doubt: ModeldeckError | None = None
-    for pause in islice(pauses(_FIRST_PAUSE), ATTEMPTS):
+    for pause in islice(pauses(*_PAUSES), ATTEMPTS):
         try:
             yield replace(request, after=0.0 if doubt is None else pause)
             return
@@ -102,7 +102,7 @@ def _under_version(
     """
     doubt: tuple[ModeldeckError, int, Request] | None = None
     failure: ModeldeckError | None = None
-    for pause in islice(pauses(_FIRST_PAUSE), ATTEMPTS):
+    for pause in islice(pauses(*_PAUSES), ATTEMPTS):
         model = yield from read_model(model_id, after=0.0 if failure is None else pause)
         if doubt is not None and is_done is not None and model["version"] != doubt[1]:
             if is_done(model, doubt[2]):

@@ -5,12 +5,14 @@ import os
 import shutil
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from modeldeck_client import Modeldeck
 from tests.support.commands import CommandLine, Served
 from tests.support.documentation import ROOT, blocks
 from tests.support.tools import INSTALL_SECONDS, install, output_of_command
@@ -89,35 +91,36 @@ def test_the_request_that_the_page_on_changes_shows_is_answered(environment: dic
 def test_python(api: httpx.Client, environment: dict[str, str]) -> None:
     before = api.get("/api/models/model", params={"id": "sql-tuning"}).json()["version"]
     custom = api.get("/api/models/list", params={"kind": "custom", "page_size": 1}).json()["total"]
-    printed = output_of_command(
-        sys.executable, "-W", "error::DeprecationWarning", "-c", "\n".join(shown("python")), env=environment
-    )
-    counted, version, problem = printed.splitlines()
+    counted, tagged, patched, shared, problem, *reasons = output_of_python("\n".join(shown("python")), environment)
     assert counted == f"{custom} models have a base model"
-    assert int(version) == before + 1
+    # There was nothing to remove.
+    assert int(tagged) == int(patched) == before + 1
+    assert "'principal_id': 'g-staff', 'permission': 'read'" in shared
     assert problem.startswith("422 [{'loc': ['body', 'name']")
+    assert len(reasons) == api.get("/api/models/list", params={"query": "sql"}).json()["total"] >= 2
 
 
-def test_python_turns_all_pages_and_starts_again_when_others_were_faster(
-    api: httpx.Client, environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(os, "environ", environment)
-    shown_there: dict[str, Any] = {}
-    exec(shown("python")[0], shown_there)
-    with shown_there["client"] as client:
-        listed = [model["id"] for model in shown_there["models"](client)]
-        assert len(set(listed)) == len(listed) == api.get("/api/models/list").json()["total"] > 300
+def test_python_that_keeps_a_copy(api: httpx.Client, demo: Served) -> None:
+    shown_there: dict[str, Any] = {"Modeldeck": Modeldeck}
+    exec(shown("python")[1], shown_there)
+    with Modeldeck(demo.url, demo.key) as client, closing(shown_there["copies"](client)) as copies:
+        assert len(next(copies)) == api.get("/api/models/list").json()["total"] > 300
+        client.create({"id": "to-be-copied", "name": "N"})
+        assert next(copies)["to-be-copied"]["name"] == "N"
+        client.delete("to-be-copied")
+        assert "to-be-copied" not in next(copies)
 
-        others = iter(["first", "second"])
 
-        def be_faster(answer: httpx.Response) -> None:
-            if answer.request.method == "GET" and (name := next(others, None)):
-                api.post("/api/models/model/update", json={"id": "nda-checker", "name": name}).raise_for_status()
+def test_the_page_of_the_python_client(demo: Served, api: httpx.Client, environment: dict[str, str]) -> None:
+    [example] = blocks(ROOT / "client/README.md", "python")
+    names = {model["name"] for model in api.get("/api/models/list", params={"tag": "sql"}).json()["items"]}
+    own = {**environment, "MODELDECK_URL": demo.url, "MODELDECK_KEY": demo.key}
+    assert {line.partition(" ")[2] for line in output_of_python(example, own)} == names
 
-        client.event_hooks["response"].append(be_faster)
-        changed = shown_there["add_tag"](client, "nda-checker", "raced")
-    assert changed["name"] == "second"
-    assert {"name": "raced"} in changed["meta"]["tags"]
+
+def output_of_python(program: str, environment: dict[str, str]) -> list[str]:
+    strict = (sys.executable, "-W", "error::DeprecationWarning", "-W", "error::ResourceWarning")
+    return output_of_command(*strict, "-c", program, env=environment).splitlines()
 
 
 @pytest.mark.tools
@@ -169,10 +172,13 @@ def test_typescript(api: httpx.Client, environment: dict[str, str], tmp_path: Pa
     [example] = shown("ts")
     (tmp_path / "example.ts").write_text(example)
     (tmp_path / "wrong.ts").write_text(example + WRONG)
-    compiler = ["npx", "tsc", "--strict", "--target", "es2022", "--module", "esnext", "--moduleResolution", "bundler"]
-    output_of_command(*compiler, "example.ts", "wrong.ts", cwd=tmp_path, env=environment)
+    for module, resolution in (("esnext", "bundler"), ("nodenext", "nodenext")):
+        options = ["--strict", "--target", "es2022", "--module", module, "--moduleResolution", resolution]
+        compiler = ["npx", "tsc", *options, "--outDir", module]
+        output_of_command(*compiler, "example.ts", "wrong.ts", cwd=tmp_path, env=environment)
 
-    *listed, version, fault = output_of_command("node", "example.js", cwd=tmp_path, env=environment).splitlines()
-    assert len(listed) == api.get("/api/models/list", params={"query": "sql"}).json()["total"] >= 2
-    assert int(version) == api.get("/api/models/model", params={"id": "sql-tuning"}).json()["version"]
-    assert fault == "body.name must not be blank"
+        printed = output_of_command("node", f"{module}/example.js", cwd=tmp_path, env=environment)
+        *listed, version, fault = printed.splitlines()
+        assert len(listed) == api.get("/api/models/list", params={"query": "sql"}).json()["total"] >= 2
+        assert int(version) == api.get("/api/models/model", params={"id": "sql-tuning"}).json()["version"]
+        assert fault == "body.name must not be blank"

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from modeldeck_client.connection import KEY_VARIABLE, URL_VARIABLE
 from service.database.client import Database
 from service.errors import ConfigurationError
 from service.settings import load_settings
@@ -16,6 +17,8 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def test_variables_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MODELDECK_DATABASE", "other")
+    for of_clients in (URL_VARIABLE, KEY_VARIABLE):
+        monkeypatch.setenv(of_clients, "not a setting")
     monkeypatch.setenv("MODELDECK_READERS_SEE_PARAMS", "true")
     settings = load_settings()
     assert (settings.database, settings.readers_see_params) == ("other", True)
