@@ -19,8 +19,6 @@ _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-
 _DEFAULT_PORT = re.compile(r"http:.*:80|https:.*:443")
 _ROOT_PATH = re.compile(r"(/(?!\.{1,2}(/|\Z))[A-Za-z0-9._~-]+)+", re.ASCII)
 # Kubernetes sets these in every container when there is a service named modeldeck.
-# Clients read these, and may run beside the commands.
-OF_CLIENTS = {f"{PREFIX}URL", f"{PREFIX}KEY"}
 _OF_KUBERNETES = re.compile(rf"^{PREFIX}(SERVICE_HOST|SERVICE_PORT.*|PORT(_.*)?)$")
 
 
@@ -171,7 +169,7 @@ class Settings(BaseSettings):
 def _checked_variables() -> dict[str, str]:
     variables = {**dotenv_values(Settings.model_config["env_file"]), **os.environ}  # type: ignore[arg-type]
     ours = {name.upper(): value for name, value in variables.items() if name.upper().startswith(PREFIX)}
-    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} | {SECRETS_DIR} | OF_CLIENTS
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} | {SECRETS_DIR}
     unknown = [name for name in ours.keys() - known if not _OF_KUBERNETES.match(name)]
     if unknown:
         raise ConfigurationError(f"There is no setting {', '.join(sorted(unknown))}; see docs/settings.md.")

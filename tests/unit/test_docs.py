@@ -11,7 +11,7 @@ from indexes.dictionary.page import data_page
 from service.cli.command_line import LazyCommand, modeldeck
 from service.importing.records import ImportedModel
 from service.listing.params import ListParams
-from service.settings import OF_CLIENTS, PREFIX, Settings
+from service.settings import PREFIX, Settings
 from tests.support.client_types import TYPES, client_types
 from tests.support.documentation import ROOT, blocks
 from tests.support.permission_matrix import COMPATIBLE_CASES
@@ -32,7 +32,7 @@ def test_every_setting_is_documented_with_its_default_and_meaning() -> None:
 
 
 def test_variables_named_anywhere_exist() -> None:
-    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} | {f"{PREFIX}SECRETS_DIR"} | OF_CLIENTS
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields} | {f"{PREFIX}SECRETS_DIR"}
     files = [*DOCUMENTS, ROOT / "docker-compose.yml", ROOT / "Dockerfile"]
     named = {name for path in files for name in re.findall(rf"{PREFIX}[A-Z_]+[A-Z]", path.read_text(encoding="utf-8"))}
     assert named <= known

@@ -17,8 +17,9 @@ def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 def test_variables_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MODELDECK_DATABASE", "other")
+    # Clients read these too, and may run beside the commands.
     for of_clients in (URL_VARIABLE, KEY_VARIABLE):
-        monkeypatch.setenv(of_clients, "not a setting")
+        monkeypatch.setenv(of_clients, "whatever")
     monkeypatch.setenv("MODELDECK_READERS_SEE_PARAMS", "true")
     settings = load_settings()
     assert (settings.database, settings.readers_see_params) == ("other", True)
