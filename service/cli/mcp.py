@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from contextlib import suppress
 from importlib import import_module
 from typing import Annotated
 
@@ -94,4 +95,6 @@ def _serve_http(settings: Settings, url: str, key: str | None, host: str, port: 
         asyncio.run(require_service(url, key))
     options = server_options(host, port, logged, LEAVING_SECONDS)
     config = uvicorn.Config(app, limit_concurrency=MAX_CONNECTIONS, **options)
-    Announcing(config, f"The MCP server is at {web_address(host, port)}{PATH}").run()
+    # The web server stops in order and then raises the signal that stopped it again.
+    with suppress(KeyboardInterrupt):
+        Announcing(config, f"The MCP server is at {web_address(host, port)}{PATH}").run()

@@ -52,11 +52,11 @@ class Connections:
         Raises ValueError for what can't be a key.
         """
         # A client of its own for each request: so keys share connections, and no cookies or headers.
-        headers = {} if address is None else {"X-Forwarded-For": address}
+        headers = {"X-Forwarded-For": address} if address and is_word(address) else {}
         http = httpx.AsyncClient(transport=self._transport, headers=headers, trust_env=False)
         return AsyncModeldeck(self._url, key, timeout=ANSWER_SECONDS, patience=PATIENCE_SECONDS, http=http)
 
 
-def is_key(text: str) -> bool:
-    """Return whether a text can be a key: it fits into a header, as one word."""
+def is_word(text: str) -> bool:
+    """Return whether a text fits into a header as one word, as keys and addresses do."""
     return bool(text) and text.isascii() and text.isprintable() and " " not in text

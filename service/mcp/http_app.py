@@ -1,6 +1,7 @@
 """The server over HTTP: each request is answered by itself, with the key that it carries, within bounds."""
 
 import ipaddress
+import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -17,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from modeldeck_client import AsyncModeldeck
 from service.errors import ConfigurationError, UnauthorizedError
 from service.http.problem_responses import problem
-from service.mcp.connections import Connections, is_key
+from service.mcp.connections import Connections, is_word
 from service.mcp.server import Context, create_server
 from service.middleware.access_log import AccessLog, RouteTemplates
 from service.middleware.concurrency_limit import ConcurrencyLimit
@@ -29,6 +30,7 @@ PATH = "/mcp"
 REQUEST_SECONDS, MAX_BODY_BYTES, MAX_IN_FLIGHT = 30.0, 65_536, 32
 EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104  # to recognize them
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
+_HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:]+\]", re.ASCII | re.IGNORECASE)
 _KEY = "modeldeck_key"
 
 
@@ -52,12 +54,19 @@ def is_loopback(host: str) -> bool:
 def allowed_hosts(host: str, names: Sequence[str]) -> list[str]:
     """Return the `Host` headers to answer to: those of the address that is listened on, and the given names.
 
-    Others come from pages whose name was made to lead here. Raises ConfigurationError when none is known.
+    Others come from pages whose name was made to lead here. Raises ConfigurationError for a name that is none, and
+    when no host is known.
     """
-    own = [*LOOPBACK_NAMES] if is_loopback(host) else [] if host in EVERY_ADDRESS else [host]
+    for name in names:
+        if not _HOST.fullmatch(name):
+            raise ConfigurationError(f"--allowed-host: {name!r} is not the name of a host, such as mcp.example.com")
+    listening = f"[{host}]" if ":" in host else host
+    own = [] if host in EVERY_ADDRESS else [listening]
+    if is_loopback(host):
+        own += LOOPBACK_NAMES
     if not own and not names:
         raise ConfigurationError(f"--allowed-host: at {host}, name the hosts by which clients reach this server.")
-    return [f"{name}{end}" for name in [*own, *names] for end in ("", ":*")]
+    return [f"{name}{port}" for name in dict.fromkeys([*own, *names]) for port in ("", ":*")]
 
 
 class KeyRequired:
@@ -81,7 +90,7 @@ class KeyRequired:
         # A request with a credential never gets the key of the server instead, whatever the credential is.
         if not scheme and self._key:
             usable = self._key
-        elif scheme.lower() != "bearer" or not is_key(usable):
+        elif scheme.lower() != "bearer" or not is_word(usable):
             refused = UnauthorizedError()
             return problem(refused.status, refused.detail, refused.headers)
         scope.setdefault("state", {})[_KEY] = usable

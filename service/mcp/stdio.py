@@ -1,5 +1,6 @@
 """The server on standard input and output, for an assistant that starts it itself."""
 
+import logging
 import signal
 
 from mcp.server.stdio import stdio_server
@@ -7,6 +8,8 @@ from mcp.server.stdio import stdio_server
 from service.errors import ConfigurationError
 from service.mcp.connections import Connections
 from service.mcp.server import create_server, explained
+
+log = logging.getLogger("modeldeck")
 
 
 async def require_service(url: str, key: str) -> None:
@@ -23,12 +26,15 @@ async def require_service(url: str, key: str) -> None:
 
 
 async def serve_stdio(url: str, key: str) -> None:
-    """Answer the assistant until standard input ends."""
+    """Answer the assistant until standard input ends, or nobody reads the answers."""
     # A thread waits for standard input, and would go on waiting. There is nothing to release.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
     async with Connections(url) as connections:
         client = connections.client(key)
         server = create_server(lambda _: client)
-        async with stdio_server() as (incoming, outgoing):
-            await server.run(incoming, outgoing, server.create_initialization_options())
+        try:
+            async with stdio_server() as (incoming, outgoing):
+                await server.run(incoming, outgoing, server.create_initialization_options())
+        except* BrokenPipeError:
+            log.info("the assistant has gone")

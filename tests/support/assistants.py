@@ -23,6 +23,7 @@ MODERN, EARLIER = "auto", "legacy"
 class ByHttp:
     """A running `modeldeck mcp --http`."""
 
+    process: subprocess.Popen[str]
     url: str
     output: Path
 
@@ -42,7 +43,7 @@ def serving_mcp(shell: CommandLine, *arguments: str) -> Iterator[ByHttp]:
     try:
         until(lambda: "server is at" in output.read_text() or process.poll() is not None, "it is announced")
         assert process.poll() is None, output.read_text()
-        yield ByHttp(f"http://127.0.0.1:{port}/mcp", output)
+        yield ByHttp(process, f"http://127.0.0.1:{port}/mcp", output)
     finally:
         end(process)
 

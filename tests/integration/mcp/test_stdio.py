@@ -88,6 +88,20 @@ def test_a_signal_ends_it_though_input_goes_on(service: Service, tmp_path: Path,
         stream.close()
 
 
+def test_it_ends_quietly_when_nobody_reads_its_answers(service: Service, tmp_path: Path) -> None:
+    process = shell_of(tmp_path, url=service.url, key=service.keys["ann"]).start("mcp", stdin=-1)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    with process.stderr:
+        process.stdin.write(json.dumps(HANDSHAKE[0]) + "\n")
+        process.stdin.close()
+        [line] = process.stderr.read().splitlines()
+    assert json.loads(line)["message"] == "the assistant has gone"
+    assert process.wait(60) == 0
+
+
 WRONG = "mdk_0123456789abcdef_" + "0" * 48
 
 

@@ -9,7 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from modeldeck_client import AsyncModeldeck
+from modeldeck_client import AsyncModeldeck, NoAnswer
+from service.errors import ConfigurationError
 from service.mcp import http_app, server
 from service.mcp.connections import ReadingTransport
 from service.mcp.http_app import HttpOptions, allowed_hosts, create_app, is_loopback
@@ -122,14 +123,14 @@ async def test_a_service_that_does_not_answer_is_not_waited_for(
     assert {"authorization: bearer key", "x-forwarded-for: 203.0.113.7"} <= {*lines}
 
 
-@pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])
-async def test_nothing_that_could_change_something_is_sent(silent: Silent, method: str) -> None:
+async def test_nothing_that_could_change_something_is_sent(silent: Silent) -> None:
     async with httpx.AsyncClient(transport=ReadingTransport()) as http:
-        with pytest.raises(httpx.UnsupportedProtocol):
-            await http.request(method, silent.url)
-        client = AsyncModeldeck(silent.url, "key", http=http)
-        with pytest.raises(Exception, match="is not a reading request"):
-            await client.delete("novel")
+        for method in ("POST", "PUT", "PATCH", "DELETE"):
+            with pytest.raises(httpx.UnsupportedProtocol):
+                await http.send(httpx.Request(method, silent.url))
+        client = AsyncModeldeck(silent.url, "key", http=http, patience=0)
+        with pytest.raises(NoAnswer, match="is not a reading request"):
+            await client.change("novel", {"name": "New"}, if_version=1)
     assert silent.heads == []
 
 
@@ -152,6 +153,13 @@ def test_only_loopback_addresses_are_private(host: str, loopback: bool) -> None:
 
 
 def test_hosts_are_those_that_are_listened_on_or_named() -> None:
-    assert "localhost:*" in allowed_hosts("127.0.0.1", [])
+    assert {"127.0.0.1:*", "localhost:*", "[::1]:*"} <= {*allowed_hosts("127.0.0.1", [])}
+    assert {"[::1]:*", "mcp.example"} <= {*allowed_hosts("::1", ["mcp.example"])}
     assert allowed_hosts("0.0.0.0", ["mcp.example"]) == ["mcp.example", "mcp.example:*"]
-    assert allowed_hosts("192.0.2.1", []) == ["192.0.2.1", "192.0.2.1:*"]
+    assert allowed_hosts("2001:db8::1", []) == ["[2001:db8::1]", "[2001:db8::1]:*"]
+
+
+@pytest.mark.parametrize("name", ["", "*", "https://mcp.example", "mcp.example:8001", "mcp.example/mcp", "a b", "a\n"])
+def test_what_is_no_host_is_refused(name: str) -> None:
+    with pytest.raises(ConfigurationError, match="allowed-host"):
+        allowed_hosts("0.0.0.0", [name])

@@ -23,7 +23,7 @@ def test_what_fits_is_kept(value: Any) -> None:
     [
         "x" * (MAX_TEXT + 1),
         ["x" * MAX_TEXT] * 10,
-        {f"k{number}": number for number in range(100_000)},
+        {f"k{number}": number for number in range(3_000)},
         {"long" * MAX_NAME: 1, "b": 2},
         {"a/b": {"c~d": "x" * 100_000}},
         [[[]] * 50_000] * 3,
