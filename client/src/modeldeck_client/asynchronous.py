@@ -36,8 +36,8 @@ from modeldeck_client.types import (
 class AsyncModeldeck(Connection):
     """A client of the service at `url`, for asyncio; every method raises ModeldeckError.
 
-    A request gets no answer after `timeout` seconds. What may be sent again is sent again, for `patience` seconds in
-    all. With `http`, requests are sent by that client, which stays open.
+    `timeout` is how many seconds the service may be silent. What failed and may be sent again is sent again within
+    `patience` seconds. With `http`, requests are sent by that client, which stays open.
     """
 
     def __init__(
