@@ -33,7 +33,7 @@ class Walk:
         self._params = {**_parameters(filters), "page_size": _PAGE_SIZE, "total": "none"}
         self.ended = False
 
-    def next_page(self) -> Call[list[ListedModel]]:
+    def next_page(self) -> Call[Sequence[ListedModel]]:
         """Return the models of the next page."""
         page: ModelPage = yield get(LIST, **self._params)
         self._params["cursor"] = page["next_cursor"]

@@ -123,7 +123,7 @@ _PROBLEMS: dict[int, type[Problem]] = {
 
 def error_of(answer: httpx.Response) -> ModeldeckError:
     """Return the error that an answer without success stands for; its body must have been read."""
-    if _media_type(answer) == PROBLEM_JSON:
+    if answer.headers.get("Content-Type", "").startswith(PROBLEM_JSON):
         try:
             body = answer.json()
         except ValueError:
@@ -139,17 +139,10 @@ def content_of(answer: httpx.Response) -> Any:
         return None
     if not answer.is_success:
         raise error_of(answer)
-    if _media_type(answer) != "application/json":
-        raise UnexpectedAnswer(answer)
     try:
         return answer.json()
     except ValueError:
         raise UnexpectedAnswer(answer) from None
-
-
-def _media_type(answer: httpx.Response) -> str:
-    written: str = answer.headers.get("Content-Type", "")
-    return written.partition(";")[0].strip().lower()
 
 
 def _address(answer: httpx.Response) -> str:
