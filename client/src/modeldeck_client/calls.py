@@ -67,7 +67,7 @@ def create_model(model: CreateModel, idempotency_key: str | None) -> Call[Model]
 
 
 def export_models(model_ids: Iterable[str]) -> Call[list[Model]]:
-    """Return all models, or these, whole and at one moment."""
+    """Return all models, or these."""
     models: list[Model] = yield get("/api/models/export", id=list(model_ids) or None)
     return models
 

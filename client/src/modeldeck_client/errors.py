@@ -8,7 +8,6 @@ import httpx
 from modeldeck_client.types import Fault
 
 PROBLEM_JSON = "application/problem+json"
-# Of what stands between: it may have passed the request on.
 _GATEWAY = frozenset({502, 503, 504})
 
 
@@ -43,7 +42,9 @@ class UnexpectedAnswer(ModeldeckError):
         kind = answer.headers.get("Content-Type", "no content type")
         super().__init__(f"the answer of {_address(answer)} is not Modeldeck's: status {answer.status_code}, {kind}")
         self.status = answer.status_code
-        self.passing = self.in_doubt = answer.status_code in _GATEWAY
+        # What stands between may have passed the request on.
+        self.in_doubt = answer.is_success or answer.is_server_error
+        self.passing = answer.status_code in _GATEWAY
         self.retry_after = _seconds(answer.headers.get("Retry-After"))
 
 
@@ -62,7 +63,8 @@ class Problem(ModeldeckError):
         self.errors: list[Fault] = cast(list[Fault], body.get("errors", []))
         self.request_id = headers.get("X-Request-ID")
         self.retry_after = _seconds(headers.get("Retry-After"))
-        self.in_doubt = self.status == 504
+        # 503 says that nothing was done.
+        self.in_doubt = self.status >= 500 and self.status != 503
         self.passing = self.status in {429, 503, 504} or (self.status == 409 and self.retry_after is not None)
         super().__init__(f"{self.status} {self.title}: {self.detail}")
 

@@ -17,6 +17,7 @@ SILENCE_SECONDS = 40.0
 _EVENT_STREAM = "text/event-stream"
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 30.0
+_LONGEST_RETRY_AFTER = 300.0
 
 
 class Follower:
@@ -60,7 +61,7 @@ class Follower:
     def disconnected(self, error: ModeldeckError | None) -> None:
         """Prepare to come back after an error, or None when the answer has ended; raise it if that is of no use."""
         failure = error or NoAnswer(httpx.RemoteProtocolError("the stream of changes has ended"))
-        wait = max(next(self._pauses), failure.retry_after or 0.0)
+        wait = max(next(self._pauses), min(failure.retry_after or 0.0, _LONGEST_RETRY_AFTER))
         if not failure.passing or (self._last_begin is not None and monotonic() + wait > self._last_begin):
             raise failure
         self._after = wait

@@ -127,7 +127,14 @@ async def test_what_an_update_can_not_change_is_refused_before_it_is_sent(
     with pytest.raises(ValueError, match="must change the model that it is given, and return nothing"):
         await ann.call("change", "m", lambda _: {"name": "N"})
     assert await ann.call("change", "m", lambda _: None) == created
+    with pytest.raises(ValueError, match="if_version: only a patch takes it"):
+        await ann.call("change", "m", count, if_version=1)
     assert serving.sent("POST", UPDATE) == []
+
+
+async def test_what_python_calls_equal_is_a_change(ann: Client, created: Any) -> None:
+    changed = await ann.call("change", "m", lambda model: model["params"].update(n=False))
+    assert changed["params"]["n"] is False
 
 
 async def test_a_patch_keeps_what_it_does_not_name(ann: Client, created: Any, serving: ServedDirectory) -> None:
@@ -179,3 +186,12 @@ async def test_a_deletion_whose_answer_was_lost_has_been_made(
     await ann.call("delete", "m", if_version=1)
     with pytest.raises(NotFound):
         await ann.call("delete", "m")
+
+
+async def test_what_failed_for_good_is_not_sent_again(ann: Client, created: Any, serving: ServedDirectory) -> None:
+    for path, name in ((UPDATE, "change"), (DELETE, "delete")):
+        serving.answer("POST", path, HTMLResponse("Broken", 500))
+        with pytest.raises(UnexpectedAnswer) as unknown:
+            await ann.call(name, "m", *([count] if name == "change" else []))
+        assert unknown.value.in_doubt
+        assert len(serving.sent("POST", path)) == 1

@@ -1,5 +1,6 @@
 """A Python client that follows changes: through broken connections and restarts, and to a clear end."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 from starlette.responses import HTMLResponse, Response
 
 from modeldeck_client import (
+    AsyncModeldeck,
     Event,
     Gone,
     Invalid,
@@ -139,3 +141,15 @@ async def test_a_closed_iterator_closes_its_connection(ann: Client, serving: Ser
         await anext(events)
         assert serving.at_work == 1
     await serving.idle()
+
+
+async def test_a_task_that_is_cancelled_closes_its_connection(serving: ServedDirectory) -> None:
+    async with AsyncModeldeck(serving.url, await serving.directory.key("ann")) as ann:
+        events = ann.follow()
+        await anext(events)
+        waiting = asyncio.ensure_future(anext(events))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        await serving.idle()
+    assert waiting.cancelled()

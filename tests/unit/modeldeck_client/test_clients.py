@@ -36,7 +36,7 @@ def test_both_have_the_same_methods() -> None:
 
 
 @BOTH
-@pytest.mark.parametrize("url", ["models.example.com", "ftp://x.org", "http://", "https://x.org/?a=b", "http://x:y"])
+@pytest.mark.parametrize("url", ["x.org", "ftp://x.org", "http://", "https://x.org/?a=b", "http://x:y", "http://a:b@x"])
 def test_an_address_that_is_none_is_refused(kind: Any, url: str) -> None:
     with pytest.raises(ValueError, match="url: "):
         kind(url, "mdk_key")
