@@ -9,9 +9,8 @@ import pytest
 from starlette.responses import HTMLResponse
 
 from modeldeck_client import Conflict, NoAnswer, NotFound, UnexpectedAnswer, VersionChanged
-from tests.integration.modeldeck_client.conftest import Connect
 from tests.support.directory import Directory, grant
-from tests.support.python_clients import Client
+from tests.support.python_clients import Client, Connect
 from tests.support.served_directory import ServedDirectory
 
 CREATE, MODEL = "/api/models/create", "/api/models/model"

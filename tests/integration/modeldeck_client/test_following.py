@@ -20,9 +20,8 @@ from modeldeck_client import (
     UnexpectedAnswer,
 )
 from service.changes import missed
-from tests.integration.modeldeck_client.conftest import Connect
 from tests.support.directory import Directory, grant
-from tests.support.python_clients import Client
+from tests.support.python_clients import Client, Connect
 from tests.support.served_directory import ServedDirectory
 
 CHANGES = "/api/models/changes"

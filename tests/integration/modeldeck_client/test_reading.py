@@ -7,9 +7,8 @@ import pytest
 from starlette.responses import HTMLResponse, Response
 
 from modeldeck_client import Forbidden, Invalid, NotFound, Problem, TooManyRequests, Unauthorized, UnexpectedAnswer
-from tests.integration.modeldeck_client.conftest import Connect
 from tests.support.directory import LIST, Directory, grant, model
-from tests.support.python_clients import Client
+from tests.support.python_clients import Client, Connect
 from tests.support.served_directory import ServedDirectory
 
 
