@@ -9,6 +9,7 @@ import pytest
 from starlette.responses import HTMLResponse
 
 from modeldeck_client import Conflict, NoAnswer, NotFound, UnexpectedAnswer, VersionChanged
+from service.models import operations
 from tests.support.directory import Directory, grant
 from tests.support.python_clients import Client, Connect
 from tests.support.served_directory import ServedDirectory
@@ -45,6 +46,25 @@ async def test_a_creation_whose_answer_was_lost_is_done_once(ann: Client, servin
     assert await ann.call("create", {"id": "k", "name": "K"}, idempotency_key="mine") == await ann.call(
         "create", {"id": "k", "name": "K"}, idempotency_key="mine"
     )
+
+
+async def test_who_sends_what_is_still_being_done_waits_for_its_answer(
+    ann: Client, serving: ServedDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_end, create = asyncio.Event(), operations.create
+
+    async def slowly(*arguments: Any) -> None:
+        await may_end.wait()
+        await create(*arguments)
+
+    monkeypatch.setattr(operations, "create", slowly)
+    both = [asyncio.create_task(ann.call("create", {"id": "m", "name": "M"}, idempotency_key="mine")) for _ in range(2)]
+    await serving.answered("POST", CREATE, 409)
+    may_end.set()
+    first, second = await asyncio.gather(*both)
+    assert first == second
+    assert first["version"] == 1
+    assert len(serving.sent("POST", CREATE)) == 3
 
 
 async def test_bulk_changes_are_done_once_too(ann: Client, created: Any, serving: ServedDirectory) -> None:

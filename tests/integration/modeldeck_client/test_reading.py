@@ -108,7 +108,7 @@ async def test_it_waits_as_long_as_it_is_told_to_but_not_longer_than_it_has_pati
 
     key = await serving.directory.key("ann")
     async with connect(key, patience=5) as patient:
-        serving.answer("GET", LIST, refusal(503, 1))
+        serving.answer("GET", LIST, refusal(503, 0))
         serving.answer("GET", LIST, HTMLResponse("Bad gateway", 502))
         assert (await patient.call("page"))["items"] == []
         serving.answer("GET", LIST, refusal(429, 60))
