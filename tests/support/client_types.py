@@ -32,8 +32,8 @@ from typing import Any, Literal, NotRequired, TypedDict
 
 '''
 _PLAIN = {"string": "str", "integer": "int", "number": "float", "boolean": "bool", "null": "None"}
-# The parameters that lead through the pages of a list, and what else a walk through all of it does not leave open.
-_OF_PAGES = {"page", "page_size", "cursor", "facets", "total"}
+# The parameters of a page, and not of a walk through all of a list.
+_OF_PAGES = {"page", "page_size", "cursor", "facets", "total", "fields"}
 # Parameters whose type in an address says less than what Python can take.
 _TAKEN = {
     "created_since": "datetime | float | str",
@@ -119,12 +119,18 @@ def _type(schema: dict[str, Any]) -> str:
 def _parameters() -> Iterator[str]:
     parameters = DOCUMENT["paths"]["/api/models/list"]["get"]["parameters"]
     taken = {one["name"]: one["schema"] for one in parameters if one["in"] == "query"}
-    fields = {name: _TAKEN.get(name) or _several(schema) for name, schema in taken.items()}
-    lines = {name: f"    {'in_' if name == 'in' else name}: {kind} | None" for name, kind in fields.items()}
-    head = ["class Filters(TypedDict, total=False):", '    """Which models, in which order: docs/listing.md."""', ""]
-    yield "\n".join([*head, *(line for name, line in lines.items() if name not in _OF_PAGES), ""])
-    head = ["class PageFilters(Filters, total=False):", '    """Which page of them, and what is counted."""', ""]
-    yield "\n".join([*head, *(line for name, line in lines.items() if name in _OF_PAGES), ""])
+    types = {name: _TAKEN.get(name) or _several(schema) for name, schema in taken.items()}
+    filters = [name for name in types if name not in _OF_PAGES]
+    yield _filters("Filters(TypedDict, total=False)", "Which models, in which order: docs/listing.md.", types, filters)
+    yield _filters("FieldFilters(Filters)", "Which models, and which of their fields.", types, ["fields"], "")
+    of_pages = [name for name in types if name in _OF_PAGES]
+    yield _filters("PageFilters(Filters, total=False)", "Which page, what is shown, what is counted.", types, of_pages)
+
+
+def _filters(head: str, summary: str, types: dict[str, str], names: list[str], absent: str = " | None") -> str:
+    lines = [f"    {name}_: " if keyword.iskeyword(name) else f"    {name}: " for name in names]
+    fields = [f"{line}{types[name]}{absent}" for line, name in zip(lines, names, strict=True)]
+    return "\n".join([f"class {head}:", f'    """{summary}"""', "", *fields, ""])
 
 
 def _several(schema: dict[str, Any]) -> str:

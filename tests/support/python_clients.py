@@ -1,8 +1,8 @@
 """The synchronous and the asynchronous Python client, used alike."""
 
 import asyncio
-from collections.abc import AsyncIterator, Generator
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Generator
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from typing import Any
 
 from modeldeck_client import AsyncModeldeck, Event, Modeldeck
@@ -50,6 +50,10 @@ async def _each(iterator: Any) -> Any:
             iterator.close()
         else:
             await iterator.aclose()
+
+
+# Connects a client with a key, and with options of the client.
+Connect = Callable[..., AbstractAsyncContextManager[Client]]
 
 
 @asynccontextmanager

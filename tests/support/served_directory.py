@@ -33,6 +33,8 @@ class ServedDirectory:
         self._listening: asyncio.Server | None = None
         # What a proxy before it would strip from paths.
         self.stripped = ""
+        self._answers: list[tuple[str, str, int]] = []
+        self._answered = asyncio.Event()
         self.requests: list[tuple[str, str, dict[str, str]]] = []
 
     @property
@@ -43,6 +45,13 @@ class ServedDirectory:
     def sent(self, method: str, path: str) -> list[dict[str, str]]:
         """Return the headers of the requests that came so far with this method and path."""
         return [headers for *one, headers in self.requests if one == [method, path]]
+
+    async def answered(self, method: str, path: str, status: int) -> None:
+        """Wait until a request of this kind was answered with this status."""
+        async with asyncio.timeout(SECONDS):
+            while (method, path, status) not in self._answers:
+                self._answered.clear()
+                await self._answered.wait()
 
     def meanwhile(self, method: str, path: str, work: Callable[[], Awaitable[Any]]) -> None:
         """Do something before the next request of this kind is carried out."""
@@ -126,7 +135,14 @@ class ServedDirectory:
         self.requests.append((*one, {name.decode(): value.decode() for name, value in scope["headers"]}))
         scope["path"] = scope["path"].removeprefix(self.stripped)
         happening: ASGIApp = self._happenings[one].pop(0) if self._happenings[one] else self._app
-        await happening(scope, receive, send)
+
+        async def sending(message: Message) -> None:
+            await send(message)
+            if message["type"] == "http.response.start":
+                self._answers.append((*one, message["status"]))
+                self._answered.set()
+
+        await happening(scope, receive, sending)
 
 
 @asynccontextmanager

@@ -33,7 +33,7 @@ class Walk:
         self._params = {**_parameters(filters), "page_size": _PAGE_SIZE, "total": "none"}
         self.ended = False
 
-    def next_page(self) -> Call[list[ListedModel]]:
+    def next_page(self) -> Call[Sequence[ListedModel]]:
         """Return the models of the next page."""
         page: ModelPage = yield get(LIST, **self._params)
         self._params["cursor"] = page["next_cursor"]
@@ -67,7 +67,7 @@ def create_model(model: CreateModel, idempotency_key: str | None) -> Call[Model]
 
 
 def export_models(model_ids: Iterable[str]) -> Call[list[Model]]:
-    """Return all models, or these, whole and at one moment."""
+    """Return all models, or these."""
     models: list[Model] = yield get("/api/models/export", id=list(model_ids) or None)
     return models
 

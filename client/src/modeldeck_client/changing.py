@@ -1,5 +1,6 @@
 """Calls that change one model, so that no change of others is lost and none is made twice."""
 
+import json
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import replace
@@ -58,7 +59,7 @@ def delete_model(model_id: str, version: int | None) -> Call[None]:
                 raise
             return
         except ModeldeckError as error:
-            if not error.in_doubt:
+            if not (error.in_doubt and error.passing):
                 raise
             doubt = error
     raise cast(ModeldeckError, doubt)
@@ -117,7 +118,7 @@ def _under_version(
         except VersionChanged as error:
             failure = error
         except ModeldeckError as error:
-            if not error.in_doubt:
+            if not (error.in_doubt and error.passing):
                 raise
             failure = error
             doubt = error, model["version"], request
@@ -129,14 +130,20 @@ def _update(model: Model, edit: Edit) -> Request | None:
     if cast(Any, edit)(edited) is not None:
         raise ValueError("the function must change the model that it is given, and return nothing")
     before, after = cast(dict[str, Any], model), cast(dict[str, Any], edited)
-    changed = {name: after.get(name) for name in before | after if after.get(name) != before.get(name)}
+    changed = {name: after.get(name) for name in before | after if not _are_same(after.get(name), before.get(name))}
     if fixed := changed.keys() - set(_CHANGEABLE):
         raise ValueError(f"an update can't change {', '.join(sorted(fixed))}, only {', '.join(_CHANGEABLE)}")
     return Request("POST", f"{MODEL}/update", body={"id": model["id"], **changed}) if changed else None
 
 
 def _is_stored(model: Model, update: Request) -> bool:
-    return cast(dict[str, Any], update.body).items() <= cast(dict[str, Any], model).items()
+    stored = cast(dict[str, Any], model)
+    return all(_are_same(stored.get(name), value) for name, value in update.body.items())
+
+
+def _are_same(one: Any, other: Any) -> bool:
+    # For Python, 1, 1.0 and True are equal.
+    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
 def _if_match(version: int | None) -> dict[str, str]:

@@ -62,7 +62,9 @@ def _checked_url(url: str) -> str:
         parsed = httpx.URL(url)
     except httpx.InvalidURL as error:
         raise ValueError(f"url: {error}") from None
-    if parsed.scheme not in {"http", "https"} or not parsed.host or parsed.query or parsed.fragment:
+    # A name and a password in it would be sent in the place of the key.
+    surplus = parsed.query or parsed.fragment or parsed.userinfo
+    if parsed.scheme not in {"http", "https"} or not parsed.host or surplus:
         raise ValueError("url: must be the address of the service, such as https://models.example.com")
     return str(parsed).rstrip("/")
 

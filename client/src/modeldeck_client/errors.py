@@ -8,7 +8,6 @@ import httpx
 from modeldeck_client.types import Fault
 
 PROBLEM_JSON = "application/problem+json"
-# Of what stands between: it may have passed the request on.
 _GATEWAY = frozenset({502, 503, 504})
 
 
@@ -43,7 +42,9 @@ class UnexpectedAnswer(ModeldeckError):
         kind = answer.headers.get("Content-Type", "no content type")
         super().__init__(f"the answer of {_address(answer)} is not Modeldeck's: status {answer.status_code}, {kind}")
         self.status = answer.status_code
-        self.passing = self.in_doubt = answer.status_code in _GATEWAY
+        # What stands between may have passed the request on.
+        self.in_doubt = answer.is_success or answer.is_server_error
+        self.passing = answer.status_code in _GATEWAY
         self.retry_after = _seconds(answer.headers.get("Retry-After"))
 
 
@@ -62,7 +63,8 @@ class Problem(ModeldeckError):
         self.errors: list[Fault] = cast(list[Fault], body.get("errors", []))
         self.request_id = headers.get("X-Request-ID")
         self.retry_after = _seconds(headers.get("Retry-After"))
-        self.in_doubt = self.status == 504
+        # 503 says that nothing was done.
+        self.in_doubt = self.status >= 500 and self.status != 503
         self.passing = self.status in {429, 503, 504} or (self.status == 409 and self.retry_after is not None)
         super().__init__(f"{self.status} {self.title}: {self.detail}")
 
@@ -123,7 +125,7 @@ _PROBLEMS: dict[int, type[Problem]] = {
 
 def error_of(answer: httpx.Response) -> ModeldeckError:
     """Return the error that an answer without success stands for; its body must have been read."""
-    if _media_type(answer) == PROBLEM_JSON:
+    if answer.headers.get("Content-Type", "").startswith(PROBLEM_JSON):
         try:
             body = answer.json()
         except ValueError:
@@ -139,17 +141,10 @@ def content_of(answer: httpx.Response) -> Any:
         return None
     if not answer.is_success:
         raise error_of(answer)
-    if _media_type(answer) != "application/json":
-        raise UnexpectedAnswer(answer)
     try:
         return answer.json()
     except ValueError:
         raise UnexpectedAnswer(answer) from None
-
-
-def _media_type(answer: httpx.Response) -> str:
-    written: str = answer.headers.get("Content-Type", "")
-    return written.partition(";")[0].strip().lower()
 
 
 def _address(answer: httpx.Response) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Generator
 from dataclasses import replace
+from time import monotonic
 from typing import Any
 
 import httpx
@@ -16,8 +17,8 @@ Exchange = Generator[Request, httpx.Response, T]
 def exchange(call: Call[T], patience: float) -> Exchange[T]:
     """Make a call, and return what it returns.
 
-    A request that failed is sent again where that may help and does no harm, until it would have to wait for more than
-    `patience` seconds in all. Raises ModeldeckError for the call to handle; what it does not handle is raised here.
+    A request that failed is sent again within `patience` seconds, where that may help and does no harm. Then
+    ModeldeckError is raised in the call, and here if the call does not handle it.
     """
     try:
         request = next(call)
@@ -34,7 +35,7 @@ def exchange(call: Call[T], patience: float) -> Exchange[T]:
 
 
 def _content(request: Request, patience: float) -> Exchange[Any]:
-    waited = 0.0
+    last_begin = monotonic() + patience
     for pause in pauses():
         try:
             return content_of((yield request))
@@ -43,8 +44,7 @@ def _content(request: Request, patience: float) -> Exchange[Any]:
         except ModeldeckError as error:
             failure = error
         wait = max(pause, failure.retry_after or 0.0)
-        if not failure.passing or (failure.in_doubt and not request.repeatable) or waited + wait > patience:
+        if not failure.passing or (failure.in_doubt and not request.repeatable) or monotonic() + wait > last_begin:
             raise failure
-        waited += wait
         request = replace(request, after=wait)
     raise AssertionError("unreachable: the pauses never end")

@@ -2,10 +2,11 @@
 
 import logging
 from collections.abc import Iterator
+from time import monotonic
 
 import httpx
 
-from modeldeck_client.errors import ModeldeckError, UnexpectedAnswer, error_of
+from modeldeck_client.errors import ModeldeckError, NoAnswer, UnexpectedAnswer, error_of
 from modeldeck_client.events import Event, MessageDecoder, Resync
 from modeldeck_client.requests import Request, pauses
 
@@ -16,6 +17,7 @@ SILENCE_SECONDS = 40.0
 _EVENT_STREAM = "text/event-stream"
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 30.0
+_LONGEST_RETRY_AFTER = 300.0
 
 
 class Follower:
@@ -25,7 +27,7 @@ class Follower:
         self._token = since
         self._knows_nothing = since is None
         # Who has been connected comes back as long as it takes; who has not, may have the wrong address.
-        self._patience: float | None = patience
+        self._last_begin: float | None = monotonic() + patience
         self._pauses = pauses(_FIRST_PAUSE, _LONGEST_PAUSE)
         self._after = 0.0
         self._decoder = MessageDecoder()
@@ -58,16 +60,13 @@ class Follower:
 
     def disconnected(self, error: ModeldeckError | None) -> None:
         """Prepare to come back after an error, or None when the answer has ended; raise it if that is of no use."""
-        if error is not None and not error.passing:
-            raise error
-        wait = max(next(self._pauses), (error and error.retry_after) or 0.0)
-        if self._patience is not None:
-            if error is not None and wait > self._patience:
-                raise error
-            self._patience -= wait
+        failure = error or NoAnswer(httpx.RemoteProtocolError("the stream of changes has ended"))
+        wait = max(next(self._pauses), min(failure.retry_after or 0.0, _LONGEST_RETRY_AFTER))
+        if not failure.passing or (self._last_begin is not None and monotonic() + wait > self._last_begin):
+            raise failure
         self._after = wait
-        log.info("following again in %.1f s: %s", wait, error or "the answer has ended")
+        log.info("following again in %.1f s: %s", wait, failure)
 
     def _connected(self) -> None:
-        self._patience = None
+        self._last_begin = None
         self._pauses = pauses(self._decoder.retry_seconds or _FIRST_PAUSE, _LONGEST_PAUSE)

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Generator, Iterable
 from types import TracebackType
-from typing import Self, Unpack, overload
+from typing import Any, Self, Unpack, overload
 
 import httpx
 
@@ -21,6 +21,7 @@ from modeldeck_client.types import (
     BulkChangeResults,
     BulkStateChange,
     CreateModel,
+    FieldFilters,
     Filters,
     ListedModel,
     Model,
@@ -36,8 +37,8 @@ from modeldeck_client.types import (
 class Modeldeck(Connection):
     """A client of the service at `url`; every method raises ModeldeckError.
 
-    A request gets no answer after `timeout` seconds. What may be sent again is sent again, for `patience` seconds in
-    all. With `http`, requests are sent by that client, which stays open.
+    `timeout` is how many seconds the service may be silent. What failed and may be sent again is sent again within
+    `patience` seconds. With `http`, requests are sent by that client, which stays open.
     """
 
     def __init__(
@@ -66,7 +67,13 @@ class Modeldeck(Connection):
         if self._owns_http:
             self._http.close()
 
-    def models(self, **filters: Unpack[Filters]) -> Generator[ListedModel, None, None]:
+    @overload
+    def models(self, **filters: Unpack[Filters]) -> Generator[Model, None, None]: ...
+
+    @overload
+    def models(self, **filters: Unpack[FieldFilters]) -> Generator[ListedModel, None, None]: ...
+
+    def models(self, **filters: Any) -> Generator[Any, None, None]:
         """Yield all models that match, each once, whatever others do meanwhile."""
         walk = calls.Walk(filters)
         while not walk.ended:

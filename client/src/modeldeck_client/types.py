@@ -273,14 +273,20 @@ class Filters(TypedDict, total=False):
     updated_since: datetime | float | str | None
     order_by: Literal["name", "created_at", "updated_at", "relevance"] | None
     direction: Literal["asc", "desc"] | None
-    fields: str | Sequence[str] | None
+
+
+class FieldFilters(Filters):
+    """Which models, and which of their fields."""
+
+    fields: str | Sequence[str]
 
 
 class PageFilters(Filters, total=False):
-    """Which page of them, and what is counted."""
+    """Which page, what is shown, what is counted."""
 
     page: int | None
     page_size: int | None
     cursor: str | None
+    fields: str | Sequence[str] | None
     facets: str | Sequence[str] | None
     total: Literal["exact", "none"] | None

@@ -13,6 +13,7 @@ import httpx
 import pytest
 
 from modeldeck_client import Modeldeck
+from modeldeck_client.types import Model
 from tests.support.commands import CommandLine, Served
 from tests.support.documentation import ROOT, blocks
 from tests.support.tools import INSTALL_SECONDS, install, output_of_command
@@ -26,6 +27,16 @@ await client.GET("/api/models/list", { params: { query: { surprise: 1 } } });
 await client.POST("/api/models/create", { body: { id: "a", name: 1 } });
 // @ts-expect-error: no such path
 await client.GET("/api/models/surprise");
+"""
+# mypy also reports a comment that ignores nothing.
+WRONG_PYTHON = """
+client.page(surprise=1)  # type: ignore[call-arg]
+client.models(kind="other")  # type: ignore[call-overload]
+some: Iterator[Model] = client.models(fields="name")  # type: ignore[assignment]
+client.create({"id": "a"})  # type: ignore[typeddict-item]
+client.get("a")["surprise"]  # type: ignore[typeddict-item]
+client.change("a", lambda model: {"name": "b"})  # type: ignore[arg-type]
+client.get("a", unless_version=1)["name"]  # type: ignore[index]
 """
 
 
@@ -101,7 +112,7 @@ def test_python(api: httpx.Client, environment: dict[str, str]) -> None:
 
 
 def test_python_that_keeps_a_copy(api: httpx.Client, demo: Served) -> None:
-    shown_there: dict[str, Any] = {"Modeldeck": Modeldeck}
+    shown_there: dict[str, Any] = {"Modeldeck": Modeldeck, "Model": Model}
     exec(shown("python")[1], shown_there)
     with Modeldeck(demo.url, demo.key) as client, closing(shown_there["copies"](client)) as copies:
         assert len(next(copies)) == api.get("/api/models/list").json()["total"] > 300
@@ -121,6 +132,14 @@ def test_the_page_of_the_python_client(demo: Served, api: httpx.Client, environm
 def output_of_python(program: str, environment: dict[str, str]) -> list[str]:
     strict = (sys.executable, "-W", "error::DeprecationWarning", "-W", "error::ResourceWarning")
     return output_of_command(*strict, "-c", program, env=environment).splitlines()
+
+
+@pytest.mark.tools
+def test_mypy_knows_what_the_python_client_takes_and_gives(environment: dict[str, str], tmp_path: Path) -> None:
+    use = tmp_path / "use.py"
+    use.write_text("\n".join([*shown("python"), WRONG_PYTHON]))
+    (tmp_path / "mypy.ini").write_text("[mypy]\nstrict = true\n")
+    output_of_command(sys.executable, "-m", "mypy", str(use), env=environment, cwd=tmp_path)
 
 
 @pytest.mark.tools

@@ -1,6 +1,6 @@
 """The service of a directory over TCP, and both clients of it."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from typing import Any
 
@@ -8,10 +8,8 @@ import pytest
 
 from modeldeck_client import AsyncModeldeck, Modeldeck
 from tests.support.directory import Directory
-from tests.support.python_clients import Client, client
+from tests.support.python_clients import Client, Connect, client
 from tests.support.served_directory import ServedDirectory, served
-
-Connect = Callable[..., AbstractAsyncContextManager[Client]]
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ import pytest
 from starlette.responses import HTMLResponse
 
 from modeldeck_client import Conflict, NoAnswer, NotFound, UnexpectedAnswer, VersionChanged
-from tests.integration.modeldeck_client.conftest import Connect
+from service.models import operations
 from tests.support.directory import Directory, grant
-from tests.support.python_clients import Client
+from tests.support.python_clients import Client, Connect
 from tests.support.served_directory import ServedDirectory
 
 CREATE, MODEL = "/api/models/create", "/api/models/model"
@@ -46,6 +46,25 @@ async def test_a_creation_whose_answer_was_lost_is_done_once(ann: Client, servin
     assert await ann.call("create", {"id": "k", "name": "K"}, idempotency_key="mine") == await ann.call(
         "create", {"id": "k", "name": "K"}, idempotency_key="mine"
     )
+
+
+async def test_who_sends_what_is_still_being_done_waits_for_its_answer(
+    ann: Client, serving: ServedDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_end, create = asyncio.Event(), operations.create
+
+    async def slowly(*arguments: Any) -> None:
+        await may_end.wait()
+        await create(*arguments)
+
+    monkeypatch.setattr(operations, "create", slowly)
+    both = [asyncio.create_task(ann.call("create", {"id": "m", "name": "M"}, idempotency_key="mine")) for _ in range(2)]
+    await serving.answered("POST", CREATE, 409)
+    may_end.set()
+    first, second = await asyncio.gather(*both)
+    assert first == second
+    assert first["version"] == 1
+    assert len(serving.sent("POST", CREATE)) == 3
 
 
 async def test_bulk_changes_are_done_once_too(ann: Client, created: Any, serving: ServedDirectory) -> None:
@@ -127,7 +146,14 @@ async def test_what_an_update_can_not_change_is_refused_before_it_is_sent(
     with pytest.raises(ValueError, match="must change the model that it is given, and return nothing"):
         await ann.call("change", "m", lambda _: {"name": "N"})
     assert await ann.call("change", "m", lambda _: None) == created
+    with pytest.raises(ValueError, match="if_version: only a patch takes it"):
+        await ann.call("change", "m", count, if_version=1)
     assert serving.sent("POST", UPDATE) == []
+
+
+async def test_what_python_calls_equal_is_a_change(ann: Client, created: Any) -> None:
+    changed = await ann.call("change", "m", lambda model: model["params"].update(n=False))
+    assert changed["params"]["n"] is False
 
 
 async def test_a_patch_keeps_what_it_does_not_name(ann: Client, created: Any, serving: ServedDirectory) -> None:
@@ -179,3 +205,12 @@ async def test_a_deletion_whose_answer_was_lost_has_been_made(
     await ann.call("delete", "m", if_version=1)
     with pytest.raises(NotFound):
         await ann.call("delete", "m")
+
+
+async def test_what_failed_for_good_is_not_sent_again(ann: Client, created: Any, serving: ServedDirectory) -> None:
+    for path, name in ((UPDATE, "change"), (DELETE, "delete")):
+        serving.answer("POST", path, HTMLResponse("Broken", 500))
+        with pytest.raises(UnexpectedAnswer) as unknown:
+            await ann.call(name, "m", *([count] if name == "change" else []))
+        assert unknown.value.in_doubt
+        assert len(serving.sent("POST", path)) == 1

@@ -1,16 +1,27 @@
 """A Python client that follows changes: through broken connections and restarts, and to a clear end."""
 
+import asyncio
 import json
 from typing import Any
 
 import pytest
 from starlette.responses import HTMLResponse, Response
 
-from modeldeck_client import Event, Gone, Invalid, ModelHidden, ModelShown, NoAnswer, Resync, Unauthorized
+from modeldeck_client import (
+    AsyncModeldeck,
+    Event,
+    Gone,
+    Invalid,
+    ModelHidden,
+    ModelShown,
+    NoAnswer,
+    Resync,
+    Unauthorized,
+    UnexpectedAnswer,
+)
 from service.changes import missed
-from tests.integration.modeldeck_client.conftest import Connect
 from tests.support.directory import Directory, grant
-from tests.support.python_clients import Client
+from tests.support.python_clients import Client, Connect
 from tests.support.served_directory import ServedDirectory
 
 CHANGES = "/api/models/changes"
@@ -49,10 +60,11 @@ async def test_it_begins_with_a_resync_and_then_shows_each_change(
 
 
 async def test_nothing_is_missed_or_shown_twice_when_connections_break_and_the_service_is_restarted(
-    ann: Client, serving: ServedDirectory
+    connect: Connect, serving: ServedDirectory
 ) -> None:
     directory = serving.directory
-    async with ann.following() as events:
+    # Who has been connected needs no patience to come back.
+    async with connect(await directory.key("ann"), patience=0) as ann, ann.following() as events:
         await anext(events)
         await create(directory, "before")
         assert _id(await anext(events)) == "before"
@@ -62,6 +74,7 @@ async def test_nothing_is_missed_or_shown_twice_when_connections_break_and_the_s
         busy = json.dumps({"status": 503, "title": "T", "detail": "D"})
         serving.answer("GET", CHANGES, Response(busy, 503, {"Retry-After": "0"}, "application/problem+json"))
         serving.answer("GET", CHANGES, HTMLResponse("Bad gateway", 502))
+        serving.answer("GET", CHANGES, Response("event: deleted\nid: half", media_type="text/event-stream"))
         await serving.stop()
         await create(directory, "meanwhile")
         await serving.start()
@@ -69,9 +82,9 @@ async def test_nothing_is_missed_or_shown_twice_when_connections_break_and_the_s
         assert _id(await anext(events)) == "meanwhile"
         last = await anext(events)
         assert _id(last) == "afterwards"
-        # The first, after the break, two that were refused, and after the restart.
-        assert len(serving.sent("GET", CHANGES)) == 5
-    async with ann.following(last.token) as events:
+        # The first, after the break, two that were refused, one that ended in the middle, and after the restart.
+        assert len(serving.sent("GET", CHANGES)) == 6
+    async with connect(await directory.key("ann")) as ann, ann.following(last.token) as events:
         await create(directory, "later")
         assert _id(await anext(events)) == "later"
 
@@ -105,6 +118,15 @@ async def test_it_ends_when_what_was_missed_is_not_kept_any_more(
             await anext(events)
 
 
+async def test_an_answer_that_is_no_stream_is_not_tried_again(ann: Client, serving: ServedDirectory) -> None:
+    async with ann.following() as events:
+        await anext(events)
+        serving.answer("GET", CHANGES, HTMLResponse("Sign in"))
+        serving.break_connections()
+        with pytest.raises(UnexpectedAnswer, match=f"{CHANGES} is not Modeldeck's: status 200, text/html"):
+            await anext(events)
+
+
 async def test_who_never_reached_the_service_is_told_so(connect: Connect, serving: ServedDirectory) -> None:
     await serving.stop()
     async with connect("mdk_key", patience=0.1) as ann, ann.following() as events:
@@ -118,3 +140,15 @@ async def test_a_closed_iterator_closes_its_connection(ann: Client, serving: Ser
         await anext(events)
         assert serving.at_work == 1
     await serving.idle()
+
+
+async def test_a_task_that_is_cancelled_closes_its_connection(serving: ServedDirectory) -> None:
+    async with AsyncModeldeck(serving.url, await serving.directory.key("ann")) as ann:
+        events = ann.follow()
+        await anext(events)
+        waiting = asyncio.ensure_future(anext(events))
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        await serving.idle()
+    assert waiting.cancelled()

@@ -7,9 +7,8 @@ import pytest
 from starlette.responses import HTMLResponse, Response
 
 from modeldeck_client import Forbidden, Invalid, NotFound, Problem, TooManyRequests, Unauthorized, UnexpectedAnswer
-from tests.integration.modeldeck_client.conftest import Connect
 from tests.support.directory import LIST, Directory, grant, model
-from tests.support.python_clients import Client
+from tests.support.python_clients import Client, Connect
 from tests.support.served_directory import ServedDirectory
 
 
@@ -109,7 +108,7 @@ async def test_it_waits_as_long_as_it_is_told_to_but_not_longer_than_it_has_pati
 
     key = await serving.directory.key("ann")
     async with connect(key, patience=5) as patient:
-        serving.answer("GET", LIST, refusal(503, 1))
+        serving.answer("GET", LIST, refusal(503, 0))
         serving.answer("GET", LIST, HTMLResponse("Bad gateway", 502))
         assert (await patient.call("page"))["items"] == []
         serving.answer("GET", LIST, refusal(429, 60))
