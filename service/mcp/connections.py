@@ -36,9 +36,6 @@ class Connections:
             self.client(key="any")
         except ValueError as error:
             raise ConfigurationError(f"MODELDECK_URL: {error}") from None
-        if httpx.URL(url).userinfo:
-            # It would be sent in place of the key, and shown in errors.
-            raise ConfigurationError("MODELDECK_URL: must not hold a name or a password")
 
     async def __aenter__(self) -> Self:
         return self

@@ -113,7 +113,7 @@ WRONG = "mdk_0123456789abcdef_" + "0" * 48
         ({"key": WRONG}, [], "401 Unauthorized"),
         ({"key": "two words"}, [], "key: must be an API key"),
         ({"key": WRONG}, ["--url", "ftp://elsewhere"], "url: must be the address"),
-        ({"key": WRONG}, ["--url", "http://name:secret@127.0.0.1:1"], "must not hold a name or a password"),
+        ({"key": WRONG}, ["--url", "http://name:secret@127.0.0.1:1"], "url: must be the address"),
         ({"key": WRONG}, ["--url", "CLOSED"], NO_ANSWER),
         ({"key": WRONG}, ["--url", "URL/docs-of-another"], "404"),
         ({"key": WRONG}, ["--port", "9000"], "need --http"),
