@@ -82,10 +82,10 @@ def _serve_http(settings: Settings, url: str, key: str | None, host: str, port: 
     from service.mcp.http_app import PATH, HttpOptions, allowed_hosts, create_app, is_loopback  # noqa: PLC0415
     from service.mcp.stdio import require_service  # noqa: PLC0415
 
-    if key and not is_loopback(host):
+    if key and (names or not is_loopback(host)):
         raise ConfigurationError(
-            f"MODELDECK_KEY is set, and at {host} others could read with it. Unset it, so that each request carries "
-            "a key of its own, or listen on 127.0.0.1."
+            f"MODELDECK_KEY is set, and at {names[0] if names else host} others could read with it. Unset it, so that "
+            "each request carries a key of its own, or listen on 127.0.0.1 without --allowed-host."
         )
     app = create_app(HttpOptions(url, allowed_hosts(host, names), key or None))
     require_free(host, port)

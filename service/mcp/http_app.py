@@ -30,6 +30,7 @@ PATH = "/mcp"
 REQUEST_SECONDS, MAX_BODY_BYTES, MAX_IN_FLIGHT = 30.0, 65_536, 32
 EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104  # to recognize them
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
+OF_PROXIES = ("forwarded", "via", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 _HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*|\[[0-9a-f:]+\]", re.ASCII | re.IGNORECASE)
 _KEY = "modeldeck_key"
 
@@ -85,10 +86,12 @@ class KeyRequired:
         if scope["method"] != "POST":
             # Streams and sessions, which GET and DELETE are for, do not exist here.
             return problem(HTTPStatus.METHOD_NOT_ALLOWED, "Only POST is answered here.", {"Allow": "POST"})
-        scheme, _, key = Headers(scope=scope).get("authorization", "").partition(" ")
+        headers = Headers(scope=scope)
+        scheme, _, key = headers.get("authorization", "").partition(" ")
         usable = key.strip()
-        # A request with a credential never gets the key of the server instead, whatever the credential is.
-        if not scheme and self._key:
+        # A request with a credential never gets the key of the server instead, whatever the credential is. Nor does
+        # one from another machine, by a proxy on this one.
+        if not scheme and self._key and not any(name in headers for name in OF_PROXIES):
             usable = self._key
         elif scheme.lower() != "bearer" or not is_word(usable):
             refused = UnauthorizedError()

@@ -111,6 +111,8 @@ def test_the_key_of_the_server_is_for_requests_without_one(service: Service) -> 
             assert found(sent(server)) == 2
             assert found(sent(server, service.keys["ann"])) == 3
             assert sent(server, headers={"Authorization": "Basic cm9vdDpyb290"}).status_code == 401
+            for proxied in ("X-Forwarded-For", "Forwarded", "Via", "X-Real-IP"):
+                assert sent(server, headers={proxied: "203.0.113.7"}).status_code == 401
             assert sent(server, headers={"Host": f"rebound.example:{free_port()}"}).status_code == 421
             server.process.terminate()
             assert server.process.wait(60) == 0
