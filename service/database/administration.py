@@ -41,6 +41,11 @@ class Administration:
         sent = command if only_reads else {**command, **_DURABLY}
         return await self._calls.call(lambda session: self._database.command(sent, session=session))
 
+    async def accepts_writes(self) -> bool:
+        """Return whether the server, if it is a member of a replica set, is its primary."""
+        reply = await self._calls.call(lambda session: self._database.command("hello", session=session))
+        return bool(reply.get("isWritablePrimary"))
+
     async def create_indexes(self, collection: str, indexes: Sequence[IndexModel]) -> None:
         """Create indexes, and wait until the server has built them, which may take hours.
 

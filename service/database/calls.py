@@ -9,10 +9,12 @@ import pymongo
 from motor.frameworks.asyncio import run_on_executor
 from motor.motor_asyncio import AsyncIOMotorClientSession
 from pymongo.client_session import ClientSession
+from pymongo.errors import ConfigurationError
 
 from service.background import BackgroundTasks
 from service.database.abandoned import AbandonedCalls
 from service.database.connection import Connection
+from service.database.errors import lacks_sessions
 from service.database.work_context import current_session, within_deadline, write_tracker
 
 # As long as a kill may take.
@@ -41,6 +43,18 @@ class Calls:
         It takes at most `seconds`, by default the timeout of the connection. When it is cancelled, its operation is
         killed on the server.
         """
+        try:
+            return await self._call(call, seconds)
+        except ConfigurationError as error:
+            if not lacks_sessions(error):
+                raise
+            # The server may have been asked while it started. Nothing has been sent to it yet.
+            self.connection.renew()
+            if self.transacting:
+                raise
+            return await self._call(call, seconds)
+
+    async def _call(self, call: Callable[[Session], Awaitable[T]], seconds: float | None) -> T:
         joined = current_session.get()
         session = joined or self.new_session()
         with pymongo.timeout(within_deadline(seconds or self.connection.timeout)):

@@ -47,7 +47,7 @@ class Database:
         self.changes = ChangeStreams(self.connection).changes
         administration = Administration(calls)
         self.command, self.collection_options = administration.command, administration.collection_options
-        self.collection_uuid = administration.collection_uuid
+        self.collection_uuid, self.accepts_writes = administration.collection_uuid, administration.accepts_writes
         self.create_indexes, self.list_indexes = administration.create_indexes, administration.list_indexes
         self.drop_indexes = administration.drop_indexes
         self.set_validator, self.put_view = administration.set_validator, administration.put_view

@@ -67,6 +67,12 @@ class Connection:
         await init_beanie(database=self.database, document_models=list(DOCUMENTS), skip_indexes=True)
         self._opened = True
 
+    def renew(self) -> None:
+        """Use no connection again that is open now; those in use are closed afterwards."""
+        # The driver offers no other way: it keeps what a server said of itself when they connected.
+        for server in self.client.delegate._topology._servers.values():
+            server.pool.reset_without_pause()
+
     def close(self) -> None:
         """Close every connection, after telling the server, if it answers, that the sessions are over."""
         with pymongo.timeout(CLOSE_SECONDS):

@@ -26,7 +26,7 @@ def mongo_status(error: mongo.PyMongoError) -> HTTPStatus:
         return HTTPStatus.CONFLICT
     if isinstance(error, mongo.DocumentTooLarge):
         return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
-    if isinstance(error, mongo.ServerSelectionTimeoutError) or _is_starting(error):
+    if isinstance(error, mongo.ServerSelectionTimeoutError) or lacks_sessions(error):
         return HTTPStatus.SERVICE_UNAVAILABLE
     if error.timeout or code in _TIMEOUT_CODES:
         return HTTPStatus.GATEWAY_TIMEOUT
@@ -36,8 +36,11 @@ def mongo_status(error: mongo.PyMongoError) -> HTTPStatus:
     return HTTPStatus.INTERNAL_SERVER_ERROR
 
 
-def _is_starting(error: mongo.PyMongoError) -> bool:
-    # A member that is not yet in its replica set does not mention sessions, so the driver assumes that it has none.
+def lacks_sessions(error: mongo.PyMongoError) -> bool:
+    """Return whether the driver takes the server of a connection for one without sessions.
+
+    So it does for good if the server was starting when they connected: neither primary nor secondary.
+    """
     return isinstance(error, mongo.ConfigurationError) and "Sessions are not supported" in str(error)
 
 
@@ -87,7 +90,7 @@ def explain_failure(error: Exception) -> str | None:
     """Return one line for the user of a command, or None for an error that is a defect of Modeldeck."""
     if isinstance(error, ModeldeckError):
         return error.detail
-    if isinstance(error, mongo.ConfigurationError) and not _is_starting(error):
+    if isinstance(error, mongo.ConfigurationError) and not lacks_sessions(error):
         return f"MODELDECK_MONGODB_URI: {error}"
     if isinstance(error, mongo.PyMongoError):
         has_detail = mongo_status(error) != HTTPStatus.INTERNAL_SERVER_ERROR

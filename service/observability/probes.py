@@ -56,13 +56,19 @@ def _also(
 
 # Shorter than the timeout of the usual probes, so that they get an answer.
 READY_SECONDS = 3.0
+READ_ONLY = "The database accepts no writes: it has no primary at the moment."
 DRIFTED = "Indexes or validators are not as declared; run: modeldeck indexes check"
 
 
 async def readiness_problem(database: Database) -> str | None:
-    """Return why the service is not ready: the database does not answer in time or lacks an index; None when ready."""
+    """Return why the service is not ready: the database does not answer in time, accepts no writes or lacks an index.
+
+    Returns None when it is ready.
+    """
     try:
         with database.deadline(READY_SECONDS):
+            if not await database.accepts_writes():
+                return READ_ONLY
             drifts = await check(database)
     except DatabaseError:
         return "The database does not answer."
