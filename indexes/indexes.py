@@ -112,6 +112,15 @@ _MODELS = [
         "_id",
         serves="All models of one owner: their count, and the refresh of derived keys after the owner is renamed.",
     ),
+    # Base models are few. Unlike in `base`, no field holds a list, so that the keys alone tell where one is null.
+    Index(
+        "without_base",
+        "base_model_id",
+        "user_id",
+        "is_active",
+        partialFilterExpression={"base_model_id": None},
+        serves="Count of all models with no base model.",
+    ),
     Index(
         "base",
         "base_model_id",

@@ -39,6 +39,15 @@ def count_pipelines(selected: ListFilter, caller: Caller, resolved: Resolved) ->
     return _counted_on_keys(selected, caller, resolved)
 
 
+def count_hint(selected: ListFilter, caller: Caller) -> str | None:
+    """Return the name of the index that a count in a call of its own must use; None to leave the choice to the server.
+
+    Between an index that answers from its keys and one that does not, the server may choose the other.
+    """
+    base_only = selected.kind == "base" and _selects_only(selected, "kind", "is_active", "view_option")
+    return "without_base" if base_only and caller.is_admin and selected.view_option != "created" else None
+
+
 def _counted_on_keys(selected: ListFilter, caller: Caller, resolved: Resolved) -> list[Stages]:
     if not caller.is_admin:
         match = list_match(selected, caller, resolved)
@@ -62,8 +71,12 @@ def _is_by_capability(selected: ListFilter, caller: Caller) -> bool:
     """Return whether a filter selects by capabilities, and else by nothing but what `readable_facets` holds too."""
     if caller.is_admin or not selected.capability or selected.view_option == "created":
         return False
-    others = set(ListFilter.model_fields) - {"capability", "is_active", "view_option"}
-    return all(getattr(selected, name) in (None, []) for name in others)
+    return _selects_only(selected, "capability", "is_active", "view_option")
+
+
+def _selects_only(selected: ListFilter, *names: str) -> bool:
+    """Return whether a filter has no conditions but of these names."""
+    return all(getattr(selected, name) in (None, []) for name in set(ListFilter.model_fields) - {*names})
 
 
 def _counted_by_lines(selected: ListFilter, caller: Caller, resolved: Resolved) -> Stages:

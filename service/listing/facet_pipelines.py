@@ -29,6 +29,8 @@ _ENTRIES = {"tag": "f", SPELLING: "t", "capability": "c"}
 _UNKNOWN_ENTRY = "?"
 _LISTS: dict[str, Any] = {"tag": "$keys.tags", "capability": "$keys.capabilities"}
 _SINGLE = {"user_id", "base_model_id", "is_active"}
+# Of these few combinations differ, so that one scan of index keys counts all of them.
+_OF_FEW_COMBINATIONS = ("base_model_id", "is_active", _CAPABILITIES)
 # What the keys of each index hold, and the field that an open range makes the server scan it by.
 _INDEXES = (
     ("facets", {_TAGS, _CAPABILITIES, *_SINGLE}, _TAGS),
@@ -56,7 +58,11 @@ def facet_pipelines(names: Sequence[FacetName], match: Match, *, apart: bool) ->
             match = all_of({scanned_by: {"$gte": MinKey()}}, match) if scanned_by else match
             break
     if hint and apart:
-        return [_of_field(field, [name for name in counted if _FIELDS[name] == field], match) for field in fields], hint
+        combined = [field for field in fields if field in _OF_FEW_COMBINATIONS]
+        alone = [[field] for field in fields if field not in combined]
+        # What takes longest first.
+        scanned = [*([combined] if combined else []), *alone]
+        return [_of_fields(one, [name for name in counted if _FIELDS[name] in one], match) for one in scanned], hint
     return [
         [
             {"$match": match},
@@ -67,18 +73,32 @@ def facet_pipelines(names: Sequence[FacetName], match: Match, *, apart: bool) ->
     ], hint
 
 
-def _of_field(field: str, names: Sequence[str], match: Match) -> Stages:
+def _of_fields(fields: Sequence[str], names: Sequence[str], match: Match) -> Stages:
+    """Return the pipeline that yields the facets of some fields by one scan of index keys."""
     # Directly after the match, the server groups without making documents of the index keys.
+    if len(fields) == 1:
+        [field] = fields
+        return [{"$match": match}, _grouped(field), *_entries(field), {"$facet": {name: _most(name) for name in names}}]
+    places = {field: f"field{at}" for at, field in enumerate(fields)}
     return [
         {"$match": match},
-        _grouped(field),
-        *_entries(field),
-        {"$facet": {name: _most(name) for name in names}},
+        {"$group": {"_id": {place: f"${field}" for field, place in places.items()}, "count": {"$sum": 1}}},
+        {
+            "$facet": {
+                name: [_added_up(f"_id.{places[field]}"), *_entries(field), *_most(name)]
+                for name in names
+                for field in [_FIELDS[name]]
+            }
+        },
     ]
 
 
 def _grouped(field: str) -> dict[str, Any]:
     return {"$group": {"_id": f"${field}", "count": {"$sum": 1}}}
+
+
+def _added_up(field: str) -> dict[str, Any]:
+    return {"$group": {"_id": f"${field}", "count": {"$sum": "$count"}}}
 
 
 def _entries(field: str) -> Stages:
@@ -89,7 +109,7 @@ def _entries(field: str) -> Stages:
     return [
         {"$project": {"count": 1, "_id": {"$cond": [is_line, {"$split": ["$_id", "\0"]}, [_UNKNOWN_ENTRY]]}}},
         {"$unwind": "$_id"},
-        {"$group": {"_id": "$_id", "count": {"$sum": "$count"}}},
+        _added_up("_id"),
     ]
 
 

@@ -8,7 +8,7 @@ from service.auth.authentication import Caller
 from service.database.client import Database
 from service.database.concurrently import together
 from service.database.exact_bson import Record
-from service.listing.counting import count_pipelines, counts_apart
+from service.listing.counting import count_hint, count_pipelines, counts_apart
 from service.listing.large_lists import among_first, by_rows, is_searched_by_rows, suffices
 from service.listing.page import Page
 from service.listing.params import ListParams
@@ -72,7 +72,8 @@ class _Reading:
 
     async def count(self, counted: Stages) -> int:
         """Return the total that a pipeline yields."""
-        found = await self.database.aggregate(ModelRecord, counted, seconds=self.seconds)
+        hint = count_hint(self.params, self.caller)
+        found = await self.database.aggregate(ModelRecord, counted, hint=hint, seconds=self.seconds)
         return int(found[0]["total"]) if found else 0
 
     async def _read(

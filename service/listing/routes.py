@@ -10,6 +10,7 @@ from pydantic import Field
 from documents.folding import fold
 from service.auth.access_rule import Match
 from service.auth.authentication import Caller, while_entitled
+from service.database.concurrently import together
 from service.http.dependencies import (
     PAGE_PLACE,
     CallerDependency,
@@ -127,14 +128,18 @@ async def _answer_with_page(
     context = context_of(request)
     resolved = await resolver(request)(params)
     seconds = context.settings.list_timeout
-    page = await read_page(context.database, caller, params, resolved, seconds=seconds)
+    async with together() as group:
+        counting = None
+        if params.facets is not None:
+            counting = group.create_task(facets(context.database, caller, params, resolved, seconds))
+        page = await read_page(context.database, caller, params, resolved, seconds=seconds)
     readers_see_params = context.settings.readers_see_params
     shown = completed(
         page_items(context.database, caller, page, readers_see_params=readers_see_params, shown=params.shown)
     )
     others: dict[str, Any] = {"total": page.total, "next_cursor": page.next_cursor}
-    if params.facets is not None:
-        others["facets"] = await facets(context.database, caller, params, resolved, seconds)
+    if counting is not None:
+        others["facets"] = counting.result()
     headers = next_page_link(request, page.next_cursor) if page.next_cursor is not None else {}
     if page.is_large:
         await take_place()

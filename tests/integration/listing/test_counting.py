@@ -15,6 +15,7 @@ from service.listing.pipeline import Resolved
 from service.listing.rows import MAX_PRINCIPALS
 from service.listing.search_statistics import SAMPLE_PIPELINE, SearchStatistics
 from service.listing.terms import search_terms
+from tests.conftest import Commands
 from tests.support.directory import Directory, grant, model
 from tests.support.every_case import repetitions
 from tests.support.random_directory import REQUESTS, RandomDirectory
@@ -22,6 +23,11 @@ from tests.support.random_directory import REQUESTS, RandomDirectory
 Raw = SyncDatabase[dict[str, Any]]
 PUBLIC = [grant("user:*")]
 NEW_KEYS = ("keys.rows", "keys.readable", "keys.tag_line", "keys.capability_line")
+
+
+@pytest.fixture
+def every_list_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.listing.counting.KEYS_OF_A_CALL", -1)
 
 
 async def _filled(directory: Directory, tmp_path: Path) -> None:
@@ -51,8 +57,8 @@ async def _pipelines(directory: Directory, raw: Raw, user: str, records: int | N
     return count_pipelines(params, caller, Resolved(terms, statistics.narrowing(*terms), (), statistics))
 
 
-def _count(raw: Raw, pipeline: list[dict[str, Any]]) -> tuple[int, dict[str, Any], str]:
-    command = {"aggregate": "models", "pipeline": pipeline, "cursor": {}}
+def _count(raw: Raw, pipeline: list[dict[str, Any]], hint: str | None = None) -> tuple[int, dict[str, Any], str]:
+    command = {"aggregate": "models", "pipeline": pipeline, "cursor": {}, **({"hint": hint} if hint else {})}
     explained = raw.command("explain", command, verbosity="executionStats")
     cursor = explained["stages"][0]["$cursor"] if "stages" in explained else explained
     found = list(raw.models.aggregate(pipeline))
@@ -113,6 +119,36 @@ async def test_a_search_of_an_admin_is_counted_on_keys_and_in_two_halves_where_t
     assert sum(counted for counted, _, _ in found) == total
     assert all(counted > 0 for counted, _, _ in found)
     assert all(statistics["totalDocsExamined"] == 0 for _, statistics, _ in found)
+
+
+@pytest.mark.parametrize(
+    "filtered", [({}, 100), ({"is_active": "true"}, 66), ({"is_active": "false"}, 34), ({"view_option": "shared"}, 99)]
+)
+@pytest.mark.usefixtures("every_list_is_large")
+async def test_base_models_are_counted_for_an_admin_without_reading_records(
+    directory: Directory,
+    tmp_path: Path,
+    raw: Raw,
+    commands: Commands,
+    filtered: tuple[dict[str, Any], int],
+) -> None:
+    values, total = filtered
+    await directory.user("root", role=Role.ADMIN)
+    models = [
+        model(
+            f"m{at:03}", "root" if at == 1 else "other", base_model_id=None if at < 100 else "x", is_active=at % 3 > 0
+        )
+        for at in range(300)
+    ]
+    await directory.load({"models": models}, tmp_path)
+    # As good as null.
+    raw.models.update_many({"_id": {"$in": ["m001", "m002"]}}, {"$unset": {"base_model_id": ""}})
+    commands.clear()
+    assert (await directory.page("root", kind="base", **values))["total"] == total
+    counts = [one for _, one in commands.on("models") if one.get("pipeline", [])[-1:] == [{"$count": "total"}]]
+    assert len(counts) == 1
+    counted, statistics, plan = _count(raw, counts[0]["pipeline"], counts[0]["hint"])
+    assert (counted, statistics["totalDocsExamined"]) == (total, 0), plan
 
 
 async def test_records_of_an_earlier_version_are_counted(directory: Directory, tmp_path: Path, raw: Raw) -> None:
