@@ -118,8 +118,9 @@ _MODELS = [
         "base_model_id",
         "user_id",
         "is_active",
+        "keys.text",
         partialFilterExpression={"base_model_id": None},
-        serves="Count of all models with no base model.",
+        serves="Count of all models with no base model, or those that a search finds.",
     ),
     Index(
         "base",

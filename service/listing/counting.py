@@ -1,6 +1,7 @@
 """How many models a list has: what to count, so that index keys alone answer it where that is cheaper."""
 
 import re
+from collections.abc import Sequence
 
 from bson.min_key import MinKey
 
@@ -11,12 +12,16 @@ from service.auth.access_rule import Match
 from service.auth.authentication import Caller
 from service.listing.matches import all_of
 from service.listing.params import ListFilter
-from service.listing.pipeline import KEYS_OF_A_RECORD, Resolved, Stages, finds_few, list_match, unsearched_match
+from service.listing.pipeline import Resolved, Stages, finds_few, list_match, selects_only, unsearched_match
 from service.listing.rows import WITHOUT_ROWS, among, rows_match, rows_narrow
 
 # A call of its own costs about as much as so many index keys.
 KEYS_OF_A_CALL = 10_000
 
+# To compare an id with those that another condition finds costs about as much as so many index keys.
+KEYS_OF_AN_ID = 2
+
+_MODELS = ModelRecord.Settings.name
 _ALL = {"$gte": MinKey()}
 _TOTAL: Stages = [{"$count": "total"}]
 
@@ -34,33 +39,66 @@ def count_pipelines(selected: ListFilter, caller: Caller, resolved: Resolved) ->
         return [_counted_by_lines(selected, caller, resolved)]
     if finds_few(selected, resolved):
         return [[*among({"keys.grams": {"$all": list(resolved.narrowing)}}, match), *_TOTAL]]
-    if not _keys_pay(selected, caller, resolved):
+    if _is_of_base_models(selected, caller):
+        return [_counted(list_match(selected, caller, resolved.without_narrowing))]
+    if not keys_pay(selected, caller, resolved):
         return [_counted(match)]
     return _counted_on_keys(selected, caller, resolved)
 
 
-def count_hint(selected: ListFilter, caller: Caller) -> str | None:
+def count_hint(selected: ListFilter, caller: Caller, resolved: Resolved) -> str | None:
     """Return the name of the index that a count in a call of its own must use; None to leave the choice to the server.
 
     Between an index that answers from its keys and one that does not, the server may choose the other.
     """
-    base_only = selected.kind == "base" and _selects_only(selected, "kind", "is_active", "view_option")
-    return "without_base" if base_only and caller.is_admin and selected.view_option != "created" else None
+    return "without_base" if _is_of_base_models(selected, caller) and not finds_few(selected, resolved) else None
+
+
+def _is_of_base_models(selected: ListFilter, caller: Caller) -> bool:
+    """Return whether an admin's filter selects base models, and by nothing but what `without_base` holds."""
+    if not caller.is_admin or selected.kind != "base" or selected.view_option == "created" or selected.searched_in:
+        return False
+    return selects_only(selected, "kind", "is_active", "view_option", "query")
 
 
 def _counted_on_keys(selected: ListFilter, caller: Caller, resolved: Resolved) -> list[Stages]:
     if not caller.is_admin:
-        match = list_match(selected, caller, resolved)
-        with_rows = all_of(rows_match(selected, caller, resolved), unsearched_match(selected, caller, resolved))
-        return [[*_counted(with_rows), *_added([*among(WITHOUT_ROWS, match), *_TOTAL])]]
-    # The index `all_by_created` holds what is searched. The trigrams would make the server read records.
-    searched = list_match(selected, caller, resolved.without_narrowing)
-    middle = resolved.statistics.middle
-    if middle is None or not counts_apart(selected, caller, resolved):
-        return [_counted(all_of({"created_at": _ALL}, searched))]
+        whole = list_match(selected, caller, resolved)
+        rows, rest = rows_match(selected, caller, resolved), unsearched_match(selected, caller, resolved)
+        # The rows hold nothing of the rest, for which the server might choose another index.
+        with_rows = [*among(rows, rest), *_TOTAL] if rest else _counted(rows)
+        return [[*with_rows, *_added([*among(WITHOUT_ROWS, whole), *_TOTAL])]]
     # A time of creation never changes, so that none is counted twice.
-    later = {"$gte": middle}
-    return [_counted(all_of({"created_at": half}, searched)) for half in ({"$not": later}, later)]
+    later = {"$gte": resolved.statistics.middle}
+    halves: list[Match | None] = [{"$not": later}, later] if _is_halved(selected, caller, resolved) else [None]
+    return [_of_all(selected, caller, resolved, half) for half in halves]
+
+
+def _of_all(selected: ListFilter, caller: Caller, resolved: Resolved, created: Match | None) -> Stages:
+    """Return the pipeline that counts for an admin those models of a list that were created in a range, or all."""
+    # The index `all_by_created` holds what is searched. The trigrams would make the server read records.
+    untagged = list_match(selected.model_copy(update={"tag": []}), caller, resolved.without_narrowing)
+    searched = [all_of({"created_at": created or _ALL}, untagged)] if untagged or not selected.tag else []
+    # The index `tagged_by_created` holds the ids of the models of one tag, no index those of several.
+    tagged = [{"keys.tags": tag, **({"created_at": created} if created else {})} for tag in _tags(selected)]
+    conditions = [*searched, *tagged]
+    return _counted(conditions[0]) if len(conditions) == 1 else _counted_by_ids(conditions)
+
+
+def _counted_by_ids(conditions: Sequence[Match]) -> Stages:
+    """Return the pipeline that counts the records that meet all conditions, each of which an index answers with ids."""
+    first, *others = ([{"$match": condition}, {"$project": {"_id": 1}}] for condition in conditions)
+    return [
+        *first,
+        *({"$unionWith": {"coll": _MODELS, "pipeline": other}} for other in others),
+        {"$group": {"_id": "$_id", "met": {"$sum": 1}}},
+        {"$match": {"met": len(conditions)}},
+        *_TOTAL,
+    ]
+
+
+def _tags(selected: ListFilter) -> list[str]:
+    return list(dict.fromkeys(map(fold, selected.tag)))
 
 
 def _counted(match: Match) -> Stages:
@@ -71,12 +109,7 @@ def _is_by_capability(selected: ListFilter, caller: Caller) -> bool:
     """Return whether a filter selects by capabilities, and else by nothing but what `readable_facets` holds too."""
     if caller.is_admin or not selected.capability or selected.view_option == "created":
         return False
-    return _selects_only(selected, "capability", "is_active", "view_option")
-
-
-def _selects_only(selected: ListFilter, *names: str) -> bool:
-    """Return whether a filter has no conditions but of these names."""
-    return all(getattr(selected, name) in (None, []) for name in set(ListFilter.model_fields) - {*names})
+    return selects_only(selected, "capability", "is_active", "view_option")
 
 
 def _counted_by_lines(selected: ListFilter, caller: Caller, resolved: Resolved) -> Stages:
@@ -97,7 +130,7 @@ def _counted_by_lines(selected: ListFilter, caller: Caller, resolved: Resolved) 
 def _added(counted: Stages) -> Stages:
     """Return the stages that add to a total what `counted` yields."""
     return [
-        {"$unionWith": {"coll": ModelRecord.Settings.name, "pipeline": counted}},
+        {"$unionWith": {"coll": _MODELS, "pipeline": counted}},
         {"$group": {"_id": None, "total": {"$sum": "$total"}}},
         {"$project": {"_id": 0}},
     ]
@@ -110,24 +143,51 @@ def counts_apart(selected: ListFilter, caller: Caller, resolved: Resolved) -> bo
     return resolved.visible_to(caller) > KEYS_OF_A_CALL
 
 
-def _keys_pay(selected: ListFilter, caller: Caller, resolved: Resolved) -> bool:
+def _is_halved(selected: ListFilter, caller: Caller, resolved: Resolved) -> bool:
+    """Return whether an admin's count is two, which run at the same time."""
+    return resolved.statistics.middle is not None and counts_apart(selected, caller, resolved)
+
+
+def keys_pay(selected: ListFilter, caller: Caller, resolved: Resolved) -> bool:
     """Return whether index keys tell what the filter finds, and to scan them is cheaper than to read records."""
     if selected.view_option == "created" or selected.searched_in is not None:
         return False
     selective = (
-        *(selected.id, selected.owner, selected.group, selected.base_model_id, selected.capability),
+        *(selected.id, selected.owner, selected.group, selected.base_model_id),
         *(selected.created_since, selected.updated_since),
     )
     if any(value not in (None, []) for value in selective):
         return False
-    if caller.is_admin:
-        # Tags are not in the index that holds what is searched, and alone are counted on index keys already. So are
-        # base models and inactive models, which are few.
-        most = selected.is_active is not False and selected.kind != "base"
-        possible = not selected.tag and (bool(resolved.terms) or most)
-    else:
-        possible = rows_narrow(selected, caller, resolved)
-    found = resolved.statistics.share_with("grams", resolved.narrowing)
-    tagged = resolved.statistics.share_with("tags", [fold(tag) for tag in selected.tag])
-    visible = 1.0 if caller.is_admin else resolved.statistics.visible_share(caller.principals)
-    return possible and visible <= KEYS_OF_A_RECORD * min(found, tagged)
+    possible = _admin_keys_tell(selected, resolved) if caller.is_admin else rows_narrow(selected, caller, resolved)
+    if not possible:
+        return False
+    scanned = _share_scanned(selected, caller, resolved)
+    return scanned <= resolved.keys_of_a_record * resolved.candidates_share(selected)
+
+
+def _admin_keys_tell(selected: ListFilter, resolved: Resolved) -> bool:
+    """Return whether keys can tell what an admin's filter finds, and the server would not choose such by itself."""
+    if selected.capability:
+        return False
+    if resolved.terms:
+        return True
+    # One tag alone is counted on index keys already, and so are base models and inactive models, which are few.
+    if selected.tag:
+        return len(_tags(selected)) > 1 and selects_only(selected, "tag")
+    return selected.is_active is not False and selected.kind != "base"
+
+
+def _share_scanned(selected: ListFilter, caller: Caller, resolved: Resolved) -> float:
+    """Return how long counting on index keys takes, as the share of the records whose keys could be scanned then."""
+    if not caller.is_admin:
+        rest = unsearched_match(selected, caller, resolved)
+        read = resolved.keys_of_a_record * resolved.found_share(selected) if rest else 0.0
+        return resolved.visible_share(caller) * (1 + read)
+    shares = [resolved.statistics.share_with("tags", [tag]) for tag in _tags(selected)]
+    scanned = 1.0
+    if not resolved.terms and shares:
+        scanned = 0.0
+    elif shares:
+        shares.append(resolved.statistics.found_share(resolved.terms, (), ()))
+    scanned += KEYS_OF_AN_ID * sum(shares)
+    return scanned / 2 if _is_halved(selected, caller, resolved) else scanned

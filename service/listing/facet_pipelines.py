@@ -48,9 +48,8 @@ def facet_pipelines(names: Sequence[FacetName], match: Match, *, apart: bool) ->
     both are wrong, and `facet_pipelines_of_records` are to be used. With `apart` there are several, to run at the same
     time, if an index answers them; otherwise each record would be read by each.
     """
-    counted: list[str] = [*names, *([SPELLING] if "tag" in names else [])]
-    counted += [UNKNOWN[name] for name in names if name in UNKNOWN]
-    fields = sorted({_FIELDS[name] for name in counted})
+    counted = _counted_together(names)
+    fields = _fields(counted)
     hint = None
     for index, held, scanned_by in _INDEXES:
         if ("keys.readers" in match) == (scanned_by is None) and {*fields} | match.keys() <= held:
@@ -63,14 +62,27 @@ def facet_pipelines(names: Sequence[FacetName], match: Match, *, apart: bool) ->
         # What takes longest first.
         scanned = [*([combined] if combined else []), *alone]
         return [_of_fields(one, [name for name in counted if _FIELDS[name] in one], match) for one in scanned], hint
+    return [facets_among(names, [{"$match": match}])], hint
+
+
+def facets_among(names: Sequence[FacetName], found: Stages) -> Stages:
+    """Return the pipeline that counts these facets, as `facet_pipelines` do, of the records that `found` yields."""
+    counted = _counted_together(names)
     return [
-        [
-            {"$match": match},
-            # Without it, the server hands whole records to each facet.
-            {"$project": {"_id": 0, **dict.fromkeys(fields, 1)}},
-            {"$facet": {name: [_grouped(_FIELDS[name]), *_entries(_FIELDS[name]), *_most(name)] for name in counted}},
-        ]
-    ], hint
+        *found,
+        # Without it, the server hands whole records to each facet.
+        {"$project": {"_id": 0, **dict.fromkeys(_fields(counted), 1)}},
+        {"$facet": {name: [_grouped(_FIELDS[name]), *_entries(_FIELDS[name]), *_most(name)] for name in counted}},
+    ]
+
+
+def _counted_together(names: Sequence[FacetName]) -> list[str]:
+    spelling = [SPELLING] if "tag" in names else []
+    return [*names, *spelling, *(UNKNOWN[name] for name in names if name in UNKNOWN)]
+
+
+def _fields(counted: Sequence[str]) -> list[str]:
+    return sorted({_FIELDS[name] for name in counted})
 
 
 def _of_fields(fields: Sequence[str], names: Sequence[str], match: Match) -> Stages:

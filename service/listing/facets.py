@@ -11,9 +11,11 @@ from service.auth.authentication import Caller
 from service.database.client import Database
 from service.database.concurrently import together
 from service.database.exact_bson import Record
-from service.listing.facet_pipelines import SPELLING, UNKNOWN, facet_pipelines, facet_pipelines_of_records
+from service.listing.counting import keys_pay
+from service.listing.facet_pipelines import SPELLING, UNKNOWN, facet_pipelines, facet_pipelines_of_records, facets_among
 from service.listing.params import FacetName, ListFilter, ListParams
-from service.listing.pipeline import Resolved, list_match
+from service.listing.pipeline import Resolved, Stages, list_match
+from service.listing.rows import found_by_rows, rows_narrow
 from service.models.principals import EXISTING
 
 # Where a facet counts more, a call for each field is faster than one for all.
@@ -34,15 +36,17 @@ async def facets(
 ) -> dict[str, Facet]:
     """Return the facets that a request asks for, counted among the models that the caller may read."""
     wanted: defaultdict[str, list[FacetName]] = defaultdict(list)
-    matches: dict[str, Match] = {}
     for name in params.wanted_facets:
-        match = facet_match(name, params, caller, resolved)
-        matches[repr(match)] = match
-        wanted[repr(match)].append(name)
+        wanted[repr(facet_match(name, params, caller, resolved))].append(name)
     found: Record = {}
-    for key, names in wanted.items():
-        apart = resolved.visible_to(caller) > KEYS_OF_A_CALL
-        found |= await _counted(database, names, matches[key], seconds, apart=apart)
+    for names in wanted.values():
+        selected = _selected(names[0], params)
+        pipelines, hint = _pipelines(names, selected, caller, resolved)
+        found |= await _counted(database, pipelines, hint, seconds)
+        unknown = [found.pop(name, None) for name in UNKNOWN.values()]
+        if any(unknown):
+            of_records = facet_pipelines_of_records(names, list_match(selected, caller, resolved))
+            found |= await _counted(database, of_records, None, seconds)
     shown: dict[str, Facet] = {}
     for name in params.wanted_facets:
         labels: Mapping[Any, str] = {}
@@ -56,13 +60,23 @@ async def facets(
 
 def facet_match(name: FacetName, selected: ListFilter, caller: Caller, resolved: Resolved) -> Match:
     """Return the match fragment of the models that a facet counts: those of the list, some without its own filter."""
-    return list_match(selected.model_copy(update=_WITHOUT_OWN.get(name, {})), caller, resolved)
+    return list_match(_selected(name, selected), caller, resolved)
 
 
-async def _counted(
-    database: Database, names: Sequence[FacetName], match: Match, seconds: float, *, apart: bool
-) -> Record:
-    pipelines, hint = facet_pipelines(names, match, apart=apart)
+def _selected(name: FacetName, selected: ListFilter) -> ListFilter:
+    return selected.model_copy(update=_WITHOUT_OWN.get(name, {}))
+
+
+def _pipelines(
+    names: Sequence[FacetName], selected: ListFilter, caller: Caller, resolved: Resolved
+) -> tuple[list[Stages], str | None]:
+    apart = resolved.visible_to(caller) > KEYS_OF_A_CALL
+    if apart and rows_narrow(selected, caller, resolved) and keys_pay(selected, caller, resolved):
+        return [facets_among(names, found_by_rows(selected, caller, resolved, {}))], None
+    return facet_pipelines(names, list_match(selected, caller, resolved), apart=apart)
+
+
+async def _counted(database: Database, pipelines: Sequence[Stages], hint: str | None, seconds: float) -> Record:
     async with together() as group:
         running = [
             group.create_task(database.aggregate(ModelRecord, pipeline, hint=hint, seconds=seconds))
@@ -72,11 +86,6 @@ async def _counted(
     for counting in running:
         [counted] = counting.result()
         found |= counted
-    unknown = [found.pop(name, None) for name in UNKNOWN.values()]
-    if any(unknown):
-        for pipeline in facet_pipelines_of_records(names, match):
-            [counted] = await database.aggregate(ModelRecord, pipeline, seconds=seconds)
-            found |= counted
     return found
 
 

@@ -7,7 +7,7 @@ from service.database.exact_bson import Record
 from service.listing.counting import counts_apart
 from service.listing.params import ListFilter, ListParams
 from service.listing.parts import Order, Part, page_parts
-from service.listing.pipeline import KEYS_OF_A_RECORD, Resolved, Stages, filter_match, in_order, list_match
+from service.listing.pipeline import Resolved, Stages, filter_match, in_order, list_match
 from service.listing.position import Position
 from service.listing.rows import found_by_rows, rows_narrow
 from service.models.item import PART
@@ -21,10 +21,10 @@ def is_searched_by_rows(params: ListParams, caller: Caller, resolved: Resolved) 
 def among_first(params: ListParams, caller: Caller, resolved: Resolved, order: Order) -> Callable[[Part], Stages]:
     """Return what makes the stages that yield a part of a page, if it is among the first records of the list.
 
-    Of the last group of the order, they read so many records as cost half as much as all rows: what they yield may end
-    too early, see `suffices`.
+    Of the last group of the order, they read at most `_tried` records: what they yield may end too early, see
+    `suffices`.
     """
-    most = max(1, int(resolved.visible_to(caller) / KEYS_OF_A_RECORD / 2))
+    most = max(1, _tried(caller, resolved))
     # The index of the order holds these.
     before = ListFilter(view_option=params.view_option, kind=params.kind, is_active=params.is_active)
     after: Stages = [{"$match": filter_match(params, resolved.without_narrowing)}]
@@ -34,6 +34,16 @@ def among_first(params: ListParams, caller: Caller, resolved: Resolved, order: O
         return [*listed, *([{"$limit": most}] if _is_bounded(part, order) else []), *after]
 
     return records_of
+
+
+def _tried(caller: Caller, resolved: Resolved) -> int:
+    """Return how many records cost half as much to read as all rows."""
+    return int(resolved.visible_to(caller) / resolved.keys_of_a_record / 2)
+
+
+def may_suffice(params: ListParams, caller: Caller, resolved: Resolved, position: Position) -> bool:
+    """Return whether `among_first` is expected to find the page."""
+    return _tried(caller, resolved) * resolved.found_share(params) > position.skip + params.page_size
 
 
 def _is_bounded(part: Part, order: Order) -> bool:

@@ -9,7 +9,7 @@ from service.database.client import Database
 from service.database.concurrently import together
 from service.database.exact_bson import Record
 from service.listing.counting import count_hint, count_pipelines, counts_apart
-from service.listing.large_lists import among_first, by_rows, is_searched_by_rows, suffices
+from service.listing.large_lists import among_first, by_rows, is_searched_by_rows, may_suffice, suffices
 from service.listing.page import Page
 from service.listing.params import ListParams
 from service.listing.parts import Order, Part, order_of
@@ -65,14 +65,15 @@ class _Reading:
         wanted = self.params, self.caller, self.resolved
         if not is_searched_by_rows(*wanted):
             return await self.whole()
-        found = await self._read(among_first(*wanted, self.order))
-        if suffices(found, self.order, self.position, self.params.page_size):
-            return found
+        if may_suffice(*wanted, self.position):
+            found = await self._read(among_first(*wanted, self.order))
+            if suffices(found, self.order, self.position, self.params.page_size):
+                return found
         return await self._read(by_rows(*wanted, self.order))
 
     async def count(self, counted: Stages) -> int:
         """Return the total that a pipeline yields."""
-        hint = count_hint(self.params, self.caller)
+        hint = count_hint(self.params, self.caller, self.resolved)
         found = await self.database.aggregate(ModelRecord, counted, hint=hint, seconds=self.seconds)
         return int(found[0]["total"]) if found else 0
 

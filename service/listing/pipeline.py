@@ -23,8 +23,9 @@ Stages = list[dict[str, Any]]
 
 # To read and check so many records takes a few milliseconds.
 FEW = 500
-# To read a record costs about as much as so many index keys.
-KEYS_OF_A_RECORD = 6
+# To read a record costs about as much as so many index keys, or more where a server has no room for all records.
+KEYS_OF_A_RECORD, KEYS_OF_A_STORED_RECORD = 6, 14
+RECORDS_IN_MEMORY = 500_000
 
 
 def search_matches(terms: Sequence[str], narrowing: Sequence[str], *, in_description: bool = False) -> Iterator[Match]:
@@ -60,10 +61,30 @@ class Resolved:
         """The same, but no trigrams narrow it."""
         return replace(self, narrowing=())
 
+    @property
+    def keys_of_a_record(self) -> int:
+        """As many index keys cost about as much as to read a record."""
+        return KEYS_OF_A_RECORD if self.statistics.records <= RECORDS_IN_MEMORY else KEYS_OF_A_STORED_RECORD
+
+    def visible_share(self, caller: Caller) -> float:
+        """Return the share of the records that the caller may read, about."""
+        return 1.0 if caller.is_admin else self.statistics.visible_share(caller.principals)
+
     def visible_to(self, caller: Caller) -> float:
         """Return how many records the caller may read, about."""
-        share = 1.0 if caller.is_admin else self.statistics.visible_share(caller.principals)
-        return self.statistics.records * share
+        return self.statistics.records * self.visible_share(caller)
+
+    def found_share(self, selected: ListFilter) -> float:
+        """Return the share of the records that the terms, tags and capabilities of a filter find, about."""
+        return self.statistics.found_share(self.terms, map(fold, selected.tag), selected.capability)
+
+    def candidates_share(self, selected: ListFilter) -> float:
+        """Return the least share of the records that an index of trigrams, tags or capabilities finds for a filter."""
+        return min(
+            self.statistics.share_with("grams", self.narrowing),
+            self.statistics.share_with("tags", map(fold, selected.tag)),
+            self.statistics.share_with("capabilities", selected.capability),
+        )
 
 
 def list_match(selected: ListFilter, caller: Caller, resolved: Resolved) -> Match:
@@ -137,6 +158,8 @@ def list_hint(params: ListParams, match: Match, resolved: Resolved) -> str | Non
         return "_id_"
     if finds_few(params, resolved):
         return "grams"
+    if "keys.readers" not in match and _is_soon_full(params, resolved):
+        return all_by(sort_field(params.order_by))
     field = sort_field(params.order_by)
     since = {"created_at": params.created_since, "updated_at": params.updated_since}
     elsewhere = [moment for name, moment in since.items() if name != field]
@@ -152,6 +175,23 @@ def list_hint(params: ListParams, match: Match, resolved: Resolved) -> str | Non
     if any(value not in (None, []) for value in filters):
         return None
     return readable_by(field) if "keys.readers" in match else all_by(field)
+
+
+def _is_soon_full(params: ListParams, resolved: Resolved) -> bool:
+    """Return whether scanning index keys in order fills the page of a search before the candidates would be read."""
+    # These are in the keys too, and most models are so.
+    most = params.kind != "base" and params.is_active is not False
+    if not most or not selects_only(params, "query", "kind", "is_active") or params.order_by == "relevance":
+        return False
+    if not resolved.narrowing or not (found := resolved.found_share(params)):
+        return False
+    candidates = resolved.statistics.records * resolved.candidates_share(params)
+    return params.page * params.page_size / found <= resolved.keys_of_a_record * candidates
+
+
+def selects_only(selected: ListFilter, *names: str) -> bool:
+    """Return whether a filter has no conditions but of these names."""
+    return all(getattr(selected, name) in (None, []) for name in set(ListFilter.model_fields) - {*names})
 
 
 def list_pipeline(

@@ -3,9 +3,9 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from fastapi import Request
 
@@ -23,20 +23,29 @@ MAX_GRAMS = 2
 RENEW_SECONDS = 60.0
 
 
+class _Sample(NamedTuple):
+    """What a search finds a sampled record by."""
+
+    text: str
+    tags: frozenset[str]
+    capabilities: frozenset[str]
+
+
 class SearchStatistics:
     """Says what is rare among the records; without a sample, all trigrams and tags are considered rare."""
 
     def __init__(
         self,
         counts: Mapping[str, Counter[str]] | None = None,
-        sampled: int = 0,
+        samples: Sequence[_Sample] = (),
         *,
         records: int = 0,
         middle: datetime | None = None,
     ) -> None:
         """Take for each derived key how many of the sampled records have each value; see the attributes."""
         self._counts = counts or {key: Counter() for key in _COUNTED}
-        self._sampled = sampled
+        self._samples = samples
+        self._sampled = len(samples)
         self.records = records
         """How many records there are about."""
         self.middle = middle
@@ -46,14 +55,17 @@ class SearchStatistics:
     def of(cls, sample: Sequence[Mapping[str, Any]], records: int | None = None) -> "SearchStatistics":
         """Return the estimate from sampled records with their derived keys, of `records`, by default only these."""
         counts: dict[str, Counter[str]] = {name: Counter() for name in _COUNTED}
+        samples = []
         # What was written past the service can be of any type.
-        for keys in (keys for record in sample if isinstance(keys := record.get("keys"), Mapping)):
-            for name, counted in counts.items():
-                values = found if isinstance(found := keys.get(name), list) else []
-                counted.update({value for value in values if isinstance(value, str)})
+        for keys in (found if isinstance(found := record.get("keys"), Mapping) else {} for record in sample):
+            held = {name: _texts(keys.get(name)) for name in _COUNTED}
+            for name, values in held.items():
+                counts[name].update(values)
+            text = found if isinstance(found := keys.get("text"), str) else ""
+            samples.append(_Sample(text, held["tags"], held["capabilities"]))
         created = sorted(at for record in sample if isinstance(at := record.get("created_at"), datetime))
         middle = created[len(created) // 2] if created else None
-        return cls(counts, len(sample), records=len(sample) if records is None else records, middle=middle)
+        return cls(counts, samples, records=len(sample) if records is None else records, middle=middle)
 
     def narrowing(self, *folded_terms: str) -> list[str]:
         """Return up to two trigrams of folded terms, the rarest first; none when all are too frequent."""
@@ -68,6 +80,22 @@ class SearchStatistics:
         held = self._counts[key]
         return min((held[value] / (self._sampled or 1) for value in values), default=1.0)
 
+    def found_share(self, terms: Collection[str], tags: Iterable[str], capabilities: Iterable[str]) -> float:
+        """Return the share of the records that have all of these folded terms, folded tags and capabilities.
+
+        What is rarer than the sample can tell has a share of 0.
+        """
+        if not self._samples:
+            return 1.0
+        has_tags, has_capabilities = frozenset(tags), frozenset(capabilities)
+        found = sum(
+            has_tags <= sample.tags
+            and has_capabilities <= sample.capabilities
+            and all(term in sample.text for term in terms)
+            for sample in self._samples
+        )
+        return found / self._sampled
+
     def visible_share(self, principals: Iterable[str]) -> float:
         """Return the share of the records that these principals may read, or more where several of them may."""
         held = self._counts["readers"]
@@ -75,11 +103,15 @@ class SearchStatistics:
 
 
 # The derived keys that are counted.
-_COUNTED = ("grams", "tags", "readers")
+_COUNTED = ("grams", "tags", "readers", "capabilities")
 SAMPLE_PIPELINE: list[dict[str, Any]] = [
     {"$sample": {"size": SAMPLE_SIZE}},
-    {"$project": {"created_at": 1, **{f"keys.{name}": 1 for name in _COUNTED}}},
+    {"$project": {"created_at": 1, "keys.text": 1, **{f"keys.{name}": 1 for name in _COUNTED}}},
 ]
+
+
+def _texts(values: Any) -> frozenset[str]:
+    return frozenset(value for value in values if isinstance(value, str)) if isinstance(values, list) else frozenset()
 
 
 class SearchStatisticsMonitor:

@@ -30,6 +30,11 @@ def every_list_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("service.listing.counting.KEYS_OF_A_CALL", -1)
 
 
+@pytest.fixture
+def reading_costs_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("service.listing.pipeline.KEYS_OF_A_RECORD", 1000)
+
+
 async def _filled(directory: Directory, tmp_path: Path) -> None:
     await directory.group("g")
     await directory.user("ann", name="Ann Kowalska", groups=["g"])
@@ -41,7 +46,7 @@ async def _filled(directory: Directory, tmp_path: Path) -> None:
             name=f"Helper {at}",
             created_at=1_700_000_000 + at,
             is_active=bool(at % 3),
-            meta={"tags": ["Engineering"] if at % 4 else ["ann kowalska"]},
+            meta={"tags": ["Engineering" if at % 4 else "ann kowalska", *(["Even"] if at % 2 == 0 else [])]},
             access_grants=[grant("group:g"), *PUBLIC] if at % 5 else [],
         )
         for at in range(300)
@@ -89,6 +94,17 @@ async def test_a_search_of_a_user_is_counted_without_reading_records(
     assert (counted, statistics["totalDocsExamined"]) == (total, 0), plan
     assert "readable_text" in plan
     assert (await directory.page("ann", **values))["total"] == total
+
+
+async def test_of_what_the_rows_find_the_rest_is_read(directory: Directory, tmp_path: Path, raw: Raw) -> None:
+    await _filled(directory, tmp_path)
+    values: dict[str, Any] = {"query": "lp 29", "is_active": "true"}
+    [pipeline] = await _pipelines(directory, raw, "ann", **values)
+    counted, statistics, plan = _count(raw, pipeline)
+    # Ann can read 12 models with these words, of which 4 are not active.
+    assert (counted, statistics["totalDocsExamined"]) == (8, 12), plan
+    assert "readable_text" in plan
+    assert (await directory.page("ann", **values))["total"] == 8
 
 
 async def test_all_models_are_counted_on_the_smallest_keys(directory: Directory, tmp_path: Path, raw: Raw) -> None:
@@ -149,6 +165,45 @@ async def test_base_models_are_counted_for_an_admin_without_reading_records(
     assert len(counts) == 1
     counted, statistics, plan = _count(raw, counts[0]["pipeline"], counts[0]["hint"])
     assert (counted, statistics["totalDocsExamined"]) == (total, 0), plan
+
+
+@pytest.mark.parametrize(
+    "search",
+    [
+        ({"tag": ["engineering", "even"]}, 75),
+        ({"tag": ["EVEN", "even", "ann kowalska"]}, 75),
+        ({"query": "lp", "tag": ["even"]}, 150),
+        ({"query": "lp ko", "tag": ["engineering"], "is_active": "true"}, 100),
+    ],
+)
+@pytest.mark.parametrize("records", [300, 1_000_000])
+@pytest.mark.usefixtures("reading_costs_much")
+async def test_several_tags_and_words_with_tags_are_counted_for_an_admin_by_the_ids_in_keys(
+    directory: Directory, tmp_path: Path, raw: Raw, search: tuple[dict[str, Any], int], records: int
+) -> None:
+    values, total = search
+    await _filled(directory, tmp_path)
+    raw.models.update_one({"_id": "m002"}, {"$unset": {"created_at": ""}})
+    pipelines = await _pipelines(directory, raw, "root", records, **values)
+    assert len(pipelines) == (1 if records == 300 else 2)
+    found = [_count(raw, pipeline) for pipeline in pipelines]
+    assert sum(counted for counted, _, _ in found) == total
+    joined = [stage["$unionWith"]["pipeline"] for pipeline in pipelines for stage in pipeline if "$unionWith" in stage]
+    assert joined
+    found += [_count(raw, [*pipeline, {"$count": "total"}]) for pipeline in joined]
+    assert all(statistics["totalDocsExamined"] == 0 for _, statistics, _ in found), found
+    assert (await directory.page("root", **values))["total"] == total
+
+
+@pytest.mark.usefixtures("every_list_is_large")
+@pytest.mark.parametrize("cost", [0.01, 1000], ids=["records are read", "keys are scanned"])
+async def test_random_lists_are_counted_as_the_contract_says_whatever_costs_more(
+    random_directory: RandomDirectory, monkeypatch: pytest.MonkeyPatch, cost: float
+) -> None:
+    monkeypatch.setattr("service.listing.pipeline.KEYS_OF_A_RECORD", cost)
+    monkeypatch.setattr("service.listing.pipeline.FEW", -1)
+    await random_directory.directory.app.state.search_statistics.renew()
+    await random_directory.compare(random_directory.pairs(REQUESTS))
 
 
 async def test_records_of_an_earlier_version_are_counted(directory: Directory, tmp_path: Path, raw: Raw) -> None:

@@ -13,6 +13,7 @@ from service.listing.facet_pipelines import facet_pipelines
 from service.listing.facets import facet_match
 from service.listing.params import FacetName, ListParams
 from service.listing.pipeline import Resolved
+from tests.conftest import Commands
 from tests.support.directory import LIST, Directory, grant, model
 from tests.support.every_case import repetitions
 from tests.support.random_directory import RandomDirectory
@@ -123,6 +124,36 @@ async def test_facets_are_counted_on_index_keys_alone(
         statistics = explained["stages"][0]["$cursor"]["executionStats"]
         assert statistics["totalDocsExamined"] == 0
         assert 200 <= statistics["totalKeysExamined"] <= 210
+
+
+async def test_facets_of_a_search_read_only_what_the_rows_find(
+    directory: Directory,
+    tmp_path: Path,
+    raw: SyncDatabase[dict[str, Any]],
+    commands: Commands,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("service.listing.facets.KEYS_OF_A_CALL", -1)
+    await directory.user("ann")
+    models = [
+        model(f"m{at:03}", "ann", name="red" if at % 40 == 0 else "blue", meta={"tags": ["SQL"]}) for at in range(200)
+    ]
+    await directory.load({"models": models}, tmp_path)
+    await directory.app.state.search_statistics.renew()
+    await directory.key("ann")
+    commands.clear()
+    assert await _facets(directory, "ann", query="re", facets="tag,kind") == {
+        "tag": [{"value": "sql", "label": "SQL", "count": 5}],
+        "kind": [{"value": "base", "count": 5}],
+    }
+    sent = [command["pipeline"] for name, command in commands.on("models") if name == "aggregate"]
+    [pipeline] = [one for one in sent if "$facet" in one[-1]]
+    explained = raw.command(
+        "explain", {"aggregate": "models", "pipeline": pipeline, "cursor": {}}, verbosity="executionStats"
+    )
+    cursor = explained["stages"][0]["$cursor"]
+    assert cursor["executionStats"]["totalDocsExamined"] == 5
+    assert "readable_text" in str(cursor["queryPlanner"]["winningPlan"])
 
 
 async def test_facets_count_records_whose_derived_keys_are_those_of_an_earlier_version(

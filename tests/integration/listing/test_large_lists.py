@@ -60,6 +60,19 @@ async def test_where_few_are_found_only_those_are_read(
     page = await filled.page("ann", **values, total=total)
     assert [item["id"] for item in page["items"]] == ["m720", "m540", "m360", "m180", "m000"]
     assert page["total"] == (5 if total == "exact" else None)
+    [(read, plan)] = _read(raw, commands)
+    assert read == 5
+    assert "readable_text" in plan
+
+
+async def test_where_fewer_are_found_than_a_sample_lets_expect_the_first_records_are_read_in_vain(
+    filled: Directory, raw: Raw, commands: Commands
+) -> None:
+    await filled.key("ann")
+    commands.clear()
+    # Of the models that Ann can't read, all are found.
+    page = await filled.page("ann", **BOTH, page_size=4)
+    assert [item["id"] for item in page["items"]] == ["m720", "m540", "m360", "m180"]
     (first, _), (read, plan) = _read(raw, commands)
     # The first try may cost half as much as to read all rows.
     assert first <= VISIBLE // 12 + 20
@@ -105,5 +118,6 @@ async def test_random_requests_are_answered_as_the_contract_says(
     random_directory: RandomDirectory, monkeypatch: pytest.MonkeyPatch, cost: float
 ) -> None:
     # The cheaper a record, the more of them are read first.
-    monkeypatch.setattr("service.listing.large_lists.KEYS_OF_A_RECORD", cost)
+    monkeypatch.setattr("service.listing.pipeline.KEYS_OF_A_RECORD", cost)
+    await random_directory.directory.app.state.search_statistics.renew()
     await random_directory.compare(random_directory.pairs(REQUESTS))

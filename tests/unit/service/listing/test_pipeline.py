@@ -124,5 +124,25 @@ def test_a_search_that_few_records_can_match_begins_with_its_trigrams() -> None:
         assert list_hint(params, READABLE, Resolved(["x"], grams, (), statistics)) == hint
 
 
+def test_a_search_of_an_admin_is_read_in_order_if_that_fills_the_page_sooner_than_its_trigrams() -> None:
+    sample = [
+        {"keys": {"text": "ab c" if at == 0 else "abc", "grams": ["abc"]} if at < 100 else {}} for at in range(1000)
+    ]
+    statistics = SearchStatistics.of(sample, 100_000)
+    for terms, params, match, hint in (
+        (["abc"], _params(query="x"), {}, "all_by_created"),
+        (["abc"], _params(query="x", order_by="name", is_active=True), {}, "all_by_name"),
+        # As often as 30,000 keys, where it has to be compared with the reading of 10,000 records.
+        (["ab c"], _params(query="x"), {}, "all_by_created"),
+        (["ab c"], _params(query="x", page=3), {}, None),
+        (["absent"], _params(query="x"), {}, None),
+        (["abc"], _params(query="x", tag="y"), {}, None),
+        (["abc"], _params(query="x", is_active=False), {}, None),
+        (["abc"], _params(query="x", order_by="relevance"), {}, None),
+        (["abc"], _params(query="x"), READABLE, None),
+    ):
+        assert list_hint(params, match, Resolved(terms, ["abc"], (), statistics)) == hint, (terms, params)
+
+
 def test_a_huge_page_number_is_past_the_end() -> None:
     assert _pipeline(_params(page="9" * 40), ANN)[2] == {"$skip": 10**12}
