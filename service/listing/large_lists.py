@@ -1,4 +1,4 @@
-"""Pages of a search in a large list: from the first of its records if they suffice, else from index keys alone."""
+"""Pages of a search in a long list: from the first of its records if they suffice, else from index keys alone."""
 
 from collections.abc import Callable, Sequence
 
@@ -7,15 +7,32 @@ from service.database.exact_bson import Record
 from service.listing.counting import counts_apart
 from service.listing.params import ListFilter, ListParams
 from service.listing.parts import Order, Part, page_parts
-from service.listing.pipeline import Resolved, Stages, filter_match, in_order, list_match
+from service.listing.pipeline import Resolved, Stages, filter_match, finds_few, in_order, list_match
 from service.listing.position import Position
 from service.listing.rows import found_by_rows, rows_narrow
 from service.models.item import PART
+
+# To find a page by rows costs as much as so many index keys before the first is read.
+KEYS_OF_ROWS = 2_000
 
 
 def is_searched_by_rows(params: ListParams, caller: Caller, resolved: Resolved) -> bool:
     """Return whether a list is so large that its index keys are better read than many of its records."""
     return rows_narrow(params, caller, resolved) and counts_apart(params, caller, resolved)
+
+
+def rows_find_sooner(params: ListParams, caller: Caller, resolved: Resolved, position: Position) -> bool:
+    """Return whether a page of a list that is not that large is sooner found by all rows than by reading records.
+
+    A sample tells how many records are found, and so how many have to be read until the page is full.
+    """
+    if not rows_narrow(params, caller, resolved) or finds_few(params, resolved):
+        return False
+    visible, found = resolved.visible_to(caller), resolved.found_share(params)
+    until_full = (position.skip + params.page_size) / found if found else visible
+    candidates = resolved.statistics.records * resolved.candidates_share(params)
+    cost = resolved.keys_of_a_record
+    return cost * min(visible, until_full, candidates) > visible * (1 + cost * found) + KEYS_OF_ROWS
 
 
 def among_first(params: ListParams, caller: Caller, resolved: Resolved, order: Order) -> Callable[[Part], Stages]:

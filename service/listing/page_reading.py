@@ -9,7 +9,14 @@ from service.database.client import Database
 from service.database.concurrently import together
 from service.database.exact_bson import Record
 from service.listing.counting import count_hint, count_pipelines, counts_apart
-from service.listing.large_lists import among_first, by_rows, is_searched_by_rows, may_suffice, suffices
+from service.listing.large_lists import (
+    among_first,
+    by_rows,
+    is_searched_by_rows,
+    may_suffice,
+    rows_find_sooner,
+    suffices,
+)
 from service.listing.page import Page
 from service.listing.params import ListParams
 from service.listing.parts import Order, Part, order_of
@@ -56,6 +63,9 @@ class _Reading:
 
     async def whole(self, counted: Stages | None = None) -> list[Record]:
         """Return the records of the page, with the total that `counted` yields, in one call."""
+        wanted = self.params, self.caller, self.resolved
+        if rows_find_sooner(*wanted, self.position):
+            return await self._read(by_rows(*wanted, self.order), counted)
         match = list_match(self.params, self.caller, self.resolved)
         hint = list_hint(self.params, match, self.resolved)
         return await self._read(in_order(match, self.order), counted, hint)

@@ -158,9 +158,12 @@ def list_hint(params: ListParams, match: Match, resolved: Resolved) -> str | Non
         return "_id_"
     if finds_few(params, resolved):
         return "grams"
-    if "keys.readers" not in match and _is_soon_full(params, resolved):
-        return all_by(sort_field(params.order_by))
+    restricted = "keys.readers" in match
     field = sort_field(params.order_by)
+    ordered = readable_by(field) if restricted else all_by(field)
+    # Only the index of all models holds what is searched.
+    if _is_soon_full(params, resolved, resolved.keys_of_a_record if restricted else 1):
+        return ordered
     since = {"created_at": params.created_since, "updated_at": params.updated_since}
     elsewhere = [moment for name, moment in since.items() if name != field]
     filters = [
@@ -174,11 +177,14 @@ def list_hint(params: ListParams, match: Match, resolved: Resolved) -> str | Non
     ]
     if any(value not in (None, []) for value in filters):
         return None
-    return readable_by(field) if "keys.readers" in match else all_by(field)
+    return ordered
 
 
-def _is_soon_full(params: ListParams, resolved: Resolved) -> bool:
-    """Return whether scanning index keys in order fills the page of a search before the candidates would be read."""
+def _is_soon_full(params: ListParams, resolved: Resolved, cost: int) -> bool:
+    """Return whether reading in order fills the page of a search before its candidates by trigrams would be read.
+
+    In order, each record takes as long as `cost` index keys.
+    """
     # These are in the keys too, and most models are so.
     most = params.kind != "base" and params.is_active is not False
     if not most or not selects_only(params, "query", "kind", "is_active") or params.order_by == "relevance":
@@ -186,7 +192,7 @@ def _is_soon_full(params: ListParams, resolved: Resolved) -> bool:
     if not resolved.narrowing or not (found := resolved.found_share(params)):
         return False
     candidates = resolved.statistics.records * resolved.candidates_share(params)
-    return params.page * params.page_size / found <= resolved.keys_of_a_record * candidates
+    return cost * params.page * params.page_size / found <= resolved.keys_of_a_record * candidates
 
 
 def selects_only(selected: ListFilter, *names: str) -> bool:

@@ -20,7 +20,13 @@ WITHOUT_ROWS: Match = {"keys.rows": {"$in": [False, None]}}
 def rows_narrow(selected: ListFilter, caller: Caller, resolved: Resolved) -> bool:
     """Return whether rows tell which records a filter can find for a caller."""
     searched = bool(resolved.terms or selected.tag) and selected.searched_in is None
-    return searched and not caller.is_admin and len(caller.principals) <= MAX_PRINCIPALS
+    # Rows do not tell who owns a record.
+    return (
+        searched
+        and selected.view_option != "created"
+        and not caller.is_admin
+        and len(caller.principals) <= MAX_PRINCIPALS
+    )
 
 
 def rows_match(selected: ListFilter, caller: Caller, resolved: Resolved) -> Match:

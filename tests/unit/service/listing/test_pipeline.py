@@ -124,7 +124,7 @@ def test_a_search_that_few_records_can_match_begins_with_its_trigrams() -> None:
         assert list_hint(params, READABLE, Resolved(["x"], grams, (), statistics)) == hint
 
 
-def test_a_search_of_an_admin_is_read_in_order_if_that_fills_the_page_sooner_than_its_trigrams() -> None:
+def test_a_search_is_read_in_order_if_that_fills_the_page_sooner_than_its_trigrams() -> None:
     sample = [
         {"keys": {"text": "ab c" if at == 0 else "abc", "grams": ["abc"]} if at < 100 else {}} for at in range(1000)
     ]
@@ -139,7 +139,9 @@ def test_a_search_of_an_admin_is_read_in_order_if_that_fills_the_page_sooner_tha
         (["abc"], _params(query="x", tag="y"), {}, None),
         (["abc"], _params(query="x", is_active=False), {}, None),
         (["abc"], _params(query="x", order_by="relevance"), {}, None),
-        (["abc"], _params(query="x"), READABLE, None),
+        (["abc"], _params(query="x"), READABLE, "readable_by_created"),
+        # For a user, 30,000 records.
+        (["ab c"], _params(query="x"), READABLE, None),
     ):
         assert list_hint(params, match, Resolved(terms, ["abc"], (), statistics)) == hint, (terms, params)
 
