@@ -37,8 +37,9 @@ def rows_match(selected: ListFilter, caller: Caller, resolved: Resolved) -> Matc
     # The words stand before the two NULs, the tags behind them, each followed by one. Where a word occurs first among
     # the tags, none of its other places is tried: with long tags, that would take seconds for one record.
     words = [rf"{re.escape(term)}(*COMMIT)(?=.*\x00\x00)" for term in resolved.terms]
-    # No group is repeated: the server would give up after some thousand tags, and find nothing.
-    tags = [rf"\x00\x00(?:.*\x00)?{re.escape(tag)}\x00" for tag in dict.fromkeys(map(fold, selected.tag))]
+    # A tag stands between NULs, and no two of them follow it. The server looks for its letters first, and so tries few
+    # places. No group is repeated: the server would give up after some thousand tags, and find nothing.
+    tags = [rf"(?<=\x00){re.escape(tag)}(?=\x00)(?!.*\x00\x00)" for tag in dict.fromkeys(map(fold, selected.tag))]
     conditions: list[Match] = [{"$regex": row, "$options": "s"} for row in (*words, *tags)]
     return {"$or": access_rule.readable_rows(caller, conditions)}
 
