@@ -12,6 +12,8 @@ from service.listing.position import Position
 from service.listing.rows import found_by_rows, rows_narrow
 from service.models.item import PART
 
+# The first records may hold less of what is found than a sample lets expect.
+CAUTION = 0.75
 # To find a page by rows costs as much as so many index keys before the first is read.
 KEYS_OF_ROWS = 2_000
 
@@ -54,13 +56,14 @@ def among_first(params: ListParams, caller: Caller, resolved: Resolved, order: O
 
 
 def _tried(caller: Caller, resolved: Resolved) -> int:
-    """Return how many records cost half as much to read as all rows."""
-    return int(resolved.visible_to(caller) / resolved.keys_of_a_record / 2)
+    """Return how many records cost as much to read as all rows."""
+    return int(resolved.visible_to(caller) / resolved.keys_of_a_record)
 
 
 def may_suffice(params: ListParams, caller: Caller, resolved: Resolved, position: Position) -> bool:
-    """Return whether `among_first` is expected to find the page."""
-    return _tried(caller, resolved) * resolved.found_share(params) > position.skip + params.page_size
+    """Return whether `among_first` is expected to find the page, and so before it has read as much as all rows cost."""
+    expected = CAUTION * _tried(caller, resolved) * resolved.found_share(params)
+    return expected > position.skip + params.page_size
 
 
 def _is_bounded(part: Part, order: Order) -> bool:

@@ -24,7 +24,7 @@ Stages = list[dict[str, Any]]
 # To read and check so many records takes a few milliseconds.
 FEW = 500
 # To read a record costs about as much as so many index keys, or more where a server has no room for all records.
-KEYS_OF_A_RECORD, KEYS_OF_A_STORED_RECORD = 6, 14
+KEYS_OF_A_RECORD, KEYS_OF_A_STORED_RECORD = 6, 16
 RECORDS_IN_MEMORY = 500_000
 
 

@@ -3,8 +3,9 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from fastapi import Request
@@ -46,6 +47,8 @@ class SearchStatistics:
         self._counts = counts or {key: Counter() for key in _COUNTED}
         self._samples = samples
         self._sampled = len(samples)
+        # A request asks for the same several times.
+        self._found_share = lru_cache(maxsize=64)(self._count_found)
         self.records = records
         """How many records there are about."""
         self.middle = middle
@@ -80,21 +83,20 @@ class SearchStatistics:
         held = self._counts[key]
         return min((held[value] / (self._sampled or 1) for value in values), default=1.0)
 
-    def found_share(self, terms: Collection[str], tags: Iterable[str], capabilities: Iterable[str]) -> float:
+    def found_share(self, terms: Iterable[str], tags: Iterable[str], capabilities: Iterable[str]) -> float:
         """Return the share of the records that have all of these folded terms, folded tags and capabilities.
 
         What is rarer than the sample can tell has a share of 0.
         """
+        return self._found_share(tuple(terms), frozenset(tags), frozenset(capabilities))
+
+    def _count_found(self, terms: tuple[str, ...], tags: frozenset[str], capabilities: frozenset[str]) -> float:
         if not self._samples:
             return 1.0
-        has_tags, has_capabilities = frozenset(tags), frozenset(capabilities)
-        found = sum(
-            has_tags <= sample.tags
-            and has_capabilities <= sample.capabilities
-            and all(term in sample.text for term in terms)
-            for sample in self._samples
-        )
-        return found / self._sampled
+        found = [one.text for one in self._samples if tags <= one.tags and capabilities <= one.capabilities]
+        for term in terms:
+            found = [text for text in found if term in text]
+        return len(found) / self._sampled
 
     def visible_share(self, principals: Iterable[str]) -> float:
         """Return the share of the records that these principals may read, or more where several of them may."""

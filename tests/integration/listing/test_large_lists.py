@@ -13,6 +13,8 @@ from tests.support.random_directory import REQUESTS, RandomDirectory
 Raw = SyncDatabase[dict[str, Any]]
 # Of 400 models that Ann can read, 40 are red, 45 are round, and 5 are both. All 400 others are both.
 VISIBLE = 400
+# A sixth of them, and as many of those that several principals can read as are found twice.
+TRIED = VISIBLE // 6 + 30
 BOTH = {"query": "red round"}
 
 
@@ -57,7 +59,7 @@ async def test_where_few_are_found_only_those_are_read(
 ) -> None:
     await filled.key("ann")
     commands.clear()
-    page = await filled.page("ann", **values, total=total)
+    page = await filled.page("ann", **values, total=total, page_size=100)
     assert [item["id"] for item in page["items"]] == ["m720", "m540", "m360", "m180", "m000"]
     assert page["total"] == (5 if total == "exact" else None)
     [(read, plan)] = _read(raw, commands)
@@ -74,8 +76,8 @@ async def test_where_fewer_are_found_than_a_sample_lets_expect_the_first_records
     page = await filled.page("ann", **BOTH, page_size=4)
     assert [item["id"] for item in page["items"]] == ["m720", "m540", "m360", "m180"]
     (first, _), (read, plan) = _read(raw, commands)
-    # The first try may cost half as much as to read all rows.
-    assert first <= VISIBLE // 12 + 20
+    # The first try may cost as much as to read all rows.
+    assert first <= TRIED
     assert read == 5
     assert "readable_text" in plan
 
@@ -88,7 +90,7 @@ async def test_where_many_are_found_only_the_first_records_are_read(
     page = await filled.page("ann", query="0", page_size=2)
     assert [item["id"] for item in page["items"]] == ["m790", "m780"]
     [(read, plan)] = _read(raw, commands)
-    assert read <= VISIBLE // 12 + 20
+    assert read <= TRIED
     assert "readable_by_created" in plan
 
 
