@@ -18,7 +18,7 @@ from service.listing.rows import WITHOUT_ROWS, among, rows_match, rows_narrow
 # A call of its own costs about as much as so many index keys.
 KEYS_OF_A_CALL = 10_000
 
-# To compare an id with those that another condition finds costs about as much as so many index keys.
+# To compare an id with those of another tag costs about as much as so many index keys.
 KEYS_OF_AN_ID = 2
 
 _MODELS = ModelRecord.Settings.name
@@ -76,13 +76,13 @@ def _counted_on_keys(selected: ListFilter, caller: Caller, resolved: Resolved) -
 
 def _of_all(selected: ListFilter, caller: Caller, resolved: Resolved, created: Match | None) -> Stages:
     """Return the pipeline that counts for an admin those models of a list that were created in a range, or all."""
+    if selected.tag:
+        # The index `tagged_by_created` holds the ids of the models of one tag, no index those of several.
+        return _counted_by_ids(
+            [{"keys.tags": tag, **({"created_at": created} if created else {})} for tag in _tags(selected)]
+        )
     # The index `all_by_created` holds what is searched. The trigrams would make the server read records.
-    untagged = list_match(selected.model_copy(update={"tag": []}), caller, resolved.without_narrowing)
-    searched = [all_of({"created_at": created or _ALL}, untagged)] if untagged or not selected.tag else []
-    # The index `tagged_by_created` holds the ids of the models of one tag, no index those of several.
-    tagged = [{"keys.tags": tag, **({"created_at": created} if created else {})} for tag in _tags(selected)]
-    conditions = [*searched, *tagged]
-    return _counted(conditions[0]) if len(conditions) == 1 else _counted_by_ids(conditions)
+    return _counted(all_of({"created_at": created or _ALL}, list_match(selected, caller, resolved.without_narrowing)))
 
 
 def _counted_by_ids(conditions: Sequence[Match]) -> Stages:
@@ -167,14 +167,12 @@ def keys_pay(selected: ListFilter, caller: Caller, resolved: Resolved) -> bool:
 
 def _admin_keys_tell(selected: ListFilter, resolved: Resolved) -> bool:
     """Return whether keys can tell what an admin's filter finds, and the server would not choose such by itself."""
-    if selected.capability:
-        return False
-    if resolved.terms:
-        return True
     # One tag alone is counted on index keys already, and so are base models and inactive models, which are few.
     if selected.tag:
         return len(_tags(selected)) > 1 and selects_only(selected, "tag")
-    return selected.is_active is not False and selected.kind != "base"
+    if selected.capability:
+        return False
+    return bool(resolved.terms) or (selected.is_active is not False and selected.kind != "base")
 
 
 def _share_scanned(selected: ListFilter, caller: Caller, resolved: Resolved) -> float:
@@ -183,11 +181,6 @@ def _share_scanned(selected: ListFilter, caller: Caller, resolved: Resolved) -> 
         rest = unsearched_match(selected, caller, resolved)
         read = resolved.keys_of_a_record * resolved.found_share(selected) if rest else 0.0
         return resolved.visible_share(caller) * (1 + read)
-    shares = [resolved.statistics.share_with("tags", [tag]) for tag in _tags(selected)]
-    scanned = 1.0
-    if not resolved.terms and shares:
-        scanned = 0.0
-    elif shares:
-        shares.append(resolved.statistics.found_share(resolved.terms, (), ()))
-    scanned += KEYS_OF_AN_ID * sum(shares)
+    shares = (resolved.statistics.share_with("tags", [tag]) for tag in _tags(selected))
+    scanned = KEYS_OF_AN_ID * sum(shares) if selected.tag else 1.0
     return scanned / 2 if _is_halved(selected, caller, resolved) else scanned

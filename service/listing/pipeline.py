@@ -81,7 +81,7 @@ class Resolved:
     def candidates_share(self, selected: ListFilter) -> float:
         """Return the least share of the records that an index of trigrams, tags or capabilities finds for a filter."""
         return min(
-            self.statistics.share_with("grams", self.narrowing),
+            self.statistics.share_with("grams", self.narrowing if selected.searched_in is None else ()),
             self.statistics.share_with("tags", map(fold, selected.tag)),
             self.statistics.share_with("capabilities", selected.capability),
         )
