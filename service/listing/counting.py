@@ -20,6 +20,8 @@ KEYS_OF_A_CALL = 10_000
 
 # To compare an id with those of another tag costs about as much as so many index keys.
 KEYS_OF_AN_ID = 2
+# To read a record by its id, one after the other.
+KEYS_OF_A_READ_ID = 60
 
 _MODELS = ModelRecord.Settings.name
 _ALL = {"$gte": MinKey()}
@@ -76,24 +78,35 @@ def _counted_on_keys(selected: ListFilter, caller: Caller, resolved: Resolved) -
 
 def _of_all(selected: ListFilter, caller: Caller, resolved: Resolved, created: Match | None) -> Stages:
     """Return the pipeline that counts for an admin those models of a list that were created in a range, or all."""
-    if selected.tag:
-        # The index `tagged_by_created` holds the ids of the models of one tag, no index those of several.
-        return _counted_by_ids(
-            [{"keys.tags": tag, **({"created_at": created} if created else {})} for tag in _tags(selected)]
-        )
-    # The index `all_by_created` holds what is searched. The trigrams would make the server read records.
-    return _counted(all_of({"created_at": created or _ALL}, list_match(selected, caller, resolved.without_narrowing)))
+    untagged = list_match(selected.model_copy(update={"tag": []}), caller, resolved.without_narrowing)
+    if not selected.tag:
+        # The index `all_by_created` holds what is searched. The trigrams would make the server read records.
+        return _counted(all_of({"created_at": created or _ALL}, untagged))
+    # The index `tagged_by_created` holds the ids of the models of one tag, no index those of several.
+    tagged: list[Match] = [
+        {"keys.tags": tag, **({"created_at": created} if created else {})} for tag in _tags(selected)
+    ]
+    return [*_ids_of_all(tagged), *(_read_and_matched(untagged) if untagged else []), *_TOTAL]
 
 
-def _counted_by_ids(conditions: Sequence[Match]) -> Stages:
-    """Return the pipeline that counts the records that meet all conditions, each of which an index answers with ids."""
+def _ids_of_all(conditions: Sequence[Match]) -> Stages:
+    """Return the stages that yield the ids of the records that meet all conditions, each answered by an index."""
     first, *others = ([{"$match": condition}, {"$project": {"_id": 1}}] for condition in conditions)
     return [
         *first,
         *({"$unionWith": {"coll": _MODELS, "pipeline": other}} for other in others),
         {"$group": {"_id": "$_id", "met": {"$sum": 1}}},
         {"$match": {"met": len(conditions)}},
-        *_TOTAL,
+    ]
+
+
+def _read_and_matched(match: Match) -> Stages:
+    """Return the stages that read the records with the ids before them, and keep those that match."""
+    return [
+        {"$lookup": {"from": _MODELS, "localField": "_id", "foreignField": "_id", "as": "read"}},
+        {"$unwind": "$read"},
+        {"$replaceWith": "$read"},
+        {"$match": match},
     ]
 
 
@@ -169,7 +182,7 @@ def _admin_keys_tell(selected: ListFilter, resolved: Resolved) -> bool:
     """Return whether keys can tell what an admin's filter finds, and the server would not choose such by itself."""
     # One tag alone is counted on index keys already, and so are base models and inactive models, which are few.
     if selected.tag:
-        return len(_tags(selected)) > 1 and selects_only(selected, "tag")
+        return len(_tags(selected)) > 1
     if selected.capability:
         return False
     return bool(resolved.terms) or (selected.is_active is not False and selected.kind != "base")
@@ -181,6 +194,9 @@ def _share_scanned(selected: ListFilter, caller: Caller, resolved: Resolved) -> 
         rest = unsearched_match(selected, caller, resolved)
         read = resolved.keys_of_a_record * resolved.found_share(selected) if rest else 0.0
         return resolved.visible_share(caller) * (1 + read)
-    shares = (resolved.statistics.share_with("tags", [tag]) for tag in _tags(selected))
-    scanned = KEYS_OF_AN_ID * sum(shares) if selected.tag else 1.0
+    scanned = 1.0
+    if tags := _tags(selected):
+        scanned = KEYS_OF_AN_ID * sum(resolved.statistics.share_with("tags", [tag]) for tag in tags)
+        if not selects_only(selected, "tag"):
+            scanned += KEYS_OF_A_READ_ID * resolved.statistics.found_share((), tags, ())
     return scanned / 2 if _is_halved(selected, caller, resolved) else scanned

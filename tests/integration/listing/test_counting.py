@@ -32,7 +32,8 @@ def every_list_is_large(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def reading_costs_much(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("service.listing.pipeline.KEYS_OF_A_RECORD", 1000)
+    for name in ("KEYS_OF_A_RECORD", "KEYS_OF_A_STORED_RECORD"):
+        monkeypatch.setattr(f"service.listing.pipeline.{name}", 1000)
 
 
 async def _filled(directory: Directory, tmp_path: Path) -> None:
@@ -172,6 +173,8 @@ async def test_base_models_are_counted_for_an_admin_without_reading_records(
     [
         ({"tag": ["engineering", "even"]}, 75),
         ({"tag": ["EVEN", "even", "ann kowalska"]}, 75),
+        ({"query": "lp he", "tag": ["engineering", "even"]}, 75),
+        ({"tag": ["engineering", "even"], "is_active": "true", "view_option": "shared"}, 50),
     ],
 )
 @pytest.mark.parametrize("records", [300, 1_000_000])
