@@ -37,6 +37,7 @@ from modeldeck_client.types import (
 class AsyncModeldeck(Connection):
     """A client of the service at `url`, for asyncio; every method raises ModeldeckError.
 
+    An argument that can't be right is a ValueError, and nothing is changed.
     `timeout` is how many seconds the service may be silent. What failed and may be sent again is sent again within
     `patience` seconds. With `http`, requests are sent by that client, which stays open.
     """
@@ -146,8 +147,8 @@ class AsyncModeldeck(Connection):
         """Return a page of the users who may read a model, and why."""
         return await self._made(calls.read_readers(model_id, page, page_size))
 
-    async def export(self, model_ids: Iterable[str] = ()) -> list[Model]:
-        """Return all models, or these, in order of id."""
+    async def export(self, model_ids: str | Iterable[str] | None = None) -> list[Model]:
+        """Return all models, or these, in order of id; NotFound is raised when one of these is absent or hidden."""
         return await self._made(calls.export_models(model_ids))
 
     async def follow(self, since: str | None = None) -> AsyncGenerator[Event, None]:

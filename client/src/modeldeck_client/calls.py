@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any, cast
+from typing import Any
 from uuid import uuid4
 
 from modeldeck_client.requests import Call, Request, get
@@ -66,9 +66,11 @@ def create_model(model: CreateModel, idempotency_key: str | None) -> Call[Model]
     return created
 
 
-def export_models(model_ids: Iterable[str]) -> Call[list[Model]]:
+def export_models(model_ids: str | Iterable[str] | None) -> Call[list[Model]]:
     """Return all models, or these."""
-    models: list[Model] = yield get("/api/models/export", id=list(model_ids) or None)
+    ids = [model_ids] if isinstance(model_ids, str) else model_ids
+    chosen = None if ids is None else _some("model_ids", list(ids))
+    models: list[Model] = yield get("/api/models/export", id=chosen)
     return models
 
 
@@ -118,6 +120,14 @@ def _written(name: str, value: Any) -> Any:
         if value.tzinfo is None:
             raise ValueError(f"{name}: a time needs a time zone")
         return value.isoformat()
-    if name in {"fields", "facets"} and not isinstance(value, str):
-        return ",".join(cast(Sequence[str], value))
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        _some(name, value)
+        return ",".join(value) if name in {"fields", "facets"} else value
     return value
+
+
+def _some(name: str, values: Sequence[str]) -> Sequence[str]:
+    # In a query, no values are no filter: who looks for none of the models would get all of them.
+    if not values:
+        raise ValueError(f"{name}: must not be empty; None leaves it out")
+    return values

@@ -68,7 +68,7 @@ def delete_model(model_id: str, version: int | None) -> Call[None]:
 def share_model(model_id: str, principal: str, permission: Permission) -> Call[Model]:
     """Add a grant to those that a model has."""
     kind, principal_id = _principal(principal)
-    wanted = GrantInput(principal_type=kind, principal_id=principal_id, permission=permission)
+    wanted = GrantInput(principal_type=kind, principal_id=principal_id, permission=_permission(permission))
 
     def request_for(model: Model) -> Request | None:
         grants = _grants(model)
@@ -80,10 +80,11 @@ def share_model(model_id: str, principal: str, permission: Permission) -> Call[M
 def unshare_model(model_id: str, principal: str, permission: Permission | None) -> Call[Model]:
     """Remove the grants of a principal, or the one with a permission; the others stay."""
     whose = _principal(principal)
+    only = None if permission is None else _permission(permission)
 
     def is_kept(grant: GrantInput) -> bool:
         is_theirs = (grant["principal_type"], grant["principal_id"]) == whose
-        return not is_theirs or permission not in {None, grant["permission"]}
+        return not is_theirs or only not in {None, grant["permission"]}
 
     def request_for(model: Model) -> Request | None:
         grants = _grants(model)
@@ -155,6 +156,13 @@ def _principal(principal: str) -> tuple[PrincipalType, str]:
     if kind not in get_args(PrincipalType) or not principal_id:
         raise ValueError(f"principal: must be user:<id>, group:<id> or user:* for everyone, not {principal!r}")
     return cast(PrincipalType, kind), principal_id
+
+
+def _permission(permission: Permission) -> Permission:
+    # An unknown one would remove nothing, and nobody would notice.
+    if permission not in get_args(Permission):
+        raise ValueError(f"permission: must be {' or '.join(get_args(Permission))}, not {permission!r}")
+    return permission
 
 
 def _grants(model: Model) -> list[GrantInput]:

@@ -37,6 +37,7 @@ from modeldeck_client.types import (
 class Modeldeck(Connection):
     """A client of the service at `url`; every method raises ModeldeckError.
 
+    An argument that can't be right is a ValueError, and nothing is changed.
     `timeout` is how many seconds the service may be silent. What failed and may be sent again is sent again within
     `patience` seconds. With `http`, requests are sent by that client, which stays open.
     """
@@ -145,8 +146,8 @@ class Modeldeck(Connection):
         """Return a page of the users who may read a model, and why."""
         return self._made(calls.read_readers(model_id, page, page_size))
 
-    def export(self, model_ids: Iterable[str] = ()) -> list[Model]:
-        """Return all models, or these, in order of id."""
+    def export(self, model_ids: str | Iterable[str] | None = None) -> list[Model]:
+        """Return all models, or these, in order of id; NotFound is raised when one of these is absent or hidden."""
         return self._made(calls.export_models(model_ids))
 
     def follow(self, since: str | None = None) -> Generator[Event, None, None]:

@@ -188,6 +188,9 @@ async def test_grants_of_others_stay(ann: Client, created: Any, serving: ServedD
     assert _principals(await ann.call("unshare", "m", "user:ben", "read")) == {("cid", "write"), ("ben", "write")}
     assert _principals(await ann.call("unshare", "m", "user:ben")) == {("cid", "write")}
     assert (await ann.call("unshare", "m", "user:ben"))["version"] == 6
+    for method in ("share", "unshare"):
+        with pytest.raises(ValueError, match="permission: must be read or write, not 'own'"):
+            await ann.call(method, "m", "user:cid", "own")
     with pytest.raises(ValueError, match=r"principal: must be user:<id>, group:<id> or user:\* for everyone"):
         await ann.call("share", "m", "ben")
 

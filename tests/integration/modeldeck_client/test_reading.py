@@ -62,6 +62,16 @@ async def test_the_filters_of_the_list(ann: Client, serving: ServedDirectory, tm
         await ann.call("page", created_since=datetime(2023, 1, 1))
 
 
+async def test_an_empty_list_does_not_stand_for_everything(ann: Client) -> None:
+    for name in ("id", "owner", "tag", "fields"):
+        with pytest.raises(ValueError, match=f"{name}: must not be empty; None leaves it out"):
+            await ann.call("page", **{name: []})
+    with pytest.raises(ValueError, match="id: must not be empty"):
+        await anext(ann.models(id=[]))
+    with pytest.raises(ValueError, match="model_ids: must not be empty"):
+        await ann.call("export", iter(()))
+
+
 async def test_one_model_its_history_and_who_may_read_it(ann: Client, serving: ServedDirectory) -> None:
     created = await ann.call("create", {"id": "org/m:1", "name": "M"})
     assert await ann.call("get", "org/m:1") == created
@@ -70,7 +80,8 @@ async def test_one_model_its_history_and_who_may_read_it(ann: Client, serving: S
     assert [one["change"] for one in (await ann.call("history", "org/m:1"))["items"]] == ["create"]
     assert (await ann.call("explain", "org/m:1", "ann"))["can_write"]
     assert [one["user"]["id"] for one in (await ann.call("readers", "org/m:1"))["items"]] == ["ann"]
-    assert await ann.call("export") == await ann.call("export", ["org/m:1"]) == [created]
+    for chosen in ("org/m:1", ["org/m:1"], iter(["org/m:1"]), None):
+        assert await ann.call("export", chosen) == [created]
 
 
 async def test_problems_are_told_apart(connect: Connect, ann: Client, directory: Directory) -> None:
