@@ -111,7 +111,10 @@ class AccessArguments(Arguments):
     """Access of whom, to which model."""
 
     id: ModelId
-    user_id: Annotated[Id | None, Field(description="Explain this user. Absent: all who may read the model.")] = None
+    user_id: Annotated[
+        Id | None,
+        Field(description="Explain the user with this id, which is no email. Absent: all who may read the model."),
+    ] = None
     page: PageNumber = 1
     page_size: PageSize = DEFAULT_PAGE_SIZE
 

@@ -35,7 +35,7 @@ class Connections:
         try:
             self.client(key="any")
         except ValueError as error:
-            raise ConfigurationError(f"MODELDECK_URL: {error}") from None
+            raise ConfigurationError(f"MODELDECK_URL or --url: {str(error).removeprefix('url: ')}") from None
 
     async def __aenter__(self) -> Self:
         return self

@@ -5,6 +5,7 @@ import signal
 
 from mcp.server.stdio import stdio_server
 
+from modeldeck_client import NoAnswer, Unauthorized
 from service.errors import ConfigurationError
 from service.mcp.connections import Connections
 from service.mcp.server import create_server, explained
@@ -18,9 +19,14 @@ async def require_service(url: str, key: str) -> None:
         try:
             client = connections.client(key)
         except ValueError as error:
-            raise ConfigurationError(f"MODELDECK_KEY: {error}") from None
+            raise ConfigurationError(f"MODELDECK_KEY: {str(error).removeprefix('key: ')}") from None
         try:
             await client.page(fields="name", page_size=1, total="none")
+        except Unauthorized as error:
+            raise ConfigurationError(f"{url} does not take the key in MODELDECK_KEY: {explained(error)}") from error
+        except NoAnswer as error:
+            # Whoever starts it may know why.
+            raise ConfigurationError(f"{url}: {error}") from error
         except Exception as error:
             raise ConfigurationError(f"{url}: {explained(error)}") from error
 
