@@ -1,10 +1,12 @@
 """The configurations and commands of docs/mcp.md work as they are, and what it says of the tools is so."""
 
 import json
+import os
 import re
 import shlex
 import shutil
 import sys
+import time
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -20,7 +22,7 @@ from tests.integration.mcp.conftest import Service
 from tests.support.assistants import answer_of, by_http, serving_mcp
 from tests.support.commands import MODELDECK
 from tests.support.documentation import ROOT, blocks
-from tests.support.tools import install
+from tests.support.tools import install, output_of_command
 
 GUIDE = ROOT / "docs/mcp.md"
 TEXT = GUIDE.read_text(encoding="utf-8")
@@ -41,8 +43,17 @@ async def test_the_configuration_of_a_command(service: Service, tmp_path: Path) 
             assert (await answer_of(client, "search_models"))["total"] == 2
 
 
+def test_a_key_for_an_assistant(service: Service) -> None:
+    _, command, _ = blocks(GUIDE, "sh")
+    environment = {**os.environ, "URL": service.url, "KEY": service.keys["rob"]}
+    made = json.loads(output_of_command("bash", "-euc", command, env=environment))
+    assert made["scope"] == "read"
+    assert made["key"].startswith("mdk_")
+    assert 0 <= time.time() + 90 * 86_400 - made["expires_at"] < 60
+
+
 async def test_the_command_and_the_configuration_for_http(service: Service) -> None:
-    _, command = blocks(GUIDE, "sh")
+    _, _, command = blocks(GUIDE, "sh")
     program, *arguments = shlex.split(command)
     port, url = "8001", "http://127.0.0.1:8000"
     assert (program, arguments) == ("modeldeck", ["mcp", "--http", "--port", port, "--url", url])
@@ -69,8 +80,8 @@ def test_the_tools_and_bounds_are_those_of_the_guide() -> None:
 
 @pytest.mark.tools
 def test_the_extra_needs_nothing_that_is_not_on_a_package_index(tmp_path: Path) -> None:
-    [command, _] = blocks(GUIDE, "sh")
-    assert command == "pip install 'modeldeck[mcp]'\n"
+    command, *_ = blocks(GUIDE, "sh")
+    assert "'.[mcp]'" in command
     # A build leaves files behind.
     clone = tmp_path / "clone"
     for name in ("documents", "indexes", "service", "client"):
