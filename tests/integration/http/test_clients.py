@@ -94,9 +94,13 @@ def test_a_patch_keeps_what_it_does_not_name_and_a_request_that_is_sent_again_is
     assert json.loads(answers[0])["version"] == 1
 
 
-def test_the_request_that_the_page_on_changes_shows_is_answered(environment: dict[str, str]) -> None:
+def test_the_requests_that_the_page_on_changes_shows_get_the_change(environment: dict[str, str]) -> None:
     [example] = blocks(ROOT / "docs/changes.md", "sh")
-    assert "\nid: " in output_of_command("bash", "-euc", example, env=environment)
+    answer = output_of_command("bash", "-euc", example, env=environment)
+    [event] = [part for part in answer.split("\n\n") if "event: " in part]
+    named = dict(line.split(": ", 1) for line in event.splitlines() if not line.startswith(("retry", ":")))
+    assert named["event"] == "updated"
+    assert json.loads(named["data"])["id"] == "sql-tuning"
 
 
 def test_python(api: httpx.Client, environment: dict[str, str]) -> None:
