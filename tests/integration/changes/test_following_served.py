@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+import pytest
 
 from tests.support.commands import COMMAND_SECONDS, CommandLine, Served, until
 from tests.support.following import CHANGES, parsed
@@ -48,6 +49,7 @@ def reading(served: Served, key: str, last: str | None = None) -> Iterator[Readi
     assert not thread.is_alive()
 
 
+@pytest.mark.faults
 def test_a_stream_ends_with_the_process_and_goes_on_with_the_next(shell: CommandLine, tmp_path: Path) -> None:
     shell.environment["MODELDECK_DRAIN_SECONDS"] = "5"
     user = shell.ok("user", "add", "--email", "a@x.org", "--name", "N")

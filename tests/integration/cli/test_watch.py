@@ -172,6 +172,7 @@ def test_both_places_to_start_from_exclude_each_other(shell: CommandLine, tmp_pa
     assert (done.status, "--after" in done.stderr) == (2, True)
 
 
+@pytest.mark.faults
 def test_it_survives_another_primary_and_a_crash(tmp_path: Path) -> None:
     embedded = EmbeddedMongo(tmp_path / "data")
     with embedded.lease():

@@ -9,6 +9,8 @@ from documents.user import Role
 from tests.support.directory import grant, model
 from tests.support.openwebui_page import OpenWebUIPages, OpenWebUITab
 
+pytestmark = pytest.mark.tools
+
 # What the pages read of a model.
 SHOWN = {"id", "name", "base_model_id", "meta", "params", "is_active", "access_grants", "user", "updated_at"}
 ENTRY = {"id", "model_id", "parent_id", "user_id", "commit_message", "created_at", "user"}

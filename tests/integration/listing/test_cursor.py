@@ -51,6 +51,7 @@ async def _filled(directory: Directory, tmp_path: Path, count: int = 20) -> list
     return [one["id"] for one in models]
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("order_by", "direction"), ORDERS)
 async def test_a_walk_is_the_list_in_its_order(
     directory: Directory, tmp_path: Path, order_by: str, direction: str

@@ -94,6 +94,7 @@ async def test_where_many_are_found_only_the_first_records_are_read(
     assert "readable_by_created" in plan
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("order_by", ["created_at", "updated_at", "name", "relevance"])
 @pytest.mark.parametrize("page_size", [1, 3, 100])
 async def test_a_walk_is_the_list(filled: Directory, order_by: str, page_size: int) -> None:

@@ -240,10 +240,10 @@ async def test_a_page_by_cursor_costs_the_same_at_any_depth(
     directory: Directory, tmp_path: Path, raw: SyncDatabase[dict[str, Any]], same: int, orders: list[str]
 ) -> None:
     await _thousand(directory, tmp_path, same)
-    chosen: list[dict[str, Any]] = [{}, {"kind": "custom"}, {"is_active": "true"}]
+    chosen: list[dict[str, Any]] = [{}, {"kind": "custom", "is_active": "true"}]
     for user, order_by, direction, filters in product(["ann", "root"], orders, ["asc", "desc"], chosen):
         asked = {"order_by": order_by, "direction": direction, "page_size": 30, **filters}
-        for depth in (1, 15, 32):
+        for depth in (1, 32):
             cursor = (await directory.page(user, page=depth, **asked))["next_cursor"]
             stages, statistics = await _explain(
                 directory, raw, user, ListParams.model_validate({**asked, "cursor": cursor})

@@ -33,6 +33,7 @@ def configurations() -> list[Any]:
     return [json.loads(block)["mcpServers"]["modeldeck"] for block in blocks(GUIDE, "json")]
 
 
+@pytest.mark.tools
 async def test_the_configuration_of_a_command(service: Service, tmp_path: Path) -> None:
     shown, _ = configurations()
     assert shown["env"].keys() == {"MODELDECK_URL", "MODELDECK_KEY"}

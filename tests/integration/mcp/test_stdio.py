@@ -15,6 +15,8 @@ from tests.integration.mcp.conftest import Service
 from tests.support.assistants import Relay, answer_of, by_stdio, refusal_of
 from tests.support.commands import CommandLine, finish, free_port
 
+pytestmark = pytest.mark.tools
+
 HANDSHAKE: list[dict[str, Any]] = [
     {
         "jsonrpc": "2.0",

@@ -48,6 +48,7 @@ async def _faults(page: Page, *rules: str) -> list[str]:
     ]
 
 
+@pytest.mark.tools
 @pytest.mark.parametrize("user", PAGES)
 async def test_pages_are_accessible_and_fit(page_site: Site, user: str, tmp_path: Path) -> None:
     async with page_site.opened(user, bypass_csp=True) as page:
