@@ -4,6 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from service.mcp.shortening import MAX_POINTER
+
 MAX_PAGE_SIZE = 50
 DEFAULT_PAGE_SIZE = 20
 # As in the API, of which a filter can have more values.
@@ -98,7 +100,7 @@ class ValueArguments(Arguments):
     pointer: Annotated[
         str,
         Field(
-            max_length=2_000,
+            max_length=MAX_POINTER,
             pattern="^/",
             description="A JSON pointer, as `cut` of get_model names it.",
             examples=["/params/system"],

@@ -10,9 +10,12 @@ MAX_TEXT = 4_000
 MAX_FIELD = 8_000
 PART = 8_000
 MAX_NAME = 200
+MAX_POINTER = 2_000
 MAX_DEPTH = 20
 # What a value takes besides its text: quotation marks, a comma.
 _AROUND = 4
+# What a note takes besides its pointer: the names of its fields, and a number.
+_AROUND_NOTE = 40
 
 
 class Cut(BaseModel):
@@ -59,24 +62,28 @@ class Shortened:
     def _fields(self, fields: dict[str, Any], pointer: str, depth: int) -> dict[str, Any]:
         kept: dict[str, Any] = {}
         for name, value in fields.items():
-            if self._room <= 0 or len(name) > MAX_NAME:
+            below = f"{pointer}/{escaped(name)}"
+            if self._room <= 0 or len(name) > MAX_NAME or len(below) > MAX_POINTER:
                 self._note(pointer, as_text(fields))
                 break
             self._room -= len(name) + _AROUND
-            kept[name] = self.value(value, f"{pointer}/{escaped(name)}", depth + 1)
+            kept[name] = self.value(value, below, depth + 1)
         return kept
 
     def _items(self, items: list[Any], pointer: str, depth: int) -> list[Any]:
         kept: list[Any] = []
         for index, value in enumerate(items):
-            if self._room <= 0:
+            below = f"{pointer}/{index}"
+            if self._room <= 0 or len(below) > MAX_POINTER:
                 self._note(pointer, as_text(items))
                 break
             self._room -= _AROUND
-            kept.append(self.value(value, f"{pointer}/{index}", depth + 1))
+            kept.append(self.value(value, below, depth + 1))
         return kept
 
     def _note(self, pointer: str, text: str) -> None:
+        # Notes take room too: a list can have any number of objects that are cut.
+        self._room -= len(pointer) + _AROUND_NOTE
         self.cut.append(Cut(pointer=pointer, characters=len(text)))
 
 

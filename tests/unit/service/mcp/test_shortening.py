@@ -5,11 +5,15 @@ from typing import Any
 
 import pytest
 
-from service.mcp.shortening import MAX_FIELD, MAX_NAME, MAX_TEXT, PART, Shortened, part_of, value_at
+from service.mcp.shortening import MAX_FIELD, MAX_NAME, MAX_POINTER, MAX_TEXT, PART, Shortened, part_of, value_at
 
 DEEP: Any = "bottom"
 for _ in range(50):
     DEEP = {"a": [DEEP]}
+# Each of the objects is cut, far below.
+FAR: Any = [{"n" * (MAX_NAME + 1): 1}] * 2_000
+for _ in range(19):
+    FAR = {"~" * (MAX_NAME - 1): FAR}
 
 
 @pytest.mark.parametrize("value", [None, True, 1, 2.5, "text", [], {}, {"a": [1, {"b": "c"}], "": ""}, "x" * MAX_TEXT])
@@ -30,15 +34,19 @@ def test_what_fits_is_kept(value: Any) -> None:
         [10**4000, *range(10_000)],
         DEEP,
         {"\u202e": ["é" * 9_000]},
+        [{"n" * (MAX_NAME + 1): 1}] * 2_000,
+        FAR,
     ],
-    ids=range(9),
+    ids=range(11),
 )
 def test_what_does_not_fit_is_cut_and_named(value: Any) -> None:
     shortened = Shortened()
     kept = shortened.value(value, "/params")
     # The beginnings of what was cut; a text or a number can go beyond the room by its own length.
     assert len(json.dumps(kept, ensure_ascii=False)) <= 2 * MAX_FIELD
-    assert 1 <= len(shortened.cut) <= 25
+    assert shortened.cut
+    assert sum(len(cut.model_dump_json()) for cut in shortened.cut) <= 2 * MAX_FIELD
+    assert max(len(cut.pointer) for cut in shortened.cut) <= MAX_POINTER
     for cut in shortened.cut:
         whole = value_at({"params": value}, cut.pointer)
         parts: list[str] = []
