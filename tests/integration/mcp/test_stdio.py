@@ -11,6 +11,7 @@ import pytest
 
 from service.cli.mcp import NEEDS_EXTRA
 from service.mcp.server import NO_ANSWER
+from service.mcp.stdio import MAX_CHARACTERS
 from tests.integration.mcp.conftest import Service
 from tests.support.assistants import Relay, answer_of, by_stdio, refusal_of
 from tests.support.commands import CommandLine, finish, free_port
@@ -73,6 +74,20 @@ def test_standard_output_carries_the_protocol_alone_until_input_ends(service: Se
     assert answers[1]["result"]["structuredContent"]["model"]["id"] == "org/helper:1"
     done = finish(process)
     assert (done.status, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_message_that_is_too_long_is_left_out(service: Service, tmp_path: Path) -> None:
+    process = shell_of(tmp_path, url=service.url, key=service.keys["ann"]).start("mcp", stdin=-1)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    long = {**HANDSHAKE[0], "id": 7, "x": "x" * 2 * MAX_CHARACTERS}
+    for message in (long, HANDSHAKE[0]):
+        process.stdin.write(json.dumps(message) + "\n")
+    process.stdin.flush()
+    assert json.loads(process.stdout.readline())["id"] == 1
+    done = finish(process)
+    assert (done.status, done.stdout) == (0, "")
+    assert json.loads(done.stderr)["message"] == f"a message of more than {MAX_CHARACTERS} characters was left out"
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
