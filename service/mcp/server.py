@@ -90,7 +90,8 @@ def explained(error: Exception) -> str:
             return f"{error.status} {error.title}: {error.detail}"
         case ModeldeckError():
             return error.detail
-        case NoAnswer():
+        # A proxy answers for a service that is away.
+        case NoAnswer() | UnexpectedAnswer(passing=True):
             return NO_ANSWER
         case UnexpectedAnswer():
             return NOT_MODELDECK

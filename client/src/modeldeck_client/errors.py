@@ -9,6 +9,7 @@ from modeldeck_client.types import Fault
 
 PROBLEM_JSON = "application/problem+json"
 _GATEWAY = frozenset({502, 503, 504})
+_UNSENT = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 
 
 class ModeldeckError(Exception):
@@ -30,8 +31,8 @@ class NoAnswer(ModeldeckError):
     def __init__(self, error: httpx.RequestError) -> None:
         super().__init__(f"no answer from Modeldeck: {error or type(error).__name__}")
         self.__cause__ = error
-        unsent = isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
-        self.in_doubt = not unsent
+        # A LocalProtocolError can also come after the request was sent, by HTTP/2.
+        self.in_doubt = not isinstance(error, _UNSENT)
         self.passing = not isinstance(error, httpx.LocalProtocolError | httpx.UnsupportedProtocol)
 
 
@@ -128,7 +129,7 @@ def error_of(answer: httpx.Response) -> ModeldeckError:
     if answer.headers.get("Content-Type", "").startswith(PROBLEM_JSON):
         try:
             body = answer.json()
-        except ValueError:
+        except (ValueError, RecursionError):
             return UnexpectedAnswer(answer)
         if isinstance(body, dict) and body.get("status") == answer.status_code:
             return _PROBLEMS.get(answer.status_code, Problem)(body, answer.headers)
@@ -143,7 +144,7 @@ def content_of(answer: httpx.Response) -> Any:
         raise error_of(answer)
     try:
         return answer.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         raise UnexpectedAnswer(answer) from None
 
 

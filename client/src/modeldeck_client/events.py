@@ -76,7 +76,7 @@ class MessageDecoder:
         name, _, value = line.partition(":")
         value = value.removeprefix(" ")
         if name == "retry" and value.isascii() and value.isdigit():
-            self.retry_seconds = int(value) / 1000
+            self.retry_seconds = float(value) / 1000
         elif name in {"id", "event"}:
             self._fields[name] = value
         elif name == "data":

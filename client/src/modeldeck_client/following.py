@@ -7,7 +7,7 @@ from time import monotonic
 import httpx
 
 from modeldeck_client.errors import ModeldeckError, NoAnswer, UnexpectedAnswer, error_of
-from modeldeck_client.events import Event, MessageDecoder, Resync
+from modeldeck_client.events import Event, Message, MessageDecoder, Resync
 from modeldeck_client.requests import Request, pauses
 
 log = logging.getLogger("modeldeck_client")
@@ -44,11 +44,12 @@ class Follower:
             raise error_of(answer)
         if not answer.headers.get("Content-Type", "").startswith(_EVENT_STREAM):
             raise UnexpectedAnswer(answer)
+        self._answer = answer
         self._decoder = MessageDecoder()
 
     def events(self, part: bytes) -> Iterator[Event]:
         """Yield the events that end in a part of the answer."""
-        for message in self._decoder.messages(part):
+        for message in self._messages(part):
             if message.token is not None:
                 self._token = message.token
                 self._connected()
@@ -57,6 +58,12 @@ class Follower:
                     yield Resync(message.token)
             if message.event is not None:
                 yield message.event
+
+    def _messages(self, part: bytes) -> Iterator[Message]:
+        try:
+            yield from self._decoder.messages(part)
+        except (ValueError, LookupError, TypeError, RecursionError):
+            raise UnexpectedAnswer(self._answer) from None
 
     def disconnected(self, error: ModeldeckError | None) -> None:
         """Prepare to come back after an error, or None when the answer has ended; raise it if that is of no use."""
@@ -69,4 +76,4 @@ class Follower:
 
     def _connected(self) -> None:
         self._last_begin = None
-        self._pauses = pauses(self._decoder.retry_seconds or _FIRST_PAUSE, _LONGEST_PAUSE)
+        self._pauses = pauses(min(self._decoder.retry_seconds or _FIRST_PAUSE, _LONGEST_PAUSE), _LONGEST_PAUSE)

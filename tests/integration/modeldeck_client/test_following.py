@@ -4,6 +4,7 @@ import asyncio
 import json
 from typing import Any
 
+import httpx
 import pytest
 from starlette.responses import HTMLResponse, Response
 
@@ -19,6 +20,7 @@ from modeldeck_client import (
     Unauthorized,
     UnexpectedAnswer,
 )
+from modeldeck_client.following import Follower
 from service.changes import missed
 from tests.support.directory import Directory, grant
 from tests.support.python_clients import Client, Connect
@@ -125,6 +127,33 @@ async def test_an_answer_that_is_no_stream_is_not_tried_again(ann: Client, servi
         serving.break_connections()
         with pytest.raises(UnexpectedAnswer, match=f"{CHANGES} is not Modeldeck's: status 200, text/html"):
             await anext(events)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        *("id: t\nevent: deleted\n\n", "id: t\nevent: deleted\ndata: {\n\n", "event: removed\ndata: []\n\n"),
+        *(b"id: \xff\n\n", "event: created\ndata: " + "[" * 100_000 + "\n\n", "event: removed\ndata: {}\n\n"),
+    ],
+    ids=range(6),
+)
+async def test_a_stream_that_is_not_modeldecks_ends_with_an_error_of_the_client(
+    ann: Client, serving: ServedDirectory, content: str | bytes
+) -> None:
+    serving.answer("GET", CHANGES, Response(content, media_type="text/event-stream"))
+    async with ann.following("token") as events:
+        with pytest.raises(UnexpectedAnswer):
+            await anext(events)
+
+
+@pytest.mark.parametrize("retry", ["86400000", "9" * 5_000])
+def test_no_service_makes_a_follower_wait_for_ever(retry: str) -> None:
+    follower = Follower(None, patience=5)
+    follower.begin(httpx.Response(200, headers={"Content-Type": "text/event-stream"}))
+    [first] = follower.events(f"retry: {retry}\nid: t\n\n".encode())
+    assert isinstance(first, Resync)
+    follower.disconnected(None)
+    assert follower.request.after <= 30
 
 
 async def test_who_never_reached_the_service_is_told_so(connect: Connect, serving: ServedDirectory) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
-from modeldeck_client import AsyncModeldeck, NoAnswer
+from modeldeck_client import AsyncModeldeck, NoAnswer, UnexpectedAnswer
 from service.errors import ConfigurationError
 from service.mcp import http_app, server
 from service.mcp.connections import ReadingTransport
@@ -129,9 +129,16 @@ async def test_nothing_that_could_change_something_is_sent(silent: Silent) -> No
             with pytest.raises(httpx.UnsupportedProtocol):
                 await http.send(httpx.Request(method, silent.url))
         client = AsyncModeldeck(silent.url, "key", http=http, patience=0)
-        with pytest.raises(NoAnswer, match="is not a reading request"):
+        with pytest.raises(NoAnswer, match="is not a reading request") as refused:
             await client.change("novel", {"name": "New"}, if_version=1)
+    assert not refused.value.in_doubt
     assert silent.heads == []
+
+
+@pytest.mark.parametrize(("status", "explained"), [(502, server.NO_ANSWER), (200, server.NOT_MODELDECK)])
+def test_a_proxy_of_a_service_that_is_away_is_no_other_service(status: int, explained: str) -> None:
+    answer = httpx.Response(status, html="<h1>Bad gateway</h1>", request=httpx.Request("GET", "http://x.org"))
+    assert server.explained(UnexpectedAnswer(answer)) == explained
 
 
 @pytest.mark.parametrize(
