@@ -15,6 +15,7 @@ LISTED_FIELDS = (
 MAX_DESCRIPTION, MAX_TAGS, MAX_TAG = 300, 20, 60
 # Of paths to one model, and of groups that one of them leads through.
 MAX_PATHS = 20
+MAX_GROUPS = 100
 
 _Time = Field(description="UTC, as in RFC 3339.", examples=["2026-05-15T11:39:00Z"])
 
@@ -29,6 +30,30 @@ class Person(BaseModel):
     def of(cls, user: api.Owner | api.Person) -> "Person":
         """Return a user of the API."""
         return cls(id=user["id"], name=shortened_text(user["name"], MAX_NAME))
+
+
+class Me(BaseModel):
+    """The user of the key."""
+
+    id: str
+    name: str
+    email: str
+    role: Literal["admin", "user"] = Field(description="An admin may read every model.")
+    group_ids: list[str] = Field(description="Their groups and all ancestors of those.")
+    groups: int = Field(description="How many groups these are, where not all are listed.")
+
+    @classmethod
+    def of(cls, me: api.Me) -> "Me":
+        """Return the caller of the API."""
+        group_ids = me["group_ids"]
+        return cls(
+            id=me["id"],
+            name=shortened_text(me["name"], MAX_NAME),
+            email=me["email"],
+            role=me["role"],
+            group_ids=group_ids[:MAX_GROUPS],
+            groups=len(group_ids),
+        )
 
 
 class ListedModel(BaseModel):

@@ -43,6 +43,10 @@ def _several(description: str, longest: int) -> Any:
     return Annotated[list[value], Field(max_length=MAX_VALUES, description=description)]
 
 
+class NoArguments(Arguments):
+    """None."""
+
+
 class SearchArguments(Arguments):
     """Which models to list; the names are those of `GET /api/models/list`."""
 

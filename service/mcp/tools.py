@@ -9,12 +9,13 @@ from pydantic import BaseModel
 
 from modeldeck_client import AsyncModeldeck
 from service.errors import ModeldeckError
-from service.mcp.answers import LISTED_FIELDS, Access, History, Model, ModelPage
+from service.mcp.answers import LISTED_FIELDS, Access, History, Me, Model, ModelPage
 from service.mcp.arguments import (
     AccessArguments,
     Arguments,
     HistoryArguments,
     ModelArguments,
+    NoArguments,
     RecentArguments,
     SearchArguments,
     ValueArguments,
@@ -53,6 +54,10 @@ class ReadingTool:
         )
 
 
+async def _who(client: AsyncModeldeck, _: NoArguments) -> Me:
+    return Me.of(await client.me())
+
+
 async def _search(client: AsyncModeldeck, arguments: SearchArguments) -> ModelPage:
     return ModelPage.of(await client.page(**arguments.given(), fields=LISTED_FIELDS))
 
@@ -88,6 +93,14 @@ async def _history(client: AsyncModeldeck, arguments: HistoryArguments) -> Histo
 TOOLS: Mapping[str, ReadingTool] = {
     tool.name: tool
     for tool in (
+        ReadingTool(
+            "who_am_i",
+            "Who am I",
+            "Say who the user of the key is: their id, name, role and groups. Every tool reads with their rights.",
+            NoArguments,
+            Me,
+            _who,
+        ),
         ReadingTool(
             "search_models",
             "Search models",

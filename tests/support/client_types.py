@@ -13,6 +13,7 @@ TYPES = ROOT / "client/src/modeldeck_client/types.py"
 # The client names these; what they refer to comes with them.
 _NAMED = (
     "Fault",
+    "Me",
     "ModelPage",
     "Model",
     "CreateModel",

@@ -24,6 +24,7 @@ from modeldeck_client.types import (
     FieldFilters,
     Filters,
     ListedModel,
+    Me,
     Model,
     ModelPage,
     PageFilters,
@@ -84,6 +85,10 @@ class AsyncModeldeck(Connection):
     async def page(self, **filters: Unpack[PageFilters]) -> ModelPage:
         """Return one page of the models that match, and how many there are."""
         return await self._made(calls.read_page(filters))
+
+    async def me(self) -> Me:
+        """Return the user of the key, with their role and groups, and the key's scope."""
+        return await self._made(calls.read_self())
 
     @overload
     async def get(self, model_id: str) -> Model: ...

@@ -14,6 +14,7 @@ from modeldeck_client.types import (
     BulkStateChange,
     CreateModel,
     ListedModel,
+    Me,
     Model,
     ModelPage,
     ReaderPage,
@@ -64,6 +65,12 @@ def create_model(model: CreateModel, idempotency_key: str | None) -> Call[Model]
     """Create a model, once, however often the request is sent."""
     created: Model = yield from _once("/api/models/create", model, idempotency_key)
     return created
+
+
+def read_self() -> Call[Me]:
+    """Return the caller."""
+    me: Me = yield get("/api/me")
+    return me
 
 
 def export_models(model_ids: str | Iterable[str] | None) -> Call[list[Model]]:

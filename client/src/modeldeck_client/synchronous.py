@@ -24,6 +24,7 @@ from modeldeck_client.types import (
     FieldFilters,
     Filters,
     ListedModel,
+    Me,
     Model,
     ModelPage,
     PageFilters,
@@ -83,6 +84,10 @@ class Modeldeck(Connection):
     def page(self, **filters: Unpack[PageFilters]) -> ModelPage:
         """Return one page of the models that match, and how many there are."""
         return self._made(calls.read_page(filters))
+
+    def me(self) -> Me:
+        """Return the user of the key, with their role and groups, and the key's scope."""
+        return self._made(calls.read_self())
 
     @overload
     def get(self, model_id: str) -> Model: ...

@@ -13,6 +13,23 @@ class Fault(TypedDict):
     allowed: NotRequired[list[str]]
 
 
+Role = Literal["user", "admin"]
+
+Scope = Literal["read", "write"]
+
+
+class Me(TypedDict):
+    """The caller."""
+
+    id: str
+    name: str
+    email: str
+    username: str | None
+    role: Role
+    scope: Scope
+    group_ids: list[str]
+
+
 PrincipalType = Literal["user", "group"]
 
 Permission = Literal["read", "write"]

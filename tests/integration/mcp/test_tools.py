@@ -21,7 +21,7 @@ OF_ONE_MODEL: list[tuple[str, dict[str, Any]]] = [
     ("explain_access", {"user_id": "rob"}),
     ("model_history", {}),
 ]
-TOOLS = {*(name for name, _ in OF_ONE_MODEL), "search_models", "recent_changes"}
+TOOLS = {*(name for name, _ in OF_ONE_MODEL), "who_am_i", "search_models", "recent_changes"}
 
 
 @pytest.mark.parametrize("mode", [MODERN, EARLIER])
@@ -46,6 +46,9 @@ async def test_all_tools_only_read_and_say_so(service: Service, by_http_server: 
 async def test_lists_hold_what_the_user_may_see(service: Service, by_http_server: ByHttp, person: str) -> None:
     expected = service.get("/api/models/list", person, order_by="name", direction="asc")
     async with by_http(by_http_server, service.keys[person]) as client:
+        me = service.get("/api/me", person)
+        mine = {name: me[name] for name in ("id", "name", "email", "role", "group_ids")}
+        assert await answer_of(client, "who_am_i") == {**mine, "groups": len(mine["group_ids"])}
         found = await answer_of(client, "search_models")
         recent = await answer_of(client, "recent_changes", updated_since="2020-01-01T00:00:00Z")
     assert [model["id"] for model in found["models"]] == [item["id"] for item in expected["items"]]

@@ -104,10 +104,20 @@ async def test_problems_are_told_apart(connect: Connect, ann: Client, directory:
 
 
 async def test_an_answer_that_is_not_modeldecks(ann: Client, serving: ServedDirectory) -> None:
-    for answer in (HTMLResponse("<h1>Sign in</h1>"), HTMLResponse("Not found", 404), Response(status_code=204)):
+    nested = "[" * 100_000
+    problem = Response(nested, 404, media_type="application/problem+json")
+    for answer in (
+        *(HTMLResponse("<h1>Sign in</h1>"), HTMLResponse("Not found", 404), Response(status_code=204)),
+        *(Response(nested, media_type="application/json"), problem),
+    ):
         serving.answer("GET", LIST, answer)
         with pytest.raises(UnexpectedAnswer, match=f"/api/models/list is not Modeldeck's: status {answer.status_code}"):
             await ann.call("page", query="secret")
+
+
+async def test_the_user_of_the_key(ann: Client) -> None:
+    me = await ann.call("me")
+    assert (me["id"], me["role"], me["group_ids"]) == ("ann", "user", [])
 
 
 async def test_it_waits_as_long_as_it_is_told_to_but_not_longer_than_it_has_patience(
