@@ -9,7 +9,7 @@ import pytest
 
 from tests.integration.mcp.conftest import Service
 from tests.support.assistants import EARLIER, MODERN, ByHttp, answer_of, by_http, refusal_of, serving_mcp
-from tests.support.commands import free_port
+from tests.support.commands import free_port, until
 
 CALL: dict[str, Any] = {
     "jsonrpc": "2.0",
@@ -99,6 +99,8 @@ def test_what_is_not_for_assistants_is_refused(service: Service, by_http_server:
 
 def test_the_log_names_requests_and_no_keys(service: Service, by_http_server: ByHttp) -> None:
     assert found(sent(by_http_server, service.keys["ann"], headers={"X-Request-ID": "to-find-it"})) == 3
+    # It is logged a moment after it has been answered.
+    until(lambda: "to-find-it" in by_http_server.logged, "it is logged")
     [line] = [json.loads(line) for line in by_http_server.logged.splitlines() if "to-find-it" in line]
     assert (line["route"], line["status"]) == ("/mcp", 200)
     assert "mdk_" not in by_http_server.logged

@@ -13,6 +13,8 @@ from tests.support.every_case import EVERY_CASE
 from tests.support.picture import HEIGHT, MOST_BYTES, PICTURE, WIDTH, take_picture
 from tests.support.site import HOSTILE, Site
 
+pytestmark = pytest.mark.tools
+
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
 STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 WIDTHS = (1280, 320, 2560)
@@ -48,7 +50,6 @@ async def _faults(page: Page, *rules: str) -> list[str]:
     ]
 
 
-@pytest.mark.tools
 @pytest.mark.parametrize("user", PAGES)
 async def test_pages_are_accessible_and_fit(page_site: Site, user: str, tmp_path: Path) -> None:
     async with page_site.opened(user, bypass_csp=True) as page:

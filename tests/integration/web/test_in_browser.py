@@ -1,11 +1,14 @@
 """The page in a real browser: what people do with it, by mouse, by keyboard and without scripts."""
 
+import pytest
 from playwright.async_api import expect
 
 from documents import ApiKey
 from service.auth.authentication import Authenticator, api_key_id
 from service.web.sessions import new_link
 from tests.support.site import Site
+
+pytestmark = pytest.mark.tools
 
 
 async def test_a_link_signs_in_by_itself_once(page_site: Site) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 from urllib.parse import urlencode
 
+import pytest
 from playwright.async_api import expect
 
 from documents.user import Role
@@ -71,6 +72,7 @@ async def test_it_tells_each_what_they_may_know(directory: Directory) -> None:
         await running
 
 
+@pytest.mark.tools
 async def test_a_browser_shows_it(page_site: Site) -> None:
     directory = page_site.directory
     await directory.post(CREATE, "u-anna", {"id": "news", "name": "News", "access_grants": [grant("user:*")]})
