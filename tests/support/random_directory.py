@@ -20,7 +20,7 @@ from tests.support.oracle import Oracle, Parameters, compared, difference
 # `python -m faults S1` sends fifty times as many. More, and another directory:
 # ORACLE_REQUESTS=50000 ORACLE_SEED=7 pytest tests/integration/auth/test_oracle*.py
 SEED = int(os.environ.get("ORACLE_SEED", "20240229"))
-REQUESTS = int(os.environ.get("ORACLE_REQUESTS", "100"))
+REQUESTS = int(os.environ.get("ORACLE_REQUESTS", "60"))
 USERS, GROUPS, MODELS, MAX_DEPTH = 40, 15, 400, 4
 CLIENTS = 8
 LISTS = (LIST, LIST.replace("/api/", "/api/v1/"))

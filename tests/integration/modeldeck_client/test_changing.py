@@ -17,6 +17,9 @@ from tests.support.served_directory import ServedDirectory
 CREATE, MODEL = "/api/models/create", "/api/models/model"
 UPDATE, ACCESS, DELETE = f"{MODEL}/update", f"{MODEL}/access/update", f"{MODEL}/delete"
 
+# The two clients share all but how they send and wait; `make test` tries one of them here.
+pytestmark = pytest.mark.sampled(2)
+
 
 @pytest.fixture
 async def created(directory: Directory, serving: ServedDirectory) -> dict[str, Any]:
