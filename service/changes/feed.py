@@ -19,7 +19,7 @@ from service.errors import UnavailableError
 
 log = logging.getLogger("modeldeck")
 
-_NOT_NOW = "Changes can't be followed at the moment; follow again, from the last token."
+NOT_NOW = "Changes can't be followed at the moment; follow again, from the last token."
 ENDING = "This process is about to end; follow again, from the last token."
 # The stream begins so long ago, so that the followers of a process that has ended find here what they have missed.
 LOOK_BACK_SECONDS = 60
@@ -145,7 +145,7 @@ class Feed:
         except Exception as error:  # those who follow come back
             log.warning("the change stream ended: %s code=%s", type(error).__name__, getattr(error, "code", None))
             if not started.done():
-                started.set_exception(UnavailableError(_NOT_NOW))
+                started.set_exception(UnavailableError(NOT_NOW))
         finally:
             if not started.done():
                 started.set_exception(UnavailableError(ENDING))
@@ -221,5 +221,5 @@ class Feed:
         begun = self._task
         while not self.has_come_to(moment):
             if begun is None or self._task is not begun:
-                raise UnavailableError(_NOT_NOW)
+                raise UnavailableError(NOT_NOW)
             await self._moved.wait()

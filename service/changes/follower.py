@@ -21,11 +21,11 @@ from service.changes.entries import (
     of_api_key,
     of_group,
 )
-from service.changes.feed import Feed
+from service.changes.feed import NOT_NOW, Feed
 from service.changes.missed import TakePlace
 from service.database.change_streams import ClusterTime
 from service.database.errors import DatabaseError
-from service.errors import ModeldeckError, UnauthorizedError
+from service.errors import ModeldeckError, UnauthorizedError, UnavailableError
 
 HEARTBEAT_SECONDS = 15.0
 RETRY_SECONDS, BEHIND_SECONDS = 0.5, 0.05
@@ -80,7 +80,7 @@ class Follower:
         model_id: str | None = None,
         also: frozenset[str] = frozenset(),
     ) -> None:
-        """Prepare; `place` takes a place for reading what was missed, and `on_end` is called at the end.
+        """Prepare; `place` takes a place for reading what was missed, and `on_end` is called when what has begun ends.
 
         `also` are what else may end their rights, such as a session.
         """
@@ -97,7 +97,7 @@ class Follower:
         self._backlog: Sequence[Entry] = ()
         self._missed_until = FeedPosition(0, 0, 0)
         self._woken = asyncio.Event()
-        self._ended = False
+        self._begun = self._ended = False
         # When the caller is to be authenticated again, by the clock of the loop.
         self._check_at = 0.0
         # Changes of rights that were offered and not handled; the first reading of rights counts as one.
@@ -141,12 +141,15 @@ class Follower:
             self._ended = True
             self._waiting.clear()
             self._woken.set()
-            self._on_end()
+            # Who has not begun is refused, which needs no end from outside.
+            if self._begun:
+                self._on_end()
 
     async def begin(self, joined: FeedPosition, since: FeedPosition | None) -> Shown:
         """Begin now, or after a position; return from where on all will be shown.
 
-        Raises UnauthorizedError, and GoneError when what has changed since then is no longer kept.
+        Raises UnauthorizedError, GoneError when what has changed since then is no longer kept, and UnavailableError if
+        the stream has ended meanwhile.
         """
         moment = await self._rights_since(joined.moment)
         here = FeedPosition.after(moment)
@@ -165,6 +168,9 @@ class Follower:
         return self._begun_at(since)
 
     def _begun_at(self, position: FeedPosition, happening: Happening | None = None) -> Shown:
+        if self._ended:
+            raise UnavailableError(NOT_NOW)
+        self._begun = True
         self._position = position
         self._uncertain -= 1
         self._feed.index(self)
