@@ -156,14 +156,14 @@ def list_hint(params: ListParams, match: Match, resolved: Resolved) -> str | Non
     """
     if params.id:
         return "_id_"
-    if finds_few(params, resolved):
-        return "grams"
     restricted = "keys.readers" in match
     field = sort_field(params.order_by)
     ordered = readable_by(field) if restricted else all_by(field)
     # Only the index of all models holds what is searched.
     if _is_soon_full(params, resolved, resolved.keys_of_a_record if restricted else 1):
         return ordered
+    if finds_few(params, resolved):
+        return "grams"
     since = {"created_at": params.created_since, "updated_at": params.updated_since}
     elsewhere = [moment for name, moment in since.items() if name != field]
     filters = [

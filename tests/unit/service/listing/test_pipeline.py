@@ -144,6 +144,10 @@ def test_a_search_is_read_in_order_if_that_fills_the_page_sooner_than_its_trigra
         (["ab c"], _params(query="x"), READABLE, None),
     ):
         assert list_hint(params, match, Resolved(terms, ["abc"], (), statistics)) == hint, (terms, params)
+    # Of 400 records that match, a page is among the first thousand or so.
+    few = SearchStatistics.of(sample, 4_000)
+    assert list_hint(_params(query="x"), {}, Resolved(["abc"], ["abc"], (), few)) == "all_by_created"
+    assert list_hint(_params(query="x"), {}, Resolved(["ab c"], ["abc"], (), few)) == "grams"
 
 
 def test_a_huge_page_number_is_past_the_end() -> None:
