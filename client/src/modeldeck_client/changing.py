@@ -47,22 +47,35 @@ def _patch_model(model_id: str, patch: PatchModel, version: int | None) -> Call[
 
 
 def delete_model(model_id: str, version: int | None) -> Call[None]:
-    """Delete a model; with a version, only that one."""
-    request = Request("POST", f"{MODEL}/delete", body={"id": model_id}, headers=_if_match(version))
+    """Delete a model; with a version, only that one.
+
+    It is always sent under a version: a repetition never deletes what was made again under the same id meanwhile.
+    """
+    given = version
     doubt: ModeldeckError | None = None
+    failure: ModeldeckError | None = None
     for pause in islice(pauses(*_PAUSES), ATTEMPTS):
+        after = 0.0 if failure is None else pause
+        if version is None:
+            version, after = (yield from read_model(model_id, after))["version"], 0.0
         try:
-            yield replace(request, after=0.0 if doubt is None else pause)
+            yield Request("POST", f"{MODEL}/delete", body={"id": model_id}, headers=_if_match(version), after=after)
             return
         except NotFound:
             if doubt is None:
                 raise
             return
+        except VersionChanged as error:
+            if doubt is not None:
+                raise doubt from None
+            if given is not None:
+                raise
+            failure, version = error, None
         except ModeldeckError as error:
             if not (error.in_doubt and error.passing):
                 raise
-            doubt = error
-    raise cast(ModeldeckError, doubt)
+            failure = doubt = error
+    raise cast(ModeldeckError, failure)
 
 
 def share_model(model_id: str, principal: str, permission: Permission) -> Call[Model]:

@@ -213,6 +213,33 @@ async def test_a_deletion_whose_answer_was_lost_has_been_made(
         await ann.call("delete", "m")
 
 
+async def test_a_deletion_is_not_repeated_on_what_was_made_again_meanwhile(
+    directory: Directory, ann: Client, created: Any, serving: ServedDirectory
+) -> None:
+    serving.lose_answer("POST", DELETE)
+
+    async def make_again() -> None:
+        assert (await directory.post(CREATE, "ann", {"id": "m", "name": "Again"})).status_code == 200
+
+    serving.meanwhile("POST", DELETE, make_again)
+    with pytest.raises(NoAnswer) as unknown:
+        await ann.call("delete", "m")
+    assert unknown.value.in_doubt
+    assert (await ann.call("get", "m"))["name"] == "Again"
+
+
+async def test_a_deletion_begins_again_when_others_changed_the_model_meanwhile(
+    directory: Directory, ann: Client, created: Any, serving: ServedDirectory
+) -> None:
+    async def change() -> None:
+        assert (await directory.post(UPDATE, "ann", {"id": "m", "name": "Other"})).status_code == 200
+
+    serving.meanwhile("POST", DELETE, change)
+    await ann.call("delete", "m")
+    with pytest.raises(NotFound):
+        await ann.call("get", "m")
+
+
 async def test_what_failed_for_good_is_not_sent_again(ann: Client, created: Any, serving: ServedDirectory) -> None:
     for path, name in ((UPDATE, "change"), (DELETE, "delete")):
         serving.answer("POST", path, HTMLResponse("Broken", 500))
