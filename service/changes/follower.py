@@ -4,16 +4,13 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 
 from documents.grant import user_principal
 from service.auth.authentication import Caller
 from service.changes.contents import Contents
 from service.changes.entries import (
     ADMINS,
-    Access,
     Entry,
     FeedPosition,
     ModelChange,
@@ -22,6 +19,7 @@ from service.changes.entries import (
     of_group,
 )
 from service.changes.feed import NOT_NOW, Feed
+from service.changes.happenings import WITH_ITEM, Happening, Shown, happening_of
 from service.changes.missed import TakePlace
 from service.database.change_streams import ClusterTime
 from service.database.errors import DatabaseError
@@ -34,30 +32,6 @@ MAX_WAITING = 1_000
 
 # Returns the caller with the rights that they had at a moment; raises UnauthorizedError when they have none any more.
 ReadRights = Callable[[], Awaitable[tuple[Caller, ClusterTime]]]
-
-
-class Happening(StrEnum):
-    """What has happened, as a follower sees it."""
-
-    CREATED = "created"
-    UPDATED = "updated"
-    DELETED = "deleted"
-    ADDED = "added"
-    REMOVED = "removed"
-    RESYNC = "resync"
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """What a follower is shown: that something has happened, or only that all is well, and where to go on after it.
-
-    `item` is the model after a change, as JSON, for those who may read it then.
-    """
-
-    position: FeedPosition
-    happening: Happening | None = None
-    change: ModelChange | None = None
-    item: bytes | None = None
 
 
 class Follower:
@@ -284,26 +258,13 @@ class Follower:
         self._position = change.position
         if not change.known:
             return Shown(change.position, Happening.RESYNC)
-        happening = self._happening(change)
+        happening = happening_of(change, self._principals)
         item = None
-        if self._model_id is None and happening in _WITH_ITEM:
+        if self._model_id is None and happening in WITH_ITEM:
             item = await self._item(change)
             if item is None:
                 return Shown(change.position, Happening.RESYNC)
         return None if happening is None else Shown(change.position, happening, change, item)
-
-    def _happening(self, change: ModelChange) -> Happening | None:
-        could, can = self._has(change.before), self._has(change.after)
-        if could and can:
-            return Happening.UPDATED
-        if can:
-            return Happening.CREATED if change.before is None else Happening.ADDED
-        if could:
-            return Happening.DELETED if change.after is None else Happening.REMOVED
-        return None
-
-    def _has(self, access: Access | None) -> bool:
-        return access is not None and not access.readers.isdisjoint(self._principals)
 
     def writes(self, change: ModelChange) -> bool:
         """Return whether the caller may write a model after a change."""
@@ -317,6 +278,3 @@ class Follower:
                 if self._ended:
                     raise
                 await asyncio.sleep(RETRY_SECONDS)
-
-
-_WITH_ITEM = (Happening.CREATED, Happening.UPDATED, Happening.ADDED)

@@ -13,7 +13,8 @@ from service.auth.authentication import Caller
 from service.changes.contents import Contents
 from service.changes.entries import FeedPosition
 from service.changes.feed import Feed
-from service.changes.follower import HEARTBEAT_SECONDS, Follower, Shown
+from service.changes.follower import HEARTBEAT_SECONDS, Follower
+from service.changes.happenings import Shown
 from service.changes.tokens import Tokens
 from service.database.change_streams import ClusterTime
 from service.database.work_context import BULK_TIMEOUT_FACTOR

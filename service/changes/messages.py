@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 
 from documents.freeform import json_bytes
 from service.changes.entries import FeedPosition
-from service.changes.follower import Shown
+from service.changes.happenings import Shown
 
 EVENT_STREAM = "text/event-stream"
 HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}

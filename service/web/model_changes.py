@@ -9,8 +9,8 @@ from documents import User
 from documents.text import Identifier
 from service.auth.authentication import Caller
 from service.changes.entries import of_session
-from service.changes.follower import Happening, Shown
 from service.changes.following import Following, following
+from service.changes.happenings import Happening, Shown
 from service.changes.messages import EVENT_STREAM, HEADERS
 from service.database.change_streams import ClusterTime
 from service.errors import NotFoundError
