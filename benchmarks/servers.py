@@ -16,7 +16,7 @@ from benchmarks.commands import MODELDECK, BenchmarkDatabase, BenchmarkError
 
 START_SECONDS, STOP_SECONDS, SERVE_SECONDS = 60, 40, 7200
 _BARE = ("--app-dir", str(Path(__file__).parent), "--http", "httptools", "--loop", "asyncio", "--log-level", "warning")
-# Worker processes have started when they use less of a processor than this.
+# Worker processes have started when each uses less of a processor than this. All together, many that wait use more.
 IDLE_SHARE, IDLE_SECONDS = 0.05, 0.5
 # Of the fields of /proc/<pid>/stat, those behind the name.
 _PARENT, _USER_TICKS, _SYSTEM_TICKS = 1, 11, 12
@@ -44,16 +44,19 @@ class Server:
 
     def cpu_seconds(self) -> float:
         """Return the processor time that the process and its workers have used so far."""
-        pids = {self._process.pid}
-        ticks = 0
+        return sum(self._cpu_seconds_of_each().values())
+
+    def _cpu_seconds_of_each(self) -> dict[int, float]:
+        used: dict[int, float] = {}
         for path in sorted(Path("/proc").glob("[0-9]*/stat"), key=lambda path: int(path.parent.name)):
             with suppress(FileNotFoundError, ProcessLookupError):
                 # The name of the program, in parentheses, may hold anything.
                 fields = path.read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
-                if int(path.parent.name) in pids or int(fields[_PARENT]) in pids:
-                    pids.add(int(path.parent.name))
-                    ticks += int(fields[_USER_TICKS]) + int(fields[_SYSTEM_TICKS])
-        return ticks / os.sysconf("SC_CLK_TCK")
+                pid = int(path.parent.name)
+                if pid == self._process.pid or int(fields[_PARENT]) in used:
+                    ticks = int(fields[_USER_TICKS]) + int(fields[_SYSTEM_TICKS])
+                    used[pid] = ticks / os.sysconf("SC_CLK_TCK")
+        return used
 
     def ready(self) -> bool:
         """Return whether the service answers that it is ready."""
@@ -75,9 +78,10 @@ class Server:
             time.sleep(0.1)
 
     def _idle(self) -> bool:
-        before = self.cpu_seconds()
+        before = self._cpu_seconds_of_each()
         time.sleep(IDLE_SECONDS)
-        return self.cpu_seconds() - before < IDLE_SHARE * IDLE_SECONDS
+        after = self._cpu_seconds_of_each()
+        return all(used - before.get(pid, 0.0) < IDLE_SHARE * IDLE_SECONDS for pid, used in after.items())
 
 
 def _free_port() -> int:
