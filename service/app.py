@@ -33,6 +33,7 @@ from service.http.query_params import STRICT
 from service.importing import routes as importing_routes
 from service.listing import openai_routes
 from service.listing import routes as listing_routes
+from service.listing.rendered_pages import RenderedPages
 from service.listing.search_statistics import SearchStatisticsMonitor
 from service.middleware.access_log import AccessLog, RouteTemplates
 from service.middleware.compression import Compression
@@ -126,6 +127,7 @@ def create_app(
         app.state.context = context
         app.state.changes = changes = Changes.of(context)
         app.state.search_statistics = search_statistics
+        app.state.rendered_pages = RenderedPages()
         app.state.metrics = metrics
         # Anyone may ask, so concurrent requests share one check of the database.
         app.state.readiness = SingleFlight(partial(readiness_problem, database))

@@ -24,8 +24,9 @@ from service.http.direct_route import DirectRoute
 from service.http.responses import KnownETags, json_array_response, json_response
 from service.http.strict_model import QueryModel
 from service.listing.page import items, tags
+from service.listing.page_answer import Items, PageAnswerDependency
 from service.listing.params import ListParams, trimmed
-from service.listing.routes import BaseParams, Items, PageAnswerDependency, base_models
+from service.listing.routes import BaseParams, base_models
 from service.models.history.version_ids import all_with_version_ids
 
 # What the search box of Open WebUI takes.
@@ -76,9 +77,9 @@ async def list_compatible_models(
     """Return a page of the list; its items have a `version_id`, unless `fields` says what they have."""
 
     def completed(shown: Items) -> Items:
-        return all_with_version_ids(context.database, shown) if params.shown is None else shown
+        return all_with_version_ids(context.database, shown)
 
-    return await answer(params, known, completed)
+    return await answer(params, known, completed if params.shown is None else None)
 
 
 @router.get("/all", dependencies=[PAGE_PLACE])

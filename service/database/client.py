@@ -42,6 +42,7 @@ class Database:
         self.estimated_count = reads.estimated_count
         self.aggregate, self.aggregate_batches, self.batches = reads.aggregate, reads.aggregate_batches, reads.batches
         self.aggregate_at_one_moment = reads.aggregate_at_one_moment
+        self.aggregate_encoded = reads.aggregate_encoded
         self.insert, self.insert_record, self.write_many = writes.insert, writes.insert_record, writes.write_many
         self.update_one, self.update_many, self.delete_many = writes.update_one, writes.update_many, writes.delete_many
         self.changes = ChangeStreams(self.connection).changes

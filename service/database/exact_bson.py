@@ -1,5 +1,6 @@
 """Reads stored values back exactly, measures them, and compares them by BSON types and order."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +16,37 @@ RAW = CodecOptions(document_class=RawBSONDocument, tz_aware=True)
 # A date beyond the years 1 to 9999, written past the service, must not make a record unreadable.
 _EXACT: CodecOptions[Record] = CodecOptions(tz_aware=True, datetime_conversion=DatetimeConversion.DATETIME_AUTO)
 _EXACT_RAW = RAW.with_options(datetime_conversion=DatetimeConversion.DATETIME_AUTO)
+
+
+# Decoding more than this would stop the event loop for milliseconds.
+MAX_BYTES_ON_LOOP = 256 * 1024
+
+
+class Encoded:
+    """What a call has found, as it came from the server."""
+
+    def __init__(self, documents: Sequence[RawBSONDocument | Record]) -> None:
+        """Keep the documents."""
+        self._documents = documents
+        self._decoded: list[Record] | None = None
+
+    @property
+    def raw(self) -> bytes:
+        """The BSON of all documents; the same only where all that was found is the same."""
+        return b"".join(
+            bytes(document.raw) if isinstance(document, RawBSONDocument) else bson.encode(document)
+            for document in self._documents
+        )
+
+    async def decoded(self) -> list[Record]:
+        """Return the documents, decoded exactly; many of them in a thread."""
+        if self._decoded is None:
+            size = sum(len(document.raw) for document in self._documents if isinstance(document, RawBSONDocument))
+            if size > MAX_BYTES_ON_LOOP:
+                self._decoded = await asyncio.to_thread(decode_all_exactly, self._documents)
+            else:
+                self._decoded = decode_all_exactly(self._documents)
+        return self._decoded
 
 
 def decode_exactly(document: RawBSONDocument | Record) -> Record:

@@ -1,19 +1,17 @@
 """Reading: aggregations, documents, and batches of them."""
 
-import asyncio
 import logging
 from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from beanie import Document
-from bson.raw_bson import RawBSONDocument
 from pymongo.client_session import ClientSession
 from pymongo.errors import OperationFailure
 
 from indexes.validators import VALIDATORS
 from service.database.calls import Calls
 from service.database.change_streams import ClusterTime
-from service.database.exact_bson import RAW, Record, decode_all_exactly, decode_exactly
+from service.database.exact_bson import RAW, Encoded, Record, decode_exactly
 
 log = logging.getLogger("modeldeck")
 
@@ -21,9 +19,6 @@ D = TypeVar("D", bound=Document)
 
 Pipeline = Sequence[Mapping[str, Any]]
 _BAD_VALUE = 2
-# Decoding more than this would stop the event loop for milliseconds.
-MAX_BYTES_ON_LOOP = 256 * 1024
-
 # A whole batch is in memory, several times over, and a document can have 500 KB.
 BATCH_BYTES = 1_000_000
 _BYTES_BEFORE = "__bytes_before"
@@ -56,6 +51,12 @@ class Reads:
 
         `hint` names the index to use; while that index does not exist, the server chooses.
         """
+        return await (await self.aggregate_encoded(kind, pipeline, hint=hint, seconds=seconds)).decoded()
+
+    async def aggregate_encoded(
+        self, kind: type[Document], pipeline: Pipeline, *, hint: str | None = None, seconds: float | None = None
+    ) -> Encoded:
+        """Run one aggregation as `aggregate` does, but leave what it yields encoded."""
         try:
             return await self._aggregate(kind, pipeline, {"hint": hint} if hint else {}, seconds)
         except OperationFailure as error:
@@ -66,9 +67,9 @@ class Reads:
 
     async def _aggregate(
         self, kind: type[Document], pipeline: Pipeline, options: Record, seconds: float | None
-    ) -> list[Record]:
+    ) -> Encoded:
         collection = self._raw_collection(kind)
-        return await _decoded(
+        return Encoded(
             await self._calls.read(
                 lambda session: list(collection.aggregate(pipeline, session=session, **options)), seconds
             )
@@ -113,7 +114,7 @@ class Reads:
             cursor = collection.find(query, fields, skip=skip, limit=limit, session=session)
             return list(cursor.sort(list(sort)) if sort else cursor)
 
-        return await _decoded(await self._calls.read(read))
+        return await Encoded(await self._calls.read(read)).decoded()
 
     async def count(self, kind: type[Document], query: Mapping[str, Any]) -> int:
         """Return how many documents match."""
@@ -164,10 +165,3 @@ class Reads:
         """Return the ids of the documents that match `query` and break the declared validator, or another `rule`."""
         malformed = {"$nor": [rule or VALIDATORS[self._collection(kind).name]]}
         return [found["_id"] for found in await self.find(kind, {"$and": [query, malformed]}, fields=["_id"])]
-
-
-async def _decoded(found: Sequence[RawBSONDocument | Record]) -> list[Record]:
-    size = sum(len(document.raw) for document in found if isinstance(document, RawBSONDocument))
-    if size > MAX_BYTES_ON_LOOP:
-        return await asyncio.to_thread(decode_all_exactly, found)
-    return decode_all_exactly(found)

@@ -41,6 +41,11 @@ async def rendered(content: Any) -> Response:
     return json_response(content)
 
 
+def weak_tag(content: bytes) -> str:
+    """Return an entity tag for a response that is made of nothing but `content`."""
+    return f'{WEAK}"{hashlib.blake2b(content, digest_size=16).hexdigest()}"'
+
+
 def tagged_json_response(
     body: bytes, known: Sequence[str] | None, tag: str | None = None, headers: Mapping[str, str] | None = None
 ) -> Response:
@@ -48,15 +53,20 @@ def tagged_json_response(
 
     By default the tag is a hash of the content. It is weak, since the same content can be sent compressed.
     """
-    tagged = {**(headers or {}), "ETag": tag or f'{WEAK}"{hashlib.blake2b(body, digest_size=16).hexdigest()}"'}
+    tagged = {**(headers or {}), "ETag": tag or weak_tag(body)}
     if is_known(tagged["ETag"], known):
         return Response(status_code=HTTPStatus.NOT_MODIFIED, headers={**tagged, "Vary": "Accept-Encoding"})
     return Response(body, headers=tagged, media_type=JSON)
 
 
-async def json_page(items: AsyncIterator[Sequence[Any]], others: Mapping[str, Any]) -> bytes:
-    """Return a page, `{items, …}`, as JSON; between the items of a long one, other requests are served."""
-    return b"".join([part async for part in _page_parts(items, others)])
+async def json_items(items: AsyncIterator[Sequence[Any]]) -> bytes:
+    """Return the beginning of a page, `{items`, as JSON; between the items of a long one, other requests are served."""
+    return b"".join([part async for part in _items_parts(items)])
+
+
+def json_page(items: bytes, others: Mapping[str, Any]) -> bytes:
+    """Return a page, `{items, …}`, as JSON, from its beginning."""
+    return b"".join((items, b",", json_bytes(others)[1:]))
 
 
 async def json_page_response(
@@ -67,6 +77,12 @@ async def json_page_response(
 
 
 async def _page_parts(items: AsyncIterator[Sequence[Any]], others: Mapping[str, Any]) -> AsyncIterator[bytes]:
+    async for part in _items_parts(items):
+        yield part
+    yield json_page(b"", others)
+
+
+async def _items_parts(items: AsyncIterator[Sequence[Any]]) -> AsyncIterator[bytes]:
     rendered, size, before = [b'{"items":['], 0, b""
     async for part in items:
         for item in part:
@@ -82,7 +98,7 @@ async def _page_parts(items: AsyncIterator[Sequence[Any]], others: Mapping[str, 
             # The next part is read only when the client has taken this one.
             yield b"".join(rendered)
             rendered, size = [], 0
-    yield b"".join(rendered) + b"]," + json_bytes(others)[1:]
+    yield b"".join((*rendered, b"]"))
 
 
 async def json_array_response(batches: AsyncIterator[Sequence[Any]]) -> Response:

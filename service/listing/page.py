@@ -52,6 +52,11 @@ class Page:
         size: int = sum(record.get(LARGE, 0) for record in self.records)
         return size > PART_BYTES
 
+    @property
+    def has_large(self) -> bool:
+        """Whether some of the records are left to be read when they are sent."""
+        return any(LARGE in record for record in self.records)
+
 
 async def page_items(
     database: Database, caller: Caller, page: Page, *, readers_see_params: bool, shown: Fields | None = None

@@ -7,7 +7,7 @@ from documents import ModelRecord
 from service.auth.authentication import Caller
 from service.database.client import Database
 from service.database.concurrently import together
-from service.database.exact_bson import Record
+from service.database.exact_bson import Encoded
 from service.listing.counting import count_hint, count_pipelines, counts_apart
 from service.listing.large_lists import (
     among_first,
@@ -22,12 +22,42 @@ from service.listing.params import ListParams
 from service.listing.parts import Order, Part, order_of
 from service.listing.pipeline import Resolved, Stages, in_order, list_hint, list_match, list_pipeline
 from service.listing.position import Position
+from service.models.item import with_gathered_owners
+
+
+@dataclass(frozen=True, slots=True)
+class FoundPage:
+    """What was found for a page. `counted` is the total where a call of its own has counted it."""
+
+    encoded: Encoded
+    counted: int | None
+    params: ListParams
+    order: Order
+    position: Position
+
+    @property
+    def content(self) -> tuple[bytes, int | None]:
+        """All that was found; what is made of it for one request is the same where this is the same."""
+        return self.encoded.raw, self.counted
+
+    async def page(self) -> Page:
+        """Return the page."""
+        yielded = with_gathered_owners(await self.encoded.decoded())
+        total = [] if self.counted is None else [{"total": self.counted}]
+        return Page.of([*yielded, *total], self.params, self.order, self.position)
 
 
 async def read_page(
     database: Database, caller: Caller, params: ListParams, resolved: Resolved, *, seconds: float
 ) -> Page:
-    """Return the page that a request asks for; each call takes at most `seconds`.
+    """Return the page that a request asks for; raises as `find_page` does."""
+    return await (await find_page(database, caller, params, resolved, seconds=seconds)).page()
+
+
+async def find_page(
+    database: Database, caller: Caller, params: ListParams, resolved: Resolved, *, seconds: float
+) -> FoundPage:
+    """Find the page that a request asks for; each call takes at most `seconds`.
 
     Raises InvalidInputError for a cursor that does not fit.
     """
@@ -35,18 +65,19 @@ async def read_page(
     reading = _Reading(database, caller, params, resolved, order, position, seconds)
     counted = [] if params.total == "none" else count_pipelines(params, caller, resolved)
     if not counts_apart(params, caller, resolved):
-        return Page.of(await reading.whole(counted[0] if counted else None), params, order, position)
+        return FoundPage(await reading.whole(counted[0] if counted else None), None, params, order, position)
     async with together() as group:
         counts = [group.create_task(reading.count(one)) for one in counted]
         found = await reading.records()
-        if position == Position() and len(found) <= params.page_size:
+        number = len(with_gathered_owners(await found.decoded()))
+        if position == Position() and number <= params.page_size:
             # The page is the whole list.
-            total = len(found)
+            total = number
             for counting in counts:
                 counting.cancel()
         else:
             total = sum([await counting for counting in counts])
-    return Page.of([*found, {"total": total}], params, order, position)
+    return FoundPage(found, total, params, order, position)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +92,7 @@ class _Reading:
     position: Position
     seconds: float
 
-    async def whole(self, counted: Stages | None = None) -> list[Record]:
+    async def whole(self, counted: Stages | None = None) -> Encoded:
         """Return the records of the page, with the total that `counted` yields, in one call."""
         wanted = self.params, self.caller, self.resolved
         if rows_find_sooner(*wanted, self.position):
@@ -70,14 +101,15 @@ class _Reading:
         hint = list_hint(self.params, match, self.resolved)
         return await self._read(in_order(match, self.order), counted, hint)
 
-    async def records(self) -> list[Record]:
+    async def records(self) -> Encoded:
         """Return the records of the page of a list that may be large."""
         wanted = self.params, self.caller, self.resolved
         if not is_searched_by_rows(*wanted):
             return await self.whole()
         if may_suffice(*wanted, self.position):
             found = await self._read(among_first(*wanted, self.order))
-            if suffices(found, self.order, self.position, self.params.page_size):
+            records = with_gathered_owners(await found.decoded())
+            if suffices(records, self.order, self.position, self.params.page_size):
                 return found
         return await self._read(by_rows(*wanted, self.order))
 
@@ -89,6 +121,6 @@ class _Reading:
 
     async def _read(
         self, records_of: Callable[[Part], Stages], counted: Stages | None = None, hint: str | None = None
-    ) -> list[Record]:
+    ) -> Encoded:
         pipeline = list_pipeline(self.params, self.order, self.position, records_of, counted)
-        return await self.database.aggregate(ModelRecord, pipeline, hint=hint, seconds=self.seconds)
+        return await self.database.aggregate_encoded(ModelRecord, pipeline, hint=hint, seconds=self.seconds)

@@ -17,7 +17,7 @@ from service.listing.params import ListFilter, ListParams
 from service.listing.parts import Order, Part, page_parts, sort_field
 from service.listing.position import Position
 from service.listing.search_statistics import SearchStatistics
-from service.models.item import ITEM_STAGES, PART, WITHOUT_LARGE
+from service.models.item import GATHERED_ITEM_STAGES, PART, WITHOUT_LARGE
 
 Stages = list[dict[str, Any]]
 
@@ -213,7 +213,8 @@ def list_pipeline(
     `position`. A record more than the page holds says that there is a next one. The total is what `counted` yields, and
     is absent without it; see `count_pipelines`. It is computed by `$unionWith`: unlike with `$facet`, the page may be
     larger than one document, and an empty page still has a total. When nothing matches, no total is yielded. Large
-    records are left out, see `WITHOUT_LARGE`: a page of them would take 50 MB.
+    records are left out, see `WITHOUT_LARGE`: a page of them would take 50 MB. What it yields is for
+    `with_gathered_owners`.
     """
     total = _total_stages(counted)
     limit = params.page_size + 1
@@ -247,7 +248,9 @@ def in_order(match: Match, order: Order) -> Callable[[Part], Stages]:
 
 def _item_stages(params: ListParams, order: Order) -> list[dict[str, Any]]:
     shown = params.shown
-    return [WITHOUT_LARGE, *ITEM_STAGES] if shown is None else shown.stages([order.field, PART])
+    if shown is None:
+        return [WITHOUT_LARGE, *GATHERED_ITEM_STAGES]
+    return shown.stages([order.field, PART], gathered=True)
 
 
 def _total_stages(counted: Stages | None) -> Stages:

@@ -1,53 +1,36 @@
 """`GET /models/list`, a page of the list; `/models/base` and `/models/tags`, without pages."""
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from functools import partial
-from typing import Annotated, Any, Protocol
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import APIRouter, Query, Response
 from pydantic import Field
 
 from documents.folding import fold
 from service.auth.access_rule import Match
 from service.auth.authentication import Caller, while_entitled
-from service.database.concurrently import together
 from service.http.dependencies import (
     PAGE_PLACE,
     CallerDependency,
     Context,
     ContextDependency,
     RightsCheckDependency,
-    TakePlace,
-    context_of,
-    get_list_caller,
-    get_rights_check,
-    place_when_large,
 )
 from service.http.direct_route import DirectRoute
-from service.http.links import next_page_link
 from service.http.problems import COMMON_FAILURES, Responses, documented_header, documented_problems
 from service.http.responses import (
     EXAMPLE_WEAK_TAG,
     JSON,
     KnownETags,
     json_array_response,
-    json_page,
-    json_page_response,
     json_response,
-    tagged_json_response,
 )
 from service.http.strict_model import QueryModel
-from service.listing.facets import facets
-from service.listing.page import items, page_items, tags
-from service.listing.page_reading import read_page
+from service.listing.page import items, tags
+from service.listing.page_answer import Items, PageAnswerDependency
 from service.listing.params import ListParams, Tag
-from service.listing.resolving import resolver
 from service.models.schemas import Model, ModelPage
 
 router = APIRouter(prefix="/models", tags=["models"], route_class=DirectRoute)
-
-# Items as the API shows them, in batches.
-Items = AsyncIterator[Sequence[Mapping[str, Any]]]
 
 _REFUSALS = documented_problems(*COMMON_FAILURES)
 # The responses of a route that returns models without pages.
@@ -83,28 +66,6 @@ class BaseParams(QueryModel):
     tag: Tag = Field(None, description="The whole name of a tag, in any case.", examples=["engineering"])
 
 
-class PageAnswer(Protocol):
-    """Answers a request of a caller with a page of the list."""
-
-    async def __call__(
-        self,
-        params: ListParams,
-        known: Sequence[str] | None,
-        completed: Callable[[Items], Items] = lambda items: items,
-    ) -> Response:
-        """Return the response; `completed` gets the items of the page, and returns what is shown of them."""
-
-
-async def get_page_answer(request: Request) -> AsyncIterator[PageAnswer]:
-    """Yield what answers a request with a page of the list; raises as `get_list_caller` does."""
-    caller = await get_list_caller(request)
-    async with place_when_large(request) as take_place:
-        yield partial(_answer_with_page, request, caller, take_place=take_place)
-
-
-PageAnswerDependency = Annotated[PageAnswer, Depends(get_page_answer)]
-
-
 @router.get("/list", responses=_PAGE)
 async def list_models(
     answer: PageAnswerDependency, params: Annotated[ListParams, Query()], known: KnownETags = None
@@ -114,38 +75,6 @@ async def list_models(
     A page of more than a megabyte of large models is sent in parts and has no entity tag.
     """
     return await answer(params, known)
-
-
-async def _answer_with_page(
-    request: Request,
-    caller: Caller,
-    params: ListParams,
-    known: Sequence[str] | None,
-    completed: Callable[[Items], Items] = lambda items: items,
-    *,
-    take_place: TakePlace,
-) -> Response:
-    context = context_of(request)
-    resolved = await resolver(request)(params)
-    seconds = context.settings.list_timeout
-    async with together() as group:
-        counting = None
-        if params.facets is not None:
-            counting = group.create_task(facets(context.database, caller, params, resolved, seconds))
-        page = await read_page(context.database, caller, params, resolved, seconds=seconds)
-    readers_see_params = context.settings.readers_see_params
-    shown = completed(
-        page_items(context.database, caller, page, readers_see_params=readers_see_params, shown=params.shown)
-    )
-    others: dict[str, Any] = {"total": page.total, "next_cursor": page.next_cursor}
-    if counting is not None:
-        others["facets"] = counting.result()
-    headers = next_page_link(request, page.next_cursor) if page.next_cursor is not None else {}
-    if page.is_large:
-        await take_place()
-        entitled = while_entitled(shown, await get_rights_check(request))
-        return await json_page_response(entitled, others, headers)
-    return tagged_json_response(await json_page(shown, others), known, headers=headers)
 
 
 @router.get("/base", dependencies=[PAGE_PLACE], responses=MODELS)

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from service.models.item import LARGE, NEEDED_OF_OWNER, WITHOUT_LARGE, with_owners
+from service.models.item import LARGE, NEEDED_OF_OWNER, WITHOUT_LARGE, gathered_with_owners, with_owners
 
 # What each field is made of; `id` is always there.
 _MADE_OF: Mapping[str, tuple[str, ...]] = {
@@ -47,8 +47,11 @@ class Fields:
             raise ValueError(f"must name fields of a model, separated by commas: {', '.join(ALLOWED)}")
         return cls(whole | {"id"}, tuple(part for part in parts if part[0] not in whole))
 
-    def stages(self, also: Sequence[str]) -> list[dict[str, Any]]:
-        """Return the stages that turn records into what these fields are made of, and into the paths in `also`."""
+    def stages(self, also: Sequence[str], *, gathered: bool = False) -> list[dict[str, Any]]:
+        """Return the stages that turn records into what these fields are made of, and into the paths in `also`.
+
+        When `gathered`, what they yield is for `with_gathered_owners`.
+        """
         paths = {path for name in self.whole for path in _MADE_OF[name]} | {*also, LARGE}
         for outer, inner in self.parts:
             paths |= {f"{outer}.{inner}" if _PLAIN.fullmatch(inner) else outer, *_MADE_OF[outer][1:]}
@@ -56,7 +59,8 @@ class Fields:
         paths = {path for path in paths if not any(path.startswith(f"{other}.") for other in paths)}
         large = [WITHOUT_LARGE] if self.parts or self.whole & _CONTAINERS else []
         needed = sorted(paths)
-        first, *others = with_owners(needed) if "user" in self.whole else [{"$project": dict.fromkeys(needed, 1)}]
+        owned = gathered_with_owners if gathered else with_owners
+        first, *others = owned(needed) if "user" in self.whole else [{"$project": dict.fromkeys(needed, 1)}]
         return [first, *large, *others]
 
     def of(self, item: Mapping[str, Any]) -> dict[str, Any]:

@@ -48,26 +48,54 @@ _NEEDED = (
 )
 
 
-def with_owners(fields: Iterable[str]) -> list[dict[str, Any]]:
-    """Return the stages that keep these fields of some records, in their order, with their owners as `owner`.
+def gathered_with_owners(fields: Iterable[str]) -> list[dict[str, Any]]:
+    """Return the stages that make one document of some records: `records`, with these fields, in order, and `owners`.
 
-    All owners are looked up at once: one lookup for each record would take longer than to find the records.
+    All owners are looked up at once: one lookup for each record would take longer than to find the records. What they
+    yield is for `with_gathered_owners`: to put the owners into the records takes the server longer.
     """
     needed = dict.fromkeys(fields, 1)
     of_record = {field: 1 for field in needed if field not in NEEDED_OF_OWNER}
-    is_owner = {"$eq": ["$$this._id", "$record.user_id"]}
+    of_owner = {f"owners{field.removeprefix('owner')}": 1 for field in needed if field in NEEDED_OF_OWNER}
     return [
         {"$project": {**of_record, "user_id": 1}},
-        {"$group": {"_id": None, "record": {"$push": "$$ROOT"}, "owners": {"$addToSet": "$user_id"}}},
+        {"$group": {"_id": None, "records": {"$push": "$$ROOT"}, "owners": {"$addToSet": "$user_id"}}},
         {"$lookup": {"from": User.Settings.name, "localField": "owners", "foreignField": "_id", "as": "owners"}},
-        {"$unwind": "$record"},
-        {"$addFields": {"record.owner": {"$filter": {"input": "$owners", "cond": is_owner}}}},
-        {"$replaceRoot": {"newRoot": "$record"}},
+        {"$project": {"_id": 0, "records": 1, **of_owner}},
+    ]
+
+
+def with_gathered_owners(found: Iterable[Record]) -> list[Record]:
+    """Return the records of what `gathered_with_owners` made, each with its `owner`; others as they are."""
+    documents: list[Record] = []
+    for document in found:
+        if "records" not in document:
+            documents.append(document)
+            continue
+        # The ids of users are text; that of an owner, written past the service, can be anything.
+        owners = {owner["_id"]: [owner] for owner in document["owners"] if isinstance(owner["_id"], str)}
+        for record in document["records"]:
+            owner_id = record.get("user_id")
+            record["owner"] = owners.get(owner_id, []) if isinstance(owner_id, str) else []
+        documents += document["records"]
+    return documents
+
+
+def with_owners(fields: Iterable[str]) -> list[dict[str, Any]]:
+    """Return the stages that keep these fields of some records, in their order, with their owners as `owner`."""
+    needed = dict.fromkeys(fields, 1)
+    is_owner = {"$eq": ["$$this._id", "$records.user_id"]}
+    return [
+        *gathered_with_owners(needed),
+        {"$unwind": "$records"},
+        {"$addFields": {"records.owner": {"$filter": {"input": "$owners", "cond": is_owner}}}},
+        {"$replaceRoot": {"newRoot": "$records"}},
         {"$project": needed},
     ]
 
 
 ITEM_STAGES: list[dict[str, Any]] = with_owners(_NEEDED)
+GATHERED_ITEM_STAGES: list[dict[str, Any]] = gathered_with_owners(_NEEDED)
 
 
 def render_item(record: Mapping[str, Any], caller: Caller, *, readers_see_params: bool) -> dict[str, Any]:

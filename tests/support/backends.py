@@ -15,7 +15,7 @@ from pymongo.errors import DuplicateKeyError
 from service.database.calls import Calls, Session
 from service.database.client import Database
 from service.database.connection import Connection
-from service.database.exact_bson import Record
+from service.database.exact_bson import Encoded, Record
 from service.database.reads import Pipeline, Reads
 from service.database.transactions import Transactions
 from service.database.writes import Write, Writes
@@ -55,13 +55,13 @@ class _MockedReads(Reads):
 
     async def _aggregate(
         self, kind: type[Document], pipeline: Pipeline, options: Record, seconds: float | None
-    ) -> list[Record]:
+    ) -> Encoded:
         # It refuses a hint for an index that it does not have, can't compare with MinKey, has the regular expressions
         # of Python, and modifies the pipeline that it runs.
         pipeline = [stage for stage in deepcopy(pipeline) if stage != WITHOUT_LARGE]
         if "$bsonSize" in str(pipeline):
             # It does not support $bsonSize.
-            return []
+            return Encoded([])
         pipeline = _in_python(_without_open_ranges(pipeline))
         return await super()._aggregate(kind, pipeline, {**options, "hint": None}, seconds)
 

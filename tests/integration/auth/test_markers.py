@@ -189,7 +189,7 @@ async def test_no_unexpected_error_reveals_hidden_values(
     async def fail(*_: Any, **__: Any) -> Any:
         raise failure
 
-    for name in ("find", "get", "aggregate"):
+    for name in ("find", "get", "aggregate", "aggregate_encoded"):
         monkeypatch.setattr(marked_directory.database, name, fail)
     for path in (LIST, f"/api/models/model?id={READABLE}", "/api/v1/models/tags", "/api/me"):
         answer = await marked_directory.client.get(path, headers=headers)

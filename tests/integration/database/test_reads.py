@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from documents import ModelRecord
-from service.database import reads
+from service.database import exact_bson
 from service.database.client import Database
 from service.database.exact_bson import decode_all_exactly
 from tests.conftest import Raw
@@ -23,7 +23,7 @@ async def test_only_small_results_are_decoded_on_the_loop(
         threads.add(threading.get_ident())
         return decode_all_exactly(documents)
 
-    monkeypatch.setattr(reads, "decode_all_exactly", decode_here)
+    monkeypatch.setattr(exact_bson, "decode_all_exactly", decode_here)
     for found in (await mongod.find(ModelRecord, {}), await mongod.aggregate(ModelRecord, [{"$match": {}}])):
         assert [len(record["params"]["system"]) for record in found] == [size] * 2
     assert (threads == {threading.get_ident()}) is on_loop

@@ -152,7 +152,7 @@ async def test_a_read_for_nobody_ends_at_once(
     await outcomes(busy, ben)
     attempts.clear()
     raw.api_keys.delete_many({"user_id": "ben"})
-    aggregate, ended = busy.database.aggregate, []
+    aggregate, ended = busy.database.aggregate_encoded, []
 
     async def hung(kind: Any, *arguments: Any, **options: Any) -> Any:
         if kind is not ModelRecord:
@@ -162,7 +162,7 @@ async def test_a_read_for_nobody_ends_at_once(
         finally:
             ended.append(kind)
 
-    monkeypatch.setattr(busy.database, "aggregate", hung)
+    monkeypatch.setattr(busy.database, "aggregate_encoded", hung)
     assert (await busy.client.get(LIST, headers=ben)).status_code == 401
     assert (attempts, ended) == (["ben"], [ModelRecord])
 

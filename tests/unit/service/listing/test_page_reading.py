@@ -8,6 +8,7 @@ import pytest
 
 from service.auth.authentication import Caller
 from service.database.client import Database
+from service.database.exact_bson import Encoded
 from service.errors import BusyError
 from service.listing.page import Page
 from service.listing.page_reading import read_page
@@ -27,7 +28,10 @@ class _Database:
         self.running: set[str] = set()
         self.counting, self.counted = asyncio.Event(), asyncio.Event()
 
-    async def aggregate(self, _kind: Any, pipeline: Sequence[dict[str, Any]], **_: Any) -> list[dict[str, Any]]:
+    async def aggregate(self, kind: Any, pipeline: Sequence[dict[str, Any]], **options: Any) -> list[dict[str, Any]]:
+        return await (await self.aggregate_encoded(kind, pipeline, **options)).decoded()
+
+    async def aggregate_encoded(self, _kind: Any, pipeline: Sequence[dict[str, Any]], **_: Any) -> Encoded:
         call = "count" if "$count" in pipeline[-1] else "page"
         self.running.add(call)
         try:
@@ -36,14 +40,14 @@ class _Database:
                     raise self.error
                 self.counting.set()
                 await self.counted.wait()
-                return [{"total": 7}]
+                return Encoded([{"total": 7}])
             if self.error:
                 await asyncio.Event().wait()
             if self.found > 30:
                 # So it ends only if both run at the same time.
                 await self.counting.wait()
                 self.counted.set()
-            return [{"_id": str(at), "created_at": at} for at in range(self.found)]
+            return Encoded([{"_id": str(at), "created_at": at} for at in range(self.found)])
         finally:
             self.running.discard(call)
 

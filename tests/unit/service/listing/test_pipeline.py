@@ -13,7 +13,7 @@ from service.listing.pipeline import Resolved, in_order, list_hint, list_match, 
 from service.listing.position import Position
 from service.listing.search_statistics import SearchStatistics
 from service.listing.terms import search_terms
-from service.models.item import ITEM_STAGES, WITHOUT_LARGE
+from service.models.item import GATHERED_ITEM_STAGES, ITEM_STAGES, WITHOUT_LARGE
 
 ANN = Caller(user_id="ann", is_admin=False, principals=frozenset({"user:ann"}))
 ROOT = Caller(user_id="root", is_admin=True, principals=frozenset({"user:root", "user:*"}))
@@ -44,14 +44,14 @@ def test_the_whole_pipeline() -> None:
         {"$skip": 20},
         {"$limit": 11},
         WITHOUT_LARGE,
-        *ITEM_STAGES,
+        *GATHERED_ITEM_STAGES,
         {"$unionWith": {"coll": "models", "pipeline": COUNTED}},
     ]
 
 
 def test_owners_are_looked_up_at_once_and_only_what_is_needed_is_kept() -> None:
     projected = [stage["$project"] for stage in ITEM_STAGES if "$project" in stage]
-    assert [{*project.values()} for project in projected] == [{1}, {1}]
+    assert [{*project.values()} for project in projected] == [{1}, {0, 1}, {1}]
     for project in projected:
         assert {"keys.text", "keys.grams", "keys.readers", "keys.readable"}.isdisjoint(project)
     assert [stage["$lookup"] for stage in ITEM_STAGES if "$lookup" in stage] == [
