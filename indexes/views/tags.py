@@ -4,6 +4,7 @@ from typing import Any
 
 from documents import ModelRecord
 from indexes.views.expressions import filtered, list_or_none, mapped
+from indexes.views.model_fields import FOLDED_TAGS
 from indexes.views.view import Column, View, in_order
 
 _COLUMNS = (
@@ -33,14 +34,15 @@ TAG_USAGE = View(
     pipeline=[
         {
             "$project": {
-                "tag": list_or_none("$keys.tags"),
-                "count": {"$size": list_or_none("$keys.tags")},
+                # A tag that somebody wrote twice into one model counts once.
+                "tag": {"$setUnion": [FOLDED_TAGS]},
                 "written": _WRITTEN,
                 "is_active": 1,
                 "user_id": 1,
                 "updated_at": 1,
             }
         },
+        {"$set": {"count": {"$size": "$tag"}}},
         {"$unwind": "$tag"},
         {"$set": {"written": {"$first": {"$filter": {"input": "$written", "as": "written", "cond": _BELONGS}}}}},
         # Grouped by owner first, so that the memory needed for a tag does not grow with the number of models.

@@ -36,7 +36,8 @@ def in_order(columns: Sequence[Column], **computed: Any) -> Stage:
     """Return the last stage of a pipeline: all columns in their order, some of them `computed` by expressions.
 
     Other columns are written as a rename of themselves, `name: "$name"`: unlike with `name: 1`, they keep this order,
-    and a filter by them can still use the index.
+    and a filter by them can still use the index. Parts of a field, such as `keys.name`, are passed on with that field.
     """
-    named = {column.name: computed.get(column.name, f"${column.name}") for column in columns}
+    names = dict.fromkeys(column.name.partition(".")[0] for column in columns)
+    named = {name: computed.get(name, f"${name}") for name in names}
     return {"$project": {"_id": 0, **named}}

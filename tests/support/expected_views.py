@@ -27,26 +27,44 @@ def _unless_deleted(documents: dict[str, Record], identifier: str) -> Record:
     return {} if found.get("leaving") else found
 
 
+def _folded_tags(record: Record) -> list[str]:
+    return sorted({fold(tag["name"].strip()) for tag in record["meta"].get("tags", [])})
+
+
+def _capabilities(record: Record) -> list[str]:
+    return [name for name, has in record["meta"].get("capabilities", {}).items() if has is True]
+
+
+def _of_the_model(record: Record) -> Row:
+    """Return the columns that the views of models share."""
+    prompt = record["params"].get("system")
+    return {
+        "owner_id": record["user_id"],
+        "base_model_id": record["base_model_id"],
+        "is_active": record["is_active"],
+        "capabilities": _capabilities(record),
+        "prompt_length": len(prompt) if isinstance(prompt, str) else None,
+    }
+
+
 def models_flat(raw: Raw) -> list[Row]:
     users = _by_id(raw.users.find())
     sizes = {stored["_id"]: len(stored.raw) for stored in raw.models.with_options(RAW).find()}
     rows = []
     for record in raw.models.find():
         owner = _unless_deleted(users, record["user_id"])
-        image, prompt = record["meta"].get("profile_image_url") or "", record["params"].get("system")
+        image = record["meta"].get("profile_image_url") or ""
         permissions = Counter(grant["permission"] for grant in record["access_grants"])
         rows.append(
             {
-                **{
-                    name: record[name]
-                    for name in ("_id", "name", "base_model_id", "is_active", "version", "created_at", "updated_at")
-                },
-                "owner_id": record["user_id"],
+                **{name: record[name] for name in ("_id", "name", "version", "created_at", "updated_at")},
+                **_of_the_model(record),
+                "sort_name": fold(record["name"]),
                 "owner_name": owner.get("name"),
                 "owner_email": owner.get("email"),
                 "description": record["meta"].get("description"),
                 "tags": [tag["name"] for tag in record["meta"].get("tags", [])],
-                "capabilities": [name for name, has in record["meta"].get("capabilities", {}).items() if has is True],
+                "folded_tags": _folded_tags(record),
                 "grants": permissions.total(),
                 "read_grants": permissions["read"],
                 "write_grants": permissions["write"],
@@ -54,13 +72,17 @@ def models_flat(raw: Raw) -> list[Row]:
                     (grant["principal_type"], grant["principal_id"]) == ("user", "*")
                     for grant in record["access_grants"]
                 ),
-                "prompt_length": len(prompt) if isinstance(prompt, str) else None,
                 "params_bytes": len(bson.encode(record["params"])),
                 "meta_bytes": len(bson.encode(record["meta"])),
                 "size_bytes": sizes[record["_id"]],
                 "profile_image_url": image if image and not image.startswith("data:") else None,
                 "has_image": image != "",
                 "image_bytes": len(image) if image.startswith("data:") else 0,
+                "keys": {
+                    "name": fold(record["name"]),
+                    "tags": _folded_tags(record),
+                    "capabilities": sorted(_capabilities(record)),
+                },
             }
         )
     return rows
@@ -77,6 +99,7 @@ def model_grants(raw: Raw) -> list[Row]:
                 {
                     "model_id": record["_id"],
                     "model_name": record["name"],
+                    **_of_the_model(record),
                     "grant_id": grant["id"],
                     "principal_type": kind,
                     "principal_id": principal_id,
@@ -94,7 +117,7 @@ def tag_usage(raw: Raw) -> list[Row]:
     """Return the rows without `shown_as`, for which any spelling of a tag is correct."""
     having = defaultdict(list)
     for record in raw.models.find():
-        for tag in {fold(tag["name"].strip()) for tag in record["meta"].get("tags", [])}:
+        for tag in _folded_tags(record):
             having[tag].append(record)
     return [
         {

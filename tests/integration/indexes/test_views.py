@@ -59,7 +59,9 @@ def _add_special_records(random_directory: RandomDirectory, raw: Raw, chance: ra
     ]
     for made, meta in zip(random_directory.generator.models, metas, strict=False):
         tags = [tag["name"].lower() for tag in meta.get("tags", [])]
-        raw.models.update_one({"_id": made["id"]}, {"$set": {"meta": meta, "keys.tags": tags}})
+        capabilities = sorted(name for name, has in meta.get("capabilities", {}).items() if has is True)
+        derived = {"keys.tags": tags, "keys.capabilities": capabilities}
+        raw.models.update_one({"_id": made["id"]}, {"$set": {"meta": meta, **derived}})
     raw.models.update_one(
         {"_id": random_directory.generator.models[5]["id"]}, {"$set": {"params": {"system": ["no", "text"]}}}
     )
