@@ -1,13 +1,30 @@
 """Read-only views for those who query the database directly: stable columns, independent of the stored form."""
 
 from indexes.views.access import EFFECTIVE_ACCESS, EFFECTIVE_ACCESS_BY_MODEL
-from indexes.views.changes import DAILY_CHANGES
-from indexes.views.flat import MODELS_FLAT
+from indexes.views.access_changes import ACCESS_CHANGES
+from indexes.views.changes import CHANGES
+from indexes.views.daily_changes import DAILY_CHANGES
+from indexes.views.flat import MODELS_BY_NAME, MODELS_FLAT
 from indexes.views.grants import MODEL_GRANTS
+from indexes.views.groups import GROUP_TREE
+from indexes.views.people import KEYS_FLAT, PEOPLE
 from indexes.views.tags import TAG_USAGE
 from indexes.views.view import Column, View
 
 __all__ = ["VIEWS", "VIEW_NAMES", "Column", "View"]
 
-VIEWS = (MODELS_FLAT, MODEL_GRANTS, EFFECTIVE_ACCESS, EFFECTIVE_ACCESS_BY_MODEL, TAG_USAGE, DAILY_CHANGES)
+VIEWS = (
+    MODELS_FLAT,
+    MODELS_BY_NAME,
+    MODEL_GRANTS,
+    EFFECTIVE_ACCESS,
+    EFFECTIVE_ACCESS_BY_MODEL,
+    TAG_USAGE,
+    PEOPLE,
+    GROUP_TREE,
+    KEYS_FLAT,
+    CHANGES,
+    ACCESS_CHANGES,
+    DAILY_CHANGES,
+)
 VIEW_NAMES = tuple(view.name for view in VIEWS)

@@ -1,102 +1,75 @@
-"""The view `daily_changes`: the number of changes on each day."""
-
-from collections.abc import Sequence
-from datetime import UTC, datetime
-from typing import Any
+"""The view `changes`: who changed which fields of which model when, without their content."""
 
 from documents import Revision
 from documents.revision import ChangeKind
-from indexes.views.expressions import Expression, filtered
-from indexes.views.view import Column, Stage, View, in_order
+from indexes.views.expressions import USERS, Expression, filtered, first_existing, or_null
+from indexes.views.view import Column, View, in_order
 
-_REVISIONS = Revision.Settings.name
+VERSION = Column("version", "long", "The version after the change.", 3)
+AT = Column("at", "date", "When it was changed.", "2026-05-15T11:39:00Z")
+BY = Column("by", "string or null", "Id of the user who changed it; null for the command line.", "u-anna")
+CHANGE = Column("change", "string", f"Kind of change: {', '.join(f'`{kind}`' for kind in ChangeKind)}.", "update")
+MODEL_ID = Column("model_id", "string", "Id of the model, which may no longer exist.", "sql-tuning")
 
 _COLUMNS = (
-    Column("day", "date", "The day, as its start in UTC.", "2026-05-15T00:00:00Z"),
-    Column("change", "string", f"Kind of change: {', '.join(f'`{kind}`' for kind in ChangeKind)}.", "update"),
-    Column("changes", "int", "Number of changes.", 17),
-    Column("models", "int", "Number of changed models.", 12),
-    Column("people", "int", "Number of users who made them; the command line does not count.", 3),
+    Column("_id", "string", "Id of the change.", "3b1f0e7c9d2a4f5686e1c0d7b9a3f214"),
+    MODEL_ID,
+    VERSION,
+    AT,
+    BY,
+    Column(
+        "by_name",
+        "string or null",
+        "The name of that user; null also when they do not exist or are being deleted.",
+        "Anna Kowalska",
+    ),
+    CHANGE,
+    Column(
+        "fields",
+        "array of string or null",
+        "The names of the fields that differ; null where a model is created or deleted.",
+        ["name"],
+    ),
 )
 
-# Dates written past the service may be outside the range of years that the server can compute with.
-_DATES = {"$gte": datetime(1, 1, 1, tzinfo=UTC), "$lte": datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC)}
+# The fields of a model that people decide; earlier versions of the service recorded all of them with each change.
+_CONTENT = ("user_id", "base_model_id", "name", "params", "meta", "access_grants", "is_active")
 
 
-def _end(direction: int) -> list[Stage]:
-    return [{"$match": {"at": _DATES}}, {"$sort": {"at": direction}}, {"$limit": 1}, {"$project": {"at": 1}}]
+def _differing() -> Expression:
+    differing = [{"$cond": [{"$ne": [f"$before.{name}", f"$after.{name}"]}, name, None]} for name in _CONTENT]
+    return filtered(differing, {"$ne": ["$$this", None]})
 
 
-def _after(start: Expression, unit: str, amount: Expression = 1) -> Expression:
-    return {"$dateAdd": {"startDate": start, "unit": unit, "amount": amount}}
+def _is_object(field: str) -> Expression:
+    return {"$eq": [{"$type": field}, "object"]}
 
 
-def _revisions_in(unit: str, start: str, stages: Sequence[Stage], found: str) -> Stage:
-    """Return the stage that joins the revisions of a year or a day, found by an index and processed by `stages`."""
-    bounds = [{"$gte": ["$at", "$$start"]}, {"$lt": ["$at", "$$end"]}]
-    return {
-        "$lookup": {
-            "from": _REVISIONS,
-            "let": {"start": start, "end": _after(start, unit)},
-            "pipeline": [{"$match": {"$expr": {"$and": bounds}}}, *stages],
-            "as": found,
-        }
+_FIELDS = {
+    "$switch": {
+        "branches": [
+            {"case": {"$isArray": "$fields"}, "then": "$fields"},
+            {"case": {"$and": [_is_object("$before"), _is_object("$after")]}, "then": _differing()},
+        ],
+        "default": None,
     }
-
-
-_YEARS: list[Stage] = [
-    *_end(1),
-    {"$lookup": {"from": _REVISIONS, "pipeline": _end(-1), "as": "last"}},
-    {
-        "$project": {
-            "year": {"$range": [{"$year": "$at"}, {"$add": [{"$year": {"$first": "$last.at"}}, 1]}]},
-        }
-    },
-    {"$unwind": "$year"},
-    {"$set": {"year": {"$dateFromParts": {"year": "$year"}}}},
-    _revisions_in("year", "$year", [{"$limit": 1}, {"$project": {"_id": 0, "at": 1}}], "any"),
-    {"$match": {"any": {"$ne": []}}},
-]
-_LENGTH = {"$dateDiff": {"startDate": "$year", "endDate": _after("$year", "year"), "unit": "day"}}
-_DAYS: list[Stage] = [
-    {
-        "$project": {
-            "_id": 0,
-            "day": {"$map": {"input": {"$range": [0, _LENGTH]}, "in": _after("$year", "day", "$$this")}},
-        }
-    },
-    {"$unwind": "$day"},
-]
-_COUNTED: dict[str, Any] = {
-    "_id": "$change",
-    "changes": {"$sum": 1},
-    "models": {"$addToSet": "$model_id"},
-    "people": {"$addToSet": "$by"},
-}
-_SIZES = {
-    "changes": 1,
-    "models": {"$size": "$models"},
-    "people": {"$size": filtered("$people", {"$ne": ["$$this", None]})},
 }
 
-DAILY_CHANGES = View(
-    name="daily_changes",
-    source=_REVISIONS,
-    meaning="A row is one kind of change on one day; days without changes have no rows.",
-    fast="`day`",
+CHANGES = View(
+    name="changes",
+    source=Revision.Settings.name,
+    meaning="A row is one change of one model, as far back as its history is kept.",
+    fast="`_id`, `model_id`, `at`",
     columns=_COLUMNS,
-    # The days of all years with changes are generated first, so that a filter by day leaves few days to count.
     pipeline=[
-        *_YEARS,
-        *_DAYS,
-        _revisions_in("day", "$day", [{"$group": _COUNTED}, {"$project": _SIZES}], "of_day"),
-        {"$unwind": "$of_day"},
-        in_order(
-            _COLUMNS,
-            change="$of_day._id",
-            changes="$of_day.changes",
-            models="$of_day.models",
-            people="$of_day.people",
-        ),
+        {
+            "$project": {
+                **dict.fromkeys(("model_id", "version", "at", "by", "change"), 1),
+                "fields": _FIELDS,
+            }
+        },
+        {"$lookup": {"from": USERS, "localField": "by", "foreignField": "_id", "as": "user"}},
+        {"$set": {"user": first_existing("$user")}},
+        in_order(_COLUMNS, by_name=or_null("$user.name")),
     ],
 )

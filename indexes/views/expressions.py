@@ -9,6 +9,9 @@ Expression = Any
 
 USERS, GROUPS = User.Settings.name, Group.Settings.name
 
+# A user or group that is being deleted counts as absent.
+EXISTING: dict[str, Any] = {"leaving": {"$ne": True}}
+
 
 def list_or_none(field: str) -> Expression:
     """Return the array in a field; an empty one for any other value."""
@@ -30,8 +33,8 @@ def text_or(field: str, otherwise: Expression) -> Expression:
     return {"$cond": [{"$eq": [{"$type": field}, "string"]}, field, otherwise]}
 
 
-def or_null(field: str) -> Expression:
-    """Return the value of a field, null when it is missing, so that every row has every column."""
+def or_null(field: Expression) -> Expression:
+    """Return the value of a field or an expression, null when it is missing, so that every row has every column."""
     return {"$ifNull": [field, None]}
 
 
@@ -58,6 +61,13 @@ def well_formed_grants(field: str) -> Expression:
 def first_existing(field: str) -> Expression:
     """Return the first of the looked-up users or groups that is not being deleted."""
     return {"$first": filtered(field, {"$ne": ["$$this.leaving", True]})}
+
+
+def name_of(identifier: str, documents: str) -> Expression:
+    """Return the name of the user or group with this id among those looked up; null unless it exists."""
+    found = {"$and": [{"$eq": ["$$one._id", identifier]}, {"$ne": ["$$one.leaving", True]}]}
+    named = {"$filter": {"input": documents, "as": "one", "cond": found}}
+    return {"$let": {"vars": {"found": {"$first": named}}, "in": or_null("$$found.name")}}
 
 
 def only(value: Any) -> dict[str, Any]:

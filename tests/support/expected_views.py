@@ -18,11 +18,13 @@ Raw = Database[Row]
 RAW = CodecOptions(document_class=RawBSONDocument, tz_aware=True)
 
 
-def _by_id(documents: Iterable[Record]) -> dict[str, Record]:
+def by_id(documents: Iterable[Record]) -> dict[str, Record]:
+    """Return documents by their ids."""
     return {document["_id"]: document for document in documents}
 
 
-def _unless_deleted(documents: dict[str, Record], identifier: str) -> Record:
+def unless_deleted(documents: dict[str, Record], identifier: str) -> Record:
+    """Return a user or group; an empty document for one that does not exist or is being deleted."""
     found = documents.get(identifier, {})
     return {} if found.get("leaving") else found
 
@@ -48,11 +50,11 @@ def _of_the_model(record: Record) -> Row:
 
 
 def models_flat(raw: Raw) -> list[Row]:
-    users = _by_id(raw.users.find())
+    users = by_id(raw.users.find())
     sizes = {stored["_id"]: len(stored.raw) for stored in raw.models.with_options(RAW).find()}
     rows = []
     for record in raw.models.find():
-        owner = _unless_deleted(users, record["user_id"])
+        owner = unless_deleted(users, record["user_id"])
         image = record["meta"].get("profile_image_url") or ""
         permissions = Counter(grant["permission"] for grant in record["access_grants"])
         rows.append(
@@ -89,7 +91,7 @@ def models_flat(raw: Raw) -> list[Row]:
 
 
 def model_grants(raw: Raw) -> list[Row]:
-    principals = {"user": _by_id(raw.users.find()), "group": _by_id(raw.groups.find())}
+    principals = {"user": by_id(raw.users.find()), "group": by_id(raw.groups.find())}
     rows = []
     for record in raw.models.find():
         for grant in record["access_grants"]:
@@ -104,7 +106,7 @@ def model_grants(raw: Raw) -> list[Row]:
                     "principal_type": kind,
                     "principal_id": principal_id,
                     "principal_name": (
-                        "everyone" if everyone else _unless_deleted(principals[kind], principal_id).get("name")
+                        "everyone" if everyone else unless_deleted(principals[kind], principal_id).get("name")
                     ),
                     "permission": grant["permission"],
                     "keys": {"readers": record["keys"]["readers"]},
@@ -155,6 +157,52 @@ def daily_changes(raw: Raw) -> list[Row]:
         }
         for (day, change), revisions in days.items()
     ]
+
+
+_CONTENT = ("user_id", "base_model_id", "name", "params", "meta", "access_grants", "is_active")
+
+
+def changes(raw: Raw) -> list[Row]:
+    users = by_id(raw.users.find())
+    rows = []
+    for revision in raw.revisions.find():
+        before, after, fields = revision["before"], revision["after"], revision.get("fields")
+        if fields is None and before is not None and after is not None:
+            fields = [name for name in _CONTENT if before.get(name) != after.get(name)]
+        rows.append(
+            {
+                **{name: revision[name] for name in ("_id", "model_id", "version", "at", "by", "change")},
+                "by_name": unless_deleted(users, revision["by"]).get("name"),
+                "fields": fields,
+            }
+        )
+    return rows
+
+
+def access_changes(raw: Raw) -> list[Row]:
+    histories = defaultdict(list)
+    for revision in raw.revisions.find().sort("version"):
+        histories[revision["model_id"]].append(revision)
+    rows = []
+    for revisions in histories.values():
+        earlier: Record = {}
+        for revision in revisions:
+            was = _access(revision["before"] if revision["before"] is not None else earlier)
+            earlier = revision["after"] or {}
+            shared = {name: revision[name] for name in ("model_id", "version", "at", "by", "change")}
+            for effect, found in (("added", _access(earlier) - was), ("removed", was - _access(earlier))):
+                for one in found:
+                    named = dict(zip(("kind", "principal_type", "principal_id", "permission"), one, strict=True))
+                    rows.append({**shared, **named, "effect": effect})
+    return rows
+
+
+def _access(content: Record) -> set[tuple[str, str, str, str]]:
+    owner = {("owner", "user", content["user_id"], "write")} if "user_id" in content else set()
+    return owner | {
+        ("grant", grant["principal_type"], grant["principal_id"], grant["permission"])
+        for grant in content.get("access_grants", [])
+    }
 
 
 def in_any_order(rows: Iterable[Row]) -> list[str]:
