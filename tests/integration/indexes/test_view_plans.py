@@ -1,12 +1,13 @@
 """The documented filters of views use indexes, so that they stay fast in a large directory."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from pymongo.database import Database as SyncDatabase
 
+from indexes.views.joins import JOINS, Join
 from tests.conftest import RANDOM_DATABASE
 from tests.support.random_directory import RandomDirectory
 
@@ -51,6 +52,12 @@ def queries(random_directory: RandomDirectory, raw: Raw) -> list[tuple[str, Quer
     group = next(grant["principal_id"] for grant in record["access_grants"] if grant["principal_type"] == "group")
     person = next(user["_id"] for user in raw.users.find({"role": "user", "group_ids": {"$ne": []}}))
     tag = next(tag for record in raw.models.find({"keys.tags": {"$ne": []}}) for tag in record["keys"]["tags"])
+    member = next(user for user in raw.users.find({"group_ids": {"$ne": []}}))
+    parent = next(group["parent_id"] for group in raw.groups.find({"parent_id": {"$ne": None}}))
+    key, revision = raw.api_keys.find_one({}), raw.revisions.find_one({"change": "import"})
+    assert key is not None
+    assert revision is not None
+    later = revision["at"] + timedelta(seconds=1)
     today = {"$gte": datetime.combine(datetime.now(UTC).date(), datetime.min.time(), UTC)}
     return [
         ("models_flat", {"_id": record["_id"]}, {"_id_"}),
@@ -67,6 +74,21 @@ def queries(random_directory: RandomDirectory, raw: Raw) -> list[tuple[str, Quer
         ("model_grants", {"principal_id": group, "keys.readers": f"group:{group}"}, {"readable", "_id_"}),
         ("effective_access", {"user_id": person}, {"_id_"}),
         ("effective_access_by_model", {"model_id": record["_id"]}, {"_id_"}),
+        ("models_by_name", {"keys.tags": tag}, {"tagged", "_id_"}),
+        ("models_by_name", {"keys.name": record["keys"]["name"]}, {"all_by_name", "_id_"}),
+        ("people", {"_id": member["_id"]}, {"_id_", "owner"}),
+        ("people", {"keys.email": member["keys"]["email"]}, {"email", "owner"}),
+        ("people", {"group_ids": member["group_ids"][0]}, {"members", "owner"}),
+        ("people", {"role": "admin"}, {"admins", "owner"}),
+        ("group_tree", {"_id": group}, {"_id_", "members"}),
+        ("group_tree", {"parent_id": parent}, {"children", "members"}),
+        ("keys_flat", {"_id": key["_id"]}, {"_id_"}),
+        ("keys_flat", {"owner_id": key["user_id"]}, {"owner", "_id_"}),
+        ("changes", {"_id": revision["_id"]}, {"_id_"}),
+        ("changes", {"model_id": revision["model_id"]}, {"history", "_id_"}),
+        ("changes", {"at": {"$gte": revision["at"], "$lt": later}}, {"when", "_id_"}),
+        ("access_changes", {"model_id": revision["model_id"]}, {"history"}),
+        ("access_changes", {"at": {"$gte": revision["at"], "$lt": later}}, {"when"}),
         ("daily_changes", {"day": today}, {"when"}),
     ]
 
@@ -86,7 +108,7 @@ async def test_a_filter_is_answered_by_an_index(queries: list[tuple[str, Query, 
 async def test_a_filter_reads_no_more_than_it_finds(queries: list[tuple[str, Query, set[str]]], raw: Raw) -> None:
     for view, query, _ in queries:
         scanned = next(part for part in _explained(raw, view, query) if "totalDocsExamined" in part)
-        found = len({row.get("model_id", row.get("_id")) for row in raw[view].find(query)})
+        found = len({row.get("_id", (row.get("model_id"), row.get("version"))) for row in raw[view].find(query)})
         if view == "model_grants" and not query.keys() & {"model_id", "principal_id"}:
             # Models without grants have no rows.
             found = raw.models_flat.count_documents(query)
@@ -105,3 +127,28 @@ async def test_the_models_of_a_user_are_found_by_the_index_of_readers(
     before = uses()
     assert list(raw.effective_access.find(query))
     assert uses() == before + 1
+
+
+async def test_models_by_name_are_read_as_far_as_they_are_wanted(raw: Raw) -> None:
+    command = {"explain": {"find": "models_by_name", "limit": 3}, "verbosity": "executionStats"}
+    parts = list(_plans(raw.command(command)))
+    assert "all_by_name" in _indexes(parts)
+    assert next(part for part in parts if "totalDocsExamined" in part)["totalDocsExamined"] == 3
+
+
+def _joined(raw: Raw, join: Join) -> dict[str, Any]:
+    """Return what the server reports of a join of a few rows."""
+    lookup = {"from": join.other, "localField": join.field, "foreignField": join.foreign, "as": "joined"}
+    command = {"aggregate": join.view, "pipeline": [{"$limit": 3}, {"$lookup": lookup}], "cursor": {}}
+    explained = raw.command({"explain": command, "verbosity": "executionStats"})
+    return next(part for part in _plans(explained) if part.get("$lookup", {}).get("as") == "joined")
+
+
+async def test_a_documented_join_of_views_is_answered_by_an_index(random_directory: RandomDirectory, raw: Raw) -> None:
+    scans = {join: int(_joined(raw, join)["collectionScans"]) for join in JOINS}
+    assert scans == dict.fromkeys(JOINS, 0)
+
+
+async def test_a_join_by_another_column_reads_all(random_directory: RandomDirectory, raw: Raw) -> None:
+    other = Join("group_tree", "_id", "model_grants", "principal_id")
+    assert int(_joined(raw, other)["collectionScans"]) > 0
