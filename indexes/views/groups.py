@@ -54,7 +54,8 @@ def _members_of(groups: str, found: str) -> Stage:
             "from": USERS,
             "localField": groups,
             "foreignField": "group_ids",
-            "pipeline": [{"$match": EXISTING}, {"$project": {"_id": 1}}],
+            # A value that is not a list, written past the service, is no membership.
+            "pipeline": [{"$match": {**EXISTING, "group_ids": {"$type": "array"}}}, {"$project": {"_id": 1}}],
             "as": found,
         }
     }

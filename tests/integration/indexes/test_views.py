@@ -50,7 +50,9 @@ async def filled(
 
 
 def _add_special_records(random_directory: RandomDirectory, raw: Raw, chance: random.Random) -> None:
-    for key in raw.api_keys.find():
+    # With the API keys of admins the service is asked.
+    admins = raw.users.distinct("_id", {"role": "admin"})
+    for key in raw.api_keys.find({"user_id": {"$nin": admins}}):
         days = [chance.choice([None, timedelta(days=chance.choice([-9, -1, 1, 9]))]) for _ in range(2)]
         ends, used = (None if day is None else datetime(2024, 3, 1, tzinfo=UTC) + day * 400 for day in days)
         raw.api_keys.update_one({"_id": key["_id"]}, {"$set": {"expires_at": ends, "last_used_at": used}})
@@ -310,8 +312,31 @@ MALFORMED: list[tuple[str, dict[str, Any]]] = [
             ("leaving", True),
         )
     ),
-    *(("groups", {"$set": {field: value}}) for field, value in (("parent_id", ["top", 1]), ("parent_id", "low"))),
+    *(
+        ("groups", {"$set": {field: value}})
+        for field, value in (("parent_id", ["top", 1]), ("parent_id", "low"), ("parent_id", "gone"), ("name", None))
+    ),
+    ("groups", {"$unset": {"parent_id": 1}}),
     ("groups", {"$set": {"leaving": True}}),
+    *(
+        ("revisions", {"$set": {field: value}})
+        for field, value in (
+            ("before", "text"),
+            ("before", {"access_grants": "x", "user_id": 5}),
+            ("after", None),
+            ("after.access_grants", [{"principal_type": "user", "principal_id": "*"}, None, "x"]),
+            ("after.user_id", "*"),
+            ("fields", "access_grants"),
+            ("version", "one"),
+            ("at", "yesterday"),
+            ("by", ["ann"]),
+            ("model_id", None),
+        )
+    ),
+    *(
+        ("api_keys", {"$set": {field: value}})
+        for field, value in (("expires_at", "soon"), ("user_id", ["ann"]), ("last_used_at", 5), ("name", None))
+    ),
 ]
 
 
@@ -329,16 +354,44 @@ async def test_what_others_wrote_malformed_gives_the_rights_that_it_gives_in_the
         model("sound", "ann", access_grants=[grant("group:low")], meta={"tags": ["y"]}),
     ]
     assert (await directory.load({"models": models}, tmp_path)).clean
-    raw[collection].update_one({"_id": {"models": "m", "users": "low", "groups": "low"}[collection]}, change)
+    await directory.key("ann")
+    of = {"models": {"_id": "m"}, "users": {"_id": "low"}, "groups": {"_id": "low"}, "revisions": {"model_id": "m"}}
+    assert raw[collection].update_one(of.get(collection, {}), change).matched_count == 1
 
     expected = await _granted(directory.database, raw)
     for view in ("effective_access", "effective_access_by_model"):
         rows = _access(_rows(raw, view))
         assert {key: permission for key, (permission, _) in rows.items()} == expected
         assert _rows(raw, view, user_id="ann")
-    # The changes were recorded before.
-    assert all(_rows(raw, view.name) for view in VIEWS if view.source != "revisions")
+    assert all(_rows(raw, view.name) for view in VIEWS if view.name != "daily_changes")
     assert {row["_id"] for row in _rows(raw, "models_flat")} == {"m", "sound"}
+    # Changes without a sensible time belong to no day, see below.
+    assert {row["model_id"] for row in _rows(raw, "access_changes")} >= {"sound"}
+    assert {row["_id"] for row in _rows(raw, "changes")} == {row["_id"] for row in raw.revisions.find()}
+    await _has_the_groups_of_the_service(directory.database, raw)
+
+
+async def _has_the_groups_of_the_service(database: Database, raw: Raw) -> None:
+    tree = {row["_id"]: row for row in _rows(raw, "group_tree")}
+    for row in _rows(raw, "people"):
+        [user] = await database.aggregate(User, user_pipeline(row["_id"]))
+        applying = {group["_id"] for group in user["groups"]}
+        assert set(row["all_group_ids"]) == applying
+        assert {group for group, found in tree.items() if row["_id"] in found["all_member_ids"]} == applying & {*tree}
+
+
+async def test_groups_in_a_circle_are_no_ancestors_of_themselves(mongod: Database, raw: Raw) -> None:
+    raw.groups.insert_many(
+        {"_id": group, "name": group.upper(), "parent_id": parent, "created_at": None, "updated_at": None}
+        for group, parent in (("a", "b"), ("b", "c"), ("c", "a"), ("d", "gone"))
+    )
+    tree = {row["_id"]: row for row in _rows(raw, "group_tree")}
+    assert (tree["a"]["ancestor_ids"], tree["a"]["depth"], sorted(tree["a"]["descendant_ids"])) == (
+        ["b", "c"],
+        2,
+        ["b", "c"],
+    )
+    assert (tree["d"]["parent_id"], tree["d"]["parent_name"], tree["d"]["depth"]) == ("gone", None, 0)
 
 
 @pytest.mark.parametrize("at", [DatetimeMS(10**15), DatetimeMS(-(10**14)), "yesterday", None], ids=str)
