@@ -89,9 +89,10 @@ def export(
 async def _export(database: Database, kind: ExportFormat, out: Path | None, tally: _Tally, *, bom: bool) -> bool:
     """Export, print how much it was, and return whether all of it was well-formed and nothing was left out."""
     async with database.snapshot():
-        whole = whole_directory(database)
+        writer = WRITERS[kind]
+        whole = whole_directory(database, with_columns=writer.needs_columns)
         content = ExportedContent(tally.counting(whole.models), whole.users, whole.groups, tally.leave_out)
-        parts = WRITERS[kind].write(content)
+        parts = writer.write(content)
         with _opened(out) as file:
             async for part in with_byte_order_mark(parts) if bom else parts:
                 file.write(part)

@@ -1,17 +1,18 @@
 """What is exported: users, groups and models, read batch by batch in order of id."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from documents import Group, ModelRecord, User
+from indexes.views.flat import MODELS_FLAT
 from service.auth import access_rule
 from service.auth.access_rule import Match
 from service.auth.authentication import Caller, RightsCheck, while_entitled
 from service.database.client import Database
 from service.database.exact_bson import Record
 from service.errors import NotFoundError
-from service.models.item import ITEM_STAGES, owner_of, plain_item
+from service.models.item import ITEM_FIELDS, ITEM_STAGES, owner_of, plain_item, with_owners
 from service.models.principals import EXISTING
 from service.models.shape_check import malformed_fields
 
@@ -21,15 +22,25 @@ Batches = AsyncIterator[Sequence[Record]]
 
 _USER_FIELDS = ("name", "email", "username", "role", "is_active")
 _WITH_TEXT_ID: Match = {"_id": {"$type": "string"}}
+# The columns that the first stage of the view computes from the record alone, as the view computes them.
+_COLUMNS = "__columns"
+_COMPUTED = {
+    name: expression for name, expression in MODELS_FLAT.pipeline[0]["$project"].items() if isinstance(expression, dict)
+}
+_STAGES_WITH_COLUMNS = [{"$set": {_COLUMNS: _COMPUTED}}, *with_owners((*ITEM_FIELDS, "owner.is_active", _COLUMNS))]
 
 
 @dataclass(frozen=True, slots=True)
 class ExportedModel:
-    """One model, its owner as `{id, name, email}` if the owner exists, and the names of its malformed fields."""
+    """One model, its owner as `{id, name, email}` if the owner exists, and the names of its malformed fields.
+
+    `columns` are those that the view `models_flat` computes, and `owner_is_active`, for a format that needs them.
+    """
 
     model: Record
     owner: Record | None
     faults: Sequence[str] = ()
+    columns: Record = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +56,10 @@ class ExportedContent:
     left_out: Callable[[Any, str], None] = lambda _, __: None
 
 
-def whole_directory(database: Database) -> ExportedContent:
+def whole_directory(database: Database, *, with_columns: bool = False) -> ExportedContent:
     """Return everything, for a command that has access to the database."""
-    return ExportedContent(_models(database, {}, None, readers_see_params=True), _users(database), _groups(database))
+    models = _models(database, {}, None, readers_see_params=True, with_columns=with_columns)
+    return ExportedContent(models, _users(database), _groups(database))
 
 
 def readable_content(
@@ -74,21 +86,36 @@ async def require_readable(database: Database, caller: Caller, model_ids: Sequen
 
 
 async def _models(
-    database: Database, match: Match, caller: Caller | None, *, readers_see_params: bool
+    database: Database,
+    match: Match,
+    caller: Caller | None,
+    *,
+    readers_see_params: bool,
+    with_columns: bool = False,
 ) -> AsyncIterator[Sequence[ExportedModel]]:
     # Neither a route nor an import accepts an id that is not text.
     query = {"$and": [match, _WITH_TEXT_ID]}
-    async for batch in database.aggregate_batches(ModelRecord, query, ITEM_STAGES, size=BATCH):
+    stages = _STAGES_WITH_COLUMNS if with_columns else ITEM_STAGES
+    async for batch in database.aggregate_batches(ModelRecord, query, stages, size=BATCH):
         yield [
             ExportedModel(
                 plain_item(
                     record, with_params=readers_see_params or caller is None or access_rule.can_write(caller, record)
                 ),
                 owner_of(record),
-                malformed_fields({name: record[name] for name in record.keys() - {"owner"}}, with_params=True),
+                malformed_fields(
+                    {name: record[name] for name in record.keys() - {"owner", _COLUMNS}}, with_params=True
+                ),
+                _columns(record) if with_columns else {},
             )
             for record in batch
         ]
+
+
+def _columns(record: Record) -> Record:
+    # Null for an owner who does not exist or is being deleted, as their name is.
+    is_active = None if owner_of(record) is None else record["owner"][0].get("is_active") is True
+    return {**record[_COLUMNS], "owner_is_active": is_active}
 
 
 async def _users(database: Database) -> Batches:

@@ -23,11 +23,12 @@ class ExportFormat(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ExportWriter:
-    """How a format is written: its writer, its media type, and the suffix of its files."""
+    """How a format is written: its writer, its media type, the suffix of its files, and whether it needs `columns`."""
 
     write: Callable[[ExportedContent], AsyncIterator[bytes]]
     media_type: str
     suffix: str
+    needs_columns: bool = False
 
 
 WRITERS = {
@@ -35,7 +36,7 @@ WRITERS = {
     ExportFormat.OPENWEBUI: ExportWriter(write_openwebui, "application/json", ".json"),
     ExportFormat.JSONL: ExportWriter(write_lines, "application/x-ndjson", ".jsonl"),
     ExportFormat.CSV: ExportWriter(write_table, "text/csv; charset=utf-8", ".csv"),
-    ExportFormat.PARQUET: ExportWriter(write_parquet, "application/vnd.apache.parquet", ".parquet"),
+    ExportFormat.PARQUET: ExportWriter(write_parquet, "application/vnd.apache.parquet", ".parquet", needs_columns=True),
 }
 
 

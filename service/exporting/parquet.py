@@ -1,12 +1,14 @@
-"""Writer of the format `parquet`: one row for each model, in typed columns; needs the extra `analytics`."""
+"""Writer of the format `parquet`: one row for each model, with the columns of the view `models_flat` and their types.
+
+Needs the extra `analytics`.
+"""
 
 import io
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from importlib import import_module
 from typing import Any
 
-from documents.derived_keys import tag_names
 from documents.freeform import json_bytes
 from service.clock import MAX_SECONDS, MIN_SECONDS
 from service.errors import ConfigurationError
@@ -16,6 +18,8 @@ from service.exporting.csv import without_images
 MISSING = "Parquet needs the extra analytics: pip install 'modeldeck[analytics]'"
 GROUP_ROWS, GROUP_CHARACTERS = 10_000, 16_000_000
 GRANT = ("principal_type", "principal_id", "permission")
+# Whoever does not see a prompt must not see how long it is.
+OF_PROMPTS = ("prompt_length", "params_bytes", "size_bytes")
 
 
 class _Sink(io.RawIOBase):
@@ -46,7 +50,8 @@ class _Sink(io.RawIOBase):
 async def write_parquet(content: ExportedContent) -> AsyncIterator[bytes]:
     """Yield a Parquet file: times as timestamps, tags and grants as lists, `params` and `meta` as JSON.
 
-    Embedded images are left out. Raises ConfigurationError without the extra `analytics`.
+    The columns are named as those of the view `models_flat`, with the same values. Embedded images are left out.
+    Raises ConfigurationError without the extra `analytics`.
     """
     try:
         # Imported here since only the extra installs them.
@@ -77,54 +82,62 @@ async def _row_groups(content: ExportedContent) -> AsyncIterator[list[dict[str, 
 
 
 def _schema(arrow: Any) -> Any:
-    text, moment = arrow.string(), arrow.timestamp("ms", tz="UTC")
+    text, moment, size, texts = (
+        arrow.string(),
+        arrow.timestamp("ms", tz="UTC"),
+        arrow.int32(),
+        arrow.list_(arrow.string()),
+    )
     grants = arrow.list_(arrow.struct([(name, text) for name in GRANT]))
     return arrow.schema(
         [
-            arrow.field("id", text, nullable=False),
-            *((name, text) for name in ("name", "user_id", "owner_name", "owner_email", "base_model_id")),
+            arrow.field("_id", text, nullable=False),
+            *((name, text) for name in ("name", "sort_name", "owner_id", "owner_name", "owner_email")),
+            ("owner_is_active", arrow.bool_()),
+            *((name, text) for name in ("base_model_id", "description")),
+            *((name, texts) for name in ("tags", "folded_tags", "capabilities")),
             ("is_active", arrow.bool_()),
-            ("description", text),
-            ("tags", arrow.list_(text)),
-            ("capabilities", arrow.list_(text)),
-            ("params", text),
-            ("meta", text),
-            ("access_grants", grants),
             ("version", arrow.int64()),
             ("created_at", moment),
             ("updated_at", moment),
+            *((name, size) for name in ("grants", "read_grants", "write_grants")),
+            ("is_public", arrow.bool_()),
+            *((name, size) for name in ("prompt_length", "params_bytes", "meta_bytes", "size_bytes")),
+            ("profile_image_url", text),
+            ("has_image", arrow.bool_()),
+            ("image_bytes", size),
+            ("params", text),
+            ("meta", text),
+            ("access_grants", grants),
         ]
     )
 
 
 def _row(exported: ExportedModel) -> dict[str, Any]:
-    model, meta, owner = exported.model, exported.model["meta"], exported.owner or {}
+    model, owner = exported.model, exported.owner or {}
+    is_hidden = "params" not in model
     return {
-        "id": model["id"],
-        **{name: _text(model[name]) for name in ("name", "user_id", "base_model_id")},
+        **exported.columns,
+        **(dict.fromkeys(OF_PROMPTS) if is_hidden else {}),
+        "_id": model["id"],
+        "name": _text(model["name"]),
+        "owner_id": _text(model["user_id"]),
         "owner_name": _text(owner.get("name")),
         "owner_email": _text(owner.get("email")),
+        "base_model_id": _text(model["base_model_id"]),
         "is_active": model["is_active"] is True,
-        "description": _text(meta.get("description")),
-        "tags": tag_names(meta),
-        "capabilities": _capabilities(meta),
-        "params": json_bytes(model["params"]).decode() if "params" in model else None,
-        "meta": json_bytes(without_images(meta)).decode(),
-        "access_grants": [{name: grant[name] for name in GRANT} for grant in model["access_grants"]],
-        "version": model["version"],
+        "version": model["version"] if isinstance(model["version"], int) else None,
         "created_at": _moment(model["created_at"]),
         "updated_at": _moment(model["updated_at"]),
+        "params": None if is_hidden else json_bytes(model["params"]).decode(),
+        "meta": json_bytes(without_images(model["meta"])).decode(),
+        "access_grants": [{name: grant[name] for name in GRANT} for grant in model["access_grants"]],
     }
 
 
 def _text(value: Any) -> str | None:
-    # `meta` is free-form, and records that were written past the service can have any value anywhere.
+    # Records that were written past the service can have any value anywhere.
     return value if value is None or isinstance(value, str) else json_bytes(value).decode()
-
-
-def _capabilities(meta: Mapping[str, Any]) -> list[str]:
-    held = meta.get("capabilities")
-    return [name for name, has in held.items() if has is True] if isinstance(held, Mapping) else []
 
 
 def _moment(seconds: int) -> datetime | None:

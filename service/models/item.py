@@ -38,9 +38,10 @@ WITHOUT_LARGE: dict[str, Any] = {
     }
 }
 
+_OF_OWNER = "owner."
 NEEDED_OF_OWNER = ("owner._id", "owner.name", "owner.email", "owner.leaving")
 # What a response needs. `keys.writers` decides `write_access`; the other derived keys only serve search.
-_NEEDED = (
+ITEM_FIELDS = (
     *(*CONTENT_FIELDS, "version", "keys.writers", *_PLACE),
     *NEEDED_OF_OWNER,
     # Only in the place of a large record, see `WITHOUT_LARGE`.
@@ -55,8 +56,8 @@ def gathered_with_owners(fields: Iterable[str]) -> list[dict[str, Any]]:
     yield is for `with_gathered_owners`: to put the owners into the records takes the server longer.
     """
     needed = dict.fromkeys(fields, 1)
-    of_record = {field: 1 for field in needed if field not in NEEDED_OF_OWNER}
-    of_owner = {f"owners{field.removeprefix('owner')}": 1 for field in needed if field in NEEDED_OF_OWNER}
+    of_record = {field: 1 for field in needed if not field.startswith(_OF_OWNER)}
+    of_owner = {f"owners.{field.removeprefix(_OF_OWNER)}": 1 for field in needed if field.startswith(_OF_OWNER)}
     return [
         {"$project": {**of_record, "user_id": 1}},
         {"$group": {"_id": None, "records": {"$push": "$$ROOT"}, "owners": {"$addToSet": "$user_id"}}},
@@ -94,8 +95,8 @@ def with_owners(fields: Iterable[str]) -> list[dict[str, Any]]:
     ]
 
 
-ITEM_STAGES: list[dict[str, Any]] = with_owners(_NEEDED)
-GATHERED_ITEM_STAGES: list[dict[str, Any]] = gathered_with_owners(_NEEDED)
+ITEM_STAGES: list[dict[str, Any]] = with_owners(ITEM_FIELDS)
+GATHERED_ITEM_STAGES: list[dict[str, Any]] = gathered_with_owners(ITEM_FIELDS)
 
 
 def render_item(record: Mapping[str, Any], caller: Caller, *, readers_see_params: bool) -> dict[str, Any]:

@@ -1,11 +1,10 @@
-"""Exports as a table: CSV that is safe to open, and Parquet with types."""
+"""Exports as a table: CSV that is safe to open."""
 
 import csv
 import io
 import json
 from pathlib import Path
 
-import polars
 import pytest
 
 from service.exporting import csv as csv_writer
@@ -65,37 +64,3 @@ async def test_a_table_by_http_can_begin_with_one_too(directory: Directory) -> N
     for parameters in ({}, {"format": "jsonl"}):
         refused = await directory.get(EXPORT, "ann", bom="true", **parameters)
         assert (refused.status_code, refused.json()["errors"][0]["loc"]) == (422, ["query", "bom"])
-
-
-def test_a_data_frame_has_types(filled: CommandLine, tmp_path: Path) -> None:
-    path = tmp_path / "models.parquet"
-    filled.ok("export", "--out", str(path))
-    frame = polars.read_parquet(path)
-    assert {name: str(kind) for name, kind in frame.schema.items()} == {
-        **dict.fromkeys(
-            ("id", "name", "user_id", "owner_name", "owner_email", "base_model_id", "description"), "String"
-        ),
-        "is_active": "Boolean",
-        "tags": "List(String)",
-        "capabilities": "List(String)",
-        "params": "String",
-        "meta": "String",
-        "access_grants": "List(Struct({'principal_type': String, 'principal_id': String, 'permission': String}))",
-        "version": "Int64",
-        "created_at": "Datetime(time_unit='ms', time_zone='UTC')",
-        "updated_at": "Datetime(time_unit='ms', time_zone='UTC')",
-    }
-    base, custom = frame.to_dicts()
-    assert (base["base_model_id"], base["is_active"], base["tags"]) == (None, True, [])
-    assert (custom["owner_email"], custom["tags"], custom["version"]) == ("Ben@x.org", ["sql", "日本"], 7)
-    assert json.loads(custom["params"]) == MODELS[1]["params"]
-    assert "profile_image_url" not in json.loads(custom["meta"])
-    assert [given["permission"] for given in custom["access_grants"]] == ["write", "read"]
-
-
-def test_many_models_are_a_data_frame_too(shell: CommandLine, tmp_path: Path) -> None:
-    many = [model(f"n{at:04}", "gone", name=f"N{at}") for at in range(350)]
-    shell.ok("import", str(write_source(tmp_path, {"models": many})))
-    for name in ("n.parquet", "none.parquet"):
-        shell.ok("export", "--out", str(tmp_path / name), "--format", "parquet")
-    assert polars.read_parquet(tmp_path / "n.parquet")["name"].to_list() == [f"N{at}" for at in range(350)]
