@@ -1,11 +1,4 @@
-prompt = "$params.system"
+columns = {"name": 1, "prompt_length": 1}
 rows = list(
-    db.models.aggregate(
-        [
-            {"$match": {"params.system": {"$type": "string"}}},
-            {"$project": {"name": 1, "length": {"$strLenCP": prompt}, "beginning": {"$substrCP": [prompt, 0, 60]}}},
-            {"$sort": {"length": -1, "_id": 1}},
-            {"$limit": 10},
-        ]
-    )
+    db.models_flat.find({"prompt_length": {"$ne": None}}, columns).sort({"prompt_length": -1, "_id": 1}).limit(10)
 )

@@ -1,9 +1,16 @@
-// Models whose base is not in the directory
-// Reads the ids from `models`.
+// Bases that are not in the directory, and how many models configure them
+// `db.models_flat.find({ base_model_id: "…" })` lists the models of one, by an index.
 db.models_flat.aggregate([
   { $match: { base_model_id: { $ne: null } } },
-  { $lookup: { from: "models", localField: "base_model_id", foreignField: "_id", as: "base" } },
+  {
+    $group: {
+      _id: "$base_model_id",
+      models: { $sum: 1 },
+      active: { $sum: { $cond: [{ $eq: ["$is_active", true] }, 1, 0] } },
+    },
+  },
+  { $lookup: { from: "models_flat", localField: "_id", foreignField: "_id", as: "base" } },
   { $match: { base: [] } },
-  { $project: { name: 1, base_model_id: 1, is_active: 1 } },
-  { $sort: { base_model_id: 1, _id: 1 } },
+  { $project: { models: 1, active: 1 } },
+  { $sort: { models: -1, _id: 1 } },
 ])

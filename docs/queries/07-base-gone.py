@@ -1,11 +1,13 @@
+active = {"$sum": {"$cond": [{"$eq": ["$is_active", True]}, 1, 0]}}
 rows = list(
     db.models_flat.aggregate(
         [
             {"$match": {"base_model_id": {"$ne": None}}},
-            {"$lookup": {"from": "models", "localField": "base_model_id", "foreignField": "_id", "as": "base"}},
+            {"$group": {"_id": "$base_model_id", "models": {"$sum": 1}, "active": active}},
+            {"$lookup": {"from": "models_flat", "localField": "_id", "foreignField": "_id", "as": "base"}},
             {"$match": {"base": []}},
-            {"$project": {"name": 1, "base_model_id": 1, "is_active": 1}},
-            {"$sort": {"base_model_id": 1, "_id": 1}},
+            {"$project": {"models": 1, "active": 1}},
+            {"$sort": {"models": -1, "_id": 1}},
         ]
     )
 )

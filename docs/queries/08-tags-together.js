@@ -1,7 +1,8 @@
 // Tags that are used together
-// In the spelling of the models: `SQL` and `sql` count as two.
+// In folded form: `SQL` and `sql` are one tag.
 db.models_flat.aggregate([
-  { $project: { one: "$tags", other: "$tags" } },
+  { $match: { "folded_tags.1": { $exists: true } } },
+  { $project: { one: "$folded_tags", other: "$folded_tags" } },
   { $unwind: "$one" },
   { $unwind: "$other" },
   { $match: { $expr: { $lt: ["$one", "$other"] } } },

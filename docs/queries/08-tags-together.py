@@ -1,7 +1,8 @@
 rows = list(
     db.models_flat.aggregate(
         [
-            {"$project": {"one": "$tags", "other": "$tags"}},
+            {"$match": {"folded_tags.1": {"$exists": True}}},
+            {"$project": {"one": "$folded_tags", "other": "$folded_tags"}},
             {"$unwind": "$one"},
             {"$unwind": "$other"},
             {"$match": {"$expr": {"$lt": ["$one", "$other"]}}},

@@ -70,15 +70,24 @@ pipeline = [{"$project": {"size_bytes": 1}}, {"$unionWith": {"coll": "model_gran
 rows = list(db.models_flat.aggregate([*pipeline, {"$group": together}]))
 ```"""
 
+_QUERIES = """\
+Each query for mongosh and for Python, with the `db` from above, and some in SQL over an [exported file](#sql-and-data-frames). They read views, so that
+[analysts](analysts.md) may run them, where they do not say otherwise, and need nothing newer than MongoDB 6.0. What counts all models takes some
+seconds in a directory of 100,000, in SQL some hundredths of one."""
+
 _FRAMES = """\
-## Data frames
+## SQL and data frames
 
 ```sh
-pip install 'modeldeck[analytics]'
+pip install --constraint constraints.txt '.[analytics]' duckdb     # in a clone
 modeldeck export --out models.parquet
+python -c "import duckdb, pathlib; duckdb.sql(pathlib.Path('docs/queries/01-most-shared.sql').read_text()).show()"
 ```
 
-The file has one row for each model, with typed columns, `params` and `meta` as JSON, and no images ([importing.md](importing.md#exporting)).
+The file has one row for each model, as it was at one moment: the columns of `models_flat` with the same values, without `keys`; `owner_is_active`, null
+for an owner who does not exist; `params` and `meta` as JSON, without images; and `access_grants` ([importing.md](importing.md#exporting)). It holds
+prompts: `modeldeck export` is for those who may read the database. In DuckDB, `AT TIME ZONE 'UTC'` makes a time that does not depend on where it is shown.
+
 With PyMongoArrow a view becomes a data frame directly: [a first look](notebooks/first-look.ipynb) plots growth, tags and access with Polars."""
 
 _FOLLOWING = """\
@@ -106,26 +115,36 @@ The same in your own code:"""
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """A ready query from docs/queries: `shell` is one mongosh expression, `python` puts the result into `rows`."""
+    """A ready query from docs/queries: `shell` is one mongosh expression, `python` puts the result into `rows`.
+
+    `sql` is one statement for DuckDB about an exported file. All queries have `python`, not all have the others.
+    """
 
     name: str
     title: str
     remark: str
     shell: str
     python: str
+    sql: str
 
 
 def read_queries(folder: Path) -> Sequence[Query]:
     """Return the queries of a folder in order: the files whose names begin with a number."""
-    return [_read_query(path) for path in sorted(folder.glob("[0-9]*.js"))]
+    return [_read_query(path) for path in sorted(folder.glob("[0-9]*.py"))]
 
 
 def _read_query(path: Path) -> Query:
-    lines = path.read_text(encoding="utf-8").splitlines()
-    comments = [line.removeprefix("// ") for line in lines if line.startswith("// ")]
-    shell = "\n".join(line for line in lines if not line.startswith("// "))
-    python = path.with_suffix(".py").read_text(encoding="utf-8").strip()
-    return Query(path.stem, comments[0], " ".join(comments[1:]), shell, python)
+    shell, about_shell = _code_and_comments(path.with_suffix(".js"), "// ")
+    python, about_python = _code_and_comments(path, "# ")
+    sql, _ = _code_and_comments(path.with_suffix(".sql"), "-- ")
+    title, *remarks = about_shell or about_python
+    return Query(path.stem, title, " ".join(remarks), shell, python, sql)
+
+
+def _code_and_comments(path: Path, sign: str) -> tuple[str, Sequence[str]]:
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    comments = [line.removeprefix(sign) for line in lines if line.startswith(sign)]
+    return "\n".join(line for line in lines if not line.startswith(sign)).strip(), comments
 
 
 def data_page(folder: Path) -> str:
@@ -139,7 +158,7 @@ def data_page(folder: Path) -> str:
         "## Collections",
         *map(_collection, DOCUMENTS),
         "## Ready queries",
-        "Each query for mongosh, and for Python with the `db` from above.",
+        _QUERIES,
         *map(_query, queries),
         _FRAMES,
         _FOLLOWING,
@@ -183,8 +202,9 @@ def _indexes(declared: Sequence[Index]) -> str:
 
 
 def _query(query: Query) -> str:
-    remark = f"{query.remark}\n\n" if query.remark else ""
-    return f"### {query.title}\n\n{remark}{_block('js', query.shell)}\n\n{_block('python', query.python)}"
+    forms = (("js", query.shell), ("python", query.python), ("sql", query.sql))
+    blocks = [_block(language, code) for language, code in forms if code]
+    return "\n\n".join([f"### {query.title}", *filter(None, [query.remark]), *blocks])
 
 
 def _block(language: str, text: str) -> str:

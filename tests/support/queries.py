@@ -8,6 +8,7 @@ from typing import Any
 
 from tests.support import expected_views
 from tests.support.expected_views import Raw, Row
+from tests.support.oracle import fold
 
 
 def _columns(rows: Iterable[Row], *names: str) -> list[Row]:
@@ -99,6 +100,10 @@ def growth(raw: Raw) -> list[Row]:
 
 
 def prompts_by_length(raw: Raw) -> list[Row]:
+    return [{"_id": row["_id"], "name": row["name"], "prompt_length": row["length"]} for row in prompt_beginnings(raw)]
+
+
+def prompt_beginnings(raw: Raw) -> list[Row]:
     rows = [
         {
             "_id": record["_id"],
@@ -114,20 +119,20 @@ def prompts_by_length(raw: Raw) -> list[Row]:
 
 def base_gone(raw: Raw) -> list[Row]:
     existing = {record["_id"] for record in raw.models.find()}
-    return _flat(
-        raw,
-        "name",
-        "base_model_id",
-        "is_active",
-        by=lambda row: (row["base_model_id"], row["_id"]),
-        having=lambda row: row["base_model_id"] is not None and row["base_model_id"] not in existing,
-    )
+    having = defaultdict(list)
+    for record in raw.models.find():
+        if record["base_model_id"] not in {*existing, None}:
+            having[record["base_model_id"]].append(record["is_active"])
+    rows = [{"_id": base, "models": len(active), "active": sum(active)} for base, active in having.items()]
+    return sorted(rows, key=lambda row: (-row["models"], row["_id"]))
+
+
+def _folded_tags(record: Row) -> list[str]:
+    return sorted({fold(tag["name"].strip()) for tag in record["meta"].get("tags", [])})
 
 
 def tags_together(raw: Raw) -> list[Row]:
-    pairs = Counter(
-        pair for row in expected_views.models_flat(raw) for pair in combinations(sorted(set(row["tags"])), 2)
-    )
+    pairs = Counter(pair for record in raw.models.find() for pair in combinations(_folded_tags(record), 2))
     ordered = sorted(pairs.items(), key=lambda item: (-item[1], item[0]))
     return [{"_id": {"one": one, "other": other}, "models": models} for (one, other), models in ordered][:20]
 
@@ -182,10 +187,42 @@ def largest(raw: Raw) -> list[Row]:
     return _flat(raw, "name", *sizes, by=lambda row: (-row["size_bytes"], row["_id"]))[:10]
 
 
+def by_owner(raw: Raw) -> list[Row]:
+    having = defaultdict(list)
+    for row in expected_views.models_flat(raw):
+        having[row["owner_id"]].append(row)
+    rows = [
+        {
+            "_id": owner,
+            "owner_name": owned[0]["owner_name"],
+            "models": len(owned),
+            "public": sum(row["is_public"] for row in owned),
+        }
+        for owner, owned in having.items()
+    ]
+    return sorted(rows, key=lambda row: (-row["models"], row["_id"]))[:10]
+
+
+def two_frames(raw: Raw) -> list[Row]:
+    names = {group["_id"]: group["name"] for group in raw.groups.find({"leaving": {"$ne": True}})}
+    shared = Counter(
+        (group, tag)
+        for record in raw.models.find()
+        for group in {one["principal_id"] for one in record["access_grants"] if one["principal_type"] == "group"}
+        for tag in _folded_tags(record)
+    )
+    ordered = sorted(shared.items(), key=lambda item: (-item[1], item[0]))
+    return [
+        {"principal_id": group, "principal_name": names.get(group), "tag": tag, "models": models}
+        for (group, tag), models in ordered
+    ][:20]
+
+
 ANSWERS: Mapping[str, Callable[[Raw], list[Row]]] = {
     answer.__name__: answer
     for answer in (
         *(most_shared, out_of_reach, who_can_see, what_can_they_see, growth, prompts_by_length, base_gone),
         *(tags_together, by_department, shared_with_one, unused_tags, inactive, changes_by_day, largest),
+        *(by_owner, two_frames, prompt_beginnings),
     )
 }
