@@ -188,19 +188,11 @@ def largest(raw: Raw) -> list[Row]:
 
 
 def by_owner(raw: Raw) -> list[Row]:
-    having = defaultdict(list)
-    for row in expected_views.models_flat(raw):
-        having[row["owner_id"]].append(row)
-    rows = [
-        {
-            "_id": owner,
-            "owner_name": owned[0]["owner_name"],
-            "models": len(owned),
-            "public": sum(row["is_public"] for row in owned),
-        }
-        for owner, owned in having.items()
-    ]
-    return sorted(rows, key=lambda row: (-row["models"], row["_id"]))[:10]
+    owned = Counter(record["user_id"] for record in raw.models.find())
+    people = raw.users.find({"leaving": {"$ne": True}})
+    rows = [{"_id": user["_id"], "name": user["name"], "models": owned[user["_id"]]} for user in people]
+    ordered = sorted(rows, key=lambda row: (-row["models"], row["_id"]))
+    return [row for row in ordered if row["models"]][:10]
 
 
 def two_frames(raw: Raw) -> list[Row]:
@@ -218,11 +210,20 @@ def two_frames(raw: Raw) -> list[Row]:
     ][:20]
 
 
+def prompt_percentiles(raw: Raw) -> list[Row]:
+    lengths = sorted(
+        row["prompt_length"] for row in expected_views.models_flat(raw) if row["prompt_length"] is not None
+    )
+    ranks = {"median": 50, "p90": 90, "p99": 99}
+    found = {name: lengths[-(-percent * len(lengths) // 100) - 1] for name, percent in ranks.items()}
+    return [{"models": len(lengths), **found, "longest": lengths[-1]}]
+
+
 ANSWERS: Mapping[str, Callable[[Raw], list[Row]]] = {
     answer.__name__: answer
     for answer in (
         *(most_shared, out_of_reach, who_can_see, what_can_they_see, growth, prompts_by_length, base_gone),
         *(tags_together, by_department, shared_with_one, unused_tags, inactive, changes_by_day, largest),
-        *(by_owner, two_frames, prompt_beginnings),
+        *(by_owner, two_frames, prompt_beginnings, prompt_percentiles),
     )
 }

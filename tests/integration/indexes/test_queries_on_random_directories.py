@@ -101,7 +101,7 @@ def _expected(query: Query, raw: Raw) -> list[dict[str, Any]]:
 
 def _in_columns(row: dict[str, Any], columns: list[str]) -> dict[str, Any]:
     """Return a row of the aggregation as SQL has it: what it groups by has a name, and parts of it are columns."""
-    identity = row["_id"]
+    identity = row.get("_id", {})
     parts = identity if isinstance(identity, dict) else {columns[0]: identity}
     return parts | {name: value for name, value in row.items() if name != "_id"}
 

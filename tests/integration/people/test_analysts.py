@@ -11,9 +11,11 @@ from pymongo import MongoClient
 from pymongo.database import Database as SyncDatabase
 from pymongo.errors import OperationFailure
 
+from indexes.dictionary.page import Query, read_queries
 from indexes.views import VIEW_NAMES
 from tests.support.commands import CommandLine
 from tests.support.directory import grant, model
+from tests.support.documentation import ROOT
 from tests.support.import_samples import write_source
 from tests.support.mongod_with_auth import mongod_with_auth
 
@@ -76,6 +78,17 @@ def test_an_analyst_reads_the_views(analyst: Raw, stored: Raw, view: str) -> Non
     shown = str(list(analyst[view].find()))
     [key] = stored.api_keys.find()
     assert not [secret for secret in (PROMPT, IMAGE, key["sha256"]) if secret in shown]
+
+
+@pytest.mark.parametrize("query", read_queries(ROOT / "docs/queries"), ids=lambda query: query.name)
+def test_an_analyst_runs_the_ready_queries(analyst: Raw, query: Query) -> None:
+    around: dict[str, Any] = {"db": analyst}
+    if "Not for analysts" in query.remark:
+        with pytest.raises(OperationFailure) as refused:
+            exec(query.python, around)
+        assert refused.value.code == UNAUTHORIZED, refused.value
+    else:
+        exec(query.python, around)
 
 
 def test_an_analyst_sees_the_names_of_the_views_and_of_their_database_only(analyst: Raw) -> None:
