@@ -21,7 +21,7 @@ ARGS :=
 # Schemathesis is run by `make check`; each process would load it for nothing.
 TESTS := $(BIN)/pytest --numprocesses 4 --dist worksteal -p no:schemathesis
 
-.PHONY: run test test-fast check docs picture bench faults clean
+.PHONY: run test test-fast check docs picture notebook bench faults clean
 
 run: $(INSTALLED)
 	@exec $(BIN)/modeldeck serve --demo --port $(PORT)
@@ -47,6 +47,9 @@ docs: $(DEVELOPED)
 # Needs Debian's chromium.
 picture: $(DEVELOPED)
 	$(BIN)/python -m tests.support.picture
+
+notebook: $(DEVELOPED)
+	$(BIN)/python -m tests.support.notebook
 
 bench: $(DEVELOPED)
 	$(BIN)/python -m benchmarks $(ARGS)
