@@ -1,5 +1,7 @@
 """The view `models_flat`: a table of models, with sizes in place of large content."""
 
+from typing import Any
+
 from documents import ModelRecord
 from documents.grant import PUBLIC, Permission
 from indexes.views.expressions import (
@@ -79,7 +81,10 @@ def _grant_count(permission: Permission) -> Expression:
     return {"$size": filtered(GRANTS, {"$eq": ["$$this.permission", permission.value]})}
 
 
-_FROM_THE_RECORD = {
+# Looked up first: MongoDB runs a join in its faster engine only where nothing but filters comes before it.
+_OWNER = "__owner"
+
+FROM_THE_RECORD: dict[str, Any] = {
     "name": 1,
     "sort_name": text_or("$keys.name", None),
     "description": text_or("$meta.description", None),
@@ -95,7 +100,7 @@ _FROM_THE_RECORD = {
     "is_public": {"$in": [PUBLIC, as_list("$keys.readers")]},
     "params_bytes": {"$bsonSize": object_or_none("$params")},
     "meta_bytes": {"$bsonSize": object_or_none("$meta")},
-    "size_bytes": {"$bsonSize": "$$ROOT"},
+    "size_bytes": {"$bsonSize": {"$unsetField": {"field": _OWNER, "input": "$$ROOT"}}},
     "profile_image_url": {"$cond": [{"$or": [_IS_INLINE, {"$eq": [_IMAGE, ""]}]}, None, _IMAGE]},
     "has_image": {"$ne": [_IMAGE, ""]},
     "image_bytes": {"$cond": [_IS_INLINE, {"$strLenBytes": _IMAGE}, 0]},
@@ -112,10 +117,8 @@ MODELS_FLAT = View(
     "`keys.capabilities`",
     columns=_COLUMNS,
     pipeline=[
-        # Projected before the join, so that `$$ROOT` is the record alone and large fields are not carried along.
-        {"$project": _FROM_THE_RECORD},
-        {"$lookup": {"from": USERS, "localField": "owner_id", "foreignField": "_id", "as": "owner"}},
-        {"$set": {"owner": first_existing("$owner")}},
+        {"$lookup": {"from": USERS, "localField": "user_id", "foreignField": "_id", "as": _OWNER}},
+        {"$project": {**FROM_THE_RECORD, "owner": first_existing(f"${_OWNER}")}},
         in_order(_COLUMNS, owner_name=or_null("$owner.name"), owner_email=or_null("$owner.email")),
     ],
 )

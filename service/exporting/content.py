@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from documents import Group, ModelRecord, User
-from indexes.views.flat import MODELS_FLAT
+from indexes.views.flat import FROM_THE_RECORD
 from service.auth import access_rule
 from service.auth.access_rule import Match
 from service.auth.authentication import Caller, RightsCheck, while_entitled
@@ -22,11 +22,9 @@ Batches = AsyncIterator[Sequence[Record]]
 
 _USER_FIELDS = ("name", "email", "username", "role", "is_active")
 _WITH_TEXT_ID: Match = {"_id": {"$type": "string"}}
-# The columns that the first stage of the view computes from the record alone, as the view computes them.
+# The columns that the view `models_flat` computes from the record alone.
 _COLUMNS = "__columns"
-_COMPUTED = {
-    name: expression for name, expression in MODELS_FLAT.pipeline[0]["$project"].items() if isinstance(expression, dict)
-}
+_COMPUTED = {name: expression for name, expression in FROM_THE_RECORD.items() if isinstance(expression, dict)}
 _STAGES_WITH_COLUMNS = [{"$set": {_COLUMNS: _COMPUTED}}, *with_owners((*ITEM_FIELDS, "owner.is_active", _COLUMNS))]
 
 

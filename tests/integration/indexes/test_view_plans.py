@@ -36,6 +36,15 @@ def _indexes(parts: list[dict[str, Any]]) -> set[str]:
     return by_stages.union(*(part["indexesUsed"] for part in parts if "indexesUsed" in part))
 
 
+def _read(parts: list[dict[str, Any]]) -> int:
+    """Return how many documents were read of the collection that a view is made from, without those looked up."""
+    fetches = [part["planNodeId"] for part in parts if part.get("stage") == "FETCH" and "planNodeId" in part]
+    counted = [part for part in parts if "totalDocsExamined" in part]
+    # Where the server does the joins with the rest, each step says how much was read up to there.
+    steps = [part for part in counted if part.get("planNodeId") in fetches[:1]] or counted
+    return int(steps[0]["totalDocsExamined"])
+
+
 @pytest.fixture
 def raw(raw: Raw) -> Raw:
     """The database of the random directory."""
@@ -107,12 +116,12 @@ async def test_a_filter_is_answered_by_an_index(queries: list[tuple[str, Query, 
 
 async def test_a_filter_reads_no_more_than_it_finds(queries: list[tuple[str, Query, set[str]]], raw: Raw) -> None:
     for view, query, _ in queries:
-        scanned = next(part for part in _explained(raw, view, query) if "totalDocsExamined" in part)
+        read = _read(_explained(raw, view, query))
         found = len({row.get("_id", (row.get("model_id"), row.get("version"))) for row in raw[view].find(query)})
         if view == "model_grants" and not query.keys() & {"model_id", "principal_id"}:
             # Models without grants have no rows.
             found = raw.models_flat.count_documents(query)
-        assert scanned["totalDocsExamined"] <= max(found, 1), (view, query)
+        assert read <= max(found, 1), (view, query)
 
 
 async def test_the_models_of_a_user_are_found_by_the_index_of_readers(
@@ -133,7 +142,7 @@ async def test_models_by_name_are_read_as_far_as_they_are_wanted(raw: Raw) -> No
     command = {"explain": {"find": "models_by_name", "limit": 3}, "verbosity": "executionStats"}
     parts = list(_plans(raw.command(command)))
     assert "all_by_name" in _indexes(parts)
-    assert next(part for part in parts if "totalDocsExamined" in part)["totalDocsExamined"] == 3
+    assert _read(parts) == 3
 
 
 def _joined(raw: Raw, join: Join) -> dict[str, Any]:
