@@ -5,10 +5,22 @@ from documents.group import Group
 from documents.idempotent_request import IdempotentRequest
 from documents.lock import Lock
 from documents.model import ModelRecord
+from documents.people_change import PeopleChange
 from documents.revision import Revision
 from documents.session import Session
 from documents.user import User
 
-__all__ = ["DOCUMENTS", "ApiKey", "Group", "IdempotentRequest", "Lock", "ModelRecord", "Revision", "Session", "User"]
+__all__ = [
+    "DOCUMENTS",
+    "ApiKey",
+    "Group",
+    "IdempotentRequest",
+    "Lock",
+    "ModelRecord",
+    "PeopleChange",
+    "Revision",
+    "Session",
+    "User",
+]
 
-DOCUMENTS = (ModelRecord, User, Group, ApiKey, Revision, Lock, Session, IdempotentRequest)
+DOCUMENTS = (ModelRecord, User, Group, ApiKey, Revision, PeopleChange, Lock, Session, IdempotentRequest)

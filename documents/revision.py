@@ -42,7 +42,16 @@ class Revision(Document):
     by: Identifier | None = Field(
         description="Id of the user who changed it; null for the command line.", examples=["u-anna"]
     )
-    change: ChangeKind = Field(description="Kind of change.", examples=["update"])
+    change: ChangeKind = Field(
+        description="Kind of change. A new model has a `create`, whoever made it; earlier versions of the service "
+        "wrote `import` or `sync` for one that was imported.",
+        examples=["update"],
+    )
+    imported: bool = Field(
+        False,
+        description="True where an import or a sync created the model, for which `change` is `create`.",
+        examples=[False],
+    )
     fields: list[str] | None = Field(
         None,
         description="The names of the fields that differ; null where a model is created or deleted.",

@@ -5,7 +5,7 @@ from typing import Any
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
-from documents import ApiKey, Group, IdempotentRequest, ModelRecord, Revision, Session, User
+from documents import ApiKey, Group, IdempotentRequest, ModelRecord, PeopleChange, Revision, Session, User
 
 Key = str | tuple[str, int]
 
@@ -173,6 +173,18 @@ _REVISIONS = [
     Index("when", "at", serves="The changes of a day."),
 ]
 
+_PEOPLE_CHANGES = [
+    Index(
+        "history",
+        "principal_id",
+        "principal_type",
+        ("number", DESCENDING),
+        unique=True,
+        serves="The history of a user or a group, newest first. Keeps each number of it recorded only once.",
+    ),
+    Index("when", "at", serves="The changes of a day."),
+]
+
 # The collections that a load fills. An import looks into their unique indexes and `_id` only.
 LOADED = (ModelRecord.Settings.name, Revision.Settings.name)
 
@@ -182,6 +194,7 @@ INDEXES: Mapping[str, Sequence[Index]] = {
     Group.Settings.name: [Index("children", "parent_id", serves="The groups directly below a group.")],
     ApiKey.Settings.name: [Index("owner", "user_id", "created_at", serves="The API keys of one user.")],
     Revision.Settings.name: _REVISIONS,
+    PeopleChange.Settings.name: _PEOPLE_CHANGES,
     Session.Settings.name: [
         Index("ended", "expires_at", expireAfterSeconds=0, serves="Has the database delete sessions that have ended."),
         Index("user", "user_id", "expires_at", serves="The sessions of one user, of which there are at most 100."),

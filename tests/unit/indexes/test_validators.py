@@ -25,6 +25,7 @@ FINGERPRINTS = {
     3: "91ec6c455e7084e5",
     4: "a7309d44ffaf28f7",
     5: "889a62268ed5e57a",
+    6: "8bb2155d56f1aecc",
 }
 
 
