@@ -10,6 +10,12 @@ from documents.grant import PrincipalType
 from documents.moment import Moment
 from documents.text import Identifier
 
+# The fields of users and of groups whose changes are recorded.
+RECORDED_FIELDS = {
+    PrincipalType.USER: ("name", "email", "username", "role", "is_active", "group_ids"),
+    PrincipalType.GROUP: ("name", "parent_id"),
+}
+
 
 class PeopleChangeKind(StrEnum):
     """What kind of change of a user or a group is recorded."""

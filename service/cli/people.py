@@ -28,7 +28,9 @@ def user_add(
 ) -> None:
     """Add a user and print their id."""
     user = with_database(
-        lambda database: add_user(database, email=email, name=name, username=username, role=role, user_id=user_id)
+        lambda database: add_user(
+            database, email=email, name=name, username=username, role=role, user_id=user_id, by=None
+        )
     )
     print(user.id)
 
@@ -40,7 +42,7 @@ def group_add(
     parent: Annotated[str | None, typer.Option(help="The group that this one belongs to.")] = None,
 ) -> None:
     """Add a group and print its id."""
-    group = with_database(lambda database: add_group(database, name=name, group_id=group_id, parent_id=parent))
+    group = with_database(lambda database: add_group(database, name=name, group_id=group_id, parent_id=parent, by=None))
     print(group.id)
 
 
@@ -53,7 +55,7 @@ def group_join(
 
     async def work(database: Database) -> int:
         found = [await find_user(database, member) for member in members]
-        return await join_group(database, group, [user.id for user in found])
+        return await join_group(database, group, [user.id for user in found], by=None)
 
     print(with_database(work))
 

@@ -96,6 +96,11 @@ class ImportOptions:
         return None if self.format_name is None else f"{NAMELESS}{self.format_name}"
 
     @property
+    def by(self) -> str | None:
+        """The user who imports; None for the command line."""
+        return None if self.caller is None else self.caller.user_id
+
+    @property
     def trusted(self) -> bool:
         """Whether the source may set times and versions."""
         return self.caller is None or self.caller.is_admin

@@ -1,14 +1,12 @@
-"""Removing what still refers to users and groups that no longer exist: grants, API keys and memberships."""
+"""Removing the grants to users and groups that no longer exist."""
 
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from documents import ApiKey, Group, User
 from documents.grant import PrincipalType, group_principal, user_principal
 from documents.revision import ChangeKind
 from service.database.client import Database
 from service.database.exact_bson import Record
-from service.errors import ConflictError
 from service.models.bulk_change import BulkChange, RecordResult, RecordStatus, change_matching
 from service.models.principals import Grant, Principal, absent_principals
 
@@ -52,23 +50,3 @@ def _principal_of(grant: Any) -> Principal | None:
 def _principal_string(principal: Principal) -> str:
     kind, principal_id = principal
     return user_principal(principal_id) if kind == PrincipalType.USER else group_principal(principal_id)
-
-
-async def clear_leftovers(database: Database, kind: PrincipalType, ids: Collection[str]) -> None:
-    """Remove the grants, API keys and memberships that refer to unused ids, before new users or groups get them.
-
-    A deletion removes all of these; others were written past the service or left by an interrupted deletion. Models
-    that such a user owned stay. Raises ConflictError when a grant is in a record that can't be changed.
-    """
-    if not ids:
-        return
-    if failed := await revoke_grants(database, {(kind.value, one) for one in ids}, None):
-        details = "; ".join(f"{result.model_id}: {result.detail}" for result in failed[:3])
-        raise ConflictError(f"Models still have grants to an earlier {kind} with this id. {details}")
-    among = {"$in": sorted(ids)}
-    if kind is PrincipalType.USER:
-        await database.delete_many(ApiKey, {"user_id": among})
-    else:
-        members = {"group_ids": {"$elemMatch": among}}
-        await database.update_many(User, members, {"$pull": {"group_ids": among}}, any_shape=True)
-        await database.update_many(Group, {"parent_id": among}, {"$set": {"parent_id": None}}, any_shape=True)

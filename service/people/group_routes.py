@@ -21,6 +21,8 @@ from service.http.responses import json_response
 from service.http.strict_model import QueryModel
 from service.models.principals import require_existing
 from service.people import deletion, groups, schemas, users
+from service.people.history.pages import history_page
+from service.people.history.schemas import PeopleChangePage
 
 router = APIRouter(prefix="/groups", tags=["people"])
 
@@ -43,6 +45,12 @@ class MembersParams(PageParams):
     """The parameters of a page of members."""
 
     id: Identifier = Field(description="The group's id.", examples=["g-platform"])
+
+
+class GroupHistoryParams(PageParams):
+    """The parameters of a page of the history of a group."""
+
+    id: Identifier = Field(description="The id of a group, which may have been deleted.", examples=["g-platform"])
 
 
 _CHANGED: Responses = {200: {"model": schemas.MembersChanged}, **schemas.REFUSED_CHANGE}
@@ -69,28 +77,43 @@ async def get_group(
     return json_response(await groups.one_group(context.database, params.id))
 
 
+@router.get("/history", responses={200: {"model": PeopleChangePage}, **schemas.REFUSED_OR_ABSENT})
+async def list_group_changes(
+    _: AdminDependency,
+    params: Annotated[GroupHistoryParams, Query()],
+    context: ContextDependency,
+) -> Response:
+    """Return the changes of a group, newest first: of its name and its parent. For admins.
+
+    Those of a deleted group too. Who joined and left it is in the history of the users.
+    """
+    return json_response(await history_page(context.database, Group, params.id, params))
+
+
 @router.post("/create", responses={200: {"model": schemas.Group}, **schemas.REFUSED_BODY})
 async def create_group(
-    _: AdminWriterDependency,
+    admin: AdminWriterDependency,
     body: Annotated[schemas.CreateGroup, json_body(schemas.CreateGroup)],
     context: ContextDependency,
 ) -> Response:
     """Create a group; its members get what is granted to it and to all its ancestors. For admins."""
     with schemas.body_named():
-        group = await groups.add_group(context.database, name=body.name, group_id=body.id, parent_id=body.parent_id)
+        group = await groups.add_group(
+            context.database, name=body.name, group_id=body.id, parent_id=body.parent_id, by=admin.user_id
+        )
     return json_response(await groups.one_group(context.database, group.id))
 
 
 @router.post("/update", dependencies=[MORE_TIME], responses={200: {"model": schemas.Group}, **schemas.REFUSED_CHANGE})
 async def update_group(
-    _: AdminWriterDependency,
+    admin: AdminWriterDependency,
     body: Annotated[schemas.UpdateGroup, json_body(schemas.UpdateGroup)],
     context: ContextDependency,
-    __: PeoplePlaceDependency,
+    _: PeoplePlaceDependency,
 ) -> Response:
     """Change the given fields of a group; the others stay. A group can't become its own ancestor. For admins."""
     with schemas.body_named():
-        await groups.update_group(context.database, body.id, body.changes)
+        await groups.update_group(context.database, body.id, body.changes, admin.user_id)
     return json_response(await groups.one_group(context.database, body.id))
 
 
@@ -122,25 +145,25 @@ async def list_members(
 
 @router.post("/members/add", dependencies=[MORE_TIME], responses=_CHANGED)
 async def add_members(
-    _: AdminWriterDependency,
+    admin: AdminWriterDependency,
     body: Annotated[schemas.GroupMembers, json_body(schemas.GroupMembers)],
     context: ContextDependency,
-    __: PeoplePlaceDependency,
+    _: PeoplePlaceDependency,
 ) -> Response:
     """Add users to a group, all or none of them. For admins."""
     with schemas.body_named():
-        changed = await groups.join_group(context.database, body.id, body.user_ids)
+        changed = await groups.join_group(context.database, body.id, body.user_ids, admin.user_id)
     return json_response({"changed": changed})
 
 
 @router.post("/members/remove", dependencies=[MORE_TIME], responses=_CHANGED)
 async def remove_members(
-    _: AdminWriterDependency,
+    admin: AdminWriterDependency,
     body: Annotated[schemas.GroupMembers, json_body(schemas.GroupMembers)],
     context: ContextDependency,
-    __: PeoplePlaceDependency,
+    _: PeoplePlaceDependency,
 ) -> Response:
     """Remove users from a group, all or none of them. For admins."""
     with schemas.body_named():
-        changed = await groups.leave_group(context.database, body.id, body.user_ids)
+        changed = await groups.leave_group(context.database, body.id, body.user_ids, admin.user_id)
     return json_response({"changed": changed})

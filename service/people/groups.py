@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from documents import Group, User
-from documents.grant import PrincipalType
+from documents.people_change import PeopleChangeKind
 from service.auth.access_rule import Match
 from service.clock import epoch_seconds, now
 from service.database.client import Database
@@ -15,15 +15,19 @@ from service.database.exact_bson import Record
 from service.database.locks import serialized
 from service.errors import ConflictError, InvalidInputError, invalid_input
 from service.http.pagination import PageParams
-from service.models.grant_revocation import clear_leftovers
 from service.models.principals import EXISTING, require_all_existing, require_existing
 from service.models.record import changed_fields
+from service.people.history.recording import Occasion, recorded
+from service.people.leftovers import clear_leftovers
 
 
 async def add_group(
-    database: Database, *, name: str, group_id: str | None = None, parent_id: str | None = None
+    database: Database, *, name: str, group_id: str | None = None, parent_id: str | None = None, by: str | None
 ) -> Group:
-    """Store a new group; raise InvalidInputError for invalid fields or parent, and ConflictError for a taken id."""
+    """Store a new group; raise InvalidInputError for invalid fields or parent, and ConflictError for a taken id.
+
+    `by` is the user who asks for it, None for the command line.
+    """
     moment = now()
     try:
         group = Group(
@@ -42,16 +46,21 @@ async def add_group(
         if group_id is not None:
             if await database.count(Group, {"_id": group_id}):
                 raise ConflictError(f"The group id {group.id!r} is taken.")
-            await clear_leftovers(database, PrincipalType.GROUP, [group_id])
-        if not await database.insert(group):
-            raise ConflictError(f"The group id {group.id!r} is taken.")
+            await clear_leftovers(database, Group, [group_id])
+        async with recorded(database, Group, Occasion(by, PeopleChangeKind.CREATE), new=[group.id]):
+            if not await database.insert(group):
+                raise ConflictError(f"The group id {group.id!r} is taken.")
 
-    await (insert() if group_id is None and parent_id is None else serialized(database, insert))
+    needs_lock = group_id is not None or parent_id is not None
+    await (serialized(database, insert) if needs_lock else database.in_transaction(insert))
     return group
 
 
-async def update_group(database: Database, group_id: str, content: Mapping[str, Any]) -> None:
-    """Change fields of a group; raise NotFoundError, and InvalidInputError for an invalid parent."""
+async def update_group(database: Database, group_id: str, content: Mapping[str, Any], by: str | None) -> None:
+    """Change fields of a group; raise NotFoundError, and InvalidInputError for an invalid parent.
+
+    `by` is the user who asks for it.
+    """
 
     async def work() -> None:
         group = await require_existing(database, Group, group_id)
@@ -61,7 +70,8 @@ async def update_group(database: Database, group_id: str, content: Mapping[str, 
             await _require_parent(database, group_id, changed["parent_id"])
         if changed:
             change = {"$set": {**changed, "updated_at": now()}}
-            await database.update_one(Group, {"_id": group_id}, change, any_shape=True)
+            async with recorded(database, Group, Occasion(by, PeopleChangeKind.UPDATE), changed={"_id": group_id}):
+                await database.update_one(Group, {"_id": group_id}, change, any_shape=True)
 
     await (serialized(database, work) if "parent_id" in content else database.in_transaction(work))
 
@@ -82,25 +92,29 @@ async def _require_parent(database: Database, group_id: str, parent_id: str) -> 
         raise InvalidInputError([{"loc": ["parent_id"], "msg": "the group would be its own ancestor"}])
 
 
-async def join_group(database: Database, group_id: str, user_ids: Iterable[str]) -> int:
+async def join_group(database: Database, group_id: str, user_ids: Iterable[str], by: str | None) -> int:
     """Make existing users members of an existing group; return how many were not members before."""
-    return await _change_members(database, group_id, list(user_ids), {"$type": "array", "$ne": group_id}, "$push")
+    return await _change_members(database, group_id, list(user_ids), PeopleChangeKind.JOIN, by)
 
 
-async def leave_group(database: Database, group_id: str, user_ids: Iterable[str]) -> int:
+async def leave_group(database: Database, group_id: str, user_ids: Iterable[str], by: str | None) -> int:
     """Remove existing users from an existing group; return how many were members."""
-    return await _change_members(database, group_id, list(user_ids), {"$elemMatch": {"$eq": group_id}}, "$pull")
+    return await _change_members(database, group_id, list(user_ids), PeopleChangeKind.LEAVE, by)
 
 
 async def _change_members(
-    database: Database, group_id: str, user_ids: Sequence[str], affected: Match, operator: str
+    database: Database, group_id: str, user_ids: Sequence[str], kind: PeopleChangeKind, by: str | None
 ) -> int:
+    joins = kind is PeopleChangeKind.JOIN
+    affected: Match = {"$type": "array", "$ne": group_id} if joins else {"$elemMatch": {"$eq": group_id}}
+
     async def work() -> int:
         await require_existing(database, Group, group_id)
         await require_all_existing(database, User, user_ids, "user_ids")
         query = {"_id": {"$in": list(user_ids)}, "group_ids": affected}
-        change = {operator: {"group_ids": group_id}, "$set": {"updated_at": now()}}
-        return await database.update_many(User, query, change, any_shape=True)
+        change = {"$push" if joins else "$pull": {"group_ids": group_id}, "$set": {"updated_at": now()}}
+        async with recorded(database, User, Occasion(by, kind), changed=query):
+            return await database.update_many(User, query, change, any_shape=True)
 
     return await serialized(database, work)
 

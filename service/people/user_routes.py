@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query, Response
 from pydantic import BeforeValidator, Field
 
+from documents import User
 from documents.folding import fold
 from documents.text import STORABLE, Identifier
 from documents.user import Role
@@ -24,6 +25,8 @@ from service.http.responses import json_response
 from service.http.strict_model import QueryModel
 from service.listing.params import MAX_QUERY_LENGTH, blank_is_absent
 from service.people import api_keys, deletion, schemas, users
+from service.people.history.pages import history_page
+from service.people.history.schemas import PeopleChangePage
 
 router = APIRouter(prefix="/users", tags=["people"])
 
@@ -63,6 +66,12 @@ class UsersParams(PageParams):
         return match
 
 
+class UserHistoryParams(PageParams):
+    """The parameters of a page of the history of a user."""
+
+    id: Identifier = Field(description="The id of a user, who may have been deleted.", examples=["u-ben"])
+
+
 class UserApiKeysParams(QueryModel):
     """The parameters of a request for the API keys of a user."""
 
@@ -89,9 +98,22 @@ async def get_user(
     return json_response(await users.one_user(context.database, params.id))
 
 
+@router.get("/history", responses={200: {"model": PeopleChangePage}, **schemas.REFUSED_OR_ABSENT})
+async def list_user_changes(
+    _: AdminDependency,
+    params: Annotated[UserHistoryParams, Query()],
+    context: ContextDependency,
+) -> Response:
+    """Return the changes of a user, newest first: of name, role, state and direct memberships. For admins.
+
+    Those of a deleted user too. What was changed before this was recorded, and what was removed since, is missing.
+    """
+    return json_response(await history_page(context.database, User, params.id, params))
+
+
 @router.post("/create", responses={200: {"model": schemas.User}, **schemas.REFUSED_BODY})
 async def create_user(
-    _: AdminWriterDependency,
+    admin: AdminWriterDependency,
     body: Annotated[schemas.CreateUser, json_body(schemas.CreateUser)],
     context: ContextDependency,
 ) -> Response:
@@ -100,22 +122,23 @@ async def create_user(
     The id of a deleted user can be used again; the new user then owns the models that the earlier one left.
     """
     with schemas.body_named():
-        user = await users.add_user(context.database, **body.model_dump(exclude={"id"}), user_id=body.id)
+        new = {**body.model_dump(exclude={"id"}), "user_id": body.id, "by": admin.user_id}
+        user = await users.add_user(context.database, **new)
     return json_response(await users.one_user(context.database, user.id))
 
 
 @router.post("/update", dependencies=[MORE_TIME], responses={200: {"model": schemas.User}, **schemas.REFUSED_CHANGE})
 async def update_user(
-    _: AdminWriterDependency,
+    admin: AdminWriterDependency,
     body: Annotated[schemas.UpdateUser, json_body(schemas.UpdateUser)],
     context: ContextDependency,
-    __: PeoplePlaceDependency,
+    _: PeoplePlaceDependency,
 ) -> Response:
     """Change the given fields of a user; the others stay. For admins.
 
     Their models are found by a new name at once. 409 for a change after which there would be no active admin.
     """
-    await users.update_user(context.database, body.id, body.changes)
+    await users.update_user(context.database, body.id, body.changes, admin.user_id)
     return json_response(await users.one_user(context.database, body.id))
 
 

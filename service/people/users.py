@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from documents import Group, User
 from documents.derived_keys import OwnerFields, UserDerivedKeys, user_derived_keys
 from documents.folding import fold
-from documents.grant import PrincipalType
+from documents.people_change import PeopleChangeKind
 from documents.revision import ChangeKind
 from documents.text import text_problem
 from documents.user import Role
@@ -30,9 +30,10 @@ from service.errors import (
 from service.http.pagination import PageParams
 from service.models.bulk_change import BulkChange, RecordResult, RecordStatus, change_matching, change_models
 from service.models.derived_keys import existing_owners, refresh_derived_keys
-from service.models.grant_revocation import clear_leftovers
 from service.models.principals import EXISTING, require_all_existing, require_existing
 from service.models.record import changed_fields
+from service.people.history.recording import Occasion, recorded
+from service.people.leftovers import clear_leftovers
 from service.people.schemas import TransferModels
 
 TAKEN = "The id or the email is taken by another user."
@@ -51,8 +52,12 @@ async def add_user(
     role: Role = Role.USER,
     user_id: str | None = None,
     group_ids: Sequence[str] = (),
+    by: str | None,
 ) -> User:
-    """Store a new user; raise InvalidInputError for invalid fields and ConflictError for a taken id or email."""
+    """Store a new user; raise InvalidInputError for invalid fields and ConflictError for a taken id or email.
+
+    `by` is the user who asks for it, None for the command line.
+    """
     moment = now()
     try:
         user = User(
@@ -76,25 +81,27 @@ async def add_user(
         if user_id is not None:
             if await database.count(User, {"_id": user_id}):
                 raise ConflictError(TAKEN)
-            await clear_leftovers(database, PrincipalType.USER, [user_id])
-        if not await database.insert(user):
-            raise ConflictError(TAKEN)
+            await clear_leftovers(database, User, [user_id])
+        async with recorded(database, User, Occasion(by, PeopleChangeKind.CREATE), new=[user.id]):
+            if not await database.insert(user):
+                raise ConflictError(TAKEN)
 
     # A random id needs no lock: nothing else refers to it yet.
-    await (insert() if user_id is None and not user.group_ids else serialized(database, insert))
+    needs_lock = user_id is not None or user.group_ids
+    await (serialized(database, insert) if needs_lock else database.in_transaction(insert))
     # Models may have been imported before their owner was added.
     await finish_refresh(database, [user.id])
     return user
 
 
-async def update_user(database: Database, user_id: str, content: Mapping[str, Any]) -> None:
-    """Change fields of a user, and then the derived keys that depend on them.
+async def update_user(database: Database, user_id: str, content: Mapping[str, Any], by: str | None) -> None:
+    """Change fields of a user, and then the derived keys that depend on them; `by` is the user who asks for it.
 
     Raises NotFoundError, and ConflictError for a taken email and for the last admin.
     """
 
     async def work() -> bool:
-        return await _update(database, user_id, content)
+        return await _update(database, user_id, content, by)
 
     needs_lock = content.keys() & set(_ADMIN_FIELDS)
     pending = await (serialized(database, work) if needs_lock else database.in_transaction(work))
@@ -102,7 +109,7 @@ async def update_user(database: Database, user_id: str, content: Mapping[str, An
         await finish_refresh(database, [user_id])
 
 
-async def _update(database: Database, user_id: str, content: Mapping[str, Any]) -> bool:
+async def _update(database: Database, user_id: str, content: Mapping[str, Any], by: str | None) -> bool:
     """Store changed fields of a user; return whether the derived keys of their models need a refresh."""
     user = await require_existing(database, User, user_id)
     stored = {field: user[field] for field in content if field in user}
@@ -115,9 +122,10 @@ async def _update(database: Database, user_id: str, content: Mapping[str, Any]) 
     if changed.keys() & set(OwnerFields._fields):
         changed |= {"keys": derived_keys_of_user(after).model_dump(), "rekey_pending": True}
     write = update_one({"_id": user_id}, {"$set": {**changed, "updated_at": now()}})
-    _, taken = await database.write_many(User, [write], any_shape=[user_id])
-    if taken:
-        raise ConflictError(TAKEN)
+    async with recorded(database, User, Occasion(by, PeopleChangeKind.UPDATE), changed={"_id": user_id}):
+        _, taken = await database.write_many(User, [write], any_shape=[user_id])
+        if taken:
+            raise ConflictError(TAKEN)
     return bool(changed.get("rekey_pending") or user.get("rekey_pending"))
 
 

@@ -103,7 +103,7 @@ class Directory:
         """Add a user with a key, and make them a member of existing groups; return their id."""
         values = {"name": f"Name of {user_id}", "email": f"{user_id}@example.com", **fields}
         if await self._may_refer():
-            user = await add_user(self.database, user_id=user_id, role=role, group_ids=groups, **values)
+            user = await add_user(self.database, user_id=user_id, role=role, group_ids=groups, by=None, **values)
             self._keys[user_id] = await create_api_key(self.database, user.id, name="test")
         else:
             self._keys[user_id] = new_api_key()
@@ -122,7 +122,7 @@ class Directory:
     async def group(self, group_id: str, parent: str | None = None) -> str:
         """Add a group; return its id."""
         if await self._may_refer():
-            await add_group(self.database, name=f"Group {group_id}", group_id=group_id, parent_id=parent)
+            await add_group(self.database, name=f"Group {group_id}", group_id=group_id, parent_id=parent, by=None)
         else:
             times = {"created_at": now(), "updated_at": now()}
             await self._insert(Group(id=group_id, name=f"Group {group_id}", parent_id=parent, **times))

@@ -3,7 +3,7 @@
 from typing import Any
 
 from documents import Group, User
-from documents.grant import PrincipalType
+from documents.people_change import PeopleChangeKind
 from documents.text import MAX_ID_LENGTH, text_problem
 from service.clock import now
 from service.database.client import Database
@@ -15,10 +15,11 @@ from service.importing.operations import ExistingPrincipals, batches
 from service.importing.plan import ATTEMPTS, BEING_DELETED, CONTENDED, Decision, ImportOptions, decide_update
 from service.importing.records import ImportedGroup
 from service.importing.report import ImportOutcome, Report
-from service.models.grant_revocation import clear_leftovers
 from service.models.principals import EXISTING
 from service.models.store import LostRaceError, back_off
 from service.people.groups import ancestors
+from service.people.history.recording import Occasion, recorded
+from service.people.leftovers import clear_leftovers
 
 BATCH = 1000
 _IMPORTED = (ImportOutcome.CREATED, ImportOutcome.UPDATED, ImportOutcome.UNCHANGED)
@@ -77,10 +78,13 @@ class GroupWriter:
         """Write all groups in the caller's transaction; raise LostRaceError when somebody else took an id."""
         decisions, writes = await self._decide()
         new = [group_id for group_id, decision in decisions.items() if decision.outcome is ImportOutcome.CREATED]
-        await clear_leftovers(self._database, PrincipalType.GROUP, new)
-        _, refused = await self._database.write_many(Group, writes, any_shape=list(decisions))
-        if refused:
-            raise LostRaceError
+        await clear_leftovers(self._database, Group, new)
+        ids = list(decisions)
+        occasion = Occasion(self._options.by, PeopleChangeKind.IMPORT)
+        async with recorded(self._database, Group, occasion, new=new, changed={"_id": {"$in": ids}}):
+            _, refused = await self._database.write_many(Group, writes, any_shape=ids)
+            if refused:
+                raise LostRaceError
         return decisions
 
     async def _decide(self) -> tuple[dict[str, Decision], list[Write]]:
@@ -158,7 +162,9 @@ class GroupWriter:
             async def work(query: dict[str, Any] = members) -> None:
                 # The group may have been deleted since it was written; it must not get members then.
                 if await self._database.count(Group, {"_id": group_id, **EXISTING}):
-                    await self._database.update_many(User, query, change, any_shape=True)
+                    occasion = Occasion(self._options.by, PeopleChangeKind.IMPORT)
+                    async with recorded(self._database, User, occasion, changed=query):
+                        await self._database.update_many(User, query, change, any_shape=True)
 
             await serialized(self._database, work)
 

@@ -224,8 +224,7 @@ class ModelWriter:
     async def _store(self, planned: Sequence[PlannedWrite], origins: Sequence[PlannedOrigin]) -> None:
         if planned or origins:
             await self._options.check()
-            by = None if self._options.caller is None else self._options.caller.user_id
-            await store_planned(self._database, planned, by, bulk=True, origins=origins)
+            await store_planned(self._database, planned, self._options.by, bulk=True, origins=origins)
             grants = [grant for item in planned if item.content for grant in item.content["access_grants"]]
             await self._database.after_commit(partial(revoke_absent_grants, self._database, grants))
 

@@ -135,7 +135,7 @@ class NamedPrincipals:
                 _require_group(group_id, name)
                 if not self._options.dry_run:
                     await self._options.check()
-                    await add_group(self._database, name=name, group_id=group_id)
+                    await add_group(self._database, name=name, group_id=group_id, by=self._options.by)
             except (ConflictError, InvalidInputError) as error:
                 self._report.reject(position, "group", group_id, error.detail)
                 continue

@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from documents import User
 from documents.derived_keys import user_derived_keys
 from documents.folding import fold
-from documents.grant import PrincipalType
+from documents.people_change import PeopleChangeKind
 from service.clock import now
 from service.database.client import Database
 from service.database.exact_bson import Record
@@ -17,8 +17,10 @@ from service.importing.operations import ExistingPrincipals
 from service.importing.plan import ATTEMPTS, BEING_DELETED, CONTENDED, Decision, ImportOptions, decide_update
 from service.importing.records import ImportedUser
 from service.importing.report import ImportOutcome, Report
-from service.models.grant_revocation import clear_leftovers
 from service.models.principals import EXISTING
+from service.models.store import LostRaceError
+from service.people.history.recording import Occasion, recorded
+from service.people.leftovers import clear_leftovers
 from service.people.users import finish_refresh
 
 BATCH = 1000
@@ -70,23 +72,37 @@ class UserWriter:
             raise ConflictError(CONTENDED)
 
     async def _write(self, batch: _Batch) -> _Batch:
-        """Write a batch; return the users whose id or email somebody else took in between."""
+        """Write a batch; return those to be written again, because somebody else took one of their ids or emails."""
         ids = [user.id for _, user in batch]
         existing = {found["_id"]: found for found in await self._database.find(User, {"_id": {"$in": ids}})}
         planned = await self._plan(batch, existing)
-        refused: list[int] = []
         if not self._options.dry_run:
             await self._options.check()
             new = [user.id for _, user, decision in planned.users if decision.outcome is ImportOutcome.CREATED]
-            await clear_leftovers(self._database, PrincipalType.USER, new)
-            existed = [user_id for user_id in ids if user_id in existing]
-            _, refused = await self._database.write_many(User, planned.writes, any_shape=existed)
-            written = [user.id for at, (_, user, _) in enumerate(planned.users) if at not in refused]
+            await clear_leftovers(self._database, User, new)
+            try:
+                await self._store(planned, new)
+            except LostRaceError:
+                await finish_refresh(self._database, planned.pending_refresh)
+                return [(position, user) for position, user, _ in planned.users]
+            written = [user.id for _, user, _ in planned.users]
             await finish_refresh(self._database, planned.pending_refresh + written)
-        for at, (position, user, decision) in enumerate(planned.users):
-            if at not in refused:
-                self._finish_user(position, user, decision)
-        return [planned.users[at][:2] for at in refused]
+        for position, user, decision in planned.users:
+            self._finish_user(position, user, decision)
+        return []
+
+    async def _store(self, planned: _PlannedUsers, new: list[str]) -> None:
+        existed = [user.id for _, user, decision in planned.users if decision.outcome is not ImportOutcome.CREATED]
+
+        async def work() -> None:
+            occasion = Occasion(self._options.by, PeopleChangeKind.IMPORT)
+            async with recorded(self._database, User, occasion, new=new, changed={"_id": {"$in": existed}}):
+                _, refused = await self._database.write_many(User, planned.writes, any_shape=existed)
+                if refused:
+                    raise LostRaceError
+
+        if planned.writes:
+            await self._database.in_transaction(work, bulk=True)
 
     async def _plan(self, batch: _Batch, existing: dict[str, Record]) -> _PlannedUsers:
         planned = _PlannedUsers()

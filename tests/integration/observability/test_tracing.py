@@ -56,7 +56,7 @@ def settings(mongo_uri: str, tmp_path: Path) -> Settings:
 
 @pytest.fixture
 async def key(mongod: Database) -> str:
-    user = await add_user(mongod, email=f"{MARK}@x.org", name=MARK, user_id=MARK)
+    user = await add_user(mongod, email=f"{MARK}@x.org", name=MARK, user_id=MARK, by=None)
     return await create_api_key(mongod, user.id, name=MARK)
 
 

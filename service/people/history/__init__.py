@@ -1,0 +1,1 @@
+"""The history of users and groups: recording their changes, and showing them."""
