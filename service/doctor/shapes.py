@@ -57,16 +57,17 @@ async def examine_shape(
         fields = await _fields(database, kind, record_id, rule) if diagnosis.wants_example(Kind.MALFORMED) else []
         diagnosis.add(Kind.MALFORMED, f"{_named(kind)} {record_id!r} is malformed: {', '.join(fields)}")
     if diagnosis.repair and found:
-        await _widen_versions(database, kind, found)
+        await _widen_counters(database, kind, found)
         remaining = await database.malformed(kind, {"_id": {"$in": found}}, rule)
         diagnosis.add_repaired(Kind.MALFORMED, len(set(found) - set(remaining) - set(reported)))
 
 
-async def _widen_versions(database: Database, kind: type[Document], ids: Sequence[str]) -> None:
+async def _widen_counters(database: Database, kind: type[Document], ids: Sequence[str]) -> None:
     # Tools that read JSON store small numbers with 32 bits. Other repairs would be guesses.
-    short = {"_id": {"$in": list(ids)}, "version": {"$type": "int"}}
-    widened: list[Mapping[str, Any]] = [{"$set": {"version": {"$toLong": "$version"}}}]
-    await database.update_many(kind, short, widened, any_shape=True)
+    for field in ("version", "number"):
+        short = {"_id": {"$in": list(ids)}, field: {"$type": "int"}}
+        widened: list[Mapping[str, Any]] = [{"$set": {field: {"$toLong": f"${field}"}}}]
+        await database.update_many(kind, short, widened, any_shape=True)
 
 
 async def _fields(database: Database, kind: type[Document], record_id: str, rule: Mapping[str, Any]) -> list[str]:

@@ -266,13 +266,13 @@ def test_doctor_finds_and_repairs_stale_keys(shell: CommandLine, stored: Raw, tm
         "model 'm1' has stale derived keys: text, readers",
         "model 'm2' has no derived keys",
         "stale derived keys: 3",
-        "7 documents examined, 3 problems",
+        "8 documents examined, 3 problems",
     ]
     assert shell.ok("doctor", "--repair").endswith(
-        "stale derived keys: 3, 3 repaired\n7 documents examined, 3 problems, 3 repaired"
+        "stale derived keys: 3, 3 repaired\n8 documents examined, 3 problems, 3 repaired"
     )
     assert list(stored["models"].find()) == right
-    assert shell.ok("doctor") == "7 documents examined, 0 problems"
+    assert shell.ok("doctor") == "8 documents examined, 0 problems"
 
 
 def test_doctor_survives_malformed_records_and_reports_what_it_cannot_repair(shell: CommandLine, stored: Raw) -> None:

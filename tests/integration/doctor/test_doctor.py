@@ -24,7 +24,7 @@ OWNER = {"kind": "user", "id": "ann", "name": "Ann", "email": "ann@x.org"}
 OTHER = {"kind": "user", "id": "bob", "name": "Bob", "email": "bob@x.org"}
 MODELS = [{"kind": "model", "id": f"m{number}", "name": f"M {number}", "user_id": "ann"} for number in range(3)]
 # Two users, three models, and a revision of each.
-DOCUMENTS_STORED = 8
+DOCUMENTS_STORED = 10
 
 Raw = SyncDatabase[dict[str, Any]]
 

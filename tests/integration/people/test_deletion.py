@@ -209,7 +209,7 @@ async def test_a_deletion_of_a_group_that_is_cut_off_anywhere_is_finished(
 
 
 async def test_a_user_who_is_leaving_counts_as_absent(shared: Directory, tmp_path: Path) -> None:
-    with _killed_at(shared, 6):
+    with _killed_at(shared, 7):
         await shared.post(DELETE, "root", {"id": "ann"})
     assert (await shared.get(LIST, "ann")).status_code == 401
     assert [user["id"] for user in (await shared.get(USERS, "root")).json()["items"]] == ["bob", "root"]
@@ -239,7 +239,7 @@ async def test_a_user_who_is_leaving_counts_as_absent(shared: Directory, tmp_pat
 
 
 async def test_a_group_that_is_leaving_counts_as_absent(shared: Directory, tmp_path: Path) -> None:
-    with _killed_at(shared, 5):
+    with _killed_at(shared, 7):
         await shared.post(DELETE_GROUP, "root", {"id": "team"})
     assert [group["id"] for group in (await shared.get(GROUPS, "root")).json()["items"]] == ["company", "squad"]
     absent = [
