@@ -46,7 +46,8 @@ class PeopleChange(Document):
         description="Id of the changed user or group, which may no longer exist.", examples=["u-anna"]
     )
     number: Annotated[int, Field(ge=1, lt=2**63)] = Field(
-        description="Counts the changes of this id, from 1, without gaps; it goes on when the id is used again.",
+        description="Counts the changes of this id from 1, without gaps; goes on when the id is used again, if the "
+        "earlier ones are still kept.",
         examples=[3],
     )
     at: Moment = Field(description="When it was changed.", examples=["2026-05-15T11:39:00Z"])

@@ -12,15 +12,16 @@ from service.cli.command_line import EXIT_PROBLEMS
 from service.cli.open_database import ensure_indexes, located_mongo, mongodb_uri, with_database
 from service.cli.progress import progress
 from service.clock import now
+from service.database.client import Database
 from service.doctor import examine
 from service.embedded_mongo.server import EmbeddedMongo
 from service.errors import ConfigurationError
-from service.models.history.retention import count_removable, remove_revisions
+from service.models.history.retention import PEOPLE_CHANGES, REVISIONS, count_removable, remove_old
 from service.people.analysts import OPEN_TO_ALL, grant, revoke
 from service.settings import Settings, load_settings
 
 indexes = typer.Typer(help="The indexes, validators and views of the database.", no_args_is_help=True)
-histories = typer.Typer(help="The revisions of the models.", no_args_is_help=True)
+histories = typer.Typer(help="What is recorded of changes of models and people.", no_args_is_help=True)
 analysts = typer.Typer(help="Database users who may read the views, and nothing else.", no_args_is_help=True)
 
 
@@ -44,14 +45,21 @@ def _print_drifts(drifts: list[Drift]) -> None:
 
 @histories.command("prune")
 def history_prune(
-    days: Annotated[int, typer.Option(min=1, max=36_500, help="Keep the revisions of so many days.")],
+    days: Annotated[int, typer.Option(min=1, max=36_500, help="Keep the changes of so many days.")],
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say how many would be removed.")] = False,
 ) -> None:
-    """Remove old revisions, and print how many; of each model, the newest older one is kept too."""
+    """Remove old changes, and print how many; of each model, user and group, the newest older one is kept too.
+
+    Users and groups that were deleted before that are forgotten.
+    """
     before = now() - timedelta(days=days)
-    work = count_removable if dry_run else remove_revisions
-    removed = with_database(lambda database: work(database, before))
-    print(f"{removed} revisions {'would be' if dry_run else 'were'} removed")
+    act = count_removable if dry_run else remove_old
+
+    async def work(database: Database) -> tuple[int, int]:
+        return await act(database, before, of=REVISIONS), await act(database, before, of=PEOPLE_CHANGES)
+
+    revisions, of_people = with_database(work)
+    print(f"{revisions} revisions and {of_people} changes of people {'would be' if dry_run else 'were'} removed")
 
 
 @analysts.command("grant")

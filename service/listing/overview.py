@@ -88,8 +88,8 @@ async def last_imports(database: Database) -> list[dict[str, Any]]:
         {"$match": {"at": {"$lte": _LAST}}},  # the server has UTC
         {"$sort": {"at": -1}},
         {"$limit": LAST_CHANGES},
-        {"$match": {"change": {"$in": kinds}}},
-        {"$project": {"at": 1, "by": 1, "change": 1}},
+        {"$match": {"$or": [{"change": {"$in": kinds}}, {"imported": True}]}},
+        {"$project": {"at": 1, "by": 1, "change": {"$cond": ["$imported", ChangeKind.IMPORT.value, "$change"]}}},
         {
             "$group": {
                 "_id": {"day": day, "by": "$by", "change": "$change"},

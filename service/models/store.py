@@ -32,6 +32,8 @@ _COMPUTED = ("version", "created_at", "updated_at", "keys")
 # Where it came from: no content either, and only an import with a source writes it.
 ORIGIN = "origin"
 
+_IMPORTS = (ChangeKind.IMPORT, ChangeKind.SYNC)
+
 # By user id; None for an owner who does not exist.
 Owners = Mapping[str, OwnerFields | None]
 
@@ -247,7 +249,11 @@ def _record_write(item: PlannedWrite, version: int, moment: datetime, owners: Ow
 
 def _revision(item: PlannedWrite, version: int, moment: datetime, by: str | None) -> Record:
     sides = stored_sides(item.before, item.content, item.changed)
-    return build_revision(item.model_id, item.change, sides, version=version, moment=moment, by=by)
+    change, imported = item.change, item.before is None and item.change in _IMPORTS
+    if imported:
+        # Every new model has a `create`, so that all are found alike.
+        change, sides = ChangeKind.CREATE, {**sides, "imported": True}
+    return build_revision(item.model_id, change, sides, version=version, moment=moment, by=by)
 
 
 def _date_or_none(value: Any) -> datetime | None:

@@ -16,7 +16,7 @@ from service.changes import follower, following, missed
 from service.changes.entries import FeedPosition
 from service.clock import now
 from service.database.client import Database
-from service.models.history.retention import remove_revisions
+from service.models.history.retention import remove_old
 from service.settings import Settings
 from tests.support.asgi_exchange import Exchange
 from tests.support.directory import Directory, grant
@@ -128,7 +128,7 @@ async def test_without_the_history_they_are_told_to_get_the_models_anew(director
     async with follow(directory, "ben") as ben:
         pass
     await rename(directory, "1", "2", "3")
-    assert await remove_revisions(directory.database, now() + timedelta(days=1)) == 3
+    assert await remove_old(directory.database, now() + timedelta(days=1)) == 3
     async with follow(directory, "ben", last=ben.token, follow="false") as again:
         assert again.briefs == [("resync", None), ("updated", "m"), ("updated", "m")]
 

@@ -10,7 +10,7 @@ from pymongo.database import Database as SyncDatabase
 from documents.user import Role
 from service.clock import now
 from service.models.history import retention
-from service.models.history.retention import HistoryUpkeep, count_removable, remove_revisions
+from service.models.history.retention import PEOPLE_CHANGES, HistoryUpkeep, count_removable, remove_old
 from service.observability.metrics import Metrics
 from tests.support.commands import CommandLine
 from tests.support.directory import Directory, model
@@ -60,8 +60,8 @@ async def test_the_newest_old_revision_and_all_later_ones_stay(changed: Director
     old = (await changed.get(HISTORY, "root", id="m")).json()["items"]
 
     assert await count_removable(changed.database, CUTOFF) == 4
-    assert await remove_revisions(changed.database, CUTOFF) == 4
-    assert await remove_revisions(changed.database, CUTOFF) == 0
+    assert await remove_old(changed.database, CUTOFF) == 4
+    assert await remove_old(changed.database, CUTOFF) == 0
 
     assert (_versions(raw, "m"), _versions(raw, "once")) == ([5, 6], [1])
     page = (await changed.get(HISTORY, "root", id="m")).json()
@@ -82,13 +82,13 @@ async def test_the_newest_old_revision_and_all_later_ones_stay(changed: Director
 async def test_the_id_of_a_deleted_model_stays_its_owners_and_its_past_hidden(changed: Directory, raw: Raw) -> None:
     await changed.post(f"{MODEL}/delete", "root", {"id": "m"})
     _age(raw, {("m", version): 100 - version for version in range(1, 8)})
-    await remove_revisions(changed.database, CUTOFF)
+    await remove_old(changed.database, CUTOFF)
     assert _versions(raw, "m") == [7]
     assert (await changed.post(f"{MODELS}/create", "ann", {"id": "m", "name": "Mine"})).status_code == 409
 
     again = await changed.post(f"{MODELS}/create", "root", {"id": "m", "name": "Again"})
     assert again.json()["version"] == 8
-    await remove_revisions(changed.database, CUTOFF)
+    await remove_old(changed.database, CUTOFF)
     assert _versions(raw, "m") == [7, 8]
     assert (await changed.get(HISTORY, "root", id="m")).json()["total"] == 1
 
@@ -115,6 +115,27 @@ async def test_the_command_says_what_it_would_remove_and_removes_it(
     await changed.load({"models": [model("n", "root")]}, tmp_path)
     _age(raw, {("m", version): 40 for version in range(1, 4)})
     shell = CommandLine(tmp_path, mongodb_uri=mongo_uri, database=raw.name)
-    assert shell.ok("history", "prune", "--days", "30", "--dry-run") == "2 revisions would be removed"
-    assert shell.ok("history", "prune", "--days", "30") == "2 revisions were removed"
+    assert shell.ok("history", "prune", "--days", "30", "--dry-run") == (
+        "2 revisions and 0 changes of people would be removed"
+    )
+    assert shell.ok("history", "prune", "--days", "30") == "2 revisions and 0 changes of people were removed"
     assert _versions(raw, "m") == [3, 4, 5, 6]
+
+
+async def test_of_people_who_were_deleted_before_nothing_stays(changed: Directory, raw: Raw) -> None:
+    for user_id in ("gone", "back", "here"):
+        new = {"id": user_id, "email": f"{user_id}@x.org", "name": "N"}
+        await changed.post("/api/users/create", "root", new)
+        await changed.post("/api/users/update", "root", {"id": user_id, "name": "M"})
+        if user_id != "here":
+            await changed.post("/api/users/delete", "root", {"id": user_id})
+    await changed.post("/api/groups/create", "root", {"id": "here", "name": "N"})
+    raw.people_changes.update_many({}, {"$set": {"at": now() - timedelta(days=40)}})
+    await changed.post("/api/users/create", "root", {"id": "back", "email": "back@x.org", "name": "N"})
+
+    assert await count_removable(changed.database, CUTOFF, of=PEOPLE_CHANGES) == 7
+    assert await remove_old(changed.database, CUTOFF, of=PEOPLE_CHANGES) == 7
+    assert await remove_old(changed.database, CUTOFF, of=PEOPLE_CHANGES) == 0
+    kept = {(one["principal_type"], one["principal_id"], one["number"]) for one in raw.people_changes.find()}
+    assert kept == {("user", "here", 2), ("user", "back", 4), ("group", "here", 1)}
+    assert (await changed.get("/api/users/history", "root", id="gone")).status_code == 404

@@ -149,6 +149,6 @@ async def test_an_import_is_a_change_too(directory: Directory, tmp_path: Path) -
     for params in ({"system": "first"}, {"system": "second"}, {"system": "second"}):
         await directory.load({"models": [model("m", "owner", params=params)]}, tmp_path)
     reported = [(item["version"], item["change"], item["by"]) for item in (await _history(directory))["items"]]
-    assert reported == [(2, "import", None), (1, "import", None)]
+    assert reported == [(2, "import", None), (1, "create", None)]
     differences = await directory.get(DIFF, "owner", id="m", earlier=1, later=2)
     assert differences.json() == [{"path": "/params/system", "before": "first", "after": "second"}]

@@ -18,7 +18,14 @@ Raw = SyncDatabase[dict[str, Any]]
 
 USERS, GROUPS = "/api/users", "/api/groups"
 ADD, REMOVE = f"{GROUPS}/members/add", f"{GROUPS}/members/remove"
-ANN = {"name": "Ann", "email": "ann@x.org", "username": None, "role": "user", "is_active": True, "group_ids": []}
+ANN: dict[str, Any] = {
+    "name": "Ann",
+    "email": "ann@x.org",
+    "username": None,
+    "role": "user",
+    "is_active": True,
+    "group_ids": [],
+}
 
 
 @pytest.fixture
@@ -208,6 +215,7 @@ async def test_what_refers_to_an_unused_id_is_recorded_when_it_is_removed(compan
 
 async def test_changes_at_the_same_time_follow_one_another(company: Directory, raw: Raw) -> None:
     await _do(company, f"{USERS}/create", id="ann", email="ann@x.org", name="Ann")
+    requests: list[tuple[str, dict[str, Any]]]
     requests = [(f"{USERS}/update", {"id": "ann", "name": f"Ann {number}"}) for number in range(8)]
     requests += [(f"{USERS}/update", {"id": "ann", "role": role}) for role in ("admin", "user") * 3]
     requests += [
