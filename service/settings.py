@@ -101,8 +101,8 @@ class Settings(BaseSettings):
         None,
         ge=1,
         le=36_500,
-        description="Days for which revisions are kept; of each model, the newest older one is kept too. By default "
-        "for ever.",
+        description="Days for which changes are kept; of each model, user and group, the newest older one is kept too, "
+        "but nothing of a user or group that was deleted before. By default for ever.",
     )
     log_format: Literal["json", "text"] | None = Field(
         None, description="`json` or `text`. By default `text` on a terminal, else `json`."
