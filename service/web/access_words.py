@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from documents.grant import Permission
-from service.models.access.explanation import Path, PathKind
+from service.models.access.sharing import Path, PathKind
 from service.web.words import isolated
 
 MAY = {Permission.READ: "may read it", Permission.WRITE: "may change it"}

@@ -13,7 +13,8 @@ from service.errors import NotFoundError
 from service.http.dependencies import Context, ContextDependency
 from service.http.pagination import PageParams
 from service.models import operations
-from service.models.access.explanation import Path, explain_all, explain_one
+from service.models.access.explanation import explain_all, explain_one
+from service.models.access.sharing import Path
 from service.models.history import revisions
 from service.models.history.schemas import HistoryParams
 from service.models.principals import names_of

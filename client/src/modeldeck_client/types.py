@@ -156,6 +156,13 @@ class AccessPath(TypedDict):
     via: list[str]
 
 
+class FormerAccess(TypedDict):
+    """Until when a user could read a model that they can't read now."""
+
+    until: int
+    paths: list[AccessPath]
+
+
 class AccessExplanation(TypedDict):
     """What one user may do, and why."""
 
@@ -163,6 +170,7 @@ class AccessExplanation(TypedDict):
     can_read: bool
     can_write: bool
     paths: list[AccessPath]
+    former: FormerAccess | None
     reason: str
 
 

@@ -5,7 +5,7 @@ from pydantic import BaseModel, Field
 from documents.grant import Permission
 from documents.text import Identifier
 from service.http.pagination import PageParams
-from service.models.access.explanation import PathKind
+from service.models.access.sharing import PathKind
 
 
 class AccessParams(PageParams):
@@ -61,6 +61,13 @@ class ReaderPage(BaseModel):
     total: int = Field(description="The number of items on all pages.", examples=[1])
 
 
+class FormerAccess(BaseModel):
+    """Until when a user could read a model that they can't read now."""
+
+    until: int = Field(description="Seconds since 1970, UTC: when the last path was lost.", examples=[1778845140])
+    paths: list[AccessPath] = Field(description="The paths that the user had until then.")
+
+
 class AccessExplanation(BaseModel):
     """What one user may do, and why."""
 
@@ -68,6 +75,11 @@ class AccessExplanation(BaseModel):
     can_read: bool
     can_write: bool
     paths: list[AccessPath] = Field(description="Empty for an inactive user, who may do nothing.")
+    former: FormerAccess | None = Field(
+        description="How the user could read the model before, if they can't now and that is recorded: the last "
+        "changes of the user, of their groups and of the sharing of the model are undone. Null where they could not, "
+        "or where it is not known.",
+    )
     reason: str = Field(
         description="A sentence for people.",
         examples=["This user may write the model, since it is shared with their group g-platform."],

@@ -9,7 +9,7 @@ import pytest
 from pymongo.database import Database as SyncDatabase
 
 from documents.user import Role
-from service.models.access.explanation import PathKind
+from service.models.access.sharing import PathKind
 from tests.support.access_explanation import (
     PEOPLE,
     add_people,

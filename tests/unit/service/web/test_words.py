@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from documents.grant import Permission
-from service.models.access.explanation import Path, PathKind
+from service.models.access.sharing import Path, PathKind
 from service.web.access_words import tell
 from service.web.history_words import Effort, compared, label, rendered, what
 from service.web.picture import picture
