@@ -288,7 +288,8 @@ class ImportTarget:
 
     def _timeless(self, name: str, record: dict[str, Any]) -> dict[str, Any]:
         timeless = {field: "now" if _is_of_these_days(value) else value for field, value in record.items()}
-        return {**timeless, "_id": "by chance"} if name == "revisions" and timeless["at"] == "now" else timeless
+        by_chance = name in ("revisions", "people_changes") and timeless["at"] == "now"
+        return {**timeless, "_id": "by chance"} if by_chance else timeless
 
 
 def _is_of_these_days(value: object) -> bool:

@@ -5,7 +5,7 @@ from typing import Any
 from pymongo.database import Database as SyncDatabase
 
 Raw = SyncDatabase[dict[str, Any]]
-COLLECTIONS = ("models", "users", "groups", "api_keys", "revisions")
+COLLECTIONS = ("models", "users", "groups", "api_keys", "revisions", "people_changes")
 
 
 class Snapshot:

@@ -33,11 +33,18 @@ class FormerAccess:
 
 @dataclass(frozen=True, slots=True)
 class _Change:
-    """What undoes a change of the user, of a group, or of the model."""
+    """What undoes a change of the user, of a group, or of the model; `before` is None for a new group."""
 
     at: datetime
     of: Record
-    before: Record
+    before: Record | None
+
+    def undo(self) -> None:
+        """Take the user, the group or the model back to what it was before."""
+        if self.before is None:
+            self.of.clear()
+        else:
+            self.of.update(self.before)
 
 
 @dataclass(slots=True)
@@ -89,7 +96,7 @@ async def former_access(database: Database, model_id: str, user_id: str) -> Form
             return None
         # Those of one transaction belong together, and a moment has only seconds.
         for change in changes:
-            change.of.update(change.before)
+            change.undo()
         if paths := past.paths():
             return FormerAccess(at, paths)
     return None
@@ -165,17 +172,13 @@ async def _read_groups(database: Database, past: _Past) -> bool:
 
 
 def _undo_group(past: _Past, group: str, changes: Sequence[Record]) -> None:
-    for change in changes:
-        if change["before"] is None:
-            # Before it was created there was no group, or one that was deleted.
-            past.knows_since(change["at"])
-            return
-        past.changes.append(_Change(change["at"], past.groups[group], change["before"]))
+    past.changes += [_Change(change["at"], past.groups[group], change["before"]) for change in changes]
+    # Earlier ones, if any, were removed.
     past.knows_since(changes[-1]["at"])
 
 
 def _states(past: _Past, current: Record) -> list[Record]:
-    return [current, *(change.before for change in past.changes if change.of is current)]
+    return [current, *(change.before or {} for change in past.changes if change.of is current)]
 
 
 def _parents(state: Record) -> list[str]:

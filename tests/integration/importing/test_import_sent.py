@@ -86,7 +86,7 @@ async def test_an_old_export_becomes_the_callers(directory: Directory, tmp_path:
     # The time of creation in a source is trusted only when an admin sends it.
     assert shown["created_at"] > OLD["created_at"]
     history = (await directory.get("/api/models/model/history", "bob", id="old/one")).json()["items"]
-    assert [(one["change"], one["by"]) for one in history] == [("import", "bob")]
+    assert [(one["change"], one["by"]) for one in history] == [("create", "bob")]
     assert (await send(directory, "bob", [OLD], mine=True)).json()["changes"] == 0
 
 

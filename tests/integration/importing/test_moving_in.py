@@ -79,7 +79,7 @@ async def test_history_continues_after_the_imported_one(directory: Directory, tm
         pass
     page = (await ask(directory, OLD_KEY, HISTORY, id="m")).json()
     history = [(item["version"], item["by"], item["change"]) for item in page["items"]]
-    assert history == [(4, None, "import"), (3, "ben", "import"), (2, "ben", "import"), (1, "ann", "import")]
+    assert history == [(4, None, "create"), (3, "ben", "import"), (2, "ben", "import"), (1, "ann", "import")]
     assert [item["at"] for item in page["items"][1:]] == [7, 7, 7]
     second = (await ask(directory, OLD_KEY, f"{HISTORY}/{page['items'][2]['id']}")).json()
     assert (second["before"]["name"], second["after"]["name"], second["fields"]) == ("M0", "M1", ["name"])

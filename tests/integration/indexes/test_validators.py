@@ -44,6 +44,7 @@ async def filled(directory: Directory, tmp_path: Path) -> Directory:
     # It is stored under a lock, which has a record of its own.
     await directory.key("ann", name="another")
     await directory.load({"models": [model("m", "ann", access_grants=[grant("group:team")])]}, tmp_path)
+    assert (await directory.post("/api/groups/update", "root", {"id": "team", "name": "T"})).status_code == 200
     sent = await directory.post("/api/models/import", "ann", {"models": []}, once="k")
     assert sent.status_code == 200
     caller = await Authenticator(directory.database).resolve(f"Bearer {await directory.key('ann')}")
