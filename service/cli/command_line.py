@@ -42,7 +42,7 @@ COMMANDS = (
     ("group", "service.cli.people:groups", "Groups of people."),
     ("key", "service.cli.people:api_keys", "API keys."),
     ("indexes", "service.cli.database:indexes", "The indexes, validators and views of the database."),
-    ("history", "service.cli.database:histories", "The revisions of the models."),
+    ("history", "service.cli.database:histories", "What is recorded of changes of models and people."),
     ("analyst", "service.cli.database:analysts", "Database users who may read the views, and nothing else."),
 )
 

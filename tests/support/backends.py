@@ -1,6 +1,8 @@
 """Replacements for what mongomock lacks, so that the tests of the list run on both backends."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from copy import deepcopy
 from typing import Any, TypeVar
 
@@ -39,6 +41,20 @@ class _MockedConnection(Connection):
 class _MockedCalls(Calls):
     """Mongomock has no sessions."""
 
+    _transacting: ContextVar[bool] = ContextVar("transacting", default=False)
+
+    @property
+    def transacting(self) -> bool:
+        return self._transacting.get()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        token = self._transacting.set(True)
+        try:
+            yield
+        finally:
+            self._transacting.reset(token)
+
     def new_session(self) -> Session:
         return None
 
@@ -46,8 +62,13 @@ class _MockedCalls(Calls):
 class _NoTransactions(Transactions):
     """Mongomock has no transactions: what depends on them is tested on the real server."""
 
+    def __init__(self, calls: _MockedCalls) -> None:
+        super().__init__(calls)
+        self._mocked_calls = calls
+
     async def in_transaction(self, work: Callable[[], Awaitable[T]], *, bulk: bool = False) -> T:
-        return await work()
+        with self._mocked_calls.transaction():
+            return await work()
 
 
 class _MockedReads(Reads):

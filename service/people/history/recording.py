@@ -19,7 +19,6 @@ from service.database.exact_bson import Record, int64
 from service.database.writes import insert_one
 from service.errors import BusyError
 from service.models.principals import Kind
-from service.models.record import changed_fields
 
 BATCH = 1000
 TYPES: Mapping[Kind, PrincipalType] = {User: PrincipalType.USER, Group: PrincipalType.GROUP}
@@ -93,22 +92,14 @@ def _recordable(identifier: Any) -> bool:
 
 async def record_changes(database: Database, kind: Kind, occasion: Occasion, before: States, after: States) -> None:
     """Record in the current transaction in what these states, by their ids, differ."""
-    differing = [one for one in after if _differ(before.get(one), after[one])]
-    for start in range(0, len(differing), BATCH):
-        ids = differing[start : start + BATCH]
-        last = await _last_changes(database, kind, ids)
-        changes = [
-            _change(kind, one, occasion, before.get(one), after[one]) | _placed(occasion, last.get(one)) for one in ids
-        ]
-        _, refused = await database.write_many(PeopleChange, [insert_one(change) for change in changes])
+    changes = [found for one in after if (found := _change(kind, one, occasion, before.get(one), after[one]))]
+    for start in range(0, len(changes), BATCH):
+        batch = changes[start : start + BATCH]
+        last = await _last_changes(database, kind, [change["principal_id"] for change in batch])
+        placed = [{**change, **_placed(occasion, last.get(change["principal_id"]))} for change in batch]
+        _, refused = await database.write_many(PeopleChange, [insert_one(change) for change in placed])
         if refused:
             raise BusyError
-
-
-def _differ(before: State, after: State) -> bool:
-    if before is None or after is None:
-        return before is not after
-    return bool(changed_fields(before, after))
 
 
 async def _last_changes(database: Database, kind: Kind, ids: Sequence[str]) -> dict[str, Record]:
@@ -127,14 +118,18 @@ def _placed(occasion: Occasion, last: Record | None) -> Record:
     return {"number": int64(last["number"] + 1), "at": max(occasion.moment, last["at"])}
 
 
-def _change(kind: Kind, identifier: str, occasion: Occasion, before: State, after: State) -> Record:
+def _change(kind: Kind, identifier: str, occasion: Occasion, before: State, after: State) -> Record | None:
+    """Return the change between two states, which has no place in the history yet; None if they do not differ."""
     change, fields = occasion.change, None
+    if before is None and after is None:
+        return None
     if before is None:
         change = PeopleChangeKind.CREATE
     elif after is None:
         change = PeopleChangeKind.DELETE
+    elif not (fields := _differing(before, after)):
+        return None
     else:
-        fields = changed_fields(before, after)
         before, after = ({name: side[name] for name in fields if name in side} for side in (before, after))
     # Built without the document class, since imports create very many.
     return {
@@ -147,3 +142,13 @@ def _change(kind: Kind, identifier: str, occasion: Occasion, before: State, afte
         "before": before,
         "after": after,
     }
+
+
+def _differing(before: Record, after: Record) -> list[str]:
+    # To compare them as BSON, as models are, would take most of the time of an import: these are text and lists of it.
+    return [name for name in dict.fromkeys([*before, *after]) if _value(before, name) != _value(after, name)]
+
+
+def _value(state: Record, name: str) -> tuple[bool, type, Any]:
+    # A number that was written past the service can be equal to a truth value.
+    return name in state, type(state.get(name)), state.get(name)

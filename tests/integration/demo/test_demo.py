@@ -50,7 +50,7 @@ async def test_a_fresh_demo_shows_who_changed_what(directory: Directory, raw: Ra
         ("u-priya", "bug-triage", "update", ("meta",)),
     }
     assert await load_demo(database) == 0
-    assert raw.revisions.count_documents({"change": {"$ne": "import"}}) == len(changes)
+    assert raw.revisions.count_documents({"imported": {"$ne": True}}) == len(changes)
 
 
 async def test_models_of_others_with_ids_of_the_demo_are_not_changed(
