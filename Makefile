@@ -38,7 +38,7 @@ check: $(DEVELOPED)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest tests/unit/test_docs.py tests/unit/test_pins.py
-	$(BIN)/pytest -m tools tests/integration
+	$(BIN)/pytest -m 'tools or exhaustive' tests/integration
 
 docs: $(DEVELOPED)
 	$(BIN)/python -m indexes.dictionary

@@ -13,6 +13,8 @@ from documents.user import Role
 from tests.support.directory import Directory, grant, model
 from tests.support.every_case import sample
 
+pytestmark = pytest.mark.exhaustive
+
 Raw = SyncDatabase[dict[str, Any]]
 Send = Callable[[str, Any], Awaitable[httpx.Response]]
 

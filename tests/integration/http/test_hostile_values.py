@@ -13,6 +13,8 @@ from tests.support.every_case import sample
 from tests.support.examples import EXAMPLES, Example, Raw, fill, restore
 from tests.support.injections import FREE_FORM, Path, places, with_planted
 
+pytestmark = pytest.mark.exhaustive
+
 LONG = 200_000
 # Each replaces a value of a body. They are JSON text, because no library would write such JSON.
 REFUSED_EVERYWHERE = {

@@ -17,6 +17,8 @@ from tests.support.injections import FREE_FORM, MARK, Path, places, with_planted
 from tests.support.openapi_document import SCHEMAS, Operation
 from tests.support.raw_database import collection_names
 
+pytestmark = pytest.mark.exhaustive
+
 NUMBER = 987_654_321
 # As the value would be read if it were accepted as a time.
 PLANTED = (MARK, str(NUMBER), "2001, 4, 19")

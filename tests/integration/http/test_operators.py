@@ -12,6 +12,8 @@ from tests.support.examples import EXAMPLES, Raw, fill, restore
 from tests.support.injections import MARK, Attack, attacks
 from tests.support.literals import misplaced
 
+pytestmark = pytest.mark.exhaustive
+
 # Not a divisor of the number of cases per field, so that all cases occur in the samples of all fields together; the
 # samples of both APIs together contain every field.
 ONE_OF = 23

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from service.web.sessions import form_token
 from tests.support.directory import Directory
 from tests.support.page import ORIGIN, browser
@@ -15,6 +17,7 @@ def test_every_route_has_a_case() -> None:
     assert {str(route) for route in PAGE} == CASES.keys()
 
 
+@pytest.mark.exhaustive
 async def test_everybody_gets_what_they_should(directory: Directory, raw: Raw, tmp_path: Path) -> None:
     setup = await PermissionSetup.set_up(directory, raw, tmp_path)
     for role in CALLERS:
@@ -33,6 +36,7 @@ async def test_everybody_gets_what_they_should(directory: Directory, raw: Raw, t
                     assert setup.snapshot.unchanged(), f"{name}, {role}"
 
 
+@pytest.mark.exhaustive
 async def test_nobody_gets_in_otherwise(directory: Directory, raw: Raw, tmp_path: Path) -> None:
     setup = await PermissionSetup.set_up(directory, raw, tmp_path)
     for role in NOBODY:
