@@ -1,9 +1,12 @@
 """How the total of a list is counted: on index keys alone, each record once, whatever wrote it."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from bson.codec_options import CodecOptions, DatetimeConversion
+from bson.timestamp import Timestamp
 from pymongo.database import Database as SyncDatabase
 
 from documents.derived_keys import MAX_ROW_BYTES
@@ -65,7 +68,9 @@ async def _pipelines(directory: Directory, raw: Raw, user: str, records: int | N
 
 def _count(raw: Raw, pipeline: list[dict[str, Any]], hint: str | None = None) -> tuple[int, dict[str, Any], str]:
     command = {"aggregate": "models", "pipeline": pipeline, "cursor": {}, **({"hint": hint} if hint else {})}
-    explained = raw.command("explain", command, verbosity="executionStats")
+    # The bounds of a plan are times that Python does not know.
+    any_time: CodecOptions[dict[str, Any]] = CodecOptions(datetime_conversion=DatetimeConversion.DATETIME_AUTO)
+    explained = raw.command("explain", command, verbosity="executionStats", codec_options=any_time)
     cursor = explained["stages"][0]["$cursor"] if "stages" in explained else explained
     found = list(raw.models.aggregate(pipeline))
     return found[0]["total"] if found else 0, cursor["executionStats"], str(cursor["queryPlanner"]["winningPlan"])
@@ -106,6 +111,37 @@ async def test_of_what_the_rows_find_the_rest_is_read(directory: Directory, tmp_
     assert (counted, statistics["totalDocsExamined"]) == (8, 12), plan
     assert "readable_text" in plan
     assert (await directory.page("ann", **values))["total"] == 8
+
+
+@pytest.mark.parametrize("view", [({}, 301), ({"view_option": "shared"}, 300)])
+@pytest.mark.parametrize("records", [301, 1_000_000])
+async def test_all_models_and_those_of_others_are_counted_by_ranges_of_keys(
+    directory: Directory, tmp_path: Path, raw: Raw, view: tuple[dict[str, Any], int], records: int
+) -> None:
+    values, total = view
+    await _filled(directory, tmp_path)
+    await directory.load({"models": [model("mine", "root", created_at=1_700_000_100)]}, tmp_path)
+    # Those without a proper time of creation are counted too, once.
+    odd = {"m001": None, "m002": "yesterday", "m003": Timestamp(1, 1), "m004": datetime(1, 1, 1, tzinfo=UTC)}
+    for model_id, created_at in odd.items():
+        raw.models.update_one({"_id": model_id}, {"$set": {"created_at": created_at}})
+    raw.models.update_one({"_id": "m005"}, {"$unset": {"created_at": ""}})
+    pipelines = await _pipelines(directory, raw, "root", records, **values)
+    assert len(pipelines) == (1 if records == 301 else 2)
+    found = [_count(raw, pipeline) for pipeline in pipelines]
+    assert sum(counted for counted, _, _ in found) == total
+    for _, statistics, plan in found:
+        assert "COUNT_SCAN" in plan
+        assert statistics["totalDocsExamined"] == 0
+    assert (await directory.page("root", **values))["total"] == total
+
+
+async def test_no_models_are_none(directory: Directory, raw: Raw) -> None:
+    await directory.user("root", role=Role.ADMIN)
+    for values in ({}, {"view_option": "shared"}):
+        for records in (0, 1_000_000):
+            pipelines = await _pipelines(directory, raw, "root", records, **values)
+            assert sum(_count(raw, pipeline)[0] for pipeline in pipelines) == 0
 
 
 async def test_all_models_are_counted_on_the_smallest_keys(directory: Directory, tmp_path: Path, raw: Raw) -> None:
