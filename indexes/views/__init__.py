@@ -2,6 +2,7 @@
 
 from indexes.views.access import EFFECTIVE_ACCESS, EFFECTIVE_ACCESS_BY_MODEL
 from indexes.views.access_changes import ACCESS_CHANGES
+from indexes.views.access_counts import ACCESS_COUNTS
 from indexes.views.changes import CHANGES
 from indexes.views.daily_changes import DAILY_CHANGES
 from indexes.views.flat import MODELS_BY_NAME, MODELS_FLAT
@@ -19,6 +20,7 @@ VIEWS = (
     MODEL_GRANTS,
     EFFECTIVE_ACCESS,
     EFFECTIVE_ACCESS_BY_MODEL,
+    ACCESS_COUNTS,
     TAG_USAGE,
     PEOPLE,
     GROUP_TREE,

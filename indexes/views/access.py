@@ -53,8 +53,8 @@ COLUMNS = (
 
 
 # A user who is being deleted is already inactive.
-_ACTIVE: dict[str, Any] = {"_id": {"$type": "string"}, "is_active": only(True)}
-_ADMINS: dict[str, Any] = {"role": only(Role.ADMIN.value)}
+ACTIVE: dict[str, Any] = {"_id": {"$type": "string"}, "is_active": only(True)}
+ADMINS: dict[str, Any] = {"role": only(Role.ADMIN.value)}
 
 # All groups that a user belongs to, found upwards from their own groups; the shortest way to each group comes first.
 _WAYS: list[Stage] = [
@@ -84,7 +84,7 @@ _WAYS: list[Stage] = [
 ]
 
 # A user with all principals whose grants apply to them.
-_USER_STAGES: list[Stage] = [
+USER_STAGES: list[Stage] = [
     {
         "$project": {
             "user_id": "$_id",
@@ -177,8 +177,8 @@ def _row(user_id: str, model_id: str) -> Stage:
 
 
 _SHARED: list[Stage] = [
-    {"$match": {**_ACTIVE, "$nor": [_ADMINS]}},
-    *_USER_STAGES,
+    {"$match": {**ACTIVE, "$nor": [ADMINS]}},
+    *USER_STAGES,
     {
         "$lookup": {
             "from": MODELS,
@@ -191,8 +191,8 @@ _SHARED: list[Stage] = [
     {"$unwind": "$model"},
 ]
 _ALL: list[Stage] = [
-    {"$match": {**_ACTIVE, **_ADMINS}},
-    *_USER_STAGES,
+    {"$match": {**ACTIVE, **ADMINS}},
+    *USER_STAGES,
     {"$lookup": {"from": MODELS, "pipeline": [{"$project": _NEEDED}], "as": "model"}},
     {"$unwind": "$model"},
 ]
@@ -261,8 +261,8 @@ EFFECTIVE_ACCESS_BY_MODEL = View(
                 "from": USERS,
                 "let": {"readers": "$readers", "groups": {"$concatArrays": ["$granted", "$below._id"]}},
                 "pipeline": [
-                    {"$match": {**_ACTIVE, "$expr": _CANDIDATES}},
-                    *_USER_STAGES,
+                    {"$match": {**ACTIVE, "$expr": _CANDIDATES}},
+                    *USER_STAGES,
                     {"$match": {"$expr": {"$or": ["$user.is_admin", intersects("$user.principals", "$$readers")]}}},
                 ],
                 "as": "found",

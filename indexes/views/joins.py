@@ -30,6 +30,7 @@ JOINS = (
     Join("people", "_id", "model_grants", "owner_id"),
     Join("people", "_id", "keys_flat", "owner_id"),
     Join("people", "_id", "effective_access", "user_id"),
+    Join("people", "_id", "access_counts", "user_id"),
     Join("people", "all_group_ids", "group_tree", "_id"),
     Join("group_tree", "_id", "people", "group_ids"),
     Join("group_tree", "all_member_ids", "people", "_id"),

@@ -109,7 +109,7 @@ PEOPLE = View(
 )
 
 _KEYS_COLUMNS = (
-    Column("_id", "string", "The public part of the API key.", "5f0c2ab19e44d7c3"),
+    # No id: that of an API key that another system made is a part of its hash.
     Column("owner_id", "string", "Id of the user whose API key it is.", "u-anna"),
     Column(
         "owner_name",
@@ -130,8 +130,8 @@ _HAS_EXPIRED = {"$and": [{"$eq": [{"$type": "$expires_at"}, "date"]}, {"$lte": [
 KEYS_FLAT = View(
     name="keys_flat",
     source=_API_KEYS,
-    meaning="A row is an API key with its owner, without its secret and without its hash.",
-    fast="`_id`, `owner_id`",
+    meaning="A row is an API key with its owner, without its secret, its hash and its id.",
+    fast="`owner_id`",
     columns=_KEYS_COLUMNS,
     pipeline=[
         {

@@ -96,6 +96,8 @@ def _taken(name: str, user: Record) -> str:
 
 async def _declare_role(database: Database) -> None:
     privileges = [{"resource": {"db": database.name, "collection": view}, "actions": ["find"]} for view in VIEW_NAMES]
+    # Without it, mongosh, drivers and tools for reports can't find the views by themselves.
+    privileges.append({"resource": {"db": database.name, "collection": ""}, "actions": ["listCollections"]})
     found = (await _command(database, {"rolesInfo": ROLE, "showPrivileges": True}))["roles"]
     role: dict[str, Any] = {"privileges": privileges, "roles": []}
     if not found:

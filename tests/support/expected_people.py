@@ -77,7 +77,7 @@ def keys_flat(raw: Raw) -> list[Row]:
         owner = unless_deleted(users, key["user_id"])
         rows.append(
             {
-                **{name: key[name] for name in ("_id", "name", "scope", "created_at", "expires_at", "last_used_at")},
+                **{name: key[name] for name in ("name", "scope", "created_at", "expires_at", "last_used_at")},
                 "owner_id": key["user_id"],
                 "owner_name": owner.get("name"),
                 "owner_is_active": owner.get("is_active"),

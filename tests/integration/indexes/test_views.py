@@ -1,6 +1,7 @@
 """The rows of the views, compared with a computation in Python and with the responses of the service."""
 
 import random
+from collections import Counter
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -212,6 +213,11 @@ async def test_access_is_what_the_service_grants(filled: RandomDirectory, raw: R
     assert {key: permission for key, (permission, _) in _access(_rows(raw, view)).items()} == rows
 
 
+async def test_the_models_that_users_may_read_are_counted(filled: RandomDirectory, raw: Raw) -> None:
+    expected = Counter(user_id for user_id, _ in await _granted(filled.directory.database, raw))
+    assert {row["user_id"]: row["readable"] for row in _rows(raw, "access_counts")} == expected
+
+
 async def _granted(database: Database, raw: Raw) -> dict[tuple[str, str], str]:
     found = {}
     for user in raw.users.find():
@@ -363,6 +369,9 @@ async def test_what_others_wrote_malformed_gives_the_rights_that_it_gives_in_the
         rows = _access(_rows(raw, view))
         assert {key: permission for key, (permission, _) in rows.items()} == expected
         assert _rows(raw, view, user_id="ann")
+    assert {row["user_id"]: row["readable"] for row in _rows(raw, "access_counts") if row["readable"]} == Counter(
+        user_id for user_id, _ in expected
+    )
     assert all(_rows(raw, view.name) for view in VIEWS if view.name != "daily_changes")
     assert {row["_id"] for row in _rows(raw, "models_flat")} == {"m", "sound"}
     # Changes without a sensible time belong to no day, see below.

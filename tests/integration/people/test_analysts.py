@@ -11,6 +11,7 @@ from pymongo import MongoClient
 from pymongo.database import Database as SyncDatabase
 from pymongo.errors import OperationFailure
 
+from documents import DOCUMENTS
 from indexes.dictionary.page import Query, read_queries
 from indexes.views import VIEW_NAMES
 from tests.support.commands import CommandLine
@@ -20,6 +21,7 @@ from tests.support.import_samples import write_source
 from tests.support.mongod_with_auth import mongod_with_auth
 
 NAME = "modeldeck_analysts"
+STAMP = "the stamp of a session"
 PROMPT, IMAGE = "the secret prompt", "data:image/png;base64,iVBORw0KGgo="
 UNAUTHORIZED, AUTHENTICATION_FAILED = 13, 18
 
@@ -54,6 +56,7 @@ def stored(shell: CommandLine, admin_uri: str) -> Iterator[Raw]:
     shell.ok("key", "create", "--user", "ann")
     with Client(admin_uri) as client:
         raw = client[NAME]
+        raw.users.update_one({}, {"$set": {"session_stamp": STAMP}})
         raw.models.update_one({}, {"$set": {"access_grants": [{"id": "a", **grant("group:g")}]}})
         client["elsewhere"].notes.insert_one({"_id": "n"})
         yield raw
@@ -75,9 +78,6 @@ def analyst(shell: CommandLine, stored: Raw, admin_uri: str) -> Iterator[Raw]:
 def test_an_analyst_reads_the_views(analyst: Raw, stored: Raw, view: str) -> None:
     assert analyst[view].count_documents({}) == 1
     assert list(analyst[view].aggregate([{"$group": {"_id": None, "n": {"$sum": 1}}}])) == [{"_id": None, "n": 1}]
-    shown = str(list(analyst[view].find()))
-    [key] = stored.api_keys.find()
-    assert not [secret for secret in (PROMPT, IMAGE, key["sha256"]) if secret in shown]
 
 
 @pytest.mark.parametrize("query", read_queries(ROOT / "docs/queries"), ids=lambda query: query.name)
@@ -91,14 +91,21 @@ def test_an_analyst_runs_the_ready_queries(analyst: Raw, query: Query) -> None:
         exec(query.python, around)
 
 
-def test_an_analyst_sees_the_names_of_the_views_and_of_their_database_only(analyst: Raw) -> None:
-    # The commands that mongosh and Compass send.
-    seen = analyst.command("listCollections", nameOnly=True, authorizedCollections=True)["cursor"]["firstBatch"]
-    assert sorted(collection["name"] for collection in seen) == sorted(VIEW_NAMES)
+def test_an_analyst_finds_the_views_with_every_tool(analyst: Raw) -> None:
+    assert {*analyst.list_collection_names()} >= {*VIEW_NAMES}
+    assert {found["name"] for found in analyst.list_collections(filter={"type": "view"})} == {*VIEW_NAMES}
+    # What mongosh sends for `show collections`, and Compass.
+    for authorized in (False, True):
+        answer = analyst.command("listCollections", nameOnly=True, authorizedCollections=authorized)
+        assert {found["name"] for found in answer["cursor"]["firstBatch"]} >= {*VIEW_NAMES}
     assert [found["name"] for found in analyst.client.list_databases()] == [NAME]
 
 
-BASE = ("models", "users", "groups", "api_keys", "revisions", "guards")
+def test_an_analyst_who_lists_the_collections_sees_no_content(analyst: Raw, stored: Raw) -> None:
+    _shows_no_secret(stored, list(analyst.list_collections()))
+
+
+BASE = (*(str(document.Settings.name) for document in DOCUMENTS), "system.views")
 VIEW = VIEW_NAMES[0]
 
 
@@ -119,11 +126,27 @@ def joined(collection: str) -> dict[str, Any]:
 
 
 GRAPH = {"startWith": "$user_id", "connectFromField": "_id", "connectToField": "_id", "as": "all"}
+
+
+def joins_to(collection: str) -> dict[str, list[dict[str, Any]]]:
+    return {
+        "lookup": [joined(collection)],
+        "unionWith": [{"$unionWith": collection}],
+        "graphLookup": [{"$graphLookup": {"from": collection, **GRAPH}}],
+    }
+
+
 FORBIDDEN: dict[str, Attempt] = {
     **{f"find {name}": lambda raw, name=name: list(raw[name].find()) for name in BASE},  # type: ignore[misc]
     **{f"aggregate {name}": lambda raw, name=name: list(raw[name].aggregate([])) for name in BASE},  # type: ignore[misc]
     **{f"count {name}": a_command("count", name) for name in BASE},
     **{f"lookup {name}": on_view(joined(name)) for name in BASE},
+    **{
+        f"{stage} from {view} to {name}": lambda raw, view=view, stages=stages: list(raw[view].aggregate(stages))  # type: ignore[misc]
+        for view in VIEW_NAMES
+        for name in ("users", "revisions", "api_keys")
+        for stage, stages in joins_to(name).items()
+    },
     "lookup by field": on_view(
         {"$lookup": {"from": "api_keys", "localField": "_id", "foreignField": "user_id", "as": "all"}}
     ),
@@ -149,7 +172,6 @@ FORBIDDEN: dict[str, Attempt] = {
     "dbHash": a_command("dbHash"),
     "dataSize": a_command("dataSize", f"{NAME}.models"),
     "validate": a_command("validate", "models"),
-    "whole listCollections": a_command("listCollections", authorizedCollections=True),
     "system.views": lambda raw: list(raw["system.views"].find()),
     "system.profile": lambda raw: list(raw["system.profile"].find()),
     "system.users": lambda raw: list(raw.client.admin["system.users"].find()),
@@ -195,6 +217,36 @@ def test_an_analyst_can_do_nothing_else(analyst: Raw, stored: Raw, what: str) ->
         FORBIDDEN[what](analyst)
     assert refused.value.code == UNAUTHORIZED, refused.value
     assert stored.models.count_documents({"params.system": PROMPT}) == 1
+
+
+SECRETS = ("params", "meta", "before", "after", "sha256", "session_stamp", "image_kept", "access_grants")
+
+
+@pytest.mark.parametrize("view", VIEW_NAMES)
+def test_no_view_shows_a_secret_however_it_is_asked(analyst: Raw, stored: Raw, view: str) -> None:
+    shown: list[Any] = [
+        list(analyst[view].find()),
+        analyst.command("explain", {"find": view}, verbosity="allPlansExecution"),
+        *(analyst[view].distinct(field) for field in SECRETS),
+    ]
+    for other in VIEW_NAMES:
+        stages = [*joins_to(other).values(), [{"$facet": {"all": [joined(other)]}}]]
+        shown += [list(analyst[view].aggregate(stage)) for stage in stages]
+    _shows_no_secret(stored, shown)
+    for field in SECRETS:
+        assert analyst[view].count_documents({field: {"$exists": True}}) == 0
+        assert analyst[view].count_documents({"$expr": {"$ne": [{"$type": f"${field}"}, "missing"]}}) == 0
+        for expression in (f"${field}", f"$$ROOT.{field}", f"$$CURRENT.{field}"):
+            assert list(analyst[view].aggregate([{"$project": {"_id": 0, "got": expression}}])) == [{}]
+
+
+def _shows_no_secret(stored: Raw, shown: Any) -> None:
+    [key] = stored.api_keys.find()
+    [revision] = stored.revisions.find()
+    # Otherwise there would be nothing to see.
+    assert PROMPT in str(revision)
+    assert IMAGE in str(revision)
+    assert not [secret for secret in (PROMPT, IMAGE, STAMP, key["sha256"], key["_id"]) if secret in str(shown)]
 
 
 def test_a_view_shows_no_more_than_it_projects(analyst: Raw) -> None:
