@@ -1,5 +1,7 @@
 """The view `access_counts`: how many models each user may read."""
 
+from bson.min_key import MinKey
+
 from documents import User
 from indexes.views.access import ACTIVE, ADMINS, MODELS, USER_STAGES
 from indexes.views.expressions import USERS, or_null
@@ -11,6 +13,8 @@ _COLUMNS = (
     Column("readable", "int", "Number of models that they may read.", 12),
 )
 
+# Without a condition the server would read the models.
+_ANY: Stage = {"$match": {"keys.rows": {"$gte": MinKey()}}}
 _COUNT: list[Stage] = [{"$count": "models"}]
 _COUNTED = {"$project": {"user_id": 1, "user": 1, "readable": {"$ifNull": [{"$first": "$found.models"}, 0]}}}
 
@@ -40,7 +44,7 @@ ACCESS_COUNTS = View(
                 "pipeline": [
                     {"$match": {**ACTIVE, **ADMINS}},
                     *USER_STAGES,
-                    {"$lookup": {"from": MODELS, "pipeline": _COUNT, "as": "found"}},
+                    {"$lookup": {"from": MODELS, "pipeline": [_ANY, *_COUNT], "as": "found"}},
                     _COUNTED,
                 ],
             }

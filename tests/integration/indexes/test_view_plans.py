@@ -63,7 +63,7 @@ def queries(random_directory: RandomDirectory, raw: Raw) -> list[tuple[str, Quer
     tag = next(tag for record in raw.models.find({"keys.tags": {"$ne": []}}) for tag in record["keys"]["tags"])
     member = next(user for user in raw.users.find({"group_ids": {"$ne": []}}))
     parent = next(group["parent_id"] for group in raw.groups.find({"parent_id": {"$ne": None}}))
-    key, revision = raw.api_keys.find_one({}), raw.revisions.find_one({"change": "import"})
+    key, revision = raw.api_keys.find_one({}), raw.revisions.find_one({"change": "create"})
     assert key is not None
     assert revision is not None
     later = revision["at"] + timedelta(seconds=1)
