@@ -9,6 +9,7 @@ from indexes.views.flat import MODELS_BY_NAME, MODELS_FLAT
 from indexes.views.grants import MODEL_GRANTS
 from indexes.views.groups import GROUP_TREE
 from indexes.views.people import KEYS_FLAT, PEOPLE
+from indexes.views.people_history import PEOPLE_HISTORY
 from indexes.views.tags import TAG_USAGE
 from indexes.views.view import Column, View
 
@@ -27,6 +28,7 @@ VIEWS = (
     KEYS_FLAT,
     CHANGES,
     ACCESS_CHANGES,
+    PEOPLE_HISTORY,
     DAILY_CHANGES,
 )
 VIEW_NAMES = tuple(view.name for view in VIEWS)

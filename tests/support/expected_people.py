@@ -8,7 +8,10 @@ from tests.support.expected_views import Raw, Row, by_id, unless_deleted
 from tests.support.oracle import Record, fold
 
 # What the views return in no order: lists, and what is in the same order as each.
-_UNORDERED = {"all_group_ids": "all_group_names", "descendant_ids": None, "member_ids": None, "all_member_ids": None}
+_UNORDERED = {
+    "all_group_ids": "all_group_names",
+    **dict.fromkeys(("descendant_ids", "member_ids", "all_member_ids", "joined_group_ids", "left_group_ids")),
+}
 
 
 def people(raw: Raw) -> list[Row]:
@@ -97,3 +100,26 @@ def with_lists_sorted(row: Row) -> Row:
             if beside:
                 ordered[beside] = [other for _, other in pairs]
     return ordered
+
+
+def people_history(raw: Raw) -> list[Row]:
+    users, groups = by_id(raw.users.find()), by_id(raw.groups.find())
+    rows = []
+    for change in raw.people_changes.find():
+        principals = users if change["principal_type"] == "user" else groups
+        was, becomes = (set((change[side] or {}).get("group_ids") or []) for side in ("before", "after"))
+        rows.append(
+            {
+                **change,
+                **{side: _without_email(change[side]) for side in ("before", "after")},
+                "principal_name": unless_deleted(principals, change["principal_id"]).get("name"),
+                "by_name": unless_deleted(users, change["by"]).get("name"),
+                "joined_group_ids": sorted(becomes - was),
+                "left_group_ids": sorted(was - becomes),
+            }
+        )
+    return rows
+
+
+def _without_email(side: Record | None) -> Record | None:
+    return None if side is None else {name: value for name, value in side.items() if name != "email"}

@@ -66,6 +66,8 @@ def queries(random_directory: RandomDirectory, raw: Raw) -> list[tuple[str, Quer
     key, revision = raw.api_keys.find_one({}), raw.revisions.find_one({"change": "create"})
     assert key is not None
     assert revision is not None
+    changed = raw.people_changes.find_one({})
+    assert changed is not None
     later = revision["at"] + timedelta(seconds=1)
     today = {"$gte": datetime.combine(datetime.now(UTC).date(), datetime.min.time(), UTC)}
     return [
@@ -93,6 +95,9 @@ def queries(random_directory: RandomDirectory, raw: Raw) -> list[tuple[str, Quer
         ("group_tree", {"_id": group}, {"_id_", "members"}),
         ("group_tree", {"parent_id": parent}, {"children", "members"}),
         ("keys_flat", {"owner_id": key["user_id"]}, {"owner", "_id_"}),
+        ("people_history", {"_id": changed["_id"]}, {"_id_"}),
+        ("people_history", {"principal_id": changed["principal_id"]}, {"history", "_id_"}),
+        ("people_history", {"at": {"$gte": changed["at"], "$lt": changed["at"]}}, {"when", "_id_"}),
         ("changes", {"_id": revision["_id"]}, {"_id_"}),
         ("changes", {"model_id": revision["model_id"]}, {"history", "_id_"}),
         ("changes", {"at": {"$gte": revision["at"], "$lt": later}}, {"when", "_id_"}),

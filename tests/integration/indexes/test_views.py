@@ -149,6 +149,7 @@ EXPECTED = {
     "keys_flat": expected_people.keys_flat,
     "changes": expected_views.changes,
     "access_changes": expected_views.access_changes,
+    "people_history": expected_people.people_history,
     "daily_changes": expected_views.daily_changes,
 }
 
@@ -361,6 +362,8 @@ async def test_what_others_wrote_malformed_gives_the_rights_that_it_gives_in_the
     ]
     assert (await directory.load({"models": models}, tmp_path)).clean
     await directory.key("ann")
+    odd = {"principal_type": "user", "principal_id": 5, "before": {"group_ids": "low"}, "after": ["low"]}
+    raw.people_changes.insert_one({"_id": "odd", "at": "yesterday", **odd})
     of = {"models": {"_id": "m"}, "users": {"_id": "low"}, "groups": {"_id": "low"}, "revisions": {"model_id": "m"}}
     assert raw[collection].update_one(of.get(collection, {}), change).matched_count == 1
 
