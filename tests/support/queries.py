@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import combinations
 from typing import Any
 
-from tests.support import expected_views
+from tests.support import expected_people, expected_views
 from tests.support.expected_views import Raw, Row
 from tests.support.oracle import fold
 
@@ -219,11 +219,17 @@ def prompt_percentiles(raw: Raw) -> list[Row]:
     return [{"models": len(lengths), **found, "longest": lengths[-1]}]
 
 
+def groups_left(raw: Raw) -> list[Row]:
+    rows = [row for row in expected_people.people_history(raw) if row["principal_id"] == "u-tomas"]
+    left = sorted((row for row in rows if row["left_group_ids"]), key=lambda row: -row["number"])
+    return _columns(left, "_id", "at", "by", "change", "left_group_ids")
+
+
 ANSWERS: Mapping[str, Callable[[Raw], list[Row]]] = {
     answer.__name__: answer
     for answer in (
         *(most_shared, out_of_reach, who_can_see, what_can_they_see, growth, prompts_by_length, base_gone),
         *(tags_together, by_department, shared_with_one, unused_tags, inactive, changes_by_day, largest),
-        *(by_owner, two_frames, prompt_beginnings, prompt_percentiles),
+        *(by_owner, two_frames, prompt_beginnings, prompt_percentiles, groups_left),
     )
 }

@@ -15,6 +15,7 @@ from indexes.dictionary.page import Query
 from service.database.client import Database
 from service.exporting.content import whole_directory
 from service.exporting.parquet import write_parquet
+from service.people.groups import join_group, leave_group
 from tests.conftest import Raw, empty, settings_in
 from tests.integration.indexes.test_ready_queries import QUERIES, answer_name
 from tests.support.directory import Directory, grant, model
@@ -51,6 +52,9 @@ async def _add_what_queries_name(directory: Directory, folder: Path) -> None:
     await directory.group("g-engineering")
     await directory.user("u-tomas", groups=["g-engineering"])
     await directory.user("gone-soon")
+    await directory.group("g-left")
+    await join_group(directory.database, "g-left", ["u-tomas"], by=None)
+    await leave_group(directory.database, "g-left", ["u-tomas"], by=None)
     models = [
         model(
             "sql-tuning", "u-tomas", access_grants=[grant("group:g-engineering", "write")], meta={"tags": ["x", "X"]}

@@ -23,6 +23,7 @@ from indexes.ensure import ensure
 from indexes.views import VIEWS
 from service.database.client import Database
 from service.demo.catalogue import load_demo
+from service.people.groups import join_group, leave_group
 from service.settings import Settings
 from tests.conftest import TIMEOUT_SECONDS
 from tests.support.commands import end, until
@@ -62,6 +63,9 @@ async def demo(uri: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncItera
         await load_demo(database)
         async with Directory.on(database, Settings(_env_file=None, data_dir=folder)) as directory:
             await directory.user("left")
+            await directory.group("g-left")
+            await join_group(database, "g-left", ["u-tomas"], by=None)
+            await leave_group(database, "g-left", ["u-tomas"], by="u-admin")
             tags = {"tags": ["sql", "left alone"]}
             models = [
                 model("orphan", "nobody", base_model_id="gone/base"),
