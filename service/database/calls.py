@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pymongo
 from motor.frameworks.asyncio import run_on_executor
@@ -66,7 +66,7 @@ class Calls:
             if joined is not None:
                 # If its thread sent the operation after the transaction was aborted, that would start the transaction
                 # again, with nobody to end it, or write outside of it.
-                await asyncio.wait({running})
+                await _ended(running)
             raise
         finally:
             # A session that is being killed is not used again: the kill could hit its next call.
@@ -108,3 +108,13 @@ class Calls:
         """Stop killing operations, and close every connection."""
         self._abandoned.close()
         self.connection.close()
+
+
+async def _ended(running: asyncio.Future[Any]) -> None:
+    """Wait until a call has ended, also when the wait is cancelled: who is cancelled already is soon cancelled again.
+
+    A command that is told to end cancels all of its tasks, and each task those for which it waits.
+    """
+    while not running.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait({running})
