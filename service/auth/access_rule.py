@@ -21,14 +21,16 @@ def readable(caller: Caller) -> Match:
     return {} if caller.is_admin else {"keys.readers": {"$in": list(caller.principals)}}
 
 
-def readable_rows(caller: Caller, conditions: Sequence[Match]) -> list[Match]:
+def readable_rows(caller: Caller, conditions: Sequence[Match]) -> dict[str, Match]:
     """Return match fragments, one for each principal of a caller who is no admin.
 
     At least one of them matches each record with rows that the caller may read, if its row meets all conditions, of
     which there must be one. None of them matches another record, or one without rows.
     """
-    fields = [reader_field(principal) for principal in sorted(caller.principals)]
-    return [{"$and": [{field: condition} for condition in conditions]} for field in fields]
+    fields = {principal: reader_field(principal) for principal in sorted(caller.principals)}
+    return {
+        principal: {"$and": [{field: condition} for condition in conditions]} for principal, field in fields.items()
+    }
 
 
 def writable(caller: Caller) -> Match:

@@ -1,13 +1,14 @@
 """Reads a page of the list and its total: in one call, or at the same time where counting takes long."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 
 from documents import ModelRecord
 from service.auth.authentication import Caller
 from service.database.client import Database
 from service.database.concurrently import together
-from service.database.exact_bson import Encoded
+from service.database.exact_bson import Encoded, Record
 from service.listing.counting import count_hint, count_pipelines, counts_apart
 from service.listing.large_lists import (
     among_first,
@@ -17,11 +18,13 @@ from service.listing.large_lists import (
     rows_find_sooner,
     suffices,
 )
+from service.listing.matches import all_of
 from service.listing.page import Page
 from service.listing.params import ListParams
 from service.listing.parts import Order, Part, order_of
 from service.listing.pipeline import Resolved, Stages, in_order, list_hint, list_match, list_pipeline
 from service.listing.position import Position
+from service.listing.rare_finds import Finds, are_rare, find_pipelines
 from service.models.item import with_gathered_owners
 
 
@@ -63,6 +66,8 @@ async def find_page(
     """
     position, order = Position.requested(params), order_of(params, resolved.terms)
     reading = _Reading(database, caller, params, resolved, order, position, seconds)
+    if are_rare(params, caller, resolved, position) and (rare := await reading.rare()) is not None:
+        return rare
     counted = [] if params.total == "none" else count_pipelines(params, caller, resolved)
     if not counts_apart(params, caller, resolved):
         return FoundPage(await reading.whole(counted[0] if counted else None), None, params, order, position)
@@ -113,11 +118,33 @@ class _Reading:
                 return found
         return await self._read(by_rows(*wanted, self.order))
 
+    async def rare(self) -> FoundPage | None:
+        """Return the page by the ids of all that the list has; None where they do not tell it."""
+        pipelines = find_pipelines(self.params, self.caller, self.resolved, self.order)
+        async with together() as group:
+            scans = [group.create_task(self._aggregate(pipeline)) for pipeline in pipelines]
+        finds = Finds.of(self.order, chain.from_iterable(scan.result() for scan in scans))
+        ids = None if finds is None else finds.ids_from(self.position, self.params.page_size + 1)
+        if finds is None or ids is None:
+            return None
+        match = all_of({"_id": {"$in": ids}}, list_match(self.params, self.caller, self.resolved))
+        beginning = self.position if self.position.key else replace(self.position, skip=0)
+        page = replace(self, position=beginning)
+        found = await page._read(in_order(match, self.order), hint="_id_")
+        if len(with_gathered_owners(await found.decoded())) < len(ids):
+            # Something was changed meanwhile; the page may have to hold another record in its place.
+            return None
+        total = None if self.params.total == "none" else finds.total
+        return FoundPage(found, total, self.params, self.order, self.position)
+
     async def count(self, counted: Stages) -> int:
         """Return the total that a pipeline yields."""
         hint = count_hint(self.params, self.caller, self.resolved)
-        found = await self.database.aggregate(ModelRecord, counted, hint=hint, seconds=self.seconds)
+        found = await self._aggregate(counted, hint)
         return int(found[0]["total"]) if found else 0
+
+    async def _aggregate(self, pipeline: Stages, hint: str | None = None) -> list[Record]:
+        return await self.database.aggregate(ModelRecord, pipeline, hint=hint, seconds=self.seconds)
 
     async def _read(
         self, records_of: Callable[[Part], Stages], counted: Stages | None = None, hint: str | None = None

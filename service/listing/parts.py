@@ -29,11 +29,26 @@ def sort_field(order_by: SortField) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """The order of a list: by a stored field and then by id, in the groups that each of `groups` matches, in turn."""
+    """The order of a list: by a stored field and then by id.
+
+    With `first`, the records whose field begins with this text are a group of their own, before all others.
+    """
 
     field: str
     ascending: bool
-    groups: Sequence[Match] = ({},)
+    first: str | None = None
+
+    @property
+    def groups(self) -> Sequence[Match]:
+        """What matches the records of each group, in their order."""
+        if self.first is None:
+            return ({},)
+        begins = {"$regex": f"^{re.escape(self.first)}"}
+        return {self.field: begins}, {self.field: {"$not": begins}}
+
+    def group_of(self, key: Any) -> int:
+        """Return the group of a record with this sort key."""
+        return 0 if self.first is None or key.startswith(self.first) else 1
 
     @property
     def sort(self) -> dict[str, int]:
@@ -45,10 +60,7 @@ class Order:
 def order_of(params: ListParams, terms: Sequence[str]) -> Order:
     """Return the order that a request asks for; `terms` are those of its search."""
     field = sort_field(params.order_by)
-    if params.order_by != "relevance":
-        return Order(field, params.ascending)
-    begins = {"$regex": f"^{re.escape(terms[0])}"}
-    return Order(field, params.ascending, ({field: begins}, {field: {"$not": begins}}))
+    return Order(field, params.ascending, terms[0] if params.order_by == "relevance" else None)
 
 
 @dataclass(frozen=True, slots=True)

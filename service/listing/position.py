@@ -71,7 +71,7 @@ class Position:
     def cursor(self, params: ListParams) -> str:
         """Return the cursor of this position in the list that `params` asks for."""
         value, after_id = self.key or (None, None)
-        value = value if value is None or isinstance(value, str) else _milliseconds(value)
+        value = value if value is None or isinstance(value, str) else milliseconds(value)
         content = [_FORM, _order(params), _fingerprint(params), self.group, self.skip, value, after_id, self.strays]
         return base64.urlsafe_b64encode(orjson.dumps(content)).rstrip(b"=").decode()
 
@@ -106,7 +106,8 @@ def _place(group: Any, skip: Any, value: Any, after_id: Any, strays: Any) -> tup
     return group, skip, (value if isinstance(value, str) else _moment(value), after_id), strays
 
 
-def _milliseconds(moment: datetime | DatetimeMS) -> int:
+def milliseconds(moment: datetime | DatetimeMS) -> int:
+    """Return a stored time in milliseconds since 1970."""
     return int(moment) if isinstance(moment, DatetimeMS) else (moment - _EPOCH) // _MILLISECOND
 
 

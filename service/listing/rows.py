@@ -1,6 +1,7 @@
 """Rows of a record: texts in index keys that tell what a caller may read and a search or a tag finds."""
 
 import re
+from collections.abc import Iterable
 
 from documents import ModelRecord
 from documents.folding import fold
@@ -34,6 +35,31 @@ def rows_match(selected: ListFilter, caller: Caller, resolved: Resolved) -> Matc
 
     `rows_narrow` must be true of the filter.
     """
+    return _any_of(_alternatives(selected, caller, resolved).values())
+
+
+def rows_in_halves(selected: ListFilter, caller: Caller, resolved: Resolved) -> list[Match]:
+    """Return match fragments that together match what `rows_match` does, each about as many rows.
+
+    What several principals of the caller may read can be matched by both.
+    """
+    alternatives = _alternatives(selected, caller, resolved)
+    shares = {principal: resolved.statistics.share_with("readers", [principal]) for principal in alternatives}
+    halves: tuple[list[str], list[str]] = ([], [])
+    taken = [0.0, 0.0]
+    for principal in sorted(alternatives, key=lambda principal: -shares[principal]):
+        lesser = taken.index(min(taken))
+        halves[lesser].append(principal)
+        taken[lesser] += shares[principal]
+    return [_any_of(alternatives[principal] for principal in half) for half in halves if half]
+
+
+def _any_of(alternatives: Iterable[Match]) -> Match:
+    return {"$or": list(alternatives)}
+
+
+def _alternatives(selected: ListFilter, caller: Caller, resolved: Resolved) -> dict[str, Match]:
+    """Return for each principal of a caller the match fragment of its rows."""
     # The words stand before the two NULs, the tags behind them, each followed by one. Where a word occurs first among
     # the tags, none of its other places is tried: with long tags, that would take seconds for one record.
     words = [rf"{re.escape(term)}(*COMMIT)(?=.*\x00\x00)" for term in resolved.terms]
@@ -41,7 +67,7 @@ def rows_match(selected: ListFilter, caller: Caller, resolved: Resolved) -> Matc
     # places. No group is repeated: the server would give up after some thousand tags, and find nothing.
     tags = [rf"(?<=\x00){re.escape(tag)}(?=\x00)(?!.*\x00\x00)" for tag in dict.fromkeys(map(fold, selected.tag))]
     conditions: list[Match] = [{"$regex": row, "$options": "s"} for row in (*words, *tags)]
-    return {"$or": access_rule.readable_rows(caller, conditions)}
+    return access_rule.readable_rows(caller, conditions)
 
 
 def found_by_rows(selected: ListFilter, caller: Caller, resolved: Resolved, place: Match) -> Stages:
@@ -50,9 +76,22 @@ def found_by_rows(selected: ListFilter, caller: Caller, resolved: Resolved, plac
     `rows_narrow` must be true of the filter.
     """
     rest = all_of(unsearched_match(selected, caller, resolved), place)
+    return [*among(rows_match(selected, caller, resolved), rest), *_without_rows(selected, caller, resolved, place)]
+
+
+def found_by_halves(selected: ListFilter, caller: Caller, resolved: Resolved) -> list[Stages]:
+    """Return pipelines on `models` that together yield the records of a list, some of them more than once.
+
+    They are meant to run at the same time. `rows_narrow` must be true of the filter.
+    """
+    rest = unsearched_match(selected, caller, resolved)
+    first, *others = [among(half, rest) for half in rows_in_halves(selected, caller, resolved)]
+    return [[*first, *_without_rows(selected, caller, resolved, {})], *others]
+
+
+def _without_rows(selected: ListFilter, caller: Caller, resolved: Resolved, place: Match) -> Stages:
     whole = all_of(list_match(selected, caller, resolved), place)
-    without = {"coll": ModelRecord.Settings.name, "pipeline": among(WITHOUT_ROWS, whole)}
-    return [*among(rows_match(selected, caller, resolved), rest), {"$unionWith": without}]
+    return [{"$unionWith": {"coll": ModelRecord.Settings.name, "pipeline": among(WITHOUT_ROWS, whole)}}]
 
 
 def among(few: Match, match: Match) -> Stages:

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from pymongo.database import Database as SyncDatabase
 
+from service.listing.position import Position
+from service.listing.rare_finds import Finds
 from tests.conftest import Commands
 from tests.support.directory import Directory, grant, model
 from tests.support.random_directory import REQUESTS, RandomDirectory
@@ -16,6 +18,8 @@ VISIBLE = 400
 # A sixth of them, and as many of those that several principals can read as are found twice.
 TRIED = VISIBLE // 6 + 30
 BOTH = {"query": "red round"}
+# Of all models, too, only these 5 have both tags.
+RARE = {"tag": ["red", "round"]}
 
 
 @pytest.fixture(autouse=True)
@@ -47,12 +51,12 @@ def _read(raw: Raw, commands: Commands) -> list[tuple[int, str]]:
     for pipeline in pages:
         command = {"aggregate": "models", "pipeline": pipeline, "cursor": {}}
         explained = raw.command("explain", command, verbosity="executionStats")
-        cursor = explained["stages"][0]["$cursor"]
+        cursor = explained["stages"][0]["$cursor"] if "stages" in explained else explained
         found.append((cursor["executionStats"]["totalDocsExamined"], str(cursor["queryPlanner"]["winningPlan"])))
     return found
 
 
-@pytest.mark.parametrize("values", [BOTH, {"tag": ["red", "round"]}, {"query": "red", "tag": ["round"]}])
+@pytest.mark.parametrize("values", [BOTH, RARE, {"query": "red", "tag": ["round"]}])
 @pytest.mark.parametrize("total", ["exact", "none"])
 async def test_where_few_are_found_only_those_are_read(
     filled: Directory, raw: Raw, commands: Commands, values: dict[str, Any], total: str
@@ -62,9 +66,51 @@ async def test_where_few_are_found_only_those_are_read(
     page = await filled.page("ann", **values, total=total, page_size=100)
     assert [item["id"] for item in page["items"]] == ["m720", "m540", "m360", "m180", "m000"]
     assert page["total"] == (5 if total == "exact" else None)
-    [(read, plan)] = _read(raw, commands)
-    assert read == 5
-    assert "readable_text" in plan
+    # All are public too, and so are in both halves of the rows.
+    *halves, (shown, plan_of_page) = _read(raw, commands)
+    assert [read for read, _ in halves] == [5, 5]
+    assert all("readable_text" in plan for _, plan in halves)
+    assert shown == 5
+    assert "'indexName': '_id_'" in plan_of_page
+    assert len(commands.on("models")) == 3, "nothing is counted besides"
+
+
+async def test_what_only_the_server_can_order_is_found_by_it(filled: Directory, raw: Raw) -> None:
+    raw.models.update_one({"_id": "m360"}, {"$unset": {"created_at": 1}})
+    await filled.key("ann")
+    page = await filled.page("ann", **RARE, page_size=2)
+    assert [item["id"] for item in page["items"]] == ["m720", "m540"]
+    following = await filled.page("ann", **RARE, page_size=3, cursor=page["next_cursor"])
+    assert [item["id"] for item in following["items"]] == ["m180", "m000", "m360"]
+    assert page["total"] == following["total"] == 5
+
+
+async def test_a_model_that_is_deleted_between_two_calls_leaves_no_gap(
+    filled: Directory, raw: Raw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def found_then_deleted(finds: Finds, position: Position, number: int) -> list[str] | None:
+        ids = ids_from(finds, position, number)
+        raw.models.delete_one({"_id": "m540"})
+        return ids
+
+    ids_from = Finds.ids_from
+    monkeypatch.setattr(Finds, "ids_from", found_then_deleted)
+    await filled.key("ann")
+    page = await filled.page("ann", **RARE, page_size=2)
+    assert [item["id"] for item in page["items"]] == ["m720", "m360"]
+    assert (page["total"], page["next_cursor"] is None) == (4, False)
+
+
+async def test_more_finds_than_are_sorted_here_are_sorted_by_the_server(
+    filled: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # An estimate says 5; to find one more than fits is the same as an estimate that is wrong.
+    monkeypatch.setattr("service.listing.rare_finds.MAX_FINDS", 4)
+    monkeypatch.setattr("service.listing.rare_finds.CAUTION", 100)
+    await filled.key("ann")
+    page = await filled.page("ann", **RARE, page_size=2)
+    assert [item["id"] for item in page["items"]] == ["m720", "m540"]
+    assert page["total"] == 5
 
 
 async def test_where_fewer_are_found_than_a_sample_lets_expect_the_first_records_are_read_in_vain(

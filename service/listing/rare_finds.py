@@ -1,0 +1,81 @@
+"""What a search rarely finds in a long list: all ids by two scans of rows at the same time, then one page of them."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+from service.auth.authentication import Caller
+from service.database.exact_bson import Record
+from service.listing.large_lists import is_searched_by_rows, may_suffice
+from service.listing.params import ListParams
+from service.listing.parts import Order
+from service.listing.pipeline import Resolved, Stages
+from service.listing.position import Position, milliseconds, sort_key
+from service.listing.rows import found_by_halves
+
+# More are found and sorted by the server: to send and sort so many ids takes 20 ms.
+MAX_FINDS = 10_000
+# A sample may lead to expect fewer than there are.
+CAUTION = 0.5
+
+
+def are_rare(params: ListParams, caller: Caller, resolved: Resolved, position: Position) -> bool:
+    """Return whether a page is expected to be found soonest by the ids of all that the list has."""
+    if not is_searched_by_rows(params, caller, resolved) or may_suffice(params, caller, resolved, position):
+        return False
+    return resolved.visible_to(caller) * resolved.found_share(params) <= CAUTION * MAX_FINDS
+
+
+def find_pipelines(params: ListParams, caller: Caller, resolved: Resolved, order: Order) -> list[Stages]:
+    """Return pipelines on `models` that together yield the records of a list, each with what orders it; see `Finds`."""
+    needed: Stages = [{"$limit": MAX_FINDS + 1}, {"$project": {"_id": 1, order.field: 1}}]
+    return [[*found, *needed] for found in found_by_halves(params, caller, resolved)]
+
+
+@dataclass(frozen=True, slots=True)
+class Finds:
+    """All records of a list, in its order: the group, the sort key and the id of each."""
+
+    order: Order
+    places: Sequence[tuple[int, Any, str]]
+
+    @classmethod
+    def of(cls, order: Order, yielded: Iterable[Record]) -> Self | None:
+        """Return what the pipelines have yielded in order; None if it is too much, or only the server can order it."""
+        found: dict[str, tuple[int, Any, str]] = {}
+        for record in yielded:
+            record_id, key = record["_id"], _comparable(sort_key(record, order.field))
+            # Written past the service, they can be of any type.
+            if not isinstance(record_id, str) or key is None:
+                return None
+            found[record_id] = order.group_of(key), key, record_id
+        if len(found) > MAX_FINDS:
+            return None
+        places = sorted(found.values(), key=lambda place: place[1:], reverse=not order.ascending)
+        return cls(order, sorted(places, key=lambda place: place[0]))
+
+    @property
+    def total(self) -> int:
+        """How many records the list has."""
+        return len(self.places)
+
+    def ids_from(self, position: Position, number: int) -> list[str] | None:
+        """Return up to `number` ids from a position on; None where only the server knows which follow."""
+        following = [place for place in self.places if place[0] >= position.group]
+        if position.strays:
+            return None
+        if position.key is not None:
+            value, after_id = position.key
+            if not isinstance(after_id, str):
+                return None
+            last = _comparable(value), after_id
+            following = [place for place in following if place[0] > position.group or self._is_after(place[1:], last)]
+        return [record_id for _, _, record_id in following[position.skip : position.skip + number]]
+
+    def _is_after(self, place: tuple[Any, str], last: tuple[Any, str]) -> bool:
+        return place > last if self.order.ascending else place < last
+
+
+def _comparable(key: Any) -> Any:
+    """Return a sort key so that Python orders it as the server does: text by its code points, times as numbers."""
+    return key if key is None or isinstance(key, str) else milliseconds(key)
