@@ -17,7 +17,7 @@ from benchmarks.floor import Floor, Stages, page_stages
 from benchmarks.list_requests import ListRequest, case_key
 from benchmarks.query_plans import Plan, explain
 from documents import User
-from service.listing.counting import count_pipelines
+from service.listing.counting import counts
 from service.listing.parts import order_of
 from service.listing.pipeline import Resolved, in_order, list_hint, list_match, list_pipeline
 from service.listing.position import Position
@@ -86,7 +86,7 @@ class ListBenchmark:
         narrowing = self._statistics.narrowing(*terms)
         resolved = Resolved(terms, narrowing, params.owner, self._statistics)
         match = list_match(params, user.caller, resolved)
-        counted = None if params.total == "none" else count_pipelines(params, user.caller, resolved)[0]
+        counted = None if params.total == "none" else counts(params, user.caller, resolved).pipelines[0]
         order = order_of(params, terms)
         pipeline = list_pipeline(params, order, Position.requested(params), in_order(match, order), counted)
         hint = list_hint(params, match, resolved)

@@ -62,9 +62,15 @@ class RecordDerivedKeys(BaseModel):
     capabilities: list[str] = Field(
         default_factory=list, description="The names in `meta.capabilities` whose value is true.", examples=[["vision"]]
     )
-    description: str = Field(
-        default="",
-        description="`meta.description`, folded. It is searched on request only, and has no trigrams.",
+    described: str | None = Field(
+        default=None,
+        description="What a search with `in=description` matches: `keys.text`, NUL, and `meta.description`, folded. "
+        " Null where that would be too large.",
+        examples=["sql tuning\0openai/gpt-4o\0anna kowalska\0reads query plans and proposes indexes."],
+    )
+    description: str | None = Field(
+        default=None,
+        description="`meta.description`, folded, where `keys.described` is null.",
         examples=["reads query plans and proposes indexes."],
     )
     readers: list[str] = Field(
@@ -110,6 +116,11 @@ def reader_field(principal: str) -> str:
 
 def _field_name(principal: str) -> str:
     return principal.translate(_AS_FIELD)
+
+
+def _described(fields: Sequence[str], description: str) -> str | None:
+    described = FIELD_SEPARATOR.join((*fields, description))
+    return described if len(described.encode(errors="surrogatepass")) <= MAX_ROW_BYTES else None
 
 
 def _row(fields: Sequence[str], tags: Sequence[str], copies: int) -> str | None:
@@ -179,13 +190,18 @@ def record_derived_keys(
     written = tag_names(meta)
     tags = sorted({fold(tag) for tag in written})
     capabilities = sorted(capability_names(meta))
-    row = _row([folded for folded, _ in fields], tags, len(readers))
+    texts = [folded for folded, _ in fields]
+    text = FIELD_SEPARATOR.join(texts)
+    row = _row(texts, tags, len(readers))
+    description = fold(found) if isinstance(found := meta.get("description"), str) else ""
+    described = _described(texts, description)
     return RecordDerivedKeys(
         name=fold(name),
-        text=FIELD_SEPARATOR.join(folded for folded, _ in fields),
+        text=text,
         tags=tags,
         capabilities=capabilities,
-        description=fold(description) if isinstance(description := meta.get("description"), str) else "",
+        described=described,
+        description=description if described is None else None,
         readers=readers,
         writers=writers,
         grams=sorted(frozenset().union(*(found for _, found in fields))),

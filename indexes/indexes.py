@@ -91,6 +91,21 @@ _MODELS = [
     ),
     # Its keys take one byte, so that all models can be counted on it. Records of earlier versions are found as null.
     Index("rows", "keys.rows", serves="Count of all models, and the models that `readable_text` lacks."),
+    # Apart from `all_by_created`, whose scans would take longer.
+    Index(
+        "described",
+        "created_at",
+        "keys.described",
+        "user_id",
+        "is_active",
+        serves="Searches in descriptions.",
+    ),
+    Index(
+        "undescribed",
+        "keys.described",
+        partialFilterExpression={"keys.described": None},
+        serves="The models whose description `described` lacks: few or none, except those of earlier versions.",
+    ),
     Index(
         "facets",
         "keys.tag_line",

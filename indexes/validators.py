@@ -14,7 +14,7 @@ from documents import DOCUMENTS
 Schema = dict[str, Any]
 
 # Increased with every change of a stored shape, so that an older version of modeldeck never restores its own.
-SHAPE = 6
+SHAPE = 7
 
 LEVEL, ACTION = "strict", "error"
 RULE = "$jsonSchema"

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from bson.datetime_ms import DatetimeMS
 from bson.min_key import MinKey
@@ -15,6 +16,7 @@ from service.listing.matches import all_of
 from service.listing.params import ListFilter
 from service.listing.pipeline import Resolved, Stages, finds_few, list_match, selects_only, unsearched_match
 from service.listing.rows import WITHOUT_ROWS, among, rows_match, rows_narrow
+from service.listing.scans import SCANNED, scan_matches, scan_tells, unscanned
 
 # A call of its own costs about as much as so many index keys.
 KEYS_OF_A_CALL = 10_000
@@ -30,31 +32,42 @@ _EARLIEST = DatetimeMS(-(2**63))
 _TOTAL: Stages = [{"$count": "total"}]
 
 
-def count_pipelines(selected: ListFilter, caller: Caller, resolved: Resolved) -> list[Stages]:
-    """Return pipelines on `models` of which each yields `{total}`, or nothing instead of 0; the sum counts the list.
+class Counts(NamedTuple):
+    """Pipelines on `models` of which each yields `{total}`, or nothing instead of 0; the sum counts a list.
 
-    Several are meant to run at the same time.
+    Several are meant to run at the same time. In a call of its own, each must use the index `hint`, if there is one:
+    between an index that answers from its keys and one that does not, the server may choose the other.
     """
+
+    pipelines: Sequence[Stages]
+    hint: str | None = None
+
+
+def counts(selected: ListFilter, caller: Caller, resolved: Resolved) -> Counts:
+    """Return what counts the models that a filter selects for a caller."""
     match = list_match(selected, caller, resolved)
     if _is_of_everything(selected, caller):
-        return _counts_of_everything(selected, caller, resolved)
+        return Counts(_counts_of_everything(selected, caller, resolved))
     if _is_by_capability(selected, caller):
-        return [_counted_by_lines(selected, caller, resolved)]
+        return Counts([_counted_by_lines(selected, caller, resolved)])
     if finds_few(selected, resolved):
-        return [[*among({"keys.grams": {"$all": list(resolved.narrowing)}}, match), *_TOTAL]]
+        return Counts([[*among({"keys.grams": {"$all": list(resolved.narrowing)}}, match), *_TOTAL]])
     if _is_of_base_models(selected, caller):
-        return [_counted(list_match(selected, caller, resolved.without_narrowing))]
+        return Counts([_counted(list_match(selected, caller, resolved.without_narrowing))], "without_base")
     if not keys_pay(selected, caller, resolved):
-        return [_counted(match)]
-    return _counted_on_keys(selected, caller, resolved)
+        return Counts([_counted(match)])
+    return _counts_on_keys(selected, caller, resolved)
 
 
-def count_hint(selected: ListFilter, caller: Caller, resolved: Resolved) -> str | None:
-    """Return the name of the index that a count in a call of its own must use; None to leave the choice to the server.
-
-    Between an index that answers from its keys and one that does not, the server may choose the other.
-    """
-    return "without_base" if _is_of_base_models(selected, caller) and not finds_few(selected, resolved) else None
+def _counts_on_keys(selected: ListFilter, caller: Caller, resolved: Resolved) -> Counts:
+    if not caller.is_admin:
+        return Counts([_counted_by_rows(selected, caller, resolved)])
+    if selected.searched_in is not None:
+        return Counts(_counted_by_scans(selected, caller, resolved), SCANNED)
+    # A time of creation never changes, so that none is counted twice.
+    later = {"$gte": resolved.statistics.middle}
+    halves: list[Match | None] = [{"$not": later}, later] if _is_halved(selected, caller, resolved) else [None]
+    return Counts([_of_all(selected, caller, resolved, half) for half in halves])
 
 
 def _is_of_base_models(selected: ListFilter, caller: Caller) -> bool:
@@ -84,17 +97,18 @@ def _counts_of_everything(selected: ListFilter, caller: Caller, resolved: Resolv
     return [[*_counted({"created_at": {"$lt": middle}}), *no_time, *own], _counted({"created_at": {"$gte": middle}})]
 
 
-def _counted_on_keys(selected: ListFilter, caller: Caller, resolved: Resolved) -> list[Stages]:
-    if not caller.is_admin:
-        whole = list_match(selected, caller, resolved)
-        rows, rest = rows_match(selected, caller, resolved), unsearched_match(selected, caller, resolved)
-        # The rows hold nothing of the rest, for which the server might choose another index.
-        with_rows = [*among(rows, rest), *_TOTAL] if rest else _counted(rows)
-        return [[*with_rows, *_added([*among(WITHOUT_ROWS, whole), *_TOTAL])]]
-    # A time of creation never changes, so that none is counted twice.
-    later = {"$gte": resolved.statistics.middle}
-    halves: list[Match | None] = [{"$not": later}, later] if _is_halved(selected, caller, resolved) else [None]
-    return [_of_all(selected, caller, resolved, half) for half in halves]
+def _counted_by_rows(selected: ListFilter, caller: Caller, resolved: Resolved) -> Stages:
+    whole = list_match(selected, caller, resolved)
+    rows, rest = rows_match(selected, caller, resolved), unsearched_match(selected, caller, resolved)
+    # The rows hold nothing of the rest, for which the server might choose another index.
+    with_rows = [*among(rows, rest), *_TOTAL] if rest else _counted(rows)
+    return [*with_rows, *_added([*among(WITHOUT_ROWS, whole), *_TOTAL])]
+
+
+def _counted_by_scans(selected: ListFilter, caller: Caller, resolved: Resolved) -> list[Stages]:
+    halved = _is_halved(selected, caller, resolved)
+    first, *others = map(_counted, scan_matches(selected, caller, resolved, halved=halved))
+    return [[*first, *_added([*unscanned(selected, caller, resolved), *_TOTAL])], *others]
 
 
 def _of_all(selected: ListFilter, caller: Caller, resolved: Resolved, created: Match | None) -> Stages:
@@ -184,7 +198,7 @@ def _is_halved(selected: ListFilter, caller: Caller, resolved: Resolved) -> bool
 
 def keys_pay(selected: ListFilter, caller: Caller, resolved: Resolved) -> bool:
     """Return whether index keys tell what the filter finds, and to scan them is cheaper than to read records."""
-    if selected.view_option == "created" or selected.searched_in is not None:
+    if selected.view_option == "created" or (selected.searched_in is not None and not caller.is_admin):
         return False
     selective = (
         *(selected.id, selected.owner, selected.group, selected.base_model_id),
@@ -201,6 +215,8 @@ def keys_pay(selected: ListFilter, caller: Caller, resolved: Resolved) -> bool:
 
 def _admin_keys_tell(selected: ListFilter, resolved: Resolved) -> bool:
     """Return whether keys can tell what an admin's filter finds, and the server would not choose such by itself."""
+    if selected.searched_in is not None:
+        return scan_tells(selected)
     # One tag alone is counted on index keys already, and so are base models and inactive models, which are few.
     if selected.tag:
         return len(_tags(selected)) > 1

@@ -9,7 +9,7 @@ from service.auth.authentication import Caller
 from service.database.client import Database
 from service.database.concurrently import together
 from service.database.exact_bson import Encoded, Record
-from service.listing.counting import count_hint, count_pipelines, counts_apart
+from service.listing.counting import Counts, counts, counts_apart
 from service.listing.large_lists import (
     among_first,
     by_rows,
@@ -68,20 +68,20 @@ async def find_page(
     reading = _Reading(database, caller, params, resolved, order, position, seconds)
     if are_rare(params, caller, resolved, position) and (rare := await reading.rare()) is not None:
         return rare
-    counted = [] if params.total == "none" else count_pipelines(params, caller, resolved)
+    pipelines, count_hint = Counts([]) if params.total == "none" else counts(params, caller, resolved)
     if not counts_apart(params, caller, resolved):
-        return FoundPage(await reading.whole(counted[0] if counted else None), None, params, order, position)
+        return FoundPage(await reading.whole(pipelines[0] if pipelines else None), None, params, order, position)
     async with together() as group:
-        counts = [group.create_task(reading.count(one)) for one in counted]
+        countings = [group.create_task(reading.count(one, count_hint)) for one in pipelines]
         found = await reading.records()
         number = len(with_gathered_owners(await found.decoded()))
         if position == Position() and number <= params.page_size:
             # The page is the whole list.
             total = number
-            for counting in counts:
+            for counting in countings:
                 counting.cancel()
         else:
-            total = sum([await counting for counting in counts])
+            total = sum([await counting for counting in countings])
     return FoundPage(found, total, params, order, position)
 
 
@@ -120,9 +120,9 @@ class _Reading:
 
     async def rare(self) -> FoundPage | None:
         """Return the page by the ids of all that the list has; None where they do not tell it."""
-        pipelines = find_pipelines(self.params, self.caller, self.resolved, self.order)
+        pipelines, finds_hint = find_pipelines(self.params, self.caller, self.resolved, self.order)
         async with together() as group:
-            scans = [group.create_task(self._aggregate(pipeline)) for pipeline in pipelines]
+            scans = [group.create_task(self._aggregate(pipeline, finds_hint)) for pipeline in pipelines]
         finds = Finds.of(self.order, chain.from_iterable(scan.result() for scan in scans))
         ids = None if finds is None else finds.ids_from(self.position, self.params.page_size + 1)
         if finds is None or ids is None:
@@ -137,9 +137,8 @@ class _Reading:
         total = None if self.params.total == "none" else finds.total
         return FoundPage(found, total, self.params, self.order, self.position)
 
-    async def count(self, counted: Stages) -> int:
+    async def count(self, counted: Stages, hint: str | None) -> int:
         """Return the total that a pipeline yields."""
-        hint = count_hint(self.params, self.caller, self.resolved)
         found = await self._aggregate(counted, hint)
         return int(found[0]["total"]) if found else 0
 

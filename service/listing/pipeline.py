@@ -37,7 +37,8 @@ def search_matches(terms: Sequence[str], narrowing: Sequence[str], *, in_descrip
     for term in terms:
         occurs: Match = {"$regex": re.escape(term)}
         if in_description:
-            yield {"$or": [{"keys.text": occurs}, {"keys.description": occurs}]}
+            apart = ({"keys.described": None, field: occurs} for field in ("keys.text", "keys.description"))
+            yield {"$or": [{"keys.described": occurs}, *apart]}
         else:
             yield {"keys.text": occurs}
     if narrowing and not in_description:
@@ -76,7 +77,9 @@ class Resolved:
 
     def found_share(self, selected: ListFilter) -> float:
         """Return the share of the records that the terms, tags and capabilities of a filter find, about."""
-        return self.statistics.found_share(self.terms, map(fold, selected.tag), selected.capability)
+        in_description = selected.searched_in is not None
+        tags = map(fold, selected.tag)
+        return self.statistics.found_share(self.terms, tags, selected.capability, in_description=in_description)
 
     def candidates_share(self, selected: ListFilter) -> float:
         """Return the least share of the records that an index of trigrams, tags or capabilities finds for a filter."""
@@ -211,7 +214,7 @@ def list_pipeline(
 
     `records_of` returns the stages that yield the records of a part in order, see `in_order`; the page begins at
     `position`. A record more than the page holds says that there is a next one. The total is what `counted` yields, and
-    is absent without it; see `count_pipelines`. It is computed by `$unionWith`: unlike with `$facet`, the page may be
+    is absent without it; see `counts`. It is computed by `$unionWith`: unlike with `$facet`, the page may be
     larger than one document, and an empty page still has a total. When nothing matches, no total is yielded. Large
     records are left out, see `WITHOUT_LARGE`: a page of them would take 50 MB. What it yields is for
     `with_gathered_owners`.

@@ -6,12 +6,14 @@ from typing import Any, Self
 
 from service.auth.authentication import Caller
 from service.database.exact_bson import Record
+from service.listing.counting import counts_apart
 from service.listing.large_lists import is_searched_by_rows, may_suffice
 from service.listing.params import ListParams
 from service.listing.parts import Order
 from service.listing.pipeline import Resolved, Stages
 from service.listing.position import Position, milliseconds, sort_key
 from service.listing.rows import found_by_halves
+from service.listing.scans import SCANNED, found_by_scans
 
 # More are found and sorted by the server: to send and sort so many ids takes 20 ms.
 MAX_FINDS = 10_000
@@ -21,15 +23,35 @@ CAUTION = 0.5
 
 def are_rare(params: ListParams, caller: Caller, resolved: Resolved, position: Position) -> bool:
     """Return whether a page is expected to be found soonest by the ids of all that the list has."""
-    if not is_searched_by_rows(params, caller, resolved) or may_suffice(params, caller, resolved, position):
+    if resolved.visible_to(caller) * resolved.found_share(params) > CAUTION * MAX_FINDS:
         return False
-    return resolved.visible_to(caller) * resolved.found_share(params) <= CAUTION * MAX_FINDS
+    if params.searched_in is not None:
+        return _scans_find_sooner(params, caller, resolved, position)
+    return is_searched_by_rows(params, caller, resolved) and not may_suffice(params, caller, resolved, position)
 
 
-def find_pipelines(params: ListParams, caller: Caller, resolved: Resolved, order: Order) -> list[Stages]:
-    """Return pipelines on `models` that together yield the records of a list, each with what orders it; see `Finds`."""
+def _scans_find_sooner(params: ListParams, caller: Caller, resolved: Resolved, position: Position) -> bool:
+    """Return whether scans of all models find a page sooner than reading those that the caller may read, in order."""
+    if not counts_apart(params, caller, resolved):
+        return False
+    visible, found, cost = resolved.visible_to(caller), resolved.found_share(params), resolved.keys_of_a_record
+    counts_by_reading = params.total != "none" and not caller.is_admin
+    until_full = (position.skip + params.page_size) / found if found and not counts_by_reading else visible
+    # Two scans at the same time; what they find is read before it is known who may read it.
+    return cost * min(visible, until_full) > resolved.statistics.records * (1 + cost * found) / 2
+
+
+def find_pipelines(
+    params: ListParams, caller: Caller, resolved: Resolved, order: Order
+) -> tuple[list[Stages], str | None]:
+    """Return pipelines on `models` that together yield what orders each record of a list, and their index; see `Finds`.
+
+    They are meant to run at the same time.
+    """
+    by_scans = params.searched_in is not None
+    found = (found_by_scans if by_scans else found_by_halves)(params, caller, resolved)
     needed: Stages = [{"$limit": MAX_FINDS + 1}, {"$project": {"_id": 1, order.field: 1}}]
-    return [[*found, *needed] for found in found_by_halves(params, caller, resolved)]
+    return [[*pipeline, *needed] for pipeline in found], SCANNED if by_scans else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,6 +28,7 @@ class _Sample(NamedTuple):
     """What a search finds a sampled record by."""
 
     text: str
+    described: str
     tags: frozenset[str]
     capabilities: frozenset[str]
 
@@ -65,7 +66,8 @@ class SearchStatistics:
             for name, values in held.items():
                 counts[name].update(values)
             text = found if isinstance(found := keys.get("text"), str) else ""
-            samples.append(_Sample(text, held["tags"], held["capabilities"]))
+            described = found if isinstance(found := keys.get("described"), str) else text
+            samples.append(_Sample(text, described, held["tags"], held["capabilities"]))
         created = sorted(at for record in sample if isinstance(at := record.get("created_at"), datetime))
         middle = created[len(created) // 2] if created else None
         return cls(counts, samples, records=len(sample) if records is None else records, middle=middle)
@@ -83,17 +85,22 @@ class SearchStatistics:
         held = self._counts[key]
         return min((held[value] / (self._sampled or 1) for value in values), default=1.0)
 
-    def found_share(self, terms: Iterable[str], tags: Iterable[str], capabilities: Iterable[str]) -> float:
+    def found_share(
+        self, terms: Iterable[str], tags: Iterable[str], capabilities: Iterable[str], *, in_description: bool = False
+    ) -> float:
         """Return the share of the records that have all of these folded terms, folded tags and capabilities.
 
         What is rarer than the sample can tell has a share of 0.
         """
-        return self._found_share(tuple(terms), frozenset(tags), frozenset(capabilities))
+        return self._found_share(tuple(terms), frozenset(tags), frozenset(capabilities), in_description)
 
-    def _count_found(self, terms: tuple[str, ...], tags: frozenset[str], capabilities: frozenset[str]) -> float:
+    def _count_found(
+        self, terms: tuple[str, ...], tags: frozenset[str], capabilities: frozenset[str], in_description: bool
+    ) -> float:
         if not self._samples:
             return 1.0
-        found = [one.text for one in self._samples if tags <= one.tags and capabilities <= one.capabilities]
+        having = [one for one in self._samples if tags <= one.tags and capabilities <= one.capabilities]
+        found = [one.described if in_description else one.text for one in having]
         for term in terms:
             found = [text for text in found if term in text]
         return len(found) / self._sampled
@@ -106,9 +113,17 @@ class SearchStatistics:
 
 # The derived keys that are counted.
 _COUNTED = ("grams", "tags", "readers", "capabilities")
+# Without long descriptions, so that the sample is small.
+_MAX_RECORD_BYTES = 10_000
+_DESCRIBED = {"$cond": [{"$lt": [{"$bsonSize": "$$ROOT"}, _MAX_RECORD_BYTES]}, "$keys.described", None]}
 SAMPLE_PIPELINE: list[dict[str, Any]] = [
     {"$sample": {"size": SAMPLE_SIZE}},
-    {"$project": {"created_at": 1, "keys.text": 1, **{f"keys.{name}": 1 for name in _COUNTED}}},
+    {
+        "$project": {
+            **{"created_at": 1, "keys.text": 1, "keys.described": _DESCRIBED},
+            **{f"keys.{name}": 1 for name in _COUNTED},
+        }
+    },
 ]
 
 

@@ -12,7 +12,8 @@ from pymongo.database import Database as SyncDatabase
 from documents.derived_keys import MAX_ROW_BYTES
 from documents.user import Role
 from service.auth.authentication import Authenticator, Caller
-from service.listing.counting import count_pipelines
+from service.doctor import examine
+from service.listing.counting import Counts, counts
 from service.listing.params import ListParams
 from service.listing.pipeline import Resolved
 from service.listing.rows import MAX_PRINCIPALS
@@ -25,7 +26,7 @@ from tests.support.random_directory import REQUESTS, RandomDirectory
 
 Raw = SyncDatabase[dict[str, Any]]
 PUBLIC = [grant("user:*")]
-NEW_KEYS = ("keys.rows", "keys.readable", "keys.tag_line", "keys.capability_line")
+NEW_KEYS = ("keys.rows", "keys.readable", "keys.tag_line", "keys.capability_line", "keys.described")
 
 
 @pytest.fixture
@@ -59,11 +60,15 @@ async def _filled(directory: Directory, tmp_path: Path) -> None:
 
 
 async def _pipelines(directory: Directory, raw: Raw, user: str, records: int | None = None, **values: Any) -> list[Any]:
+    return list((await _counts(directory, raw, user, records, **values)).pipelines)
+
+
+async def _counts(directory: Directory, raw: Raw, user: str, records: int | None = None, **values: Any) -> Counts:
     caller = await Authenticator(directory.database).resolve(f"Bearer {await directory.key(user)}")
     params = ListParams.model_validate(values)
     terms = search_terms(params.query, literal=False) if params.query else []
     statistics = SearchStatistics.of(list(raw.models.aggregate(SAMPLE_PIPELINE)), records)
-    return count_pipelines(params, caller, Resolved(terms, statistics.narrowing(*terms), (), statistics))
+    return counts(params, caller, Resolved(terms, statistics.narrowing(*terms), (), statistics))
 
 
 def _count(raw: Raw, pipeline: list[dict[str, Any]], hint: str | None = None) -> tuple[int, dict[str, Any], str]:
@@ -232,6 +237,43 @@ async def test_several_tags_are_counted_for_an_admin_by_the_ids_in_keys(
     assert (await directory.page("root", **values))["total"] == total
 
 
+@pytest.mark.parametrize(
+    "search",
+    [
+        ({"query": "reads plans"}, 100),
+        ({"query": "KO reads"}, 50),
+        ({"query": '"it reads"'}, 100),
+        ({"query": "er"}, 300),
+        ({"query": "plans helper", "is_active": "true"}, 66),
+        ({"query": "plans", "is_active": "false", "view_option": "shared"}, 34),
+        ({}, 300),
+    ],
+)
+@pytest.mark.parametrize("records", [300, 1_000_000])
+async def test_descriptions_are_searched_for_an_admin_without_reading_records(
+    directory: Directory, tmp_path: Path, raw: Raw, search: tuple[dict[str, Any], int], records: int
+) -> None:
+    values, total = {**search[0], "in": "description"}, search[1]
+    await _filled(directory, tmp_path)
+    raw.models.update_many({"_id": {"$lt": "m100"}}, {"$set": {"meta.description": "It reads PLANS."}})
+    await examine(directory.database, repair=True)
+    raw.models.update_one({"_id": "m002"}, {"$unset": {"created_at": ""}})
+    counting = await _counts(directory, raw, "root", records, **values)
+    assert len(counting.pipelines) == (1 if records == 300 else 2)
+    found = [_count(raw, pipeline, counting.hint) for pipeline in counting.pipelines]
+    assert sum(counted for counted, _, _ in found) == total
+    for _, statistics, plan in found:
+        assert statistics["totalDocsExamined"] == 0, plan
+        assert "'described'" in plan
+    assert (await directory.page("root", **values))["total"] == total
+    # As an earlier version has stored some of them.
+    earlier = {"$set": {"keys.description": "it reads plans."}, "$unset": {"keys.described": ""}}
+    raw.models.update_many({"_id": {"$in": ["m000", "m004", "m061"]}}, earlier)
+    found = [_count(raw, pipeline, counting.hint) for pipeline in counting.pipelines]
+    assert sum(counted for counted, _, _ in found) == total
+    assert (await directory.page("root", **values))["total"] == total
+
+
 @pytest.mark.usefixtures("every_list_is_large")
 @pytest.mark.parametrize("cost", [0.01, 1000], ids=["records are read", "keys are scanned"])
 async def test_random_lists_are_counted_as_the_contract_says_whatever_costs_more(
@@ -307,7 +349,7 @@ async def test_ids_that_differ_only_in_escaping_are_different_readers(
 
 def test_for_a_caller_with_very_many_groups_records_are_read() -> None:
     caller = Caller("ann", is_admin=False, principals=frozenset(f"group:{at}" for at in range(MAX_PRINCIPALS + 1)))
-    [[match, _]] = count_pipelines(ListParams.model_validate({"query": "x"}), caller, Resolved(["x"]))
+    [[match, _]] = counts(ListParams.model_validate({"query": "x"}), caller, Resolved(["x"])).pipelines
     assert "keys.readers" in match["$match"]
 
 

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from pymongo.database import Database as SyncDatabase
 
+from documents.user import Role
+from service.doctor import examine
 from service.listing.position import Position
 from service.listing.rare_finds import Finds
 from tests.conftest import Commands
@@ -46,10 +48,10 @@ async def filled(directory: Directory, tmp_path: Path) -> Directory:
 def _read(raw: Raw, commands: Commands) -> list[tuple[int, str]]:
     """Return for each call of a page how many records it reads of the collection itself, and the plan."""
     sent = [command for name, command in commands.on("models") if name == "aggregate"]
-    pages = [command["pipeline"] for command in sent if {"$count": "total"} not in command["pipeline"]]
     found = []
-    for pipeline in pages:
-        command = {"aggregate": "models", "pipeline": pipeline, "cursor": {}}
+    for page in (command for command in sent if {"$count": "total"} not in command["pipeline"]):
+        hint = {"hint": page["hint"]} if "hint" in page else {}
+        command = {"aggregate": "models", "pipeline": page["pipeline"], "cursor": {}, **hint}
         explained = raw.command("explain", command, verbosity="executionStats")
         cursor = explained["stages"][0]["$cursor"] if "stages" in explained else explained
         found.append((cursor["executionStats"]["totalDocsExamined"], str(cursor["queryPlanner"]["winningPlan"])))
@@ -111,6 +113,29 @@ async def test_more_finds_than_are_sorted_here_are_sorted_by_the_server(
     page = await filled.page("ann", **RARE, page_size=2)
     assert [item["id"] for item in page["items"]] == ["m720", "m540"]
     assert page["total"] == 5
+
+
+@pytest.mark.parametrize("user", ["ann", "root"])
+@pytest.mark.parametrize("total", ["exact", "none"])
+async def test_descriptions_that_few_have_are_found_without_reading_the_others(
+    filled: Directory, raw: Raw, commands: Commands, user: str, total: str
+) -> None:
+    # Ann can't read the last one.
+    described = ["m000", "m120", "m360", "m721"]
+    raw.models.update_many({"_id": {"$in": described}}, {"$set": {"meta.description": "Knows ZEBRAS."}})
+    await examine(filled.database, repair=True)
+    await filled.user("root", role=Role.ADMIN)
+    await filled.key(user)
+    commands.clear()
+    page = await filled.page(user, query="zebra know", **{"in": "description"}, total=total)
+    shown = described[::-1] if user == "root" else described[-2::-1]
+    assert [item["id"] for item in page["items"]] == shown
+    assert page["total"] == (len(shown) if total == "exact" else None)
+    *halves, (read, _) = _read(raw, commands)
+    assert sum(read for read, _ in halves) == len(described)
+    assert all("'described'" in plan for _, plan in halves)
+    assert read == len(shown)
+    assert len(commands.on("models")) == 3
 
 
 async def test_where_fewer_are_found_than_a_sample_lets_expect_the_first_records_are_read_in_vain(

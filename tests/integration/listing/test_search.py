@@ -140,12 +140,18 @@ async def test_what_can_be_searched_is_named(directory: Directory) -> None:
     assert "in" in answer.json()["errors"][0]["allowed"]
 
 
-async def test_descriptions_stored_before_are_found_after_the_repair(
-    directory: Directory, tmp_path: Path, raw: SyncDatabase[dict[str, Any]]
+@pytest.mark.parametrize("earlier", [True, False], ids=["described by the version before", "by none"])
+async def test_descriptions_stored_before_are_found_after_the_repair_if_not_before(
+    directory: Directory, tmp_path: Path, raw: SyncDatabase[dict[str, Any]], earlier: bool
 ) -> None:
     await _filled(directory, tmp_path)
-    raw.models.update_many({}, {"$unset": {"keys.description": 1}})
-    options: dict[str, Any] = {"in": "description", "query": "postgres"}
-    assert await directory.ids("bob", **options) == []
+    made = {record["_id"]: record for record in raw.models.find()}
+    raw.models.update_many({}, {"$unset": {"keys.described": 1}})
+    if earlier:
+        text = NAMES["one"][1].casefold()
+        raw.models.update_one({"_id": "one"}, {"$set": {"keys.description": text}})
+    options: dict[str, Any] = {"in": "description", "query": "postgres tuning"}
+    assert await directory.ids("bob", **options) == (["one"] if earlier else [])
     assert (await examine(directory.database, repair=True)).repaired == len(NAMES)
     assert await directory.ids("bob", **options) == ["one"]
+    assert {record["_id"]: record for record in raw.models.find()} == made

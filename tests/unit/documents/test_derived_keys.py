@@ -78,6 +78,18 @@ def test_lines_hold_tags_as_they_are_written_and_folded_and_capabilities() -> No
     assert (keys.tag_line, keys.capability_line) == (None, None)
 
 
+def test_what_is_described_holds_the_text_and_the_description() -> None:
+    keys = _keys("Größe", description="STRASSE\nor track")
+    assert keys.described == f"{keys.text}\0strasse\nor track"
+    assert keys.description is None
+    assert _keys("A").described == f"{_keys('A').text}\0"
+
+
+def test_a_description_that_would_be_too_large_is_kept_apart() -> None:
+    keys = _keys(description="é" * (MAX_ROW_BYTES // 2))
+    assert (keys.described, keys.description) == (None, "é" * (MAX_ROW_BYTES // 2))
+
+
 @given(storable, storable)
 def test_readers_have_fields_of_their_own_that_queries_can_reach(one: str, other: str) -> None:
     assert (reader_field(one) == reader_field(other)) == (one == other)

@@ -26,6 +26,7 @@ FINGERPRINTS = {
     4: "a7309d44ffaf28f7",
     5: "889a62268ed5e57a",
     6: "8bb2155d56f1aecc",
+    7: "c83f0ea09b472c88",
 }
 
 

@@ -1,0 +1,59 @@
+"""Searches in descriptions by scans of all models, on an index whose keys hold what is searched."""
+
+import re
+
+from bson.min_key import MinKey
+
+from documents import ModelRecord
+from service.auth.access_rule import Match
+from service.auth.authentication import Caller
+from service.listing.matches import all_of
+from service.listing.params import ListFilter
+from service.listing.pipeline import Resolved, Stages, list_match, selects_only
+from service.listing.rows import among
+
+SCANNED = "described"
+# Records of which the index does not hold the description. They are few or none.
+_UNDESCRIBED: Match = {"keys.described": None}
+_ALL = {"$gte": MinKey()}
+
+
+def scan_tells(selected: ListFilter) -> bool:
+    """Return whether the keys tell all that a search in descriptions requires of a model."""
+    return selected.view_option != "created" and selects_only(
+        selected, "query", "searched_in", "is_active", "view_option"
+    )
+
+
+def scan_matches(selected: ListFilter, caller: Caller, resolved: Resolved, *, halved: bool) -> list[Match]:
+    """Return match fragments of the models that a search in descriptions finds, as far as keys tell, for any reader.
+
+    Each is one scan; with `halved` there are two for half of the models each, to run at the same time.
+    """
+    words: list[Match] = [{"$regex": re.escape(term)} for term in resolved.terms]
+    # Without a word, the models that no scan finds are left out too.
+    required: list[Match] = [{"keys.described": word} for word in words or [{"$gte": ""}]]
+    if selected.is_active is not None:
+        required.append({"is_active": selected.is_active})
+    if selected.view_option == "shared":
+        required.append({"user_id": {"$ne": caller.user_id}})
+    # A time of creation never changes, so that no model is in both or in none.
+    later = {"$gte": resolved.statistics.middle}
+    return [all_of({"created_at": half}, *required) for half in ([{"$not": later}, later] if halved else [_ALL])]
+
+
+def unscanned(selected: ListFilter, caller: Caller, resolved: Resolved) -> Stages:
+    """Return the stages on `models` that yield those records of a list that no scan finds."""
+    return among(_UNDESCRIBED, list_match(selected, caller, resolved))
+
+
+def found_by_scans(selected: ListFilter, caller: Caller, resolved: Resolved) -> list[Stages]:
+    """Return pipelines on `models` that together yield the records of a list, in no order, each once.
+
+    They are meant to run at the same time, and must use the index `SCANNED`.
+    """
+    halved = resolved.statistics.middle is not None
+    match = list_match(selected, caller, resolved)
+    first, *others = (among(scanned, match) for scanned in scan_matches(selected, caller, resolved, halved=halved))
+    rest = {"coll": ModelRecord.Settings.name, "pipeline": unscanned(selected, caller, resolved)}
+    return [[*first, {"$unionWith": rest}], *others]
