@@ -31,14 +31,14 @@ def are_rare(params: ListParams, caller: Caller, resolved: Resolved, position: P
 
 
 def _scans_find_sooner(params: ListParams, caller: Caller, resolved: Resolved, position: Position) -> bool:
-    """Return whether scans of all models find a page sooner than reading those that the caller may read, in order."""
-    if not counts_apart(params, caller, resolved):
+    """Return whether scans of all models find an admin's page sooner than reading the models in its order."""
+    # What a scan finds is read before it is known who may read it: others would learn from the time how much it is.
+    if not caller.is_admin or not counts_apart(params, caller, resolved):
         return False
-    visible, found, cost = resolved.visible_to(caller), resolved.found_share(params), resolved.keys_of_a_record
-    counts_by_reading = params.total != "none" and not caller.is_admin
-    until_full = (position.skip + params.page_size) / found if found and not counts_by_reading else visible
-    # Two scans at the same time; what they find is read before it is known who may read it.
-    return cost * min(visible, until_full) > resolved.statistics.records * (1 + cost * found) / 2
+    records, found, cost = resolved.statistics.records, resolved.found_share(params), resolved.keys_of_a_record
+    until_full = (position.skip + params.page_size) / found if found else records
+    # Two scans at the same time.
+    return cost * min(records, until_full) > records * (1 + cost * found) / 2
 
 
 def find_pipelines(
