@@ -9,6 +9,7 @@ from bson.min_key import MinKey
 
 from documents import ModelRecord
 from documents.folding import fold
+from indexes.indexes import all_by
 from service.auth import access_rule
 from service.auth.access_rule import Match
 from service.auth.authentication import Caller
@@ -28,6 +29,8 @@ KEYS_OF_A_READ_ID = 60
 
 _MODELS = ModelRecord.Settings.name
 _ALL = {"$gte": MinKey()}
+# Others begin with the time of creation too.
+_ORDERED = all_by("created_at")
 _EARLIEST = DatetimeMS(-(2**63))
 _TOTAL: Stages = [{"$count": "total"}]
 
@@ -47,7 +50,8 @@ def counts(selected: ListFilter, caller: Caller, resolved: Resolved) -> Counts:
     """Return what counts the models that a filter selects for a caller."""
     match = list_match(selected, caller, resolved)
     if _is_of_everything(selected, caller):
-        return Counts(_counts_of_everything(selected, caller, resolved))
+        halved = _is_halved(selected, caller, resolved)
+        return Counts(_counts_of_everything(selected, caller, resolved), _ORDERED if halved else None)
     if _is_by_capability(selected, caller):
         return Counts([_counted_by_lines(selected, caller, resolved)])
     if finds_few(selected, resolved):
@@ -67,7 +71,8 @@ def _counts_on_keys(selected: ListFilter, caller: Caller, resolved: Resolved) ->
     # A time of creation never changes, so that none is counted twice.
     later = {"$gte": resolved.statistics.middle}
     halves: list[Match | None] = [{"$not": later}, later] if _is_halved(selected, caller, resolved) else [None]
-    return Counts([_of_all(selected, caller, resolved, half) for half in halves])
+    pipelines = [_of_all(selected, caller, resolved, half) for half in halves]
+    return Counts(pipelines, None if selected.tag else _ORDERED)
 
 
 def _is_of_base_models(selected: ListFilter, caller: Caller) -> bool:
@@ -107,7 +112,9 @@ def _counted_by_rows(selected: ListFilter, caller: Caller, resolved: Resolved) -
 
 def _counted_by_scans(selected: ListFilter, caller: Caller, resolved: Resolved) -> list[Stages]:
     halved = _is_halved(selected, caller, resolved)
-    first, *others = map(_counted, scan_matches(selected, caller, resolved, halved=halved))
+    scans, match = scan_matches(selected, caller, resolved, halved=halved), list_match(selected, caller, resolved)
+    told = scan_tells(selected)
+    first, *others = [_counted(scan) if told else [*among(scan, match), *_TOTAL] for scan in scans]
     return [[*first, *_added([*unscanned(selected, caller, resolved), *_TOTAL])], *others]
 
 
@@ -216,7 +223,7 @@ def keys_pay(selected: ListFilter, caller: Caller, resolved: Resolved) -> bool:
 def _admin_keys_tell(selected: ListFilter, resolved: Resolved) -> bool:
     """Return whether keys can tell what an admin's filter finds, and the server would not choose such by itself."""
     if selected.searched_in is not None:
-        return scan_tells(selected)
+        return True
     # One tag alone is counted on index keys already, and so are base models and inactive models, which are few.
     if selected.tag:
         return len(_tags(selected)) > 1
@@ -232,6 +239,10 @@ def _share_scanned(selected: ListFilter, caller: Caller, resolved: Resolved) -> 
         read = resolved.keys_of_a_record * resolved.found_share(selected) if rest else 0.0
         return resolved.visible_share(caller) * (1 + read)
     scanned = 1.0
+    if selected.searched_in is not None and not scan_tells(selected):
+        # What the words find is read.
+        found = resolved.statistics.found_share(resolved.terms, (), (), in_description=True)
+        return (1 + resolved.keys_of_a_record * found) / (2 if _is_halved(selected, caller, resolved) else 1)
     if tags := _tags(selected):
         scanned = KEYS_OF_AN_ID * sum(resolved.statistics.share_with("tags", [tag]) for tag in tags)
         if not selects_only(selected, "tag"):

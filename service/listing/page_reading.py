@@ -1,5 +1,6 @@
 """Reads a page of the list and its total: in one call, or at the same time where counting takes long."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -26,6 +27,9 @@ from service.listing.pipeline import Resolved, Stages, in_order, list_hint, list
 from service.listing.position import Position
 from service.listing.rare_finds import Finds, are_rare, find_pipelines
 from service.models.item import with_gathered_owners
+
+# To sort more than this would stop the event loop for milliseconds.
+SORTED_ON_LOOP = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +127,11 @@ class _Reading:
         pipelines, finds_hint = find_pipelines(self.params, self.caller, self.resolved, self.order)
         async with together() as group:
             scans = [group.create_task(self._aggregate(pipeline, finds_hint)) for pipeline in pipelines]
-        finds = Finds.of(self.order, chain.from_iterable(scan.result() for scan in scans))
+        found_by = list(chain.from_iterable(scan.result() for scan in scans))
+        if len(found_by) > SORTED_ON_LOOP:
+            finds = await asyncio.to_thread(Finds.of, self.order, found_by)
+        else:
+            finds = Finds.of(self.order, found_by)
         ids = None if finds is None else finds.ids_from(self.position, self.params.page_size + 1)
         if finds is None or ids is None:
             return None

@@ -274,6 +274,21 @@ async def test_descriptions_are_searched_for_an_admin_without_reading_records(
     assert (await directory.page("root", **values))["total"] == total
 
 
+@pytest.mark.parametrize("records", [300, 1_000_000])
+async def test_of_the_descriptions_that_words_find_what_else_is_asked_for_is_read(
+    directory: Directory, tmp_path: Path, raw: Raw, records: int
+) -> None:
+    await _filled(directory, tmp_path)
+    raw.models.update_many({"_id": {"$lt": "m010"}}, {"$set": {"meta.description": "It reads PLANS."}})
+    await examine(directory.database, repair=True)
+    values: dict[str, Any] = {"query": "plans", "in": "description", "tag": ["even"], "kind": "base"}
+    counting = await _counts(directory, raw, "root", records, **values)
+    found = [_count(raw, pipeline, counting.hint) for pipeline in counting.pipelines]
+    assert sum(counted for counted, _, _ in found) == (await directory.page("root", **values))["total"] == 5
+    assert sum(statistics["totalDocsExamined"] for _, statistics, _ in found) == 10
+    assert all("'described'" in plan for _, _, plan in found)
+
+
 @pytest.mark.usefixtures("every_list_is_large")
 @pytest.mark.parametrize("cost", [0.01, 1000], ids=["records are read", "keys are scanned"])
 async def test_random_lists_are_counted_as_the_contract_says_whatever_costs_more(
