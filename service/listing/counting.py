@@ -17,7 +17,7 @@ from service.listing.matches import all_of
 from service.listing.params import ListFilter
 from service.listing.pipeline import Resolved, Stages, finds_few, list_match, selects_only, unsearched_match
 from service.listing.rows import WITHOUT_ROWS, among, rows_match, rows_narrow
-from service.listing.scans import SCANNED, scan_matches, scan_tells, unscanned
+from service.listing.scans import SCANNED, scan_matches, scan_pays, unscanned
 
 # A call of its own costs about as much as so many index keys.
 KEYS_OF_A_CALL = 10_000
@@ -112,9 +112,7 @@ def _counted_by_rows(selected: ListFilter, caller: Caller, resolved: Resolved) -
 
 def _counted_by_scans(selected: ListFilter, caller: Caller, resolved: Resolved) -> list[Stages]:
     halved = _is_halved(selected, caller, resolved)
-    scans, match = scan_matches(selected, caller, resolved, halved=halved), list_match(selected, caller, resolved)
-    told = scan_tells(selected)
-    first, *others = [_counted(scan) if told else [*among(scan, match), *_TOTAL] for scan in scans]
+    first, *others = map(_counted, scan_matches(selected, caller, resolved, halved=halved))
     return [[*first, *_added([*unscanned(selected, caller, resolved), *_TOTAL])], *others]
 
 
@@ -223,7 +221,7 @@ def keys_pay(selected: ListFilter, caller: Caller, resolved: Resolved) -> bool:
 def _admin_keys_tell(selected: ListFilter, resolved: Resolved) -> bool:
     """Return whether keys can tell what an admin's filter finds, and the server would not choose such by itself."""
     if selected.searched_in is not None:
-        return True
+        return scan_pays(selected, resolved)
     # One tag alone is counted on index keys already, and so are base models and inactive models, which are few.
     if selected.tag:
         return len(_tags(selected)) > 1
@@ -239,10 +237,6 @@ def _share_scanned(selected: ListFilter, caller: Caller, resolved: Resolved) -> 
         read = resolved.keys_of_a_record * resolved.found_share(selected) if rest else 0.0
         return resolved.visible_share(caller) * (1 + read)
     scanned = 1.0
-    if selected.searched_in is not None and not scan_tells(selected):
-        # What the words find is read.
-        found = resolved.statistics.found_share(resolved.terms, (), (), in_description=True)
-        return (1 + resolved.keys_of_a_record * found) / (2 if _is_halved(selected, caller, resolved) else 1)
     if tags := _tags(selected):
         scanned = KEYS_OF_AN_ID * sum(resolved.statistics.share_with("tags", [tag]) for tag in tags)
         if not selects_only(selected, "tag"):

@@ -25,11 +25,8 @@ from service.listing.params import ListParams
 from service.listing.parts import Order, Part, order_of
 from service.listing.pipeline import Resolved, Stages, in_order, list_hint, list_match, list_pipeline
 from service.listing.position import Position
-from service.listing.rare_finds import Finds, are_rare, find_pipelines
+from service.listing.rare_finds import MAX_FINDS, Finds, are_rare, find_pipelines
 from service.models.item import with_gathered_owners
-
-# To sort more than this would stop the event loop for milliseconds.
-SORTED_ON_LOOP = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +67,7 @@ async def find_page(
     """
     position, order = Position.requested(params), order_of(params, resolved.terms)
     reading = _Reading(database, caller, params, resolved, order, position, seconds)
-    if are_rare(params, caller, resolved, position) and (rare := await reading.rare()) is not None:
+    if are_rare(params, caller, resolved, position) and (rare := await reading.by_ids()) is not None:
         return rare
     pipelines, count_hint = Counts([]) if params.total == "none" else counts(params, caller, resolved)
     if not counts_apart(params, caller, resolved):
@@ -122,28 +119,28 @@ class _Reading:
                 return found
         return await self._read(by_rows(*wanted, self.order))
 
-    async def rare(self) -> FoundPage | None:
+    async def by_ids(self) -> FoundPage | None:
         """Return the page by the ids of all that the list has; None where they do not tell it."""
         pipelines, finds_hint = find_pipelines(self.params, self.caller, self.resolved, self.order)
         async with together() as group:
             scans = [group.create_task(self._aggregate(pipeline, finds_hint)) for pipeline in pipelines]
-        found_by = list(chain.from_iterable(scan.result() for scan in scans))
-        if len(found_by) > SORTED_ON_LOOP:
-            finds = await asyncio.to_thread(Finds.of, self.order, found_by)
-        else:
-            finds = Finds.of(self.order, found_by)
-        ids = None if finds is None else finds.ids_from(self.position, self.params.page_size + 1)
-        if finds is None or ids is None:
+        found = [scan.result() for scan in scans]
+        # As much may be missing behind the limit.
+        if any(len(one) > MAX_FINDS for one in found):
             return None
+        finds = await asyncio.to_thread(Finds.of, self.order, chain.from_iterable(found))
+        if finds is None:
+            return None
+        places = finds.following(self.position, self.params.page_size + 1)
+        ids = [record_id for _, _, record_id in places]
         match = all_of({"_id": {"$in": ids}}, list_match(self.params, self.caller, self.resolved))
-        beginning = self.position if self.position.key else replace(self.position, skip=0)
-        page = replace(self, position=beginning)
-        found = await page._read(in_order(match, self.order), hint="_id_")
-        if len(with_gathered_owners(await found.decoded())) < len(ids):
+        page = replace(self, position=replace(self.position, skip=0))
+        encoded = await page._read(in_order(match, self.order), hint="_id_")
+        if not finds.are_unchanged(places, with_gathered_owners(await encoded.decoded())):
             # Something was changed meanwhile; the page may have to hold another record in its place.
             return None
         total = None if self.params.total == "none" else finds.total
-        return FoundPage(found, total, self.params, self.order, self.position)
+        return FoundPage(encoded, total, self.params, self.order, self.position)
 
     async def count(self, counted: Stages, hint: str | None) -> int:
         """Return the total that a pipeline yields."""

@@ -1,4 +1,4 @@
-"""What a search rarely finds in a long list: all ids by two scans of rows at the same time, then one page of them."""
+"""What a search rarely finds in a long list: all ids by two scans of index keys at the same time, then a page."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from service.listing.parts import Order
 from service.listing.pipeline import Resolved, Stages
 from service.listing.position import Position, milliseconds, sort_key
 from service.listing.rows import found_by_halves
-from service.listing.scans import SCANNED, found_by_scans
+from service.listing.scans import SCANNED, found_by_scans, scan_pays
 
 # More are found and sorted by the server: to send and sort so many ids takes 20 ms.
 MAX_FINDS = 10_000
@@ -21,24 +21,36 @@ MAX_FINDS = 10_000
 CAUTION = 0.5
 
 
+Place = tuple[int, Any, str]
+
+
 def are_rare(params: ListParams, caller: Caller, resolved: Resolved, position: Position) -> bool:
     """Return whether a page is expected to be found soonest by the ids of all that the list has."""
-    if resolved.visible_to(caller) * resolved.found_share(params) > CAUTION * MAX_FINDS:
+    if not _is_told_by_places(position):
         return False
     if params.searched_in is not None:
-        return _scans_find_sooner(params, caller, resolved, position)
-    return is_searched_by_rows(params, caller, resolved) and not may_suffice(params, caller, resolved, position)
-
-
-def _scans_find_sooner(params: ListParams, caller: Caller, resolved: Resolved, position: Position) -> bool:
-    """Return whether scans of all models find an admin's page sooner than reading the models in its order."""
-    # What a scan finds is read before it is known who may read it: others would learn from the time how much it is.
-    if not caller.is_admin or not counts_apart(params, caller, resolved):
+        # What a scan finds is read before it is known who may read it: others would learn from the time how much it is.
+        likely = caller.is_admin and scan_pays(params, resolved) and counts_apart(params, caller, resolved)
+        return likely and _scans_find_sooner(params, resolved, position)
+    if not is_searched_by_rows(params, caller, resolved) or may_suffice(params, caller, resolved, position):
         return False
+    return resolved.visible_to(caller) * resolved.found_share(params) <= CAUTION * MAX_FINDS
+
+
+def _is_told_by_places(position: Position) -> bool:
+    """Return whether proper sort keys and ids tell what follows a position."""
+    if position.strays:
+        return False
+    return position.key is None or (isinstance(position.key[1], str) and not position.skip)
+
+
+def _scans_find_sooner(params: ListParams, resolved: Resolved, position: Position) -> bool:
+    """Return whether scans of all models find an admin's page sooner than reading the models in its order."""
     records, found, cost = resolved.statistics.records, resolved.found_share(params), resolved.keys_of_a_record
     until_full = (position.skip + params.page_size) / found if found else records
     # Two scans at the same time.
-    return cost * min(records, until_full) > records * (1 + cost * found) / 2
+    sooner = cost * min(records, until_full) > records * (1 + cost * found) / 2
+    return sooner and records * found <= CAUTION * MAX_FINDS
 
 
 def find_pipelines(
@@ -59,18 +71,17 @@ class Finds:
     """All records of a list, in its order: the group, the sort key and the id of each."""
 
     order: Order
-    places: Sequence[tuple[int, Any, str]]
+    places: Sequence[Place]
 
     @classmethod
     def of(cls, order: Order, yielded: Iterable[Record]) -> Self | None:
         """Return what the pipelines have yielded in order; None if it is too much, or only the server can order it."""
-        found: dict[str, tuple[int, Any, str]] = {}
+        found: dict[str, Place] = {}
         for record in yielded:
-            record_id, key = record["_id"], _comparable(sort_key(record, order.field))
-            # Written past the service, they can be of any type.
-            if not isinstance(record_id, str) or key is None:
+            place = _place(order, record)
+            if place is None:
                 return None
-            found[record_id] = order.group_of(key), key, record_id
+            found[place[2]] = place
         if len(found) > MAX_FINDS:
             return None
         places = sorted(found.values(), key=lambda place: place[1:], reverse=not order.ascending)
@@ -81,21 +92,29 @@ class Finds:
         """How many records the list has."""
         return len(self.places)
 
-    def ids_from(self, position: Position, number: int) -> list[str] | None:
-        """Return up to `number` ids from a position on; None where only the server knows which follow."""
-        following = [place for place in self.places if place[0] >= position.group]
-        if position.strays:
-            return None
+    def following(self, position: Position, number: int) -> list[Place]:
+        """Return up to `number` places from a position on, of those that `are_rare` admits."""
+        places = [place for place in self.places if place[0] >= position.group]
         if position.key is not None:
             value, after_id = position.key
-            if not isinstance(after_id, str):
-                return None
             last = _comparable(value), after_id
-            following = [place for place in following if place[0] > position.group or self._is_after(place[1:], last)]
-        return [record_id for _, _, record_id in following[position.skip : position.skip + number]]
+            places = [place for place in places if place[0] > position.group or self._is_after(place[1:], last)]
+        return places[position.skip : position.skip + number]
 
-    def _is_after(self, place: tuple[Any, str], last: tuple[Any, str]) -> bool:
+    def are_unchanged(self, places: Sequence[Place], records: Iterable[Record]) -> bool:
+        """Return whether the records that were read for some places are those, and still in these places."""
+        return [_place(self.order, record) for record in records] == places
+
+    def _is_after(self, place: tuple[Any, str], last: tuple[Any, Any]) -> bool:
         return place > last if self.order.ascending else place < last
+
+
+def _place(order: Order, record: Record) -> Place | None:
+    """Return the place of a record; None where it was written past the service with a key or id of another type."""
+    record_id, key = record["_id"], _comparable(sort_key(record, order.field))
+    if not isinstance(record_id, str) or key is None:
+        return None
+    return order.group_of(key), key, record_id
 
 
 def _comparable(key: Any) -> Any:

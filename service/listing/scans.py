@@ -25,14 +25,19 @@ def scan_tells(selected: ListFilter) -> bool:
     )
 
 
+def scan_pays(selected: ListFilter, resolved: Resolved) -> bool:
+    """Return whether no other index finds an admin's search in descriptions sooner than a scan may."""
+    # Inactive models are few.
+    return bool(resolved.terms) and selected.is_active is not False and scan_tells(selected)
+
+
 def scan_matches(selected: ListFilter, caller: Caller, resolved: Resolved, *, halved: bool) -> list[Match]:
-    """Return match fragments of the models that a search in descriptions finds, as far as keys tell, for any reader.
+    """Return match fragments of the models that a search in descriptions finds, for an admin; it must have a word.
 
     Each is one scan; with `halved` there are two for half of the models each, to run at the same time.
     """
     words: list[Match] = [{"$regex": re.escape(term)} for term in resolved.terms]
-    # Without a word, the models that no scan finds are left out too.
-    required: list[Match] = [{"keys.described": word} for word in words or [{"$gte": ""}]]
+    required: list[Match] = [{"keys.described": word} for word in words]
     if selected.is_active is not None:
         required.append({"is_active": selected.is_active})
     if selected.view_option == "shared":

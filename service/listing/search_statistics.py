@@ -28,7 +28,7 @@ class _Sample(NamedTuple):
     """What a search finds a sampled record by."""
 
     text: str
-    described: str
+    described: str | None
     tags: frozenset[str]
     capabilities: frozenset[str]
 
@@ -66,7 +66,7 @@ class SearchStatistics:
             for name, values in held.items():
                 counts[name].update(values)
             text = found if isinstance(found := keys.get("text"), str) else ""
-            described = found if isinstance(found := keys.get("described"), str) else text
+            described = found if isinstance(found := keys.get("described"), str) else None
             samples.append(_Sample(text, described, held["tags"], held["capabilities"]))
         created = sorted(at for record in sample if isinstance(at := record.get("created_at"), datetime))
         middle = created[len(created) // 2] if created else None
@@ -100,10 +100,12 @@ class SearchStatistics:
         if not self._samples:
             return 1.0
         having = [one for one in self._samples if tags <= one.tags and capabilities <= one.capabilities]
-        found = [one.described if in_description else one.text for one in having]
+        searched = [one.described if in_description else one.text for one in having]
+        found = [text for text in searched if text is not None]
+        known = self._sampled - (len(searched) - len(found))
         for term in terms:
             found = [text for text in found if term in text]
-        return len(found) / self._sampled
+        return len(found) / known if known else 1.0
 
     def visible_share(self, principals: Iterable[str]) -> float:
         """Return the share of the records that these principals may read, or more where several of them may."""
@@ -113,9 +115,10 @@ class SearchStatistics:
 
 # The derived keys that are counted.
 _COUNTED = ("grams", "tags", "readers", "capabilities")
-# Without long descriptions, so that the sample is small.
-_MAX_RECORD_BYTES = 10_000
-_DESCRIBED = {"$cond": [{"$lt": [{"$bsonSize": "$$ROOT"}, _MAX_RECORD_BYTES]}, "$keys.described", None]}
+# Longer ones are unknown, so that the sample is small.
+_MAX_BYTES = 4_000
+_IS_SHORT = {"$lt": [{"$bsonSize": {"described": "$keys.described"}}, _MAX_BYTES]}
+_DESCRIBED = {"$cond": [_IS_SHORT, "$keys.described", None]}
 SAMPLE_PIPELINE: list[dict[str, Any]] = [
     {"$sample": {"size": SAMPLE_SIZE}},
     {

@@ -245,8 +245,7 @@ async def test_several_tags_are_counted_for_an_admin_by_the_ids_in_keys(
         ({"query": '"it reads"'}, 100),
         ({"query": "er"}, 300),
         ({"query": "plans helper", "is_active": "true"}, 66),
-        ({"query": "plans", "is_active": "false", "view_option": "shared"}, 34),
-        ({}, 300),
+        ({"query": "plans", "view_option": "shared"}, 100),
     ],
 )
 @pytest.mark.parametrize("records", [300, 1_000_000])
@@ -274,19 +273,22 @@ async def test_descriptions_are_searched_for_an_admin_without_reading_records(
     assert (await directory.page("root", **values))["total"] == total
 
 
-@pytest.mark.parametrize("records", [300, 1_000_000])
-async def test_of_the_descriptions_that_words_find_what_else_is_asked_for_is_read(
-    directory: Directory, tmp_path: Path, raw: Raw, records: int
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"query": "plans", "is_active": "false"},
+        {"query": "plans", "kind": "base"},
+        {"query": "plans", "tag": ["even"]},
+        {},
+    ],
+)
+async def test_what_other_indexes_find_is_not_scanned_for_in_descriptions(
+    directory: Directory, tmp_path: Path, raw: Raw, values: dict[str, Any]
 ) -> None:
     await _filled(directory, tmp_path)
-    raw.models.update_many({"_id": {"$lt": "m010"}}, {"$set": {"meta.description": "It reads PLANS."}})
-    await examine(directory.database, repair=True)
-    values: dict[str, Any] = {"query": "plans", "in": "description", "tag": ["even"], "kind": "base"}
-    counting = await _counts(directory, raw, "root", records, **values)
-    found = [_count(raw, pipeline, counting.hint) for pipeline in counting.pipelines]
-    assert sum(counted for counted, _, _ in found) == (await directory.page("root", **values))["total"] == 5
-    assert sum(statistics["totalDocsExamined"] for _, statistics, _ in found) == 10
-    assert all("'described'" in plan for _, _, plan in found)
+    counting = await _counts(directory, raw, "root", 1_000_000, **values, **{"in": "description"})
+    assert "keys.described" not in [*counting.pipelines[0][0]["$match"]]
+    assert counting.hint != "described"
 
 
 @pytest.mark.usefixtures("every_list_is_large")

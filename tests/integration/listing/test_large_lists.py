@@ -9,7 +9,7 @@ from pymongo.database import Database as SyncDatabase
 from documents.user import Role
 from service.doctor import examine
 from service.listing.position import Position
-from service.listing.rare_finds import Finds
+from service.listing.rare_finds import Finds, Place
 from tests.conftest import Commands
 from tests.support.directory import Directory, grant, model
 from tests.support.random_directory import REQUESTS, RandomDirectory
@@ -90,17 +90,36 @@ async def test_what_only_the_server_can_order_is_found_by_it(filled: Directory, 
 async def test_a_model_that_is_deleted_between_two_calls_leaves_no_gap(
     filled: Directory, raw: Raw, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def found_then_deleted(finds: Finds, position: Position, number: int) -> list[str] | None:
-        ids = ids_from(finds, position, number)
+    def found_then_deleted(finds: Finds, position: Position, number: int) -> list[Place]:
+        places = following(finds, position, number)
         raw.models.delete_one({"_id": "m540"})
-        return ids
+        return places
 
-    ids_from = Finds.ids_from
-    monkeypatch.setattr(Finds, "ids_from", found_then_deleted)
+    following = Finds.following
+    monkeypatch.setattr(Finds, "following", found_then_deleted)
     await filled.key("ann")
     page = await filled.page("ann", **RARE, page_size=2)
     assert [item["id"] for item in page["items"]] == ["m720", "m360"]
     assert (page["total"], page["next_cursor"] is None) == (4, False)
+
+
+async def test_a_model_that_moves_between_two_calls_takes_no_others_along(
+    filled: Directory, raw: Raw, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def found_then_renamed(finds: Finds, position: Position, number: int) -> list[Place]:
+        places = following(finds, position, number)
+        raw.models.update_one({"_id": places[1][2]}, {"$set": {"keys.name": "zz"}})
+        return places
+
+    await filled.key("ann")
+    values = {**RARE, "order_by": "name", "direction": "asc", "page_size": 2}
+    whole = [item["id"] for item in (await filled.page("ann", **{**values, "page_size": 100}))["items"]]
+    following = Finds.following
+    with monkeypatch.context() as patched:
+        patched.setattr(Finds, "following", found_then_renamed)
+        first = await filled.page("ann", **values)
+    rest = await filled.page("ann", **{**values, "page_size": 100}, cursor=first["next_cursor"])
+    assert [item["id"] for item in [*first["items"], *rest["items"]]] == [whole[0], *whole[2:], whole[1]]
 
 
 async def test_more_finds_than_are_sorted_here_are_sorted_by_the_server(

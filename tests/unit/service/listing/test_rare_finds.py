@@ -6,9 +6,13 @@ from typing import Any
 import pytest
 from bson.datetime_ms import DatetimeMS
 
+from service.auth.authentication import Caller
+from service.listing.params import ListParams
 from service.listing.parts import Order
+from service.listing.pipeline import Resolved
 from service.listing.position import Position
-from service.listing.rare_finds import MAX_FINDS, Finds
+from service.listing.rare_finds import MAX_FINDS, Finds, are_rare
+from service.listing.search_statistics import SearchStatistics
 
 BY_TIME = Order("created_at", ascending=False)
 BY_NAME = Order("keys.name", ascending=True)
@@ -24,9 +28,9 @@ def _finds(order: Order, **keys: Any) -> Finds | None:
     return Finds.of(order, [{"_id": name, outer: {inner: key} if inner else key} for name, key in keys.items()])
 
 
-def _ids(found: Finds | None, position: Position, number: int = 10) -> list[str] | None:
+def _ids(found: Finds | None, position: Position, number: int = 10) -> list[str]:
     assert found is not None
-    return found.ids_from(position, number)
+    return [record_id for _, _, record_id in found.following(position, number)]
 
 
 def test_equal_keys_are_in_the_order_of_the_ids_in_the_same_direction() -> None:
@@ -73,10 +77,21 @@ def test_a_later_time_that_no_calendar_has_comes_first() -> None:
 
 
 @pytest.mark.parametrize(
-    "position", [Position(strays=True), Position(key=(_time(1), None)), Position(key=(_time(1), True))]
+    "position",
+    [
+        Position(strays=True),
+        Position(key=(_time(1), None)),
+        Position(key=(_time(1), True)),
+        Position(key=(_time(1), "a"), skip=2),
+    ],
 )
 def test_only_the_server_knows_what_follows_a_record_without_a_proper_key_or_id(position: Position) -> None:
-    assert _ids(_finds(BY_TIME, a=_time(1)), position) is None
+    params = ListParams.model_validate({"tag": ["a", "b"]})
+    ann = Caller("ann", is_admin=False, principals=frozenset({"user:ann"}))
+    sample = [{"keys": {"tags": ["a"], "readers": ["user:ann"]}}]
+    resolved = Resolved(statistics=SearchStatistics.of(sample, 1_000_000))
+    assert are_rare(params, ann, resolved, Position())
+    assert not are_rare(params, ann, resolved, position)
 
 
 @pytest.mark.parametrize("key", [None, "text", 1, [_time(1)]])
