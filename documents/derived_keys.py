@@ -58,14 +58,14 @@ class RecordDerivedKeys(BaseModel):
         examples=["sql tuning\0openai/gpt-4o\0anna kowalska"],
     )
     tags: list[str] = Field(description="The tags, folded.", examples=[["engineering", "sql"]])
-    # This and the description are absent in records of earlier versions, until the doctor repairs them.
+    # This and what is described are absent in records of earlier versions, until the doctor repairs them.
     capabilities: list[str] = Field(
         default_factory=list, description="The names in `meta.capabilities` whose value is true.", examples=[["vision"]]
     )
     described: str | None = Field(
         default=None,
         description="What a search with `in=description` matches: `keys.text`, NUL, and `meta.description`, folded. "
-        " Null where that would be too large.",
+        "Null where that would be too large.",
         examples=["sql tuning\0openai/gpt-4o\0anna kowalska\0reads query plans and proposes indexes."],
     )
     description: str | None = Field(

@@ -17,7 +17,7 @@ from service.listing.matches import all_of
 from service.listing.params import ListFilter
 from service.listing.pipeline import Resolved, Stages, finds_few, list_match, selects_only, unsearched_match
 from service.listing.rows import WITHOUT_ROWS, among, rows_match, rows_narrow
-from service.listing.scans import SCANNED, scan_matches, scan_pays, unscanned
+from service.listing.scans import SCANNED, scan_matches, scan_tells, unscanned
 
 # A call of its own costs about as much as so many index keys.
 KEYS_OF_A_CALL = 10_000
@@ -221,7 +221,7 @@ def keys_pay(selected: ListFilter, caller: Caller, resolved: Resolved) -> bool:
 def _admin_keys_tell(selected: ListFilter, resolved: Resolved) -> bool:
     """Return whether keys can tell what an admin's filter finds, and the server would not choose such by itself."""
     if selected.searched_in is not None:
-        return scan_pays(selected, resolved)
+        return scan_tells(selected, resolved)
     # One tag alone is counted on index keys already, and so are base models and inactive models, which are few.
     if selected.tag:
         return len(_tags(selected)) > 1

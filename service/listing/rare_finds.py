@@ -13,7 +13,7 @@ from service.listing.parts import Order
 from service.listing.pipeline import Resolved, Stages
 from service.listing.position import Position, milliseconds, sort_key
 from service.listing.rows import found_by_halves
-from service.listing.scans import SCANNED, found_by_scans, scan_pays
+from service.listing.scans import SCANNED, found_by_scans, scan_tells
 
 # More are found and sorted by the server: to send and sort so many ids takes 20 ms.
 MAX_FINDS = 10_000
@@ -30,7 +30,7 @@ def are_rare(params: ListParams, caller: Caller, resolved: Resolved, position: P
         return False
     if params.searched_in is not None:
         # What a scan finds is read before it is known who may read it: others would learn from the time how much it is.
-        likely = caller.is_admin and scan_pays(params, resolved) and counts_apart(params, caller, resolved)
+        likely = caller.is_admin and scan_tells(params, resolved) and counts_apart(params, caller, resolved)
         return likely and _scans_find_sooner(params, resolved, position)
     if not is_searched_by_rows(params, caller, resolved) or may_suffice(params, caller, resolved, position):
         return False

@@ -18,17 +18,12 @@ _UNDESCRIBED: Match = {"keys.described": None}
 _ALL = {"$gte": MinKey()}
 
 
-def scan_tells(selected: ListFilter) -> bool:
-    """Return whether the keys tell all that a search in descriptions requires of a model."""
-    return selected.view_option != "created" and selects_only(
-        selected, "query", "searched_in", "is_active", "view_option"
-    )
-
-
-def scan_pays(selected: ListFilter, resolved: Resolved) -> bool:
-    """Return whether no other index finds an admin's search in descriptions sooner than a scan may."""
-    # Inactive models are few.
-    return bool(resolved.terms) and selected.is_active is not False and scan_tells(selected)
+def scan_tells(selected: ListFilter, resolved: Resolved) -> bool:
+    """Return whether keys tell all that an admin's search in descriptions asks for, and no other index finds less."""
+    # An admin's own models and inactive models are few.
+    if not resolved.terms or selected.view_option == "created" or selected.is_active is False:
+        return False
+    return selects_only(selected, "query", "searched_in", "is_active", "view_option")
 
 
 def scan_matches(selected: ListFilter, caller: Caller, resolved: Resolved, *, halved: bool) -> list[Match]:
@@ -36,8 +31,7 @@ def scan_matches(selected: ListFilter, caller: Caller, resolved: Resolved, *, ha
 
     Each is one scan; with `halved` there are two for half of the models each, to run at the same time.
     """
-    words: list[Match] = [{"$regex": re.escape(term)} for term in resolved.terms]
-    required: list[Match] = [{"keys.described": word} for word in words]
+    required: list[Match] = [{"keys.described": {"$regex": re.escape(term)}} for term in resolved.terms]
     if selected.is_active is not None:
         required.append({"is_active": selected.is_active})
     if selected.view_option == "shared":
