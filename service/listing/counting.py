@@ -68,9 +68,7 @@ def _counts_on_keys(selected: ListFilter, caller: Caller, resolved: Resolved) ->
         return Counts([_counted_by_rows(selected, caller, resolved)])
     if selected.searched_in is not None:
         return Counts(_counted_by_scans(selected, caller, resolved), SCANNED)
-    # A time of creation never changes, so that none is counted twice.
-    later = {"$gte": resolved.statistics.middle}
-    halves: list[Match | None] = [{"$not": later}, later] if _is_halved(selected, caller, resolved) else [None]
+    halves = resolved.halves if _is_halved(selected, caller, resolved) else [None]
     pipelines = [_of_all(selected, caller, resolved, half) for half in halves]
     return Counts(pipelines, None if selected.tag else _ORDERED)
 

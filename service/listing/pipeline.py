@@ -63,6 +63,12 @@ class Resolved:
         return replace(self, narrowing=())
 
     @property
+    def halves(self) -> list[Match]:
+        """Two conditions on `created_at`, of which each model meets one: a time of creation never changes."""
+        later = {"$gte": self.statistics.middle}
+        return [{"$not": later}, later]
+
+    @property
     def keys_of_a_record(self) -> int:
         """As many index keys cost about as much as to read a record."""
         return KEYS_OF_A_RECORD if self.statistics.records <= RECORDS_IN_MEMORY else KEYS_OF_A_STORED_RECORD

@@ -38,7 +38,7 @@ def rows_match(selected: ListFilter, caller: Caller, resolved: Resolved) -> Matc
     return _any_of(_alternatives(selected, caller, resolved).values())
 
 
-def rows_in_halves(selected: ListFilter, caller: Caller, resolved: Resolved) -> list[Match]:
+def _rows_in_halves(selected: ListFilter, caller: Caller, resolved: Resolved) -> list[Match]:
     """Return match fragments that together match what `rows_match` does, each about as many rows.
 
     What several principals of the caller may read can be matched by both.
@@ -85,7 +85,7 @@ def found_by_halves(selected: ListFilter, caller: Caller, resolved: Resolved) ->
     They are meant to run at the same time. `rows_narrow` must be true of the filter.
     """
     rest = unsearched_match(selected, caller, resolved)
-    first, *others = [among(half, rest) for half in rows_in_halves(selected, caller, resolved)]
+    first, *others = [among(half, rest) for half in _rows_in_halves(selected, caller, resolved)]
     return [[*first, *_without_rows(selected, caller, resolved, {})], *others]
 
 

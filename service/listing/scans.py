@@ -36,9 +36,7 @@ def scan_matches(selected: ListFilter, caller: Caller, resolved: Resolved, *, ha
         required.append({"is_active": selected.is_active})
     if selected.view_option == "shared":
         required.append({"user_id": {"$ne": caller.user_id}})
-    # A time of creation never changes, so that no model is in both or in none.
-    later = {"$gte": resolved.statistics.middle}
-    return [all_of({"created_at": half}, *required) for half in ([{"$not": later}, later] if halved else [_ALL])]
+    return [all_of({"created_at": created}, *required) for created in (resolved.halves if halved else [_ALL])]
 
 
 def unscanned(selected: ListFilter, caller: Caller, resolved: Resolved) -> Stages:
